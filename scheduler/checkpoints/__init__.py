@@ -1,0 +1,7 @@
+"""Two small, really trained checkpoints (handwritten digits) and the modules that run them without any host."""
+
+from __future__ import annotations
+
+from .load import Checkpoint, load_checkpoint
+
+__all__ = ["Checkpoint", "load_checkpoint"]

@@ -1,0 +1,67 @@
+"""bake: a recipe as the explicit sigmas that ComfyUI's own nodes take."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from ..errors import ScheduleError
+from ..record import load_record
+from .console import add_json, command, positive, print_json, say
+
+DESCRIPTION = """\
+Prints a recipe's sigmas in the form that ComfyUI's ManualSigmas node takes: decimals, separated by commas. The workflow
+then opens anywhere, without StepDistill. Only sigmas go through that node: query offsets and coefficients stay behind,
+so the recipe that was made without offsets is taken."""
+EXAMPLES = """\
+  python -m scheduler bake my.json --sampler euler --steps 6
+  python -m scheduler bake my.json --sampler dpmpp_2m --steps 8 --json"""
+
+
+def add(commands) -> None:
+    """Add the command to the parser."""
+    parser = command(commands, "bake", "print a recipe's sigmas for ComfyUI's ManualSigmas node", DESCRIPTION, EXAMPLES, run)
+    parser.add_argument("record", metavar="RECORD", help="a record file")
+    parser.add_argument("--sampler", required=True, help="the sampler that it is for: euler, dpmpp_2m, ...")
+    parser.add_argument("--steps", type=positive, required=True, help="how many steps")
+    parser.add_argument("--start-sigma", type=float, help="where it starts (default: the model's sigma_max)")
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the sigmas; what to do with them goes to stderr."""
+    recipe = load_record(arguments.record).recipe(arguments.sampler, arguments.steps, arguments.start_sigma, offsets=False)
+    text = baked(recipe.sigmas)
+    if arguments.json:
+        print_json({"sampler": recipe.sampler, "steps": recipe.steps, "choice": recipe.choice, "text": text, "sigmas": list(recipe.sigmas)})
+        return 0
+    origin = "distilled" if recipe.choice == "ours" else f"stock won here: {recipe.choice}"
+    say(f"{recipe.sampler}, {recipe.steps} steps ({origin}); paste the line into ManualSigmas and use the sampler {recipe.sampler}:")
+    if recipe.sampler == "distilled":
+        say("ComfyUI has no sampler of that name without StepDistill; for its own samplers, bake a recipe made for one of them.")
+    print(text)
+    return 0
+
+
+def baked(sigmas: Sequence[float]) -> str:
+    """Fixed-point decimals, separated by ", ": no exponents, which ManualSigmas would misread, and strictly decreasing in float32 as read there.
+
+    Seven significant digits, or more where neighbours need them. Raises ScheduleError when float32 cannot tell two sigmas apart.
+    """
+    for digits in range(7, 18):
+        words = [_decimal(sigma, digits) for sigma in sigmas]
+        read = np.array([float(word) for word in words], dtype=np.float32)
+        if all(following < now for now, following in pairwise(read.tolist())):
+            return ", ".join(words)
+    raise ScheduleError("Two sigmas of this recipe are the same number in float32, so no host can run it; ask for fewer steps.")
+
+
+def _decimal(sigma: float, digits: int) -> str:
+    if sigma == 0:
+        return "0"
+    text = f"{sigma:.{max(digits - 1 - math.floor(math.log10(sigma)), 0)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -1,0 +1,121 @@
+"""compare: schedules against each other on one model."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from .. import verdicts
+from ..errors import RecipeError, Stopped, UnknownNameError
+from ..record import load_record
+from .console import Progress, add_json, command, error_text, names, positive, print_json, step_counts, stoppable, table
+from .models import HELD_OUT, add_model, asked_model
+
+DESCRIPTION = """\
+Measures schedules against each other: the error of each at each step count, against a fine teacher on the same noise.
+Without --schedules every stock schedule, and the published tables that belong to the model, are run; a record's recipes
+(without offsets) join them by --record. Nothing is distilled."""
+EXAMPLES = """\
+  python -m scheduler compare flow --steps 4,6,8
+  python -m scheduler compare eps --samplers euler,dpmpp_2m --steps 5-8 --schedules karras,beta --cfg 3
+  python -m scheduler compare flow --steps 6 --record my.json"""
+
+
+def add(commands) -> None:
+    """Add the command to the parser."""
+    parser = command(commands, "compare", "measure schedules against each other on a model", DESCRIPTION, EXAMPLES, run)
+    add_model(parser)
+    parser.add_argument("--samplers", type=names, default=["euler", "dpmpp_2m"], metavar="A,B", help="default: euler,dpmpp_2m")
+    parser.add_argument("--steps", type=step_counts, default=[4, 6, 8], metavar="4-12", help="default: 4,6,8")
+    parser.add_argument("--schedules", type=names, metavar="A,B", help="default: all")
+    parser.add_argument("--record", metavar="FILE", help="a record whose recipes take part")
+    parser.add_argument("--samples", type=positive, default=10, help="noise samples (default 10)")
+    parser.add_argument("--nodes", type=positive, default=100, help="of the reference teacher (default 100)")
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure and print: a table a sampler, least error first at the most steps."""
+    from ..samplers import check_sampler
+
+    for sampler in arguments.samplers:
+        check_sampler(sampler)
+    asked = asked_model(arguments)
+    found = _measured(arguments, asked)
+    if arguments.json:
+        errors = {sampler: {name: {n: verdicts.summarised(each) for n, each in by.items()} for name, by in rows.items()} for sampler, rows in found.items()}
+        print_json({"model": asked.name, "samples": arguments.samples, "errors": errors})
+        return 0
+    for sampler, rows in found.items():
+        print(f"\n{sampler}: error against a {arguments.nodes}-node teacher, {arguments.samples} samples\n{_table(rows, arguments.steps)}")
+    return 0
+
+
+def _measured(arguments: argparse.Namespace, asked) -> dict[str, dict[str, dict]]:
+    """{sampler: {schedule: {steps: errors (R,)}}}."""
+    import torch
+
+    from ..evidence import Bench
+    from ..samplers import model_calls
+    from ..sigmas import table_for
+
+    table_ = table_for(asked.sigma_min, asked.sigma_max, asked.parametrisation, asked.shift)
+    generator = torch.Generator().manual_seed(arguments.seed + HELD_OUT)
+    noise = torch.randn(arguments.samples, *asked.latent_shape, generator=generator).to(arguments.device)
+    denoise = asked.evidence_denoise or asked.denoise
+    with stoppable() as should_stop, Progress() as progress:
+        reach = _Reach(arguments, progress, should_stop)
+        bench = Bench(denoise, noise, table_, asked.parametrisation, (asked.sigma_min, asked.sigma_max), arguments.nodes, reach.heard)
+        plan = _planned(arguments, bench)
+        reach.planned += arguments.samples * sum(model_calls(sampler, steps) for sampler, _, steps in plan)
+        found: dict[str, dict[str, dict]] = {}
+        for (sampler, name, steps), sigmas in plan.items():
+            found.setdefault(sampler, {}).setdefault(name, {})[steps] = bench.run(sampler, sigmas)
+    return found
+
+
+class _Reach:
+    """Tells the progress bar how far the bench is, and stops when asked to."""
+
+    def __init__(self, arguments: argparse.Namespace, progress: Progress, should_stop):
+        self.planned = arguments.samples * (2 * arguments.nodes - 1)
+        self.progress, self.should_stop = progress, should_stop
+
+    def heard(self, calls: int) -> None:
+        self.progress(calls, self.planned, "comparing")
+        if self.should_stop():
+            raise Stopped("Stopped; nothing was kept, for comparing has no parts to go on from.")
+
+
+def _planned(arguments: argparse.Namespace, bench) -> dict[tuple[str, str, int], Sequence[float]]:
+    """The runs: (sampler, schedule, steps) -> sigmas."""
+    runs = {}
+    for steps in arguments.steps:
+        known = bench.schedules(steps)
+        unknown = [name for name in arguments.schedules or () if name not in known]
+        if unknown:
+            raise UnknownNameError(f"Schedule {unknown[0]!r} is unknown for this model; use some of: {', '.join(known)}.")
+        runs |= {(sampler, name, steps): known[name] for sampler in arguments.samplers for name in arguments.schedules or known}
+    for recipe in _recipes(arguments):
+        runs[recipe.sampler, "recipe", recipe.steps] = recipe.sigmas
+    return runs
+
+
+def _recipes(arguments: argparse.Namespace) -> list:
+    if not arguments.record:
+        return []
+    wanted = [recipe for recipe in load_record(arguments.record).recipes if recipe.offsets is None and recipe.coefficients is None]
+    found = [recipe for recipe in wanted if recipe.sampler in arguments.samplers and recipe.steps in arguments.steps]
+    if not found:
+        raise RecipeError("The record has no recipe, without offsets or coefficients, for these samplers and step counts; see it by: show RECORD.")
+    return found
+
+
+def _table(rows: dict[str, dict], steps: list[int]) -> str:
+    errors = {name: {count: verdicts.summarised(each)["rms"] for count, each in by.items()} for name, by in rows.items()}
+    least = {count: min((by[count] for by in errors.values() if by.get(count) is not None), default=None) for count in steps}
+    lines = []
+    for name, by in sorted(errors.items(), key=lambda entry: entry[1].get(steps[-1]) or float("inf")):
+        cells = [error_text(by.get(count)) + ("*" if by.get(count) is not None and by[count] == least[count] else " ") for count in steps]
+        lines.append((name, *cells))
+    return table(("schedule", *(f"{count} steps " for count in steps)), lines) + "\n* the least error of its column"

@@ -1,0 +1,172 @@
+"""What the commands share: arguments, plain tables, the progress bar, and a clean stop."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from ..errors import Stopped
+
+MOST_STEPS = 1000
+
+
+def command(commands, name: str, summary: str, description: str, examples: str, run: Callable) -> argparse.ArgumentParser:
+    """A sub-command with a help that teaches."""
+    parser = commands.add_parser(
+        name, help=summary, description=description, epilog=f"examples\n{examples}", formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """--json, for programs."""
+    parser.add_argument("--json", action="store_true", help="print one JSON document instead, for programs")
+
+
+def step_counts(text: str) -> list[int]:
+    """"4-12", "4,6,8" or "4-6,10" as ascending step counts."""
+    return _numbers(text, 1, MOST_STEPS, "step counts such as 6, 4-12 or 4,6,8")
+
+
+def classes(text: str) -> list[int]:
+    """"0-4" or "1,3" as digits."""
+    return _numbers(text, 0, 9, "digits such as 0-4 or 1,3")
+
+
+def names(text: str) -> list[str]:
+    """"euler,dpmpp_2m" as a list."""
+    found = [name.strip() for name in text.split(",") if name.strip()]
+    if not found:
+        raise argparse.ArgumentTypeError("expected one or more names, separated by commas")
+    return found
+
+
+def positive(text: str) -> int:
+    """A whole number of at least 1."""
+    return _numbers(text, 1, 10**12, "a whole number above 0")[0] if text.isdigit() else _refuse(text, "a whole number above 0")
+
+
+def shape(text: str) -> tuple[int, ...]:
+    """"16x64x64" as a latent's shape."""
+    parts = text.lower().replace(",", "x").split("x")
+    if not all(part.isdigit() and int(part) for part in parts):
+        _refuse(text, "a latent's shape such as 16x64x64")
+    return tuple(int(part) for part in parts)
+
+
+def _numbers(text: str, low: int, high: int, expected: str) -> list[int]:
+    found: set[int] = set()
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdigit() or (dash and not last.isdigit()):
+            _refuse(text, expected)
+        ends = int(first), int(last or first)
+        if not low <= ends[0] <= ends[1] <= high:
+            _refuse(text, f"{expected}, from {low} to {high}")
+        found.update(range(ends[0], ends[1] + 1))
+    return sorted(found)
+
+
+def _refuse(text: str, expected: str):
+    raise argparse.ArgumentTypeError(f"{text!r} was given; expected {expected}")
+
+
+def say(sentence: str = "") -> None:
+    """Tell the user something on stderr, so that stdout holds results only."""
+    print(sentence, file=sys.stderr, flush=True)
+
+
+def print_json(data: object) -> None:
+    """One JSON document on stdout."""
+    print(json.dumps(data, indent=1, allow_nan=False))
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[object]], left: Sequence[int] = (0,)) -> str:
+    """Aligned columns in plain characters; the columns in `left` to the left, the others to the right."""
+    cells = [[str(cell) for cell in row] for row in (header, *rows)]
+    widths = [max(len(row[k]) for row in cells) for k in range(len(header))]
+    lines = ["  ".join(cell.ljust(w) if k in left else cell.rjust(w) for k, (cell, w) in enumerate(zip(row, widths, strict=True))) for row in cells]
+    return "\n".join(line.rstrip() for line in [lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
+
+
+def error_text(value: float | None) -> str:
+    """An error in three significant digits without an exponent; "-" for none."""
+    if value is None:
+        return "-"
+    return f"{value:.3f}" if value >= 0.0995 else f"{value:.4f}" if value >= 0.00995 else f"{value:.5f}"
+
+
+class Progress:
+    """A bar in model calls with the time left; callable as `distill`'s progress(done, planned, phase)."""
+
+    def __init__(self, shown: bool = True):
+        self.bar = self._bar() if shown else None
+
+    @staticmethod
+    def _bar():
+        try:
+            from tqdm import tqdm
+        except ImportError:
+            say("(tqdm is not installed, so there is no progress bar.)")
+            return None
+        patience = 0.2 if sys.stderr.isatty() else 10.0
+        shape = "{desc:<22.22} {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt} model calls, {remaining} left"
+        return tqdm(total=1, file=sys.stderr, bar_format=shape, mininterval=patience, dynamic_ncols=True, leave=False, ascii=" #")
+
+    def __call__(self, done: int, planned: int, phase: str) -> None:
+        if self.bar is None:
+            return
+        if (self.bar.total, self.bar.desc) != (planned, phase):
+            self.bar.total = planned
+            self.bar.set_description_str(phase, refresh=False)
+        self.bar.update(max(done - self.bar.n, 0))
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self.bar is not None:
+            self.bar.close()
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+
+@contextmanager
+def stoppable() -> Iterator[Callable[[], bool]]:
+    """While model calls run, Ctrl-C (or SIGTERM) asks for a stop between two of them, so that what is finished is kept; a second one insists.
+
+    Gives `should_stop`. A Stopped that this leads to carries by_keyboard.
+    """
+    heard: list[int] = []
+
+    def listen(number: int, _frame) -> None:
+        if heard:
+            raise KeyboardInterrupt
+        heard.append(number)
+
+    before = {number: _listen(number, listen) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(heard)
+        if signal.SIGINT in heard:  # it came after the last look
+            raise KeyboardInterrupt
+    except Stopped as stop:
+        stop.by_keyboard = signal.SIGINT in heard
+        raise
+    finally:
+        for number, handler in before.items():
+            if handler is not None:
+                signal.signal(number, handler)
+
+
+def _listen(number: int, handler: Callable):
+    try:
+        return signal.signal(number, handler)
+    except ValueError:  # only the main thread may
+        return None

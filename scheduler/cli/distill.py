@@ -1,0 +1,103 @@
+"""distill: the recipes of a model, as a record file."""
+
+from __future__ import annotations
+
+import argparse
+
+from ..errors import OutputError
+from ..files import make_folder
+from ..record import Conditions, Record
+from .console import Progress, add_json, command, names, positive, print_json, say, step_counts, stoppable
+from .models import Asked, add_model, asked_model, positive_or_zero
+from .show import show_record
+
+QUALITY = {"quick": 1000, "standard": 4000, "thorough": 16000}
+DESCRIPTION = """\
+Distils recipes for every sampler and step count asked, and writes them, with their evidence, as one record file.
+
+First a teacher is recorded: a few samples drawn with many steps. Recipes are then made to imitate it within --budget
+model calls (one evaluation of the model for one sample; all are counted), and last they are measured, on noise and
+conditioning that the distilling never saw, beside every stock schedule: that has a budget of its own,
+--evidence-budget. What will be done, and what has to be left out, is said beforehand. A recipe that does not beat the
+stock schedules is replaced by the best of them, and says so."""
+EXAMPLES = """\
+  python -m scheduler distill flow --steps 4-12 -o flow.json
+  python -m scheduler distill eps --samplers euler,dpmpp_2m --quality quick --cfg 3 -o eps.json
+  python -m scheduler distill --denoiser mymodel:denoise --latent-shape 4x64x64 --parametrisation ve \\
+         --sigma-min 0.0292 --sigma-max 14.61 --budget 2000 --evidence-budget 0 -o mine.json
+  python -m scheduler distill flow -o flow.json --resume work      Ctrl-C is safe: the same line goes on from there"""
+
+
+def add(commands) -> None:
+    """Add the command to the parser."""
+    parser = command(commands, "distill", "distil the recipes of a model into a record file", DESCRIPTION, EXAMPLES, run)
+    add_model(parser)
+    parser.add_argument("-o", "--output", required=True, metavar="FILE", help="the record file to write")
+    parser.add_argument("--samplers", type=names, default=["euler", "dpmpp_2m", "distilled"], metavar="A,B", help="default: euler,dpmpp_2m,distilled")
+    parser.add_argument("--steps", type=step_counts, default=list(range(4, 13)), metavar="4-12", help="step counts (default 4-12)")
+    spend = parser.add_mutually_exclusive_group()
+    spend.add_argument("--quality", choices=tuple(QUALITY), default="standard", help="a budget of 1000, 4000 (default) or 16000 model calls")
+    spend.add_argument("--budget", type=positive, help="most model calls for teacher, fits and guard together")
+    parser.add_argument("--evidence-budget", type=positive_or_zero, help="most model calls for the evidence, apart; 0: none (default: a stated one)")
+    parser.add_argument("--samples", type=positive, help="noise samples of the teacher (default: what suits the budget)")
+    parser.add_argument("--resume", metavar="FOLDER", help="keep finished parts here, and go on from those that are there")
+    parser.add_argument("--quiet", action="store_true", help="no plan and no progress bar")
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Distil, save, and show what was found."""
+    check_target(arguments.output)
+    asked = asked_model(arguments)
+    options = {
+        "samplers": arguments.samplers,
+        "steps": arguments.steps,
+        "budget": arguments.budget or QUALITY[arguments.quality],
+        "evidence_budget": arguments.evidence_budget,
+        "conditions": conditions_of(asked, arguments.cfg, arguments.seed),
+        "samples": arguments.samples,
+        "seed": arguments.seed,
+        "device": arguments.device,
+        "resume": arguments.resume,
+    }
+    record = distilled(asked, options, quiet=arguments.quiet)
+    record.save(arguments.output)
+    if arguments.json:
+        print_json({"record": str(arguments.output), "recipes": len(record.recipes), "evidence": record.evidence, "provenance": record.provenance})
+    else:
+        show_record(record)
+        say(f"\nWritten: {arguments.output}")
+    return 0
+
+
+def distilled(asked: Asked, options: dict, quiet: bool = False) -> Record:
+    """Run `distill` on a model with the plan said beforehand and a progress bar; Ctrl-C ends it between two model calls."""
+    from ..distill import distill, plan_for
+
+    about = {"latent_shape": asked.latent_shape, "sigma_max": asked.sigma_max, "sigma_min": asked.sigma_min, "parametrisation": asked.parametrisation}
+    if not quiet:
+        say(str(plan_for(**about, **options)))
+    with stoppable() as should_stop, Progress(not quiet) as progress:
+        return distill(
+            asked.denoise, **about, **options, evidence_denoise=asked.evidence_denoise, progress=progress, should_stop=should_stop
+        )
+
+
+def conditions_of(asked: Asked, cfg: float, seed: int) -> Conditions:
+    """What the record will say of the run; of one's own function the guidance is not known."""
+    return Conditions(
+        cfg=cfg if asked.checkpoint else None, latent_shape=asked.latent_shape, prompts=asked.prompts, seed=seed, name=asked.name,
+        shift=asked.shift, prediction=asked.prediction,
+    )
+
+
+def check_target(path: str) -> None:
+    """Raise OutputError, before any work, where a file could not be written at the end."""
+    from pathlib import Path
+
+    target = Path(path)
+    if target.is_dir() or not target.name:
+        raise OutputError(f"{path} is a folder; give the name of the file to write.")
+    if not target.parent.is_dir():
+        raise OutputError(f"The folder {target.parent} does not exist; make it first, or choose another place.")
+    make_folder(target.parent)  # it exists: this tries that it can be written to

@@ -1,0 +1,100 @@
+"""What a model is to StepDistill: `denoise(x, sigma) -> x0`, checked and counted."""
+
+from __future__ import annotations
+
+import math
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from .errors import DenoiserError, UnknownNameError
+
+PARAMETRISATIONS = ("flow", "ve")
+
+
+class Denoiser(Protocol):
+    """Predicts the clean latent from a noisy one.
+
+    x has shape (B, ...); sigma has shape (B,), in the host's noise units (k-diffusion's convention);
+    the answer has x's shape. Guidance, conditioning and patches are inside.
+    """
+
+    def __call__(self, x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor: ...
+
+
+class Checked:
+    """Wraps a denoiser: takes sigma as one number for the whole batch, counts model calls, refuses bad answers.
+
+    `calls` grows by the batch size at each evaluation (a model call is one evaluation for one sample).
+    Raises DenoiserError, naming the sigma, for an answer of another type, shape or kind of dtype, or not finite.
+    """
+
+    def __init__(self, denoise: Denoiser):
+        self.denoise = denoise
+        self.calls = 0
+
+    def __call__(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
+        sigmas = torch.full((x.shape[0],), float(sigma), dtype=torch.float32, device=x.device)
+        with torch.no_grad():
+            denoised = self.denoise(x, sigmas)
+        self.calls += x.shape[0]
+        _check_answer(denoised, x, float(sigma))
+        return denoised.to(x.dtype)
+
+
+def checked(denoise: Denoiser) -> Checked:
+    """The denoiser as a `Checked` one; one that is already checked is returned as it is, so that counts add up."""
+    return denoise if isinstance(denoise, Checked) else Checked(denoise)
+
+
+def guided(conditional: Denoiser, unconditional: Denoiser, cfg: float) -> Denoiser:
+    """Classifier-free guidance: D = D_uncond + cfg (D_cond - D_uncond) (Ho & Salimans, arXiv 2207.12598)."""
+    if cfg == 1:
+        return conditional
+
+    def denoise(x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+        free = unconditional(x, sigma)
+        return free + cfg * (conditional(x, sigma) - free)
+
+    return denoise
+
+
+def start_state(noise: torch.Tensor, sigma: float, parametrisation: str) -> torch.Tensor:
+    """The state at the first sigma for unit Gaussian noise over an empty latent: sigma * noise in both parametrisations."""
+    check_parametrisation(parametrisation)
+    return noise * sigma
+
+
+def half_log_snr(sigmas, parametrisation: str) -> np.ndarray:
+    """lambda(sigma): log((1 - s) / s) for flow, -log s for VE, in float64; +inf at sigma 0, -inf at a flow's sigma 1."""
+    check_parametrisation(parametrisation)
+    s = np.asarray(sigmas, dtype=np.float64)
+    with np.errstate(divide="ignore"):
+        return np.log1p(-s) - np.log(s) if parametrisation == "flow" else -np.log(s)
+
+
+def sigma_at(half_log_snr_values, parametrisation: str) -> np.ndarray:
+    """The inverse of `half_log_snr`."""
+    check_parametrisation(parametrisation)
+    lam = np.asarray(half_log_snr_values, dtype=np.float64)
+    return 1 / (1 + np.exp(lam)) if parametrisation == "flow" else np.exp(-lam)
+
+
+def check_parametrisation(parametrisation: str) -> None:
+    """Raise UnknownNameError unless the parametrisation is one of PARAMETRISATIONS."""
+    if parametrisation not in PARAMETRISATIONS:
+        raise UnknownNameError(f"Parametrisation {parametrisation!r} is unknown; use one of: {', '.join(PARAMETRISATIONS)}.")
+
+
+def _check_answer(denoised: object, x: torch.Tensor, sigma: float) -> None:
+    at = f"at sigma {sigma:.6g}"
+    if not isinstance(denoised, torch.Tensor):
+        raise DenoiserError(f"The denoiser returned a {type(denoised).__name__} {at}; it must return a tensor of shape {tuple(x.shape)}.")
+    if denoised.shape != x.shape:
+        raise DenoiserError(f"The denoiser returned shape {tuple(denoised.shape)} {at}; it must return x's own shape {tuple(x.shape)}.")
+    if not denoised.is_floating_point():
+        raise DenoiserError(f"The denoiser returned {denoised.dtype} {at}; it must return a floating-point tensor such as {x.dtype}.")
+    # One reduction: a sum of finite float32 values is not finite only if a value is not, or is absurdly large.
+    if not math.isfinite(float(denoised.float().abs().amax())):
+        raise DenoiserError(f"The denoiser returned NaN or infinite values {at}; check the model's precision (try float32 or bfloat16) and its sigma range.")

@@ -1,0 +1,49 @@
+"""Every mistake a user can make has its own class and says in one sentence what was wrong, what was expected and what to do."""
+
+
+class StepDistillError(Exception):
+    """Base of every error StepDistill raises on purpose; its text is one sentence meant for the user."""
+
+
+class DenoiserError(StepDistillError):
+    """The denoiser returned something unusable: NaN or infinite values, another shape or another dtype."""
+
+
+class SigmaRangeError(StepDistillError):
+    """sigma_min, sigma_max or a start sigma does not make a usable range."""
+
+
+class ScheduleError(StepDistillError):
+    """A schedule or grid is not strictly decreasing, not finite, or does not end in exactly 0."""
+
+
+class StepsError(StepDistillError):
+    """The number of steps is below 1 or above what the grid can hold."""
+
+
+class BudgetError(StepDistillError):
+    """The budget of model calls is too small; the text names the least that works."""
+
+
+class UnknownNameError(StepDistillError):
+    """A sampler, schedule, solver or option that StepDistill does not know; the text lists those it does."""
+
+
+class RecordError(StepDistillError):
+    """A record is truncated, mistyped, from a newer version, too large, or inconsistent."""
+
+
+class RecipeError(StepDistillError):
+    """A record has no recipe for the sampler, steps or start that was asked for."""
+
+
+class CheckpointError(StepDistillError):
+    """A checkpoint file is not safetensors or has a layout that StepDistill's own modules cannot load."""
+
+
+class OutputError(StepDistillError):
+    """A file or folder could not be written."""
+
+
+class Stopped(StepDistillError):
+    """The user asked to stop; what was finished is kept where a resume file was given."""

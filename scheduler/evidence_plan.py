@@ -1,0 +1,134 @@
+"""What the evidence can afford: which step counts, stock pairs and how fine a reference, for a number of model calls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .record import Recipe
+from .samplers import model_calls
+
+PAIR_SAMPLERS = ("euler", "dpmpp_2m", "uni_pc", "res_multistep", "heun")
+REFERENCE_NODES = (100, 50)
+STOCK_SCHEDULES = 12  # at most: ComfyUI's nine and the published tables that belong to a model
+DEFAULT_STEP_COUNTS = 5
+LONGER_SCHEDULES = 2  # how many stock schedules are followed beyond the most steps of ours
+LONGER = 2.0  # and how far
+
+
+@dataclass(frozen=True)
+class EvidencePlan:
+    """What is measured.
+
+    nodes: of the reference teacher. steps: the step counts compared. pairs: the samplers whose stock pairs "distilled" meets. cells: the
+    (sampler, steps) at which every stock schedule runs. calls: model calls a row. spare: what is left a row for longer stock runs.
+    left_out: what is not measured, in words.
+    """
+
+    nodes: int
+    steps: tuple[int, ...]
+    pairs: tuple[str, ...]
+    cells: tuple[tuple[str, int], ...]
+    calls: int
+    spare: int
+    left_out: tuple[str, ...] = ()
+
+
+def calls_of(sampler: str, steps: int) -> int:
+    """Model calls a row; the distilled sampler makes one a step."""
+    return steps if sampler == "distilled" else model_calls(sampler, steps)
+
+
+def stock_cells(sampler: str, steps: int, pairs: Sequence[str]) -> list[tuple[str, int]]:
+    """The (sampler, steps) whose stock runs cost no more model calls than `steps` steps of this sampler."""
+    if sampler != "distilled":
+        return [(sampler, steps)]
+    return [(pair, (steps + 1) // 2 if pair == "heun" else steps) for pair in pairs]
+
+
+def longer_steps(most: int) -> list[int]:
+    """Step counts beyond the most of ours at which stock is followed, up to LONGER times as many."""
+    counts = {round(most * LONGER ** (k / 4)) for k in range(1, 5)}
+    return sorted(count for count in counts if count > most)
+
+
+def default_budget(recipes, rows: int) -> int:
+    """Model calls of the evidence unless told otherwise: at most five step counts, every stock schedule, a 50-node reference.
+
+    recipes: a sequence of recipes, or (samplers, steps). Every row of every call is counted.
+    """
+    contents = _contents(recipes)
+    counts = thinned(sorted({steps for _, steps in contents}), DEFAULT_STEP_COUNTS)
+    return rows * _whole_cost(contents, counts, REFERENCE_NODES[-1])
+
+
+def full_budget(recipes, rows: int) -> int:
+    """Model calls, at most, of the whole evidence: every step count, every stock schedule and pair, a 100-node reference."""
+    contents = _contents(recipes)
+    return rows * _whole_cost(contents, sorted({steps for _, steps in contents}), REFERENCE_NODES[0])
+
+
+def least_budget(recipes, rows: int) -> int:
+    """The fewest model calls for which `measure` measures anything: one step count beside every stock schedule."""
+    contents = _contents(recipes)
+    counts = sorted({steps for _, steps in contents})
+    return rows * min(_cost(contents, [count], PAIR_SAMPLERS[:2], REFERENCE_NODES[-1], STOCK_SCHEDULES) for count in counts)
+
+
+def plan_evidence(recipes, rows: int, budget: int, schedules: int = STOCK_SCHEDULES) -> EvidencePlan | None:
+    """The most that fits the budget; None when not even one step count does.
+
+    Given up in this order: stock runs longer than ours, finer reference, pair samplers from the last on, step counts; never a stock schedule.
+    """
+    contents, room = _contents(recipes), budget // max(rows, 1)
+    every = sorted({steps for _, steps in contents})
+    most_pairs = len(PAIR_SAMPLERS) if any(sampler == "distilled" for sampler, _ in contents) else 2
+    for count in range(len(every), 0, -1):
+        for kept in range(most_pairs, 1, -1):
+            for nodes in REFERENCE_NODES:
+                steps, pairs = thinned(every, count), PAIR_SAMPLERS[:kept]
+                calls = _cost(contents, steps, pairs, nodes, schedules)
+                if calls <= room:
+                    left_out = _left_out(every, steps, PAIR_SAMPLERS[kept:most_pairs])
+                    return EvidencePlan(nodes, tuple(steps), pairs, _cells(contents, steps, pairs), calls, room - calls, left_out)
+    return None
+
+
+def thinned(values: Sequence[int], count: int) -> list[int]:
+    """`count` of the values, spread evenly, both ends included; the middle one when count is 1."""
+    places = np.linspace(0, len(values) - 1, min(count, len(values))) if count > 1 else np.array([(len(values) - 1) / 2])
+    return [values[place] for place in np.unique(places.round().astype(int))]
+
+
+def _left_out(every: Sequence[int], steps: Sequence[int], pairs: Sequence[str]) -> tuple[str, ...]:
+    found = []
+    if len(steps) < len(every):
+        found.append("the step counts " + ", ".join(str(count) for count in every if count not in steps))
+    if pairs:
+        found.append("stock pairs with " + ", ".join(pairs))
+    return tuple(found)
+
+
+def _contents(recipes) -> list[tuple[str, int]]:
+    """(sampler, steps) of every recipe; of (samplers, steps) as if each came with and without offsets."""
+    if len(recipes) == 2 and not any(isinstance(each, Recipe) for each in recipes):
+        samplers, steps = recipes
+        return [(sampler, int(count)) for sampler in samplers for count in steps] * 2
+    return [(recipe.sampler, recipe.steps) for recipe in recipes]
+
+
+def _cells(contents: Sequence[tuple[str, int]], steps: Sequence[int], pairs: Sequence[str]) -> tuple[tuple[str, int], ...]:
+    return tuple(sorted({cell for sampler, count in contents if count in steps for cell in stock_cells(sampler, count, pairs)}))
+
+
+def _cost(contents: Sequence[tuple[str, int]], steps: Sequence[int], pairs: Sequence[str], nodes: int, schedules: int) -> int:
+    ours = sum(calls_of(*each) for each in contents if each[1] in steps)
+    return 2 * nodes - 1 + ours + schedules * sum(model_calls(*cell) for cell in _cells(contents, steps, pairs))
+
+
+def _whole_cost(contents: Sequence[tuple[str, int]], steps: Sequence[int], nodes: int) -> int:
+    beyond = longer_steps(max(steps))
+    longer = sum(calls_of(sampler, count) for sampler in {sampler for sampler, _ in contents} for count in beyond) * LONGER_SCHEDULES
+    return _cost(contents, steps, PAIR_SAMPLERS, nodes, STOCK_SCHEDULES) + longer

@@ -1,0 +1,143 @@
+"""From the bytes of a stranger's file to checked plain data, or a RecordError; never anything else, and never at length.
+
+Bounds come first: bytes, values and depth are counted by fast passes over the raw bytes, before a single JSON value is
+made, so that a hostile file costs no more than a large honest one (measured: below 100 ms and 50 MB).
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from itertools import accumulate
+
+from .checkers import Misfit, shown
+from .errors import RecordError
+from .files import PathLike, read_bytes
+from .record_schema import check_record
+
+VERSION = 1
+MAX_BYTES = 4_000_000
+MAX_VALUES = 100_000  # entries of lists and objects together
+MAX_STRINGS = 60_000
+MAX_DEPTH = 16
+MAX_DIGITS = 20
+
+# MIGRATIONS[v] turns the data of a version v record into that of version v + 1 (raising Misfit where it cannot).
+MIGRATIONS: dict[int, Callable[[dict], dict]] = {}
+
+
+def parse_file(path: PathLike) -> dict:
+    """The checked data of a record file; raises RecordError."""
+    return parse(read_bytes(path, MAX_BYTES, RecordError), f"record {shown_path(path)}")
+
+
+def parse(data: bytes | str, name: str = "record") -> dict:
+    """The checked data of a record's text, in the present version's form; raises RecordError that begins with `name`."""
+    try:
+        record = migrate(read_json(_as_bytes(data)))
+        check_record(record)
+    except Misfit as misfit:
+        raise RecordError(f"{name[:1].upper()}{name[1:]} is not usable: {misfit}.") from None
+    return record
+
+
+def check(record: dict) -> None:
+    """Raise RecordError unless the data would be read again as it is written."""
+    try:
+        check_record(record)
+    except Misfit as misfit:
+        raise RecordError(f"This record cannot be saved: {misfit}.") from None
+
+
+def read_json(data: bytes) -> object:
+    """Strict JSON within the bounds: UTF-8, no duplicate keys, no NaN, no endless number; raises Misfit."""
+    text = _decode(data)
+    _check_bounds(data)
+    try:
+        return json.loads(text, object_pairs_hook=_unique, parse_int=_whole, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as problem:
+        place = f"line {problem.lineno}, column {problem.colno}"
+        raise Misfit(f"it is not JSON at {place} ({problem.msg}); if it was cut short, fetch it again") from None
+    except RecursionError:  # far from it by MAX_DEPTH, unless the caller has used the stack up
+        raise Misfit("it is nested too deeply") from None
+
+
+def migrate(record: object) -> dict:
+    """The data of any earlier version in the present form; raises Misfit for a newer version or none."""
+    if type(record) is not dict or "stepdistill" not in record:
+        raise Misfit("it is not a StepDistill record (no key 'stepdistill' with the record's version)")
+    version = record["stepdistill"]
+    if type(version) is not int or version < 1:
+        raise Misfit(f"is {shown(version)}, must be the record's version, a whole number from 1", ".stepdistill")
+    if version > VERSION:
+        raise Misfit(f"it was made by a newer StepDistill (record version {version}), this one reads up to {VERSION}: update StepDistill")
+    for step in range(version, VERSION):
+        record = {**MIGRATIONS[step](record), "stepdistill": step + 1}
+    return record
+
+
+def shown_path(path: object) -> str:
+    """The last part of a path, as a message may quote it."""
+    return ascii(str(path).replace("\\", "/").rsplit("/", 1)[-1][:80]).strip("'\"")
+
+
+def _as_bytes(data: bytes | str) -> bytes:
+    if isinstance(data, bytes):
+        return data
+    if not isinstance(data, str):
+        raise Misfit(f"it is {type(data).__name__}, must be text or bytes")
+    if len(data) > MAX_BYTES:
+        raise Misfit(f"it has more than {MAX_BYTES:,} characters, the most that are read")
+    try:
+        return data.encode("utf-8")
+    except UnicodeEncodeError:
+        raise Misfit("it holds half characters (lone surrogates)") from None
+
+
+def _decode(data: bytes) -> str:
+    if len(data) > MAX_BYTES:
+        raise Misfit(f"it has {len(data):,} bytes; at most {MAX_BYTES:,} are read")
+    if data.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
+        raise Misfit("it begins with a byte-order mark; save it as plain UTF-8")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as problem:
+        raise Misfit(f"it is not UTF-8 text (byte {problem.start})") from None
+    if not text or text.isspace():
+        raise Misfit("it is empty")
+    return text
+
+
+def _check_bounds(data: bytes) -> None:
+    if data.count(b'"') > 2 * MAX_STRINGS:
+        raise Misfit(f"it holds more than {MAX_STRINGS:,} strings")
+    bare = _without_strings(data)
+    brackets = bare.translate(None, bytes(set(range(256)) - set(b"[]{}")))
+    if bare.count(b",") + len(brackets) > MAX_VALUES:
+        raise Misfit(f"it holds more than {MAX_VALUES:,} values")
+    if max(accumulate(1 if bracket in b"[{" else -1 for bracket in brackets), default=0) > MAX_DEPTH:
+        raise Misfit(f"it is nested deeper than {MAX_DEPTH}")
+
+
+def _without_strings(data: bytes) -> bytes:
+    """What stands outside the strings: escaped backslashes and quotes go first, then every second part between quotes."""
+    return b"".join(data.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2])
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
+        raise Misfit(f"the key {shown(twice)} stands twice in one object")
+    return found
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > MAX_DIGITS:
+        raise Misfit(f"a whole number has {len(digits)} digits, may have {MAX_DIGITS}")
+    return int(digits)
+
+
+def _refuse_constant(name: str) -> float:
+    raise Misfit(f"{name} is not a number that a record may hold")
