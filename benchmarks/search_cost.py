@@ -116,7 +116,8 @@ def main() -> None:
     grid, held_out = log_snr_grid(SIGMA_MIN, 1.0, args.nodes, "flow"), torch.randn(8, args.elements)
     reference = record_teacher(model, held_out, log_snr_grid(SIGMA_MIN, 1.0, 240, "flow"), "flow", elements=1).end
     print(f"{args.samples} samples of {args.elements} elements, {args.nodes}-node grid, N = 1..{args.steps}, {args.threads} threads")
-    print(f"{'search':36}{'calls/sample':>13}{'wall s':>9}{'beyond: wall':>14}{'cpu s':>7}{'calls':>8}" + "".join(f"{f'N={n}':>9}" for n in SHOWN))
+    shown = "".join(f"{f'N={n}':>9}" for n in SHOWN)
+    print(f"{'search':36}{'calls/sample':>13}{'wall s':>9}{'beyond: wall':>14}{'cpu s':>7}{'calls':>8}{shown}")
     rows = [] if args.no_paper else [("OSS, the paper's search", *paper(model, noise, grid, args.steps))]
     for solver in ("heun", "dpmpp_2m"):
         rows += teacher_searches(model, noise, grid, args.steps, solver)

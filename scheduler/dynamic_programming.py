@@ -12,6 +12,7 @@ import numpy as np
 
 from .errors import ScheduleError, SigmaRangeError, StepsError, UnknownNameError
 from .gram import Gram, with_sigmas
+from .residuals import residual_costs
 from .samplers import LINEAR, LinearRule, check_sampler
 from .validity import check_steps
 
@@ -121,32 +122,38 @@ def schedules_from(
     nodes are interpolated), so that the schedule of N does not depend on most_steps; beyond MOST_NODES the finest solved schedule is
     interpolated. weights: see `node_weights`; "none" did best on most test beds. Raises UnknownNameError, SigmaRangeError, StepsError.
     """
-    rule = _linear_rule(sampler)
+    history = _history(sampler)
     most_steps, grid, found = check_steps(most_steps), _grid_from(gram.sigmas, start_sigma), {}
     while True:
         here = gram if np.array_equal(grid, gram.sigmas) else with_sigmas(gram, grid)
         reach = min(most_steps, max(here.steps // 2, 1))
-        for n, path in enumerate(_paths(here, rule, reach, node_weights(here, weights)), start=1):
+        for n, path in enumerate(_paths(here, sampler, reach, node_weights(here, weights)), start=1):
             found.setdefault(n, grid[path])
         if reach == most_steps:
             return found
-        if len(grid) < 3 or 2 * here.steps > MOST_NODES[min(rule.order, 2)]:
+        if len(grid) < 3 or 2 * here.steps > MOST_NODES[history]:
             return found | {n: _stretched(found[reach], n) for n in range(reach + 1, most_steps + 1)}
         grid = _halved(grid)
 
 
-def _paths(gram: Gram, rule: LinearRule, most_steps: int, weights: np.ndarray) -> list[np.ndarray]:
+def _paths(gram: Gram, sampler: str, most_steps: int, weights: np.ndarray) -> list[np.ndarray]:
+    if sampler == "distilled":
+        return solve_pairs(*residual_costs(gram), most_steps, node_weights=weights)
+    rule = LINEAR[sampler]
     first = step_costs(gram, rule)
     if rule.order == 1 or most_steps == 1:
         return solve(first, most_steps, node_weights=weights)
     return solve_pairs(first, pair_costs(gram, rule), most_steps, node_weights=weights)
 
 
-def _linear_rule(sampler: str) -> LinearRule:
+def _history(sampler: str) -> int:
+    """How many nodes the recursion remembers for a sampler; raises UnknownNameError where its steps have no costs."""
+    if sampler == "distilled":
+        return 2
     check_sampler(sampler)
     if sampler not in LINEAR:
-        raise UnknownNameError(f"Sampler {sampler!r} is no linear multistep rule and cannot be costed; use one of: {', '.join(LINEAR)}.")
-    return LINEAR[sampler]
+        raise UnknownNameError(f"Sampler {sampler!r} is not a linear multistep rule, so its steps have no costs here; use one of: {', '.join(LINEAR)}.")
+    return min(LINEAR[sampler].order, 2)
 
 
 def _grid_from(sigmas: np.ndarray, start_sigma: float | None) -> np.ndarray:

@@ -31,7 +31,7 @@ from .sigmas import NoiseTable, baselines, log_snr_grid
 Curve = dict[int, float | None]
 MOST_DIFFERENT = 0.1
 
-__all__ = ["Bench", "Evidence", "default_budget", "full_budget", "least_budget", "measure"]
+__all__ = ["HeldOut", "Evidence", "default_budget", "full_budget", "least_budget", "measure"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Evidence:
     notes: list[str]
 
 
-class Bench:
+class HeldOut:
     """Runs recipes and stock schedules from the same noise and keeps each row's end error: (R,), RMS per element from the reference's end.
 
     The reference is Heun on `nodes` levels uniform in half-log-SNR. A run is done once; one that does not stay finite has errors of inf.
@@ -53,7 +53,13 @@ class Bench:
     """
 
     def __init__(
-        self, denoise: Denoiser, noise: torch.Tensor, table: NoiseTable, parametrisation: str, sigma_range: tuple[float, float], nodes: int,
+        self,
+        denoise: Denoiser,
+        noise: torch.Tensor,
+        table: NoiseTable,
+        parametrisation: str,
+        sigma_range: tuple[float, float],
+        nodes: int,
         on_call: Callable[[int], None] | None = None,
     ):
         self.model, self.noise, self.table, self.parametrisation = _Counted(denoise, on_call), noise, table, parametrisation
@@ -90,8 +96,14 @@ class Bench:
 
 
 def measure(
-    denoise: Denoiser, noise: torch.Tensor, recipes: Sequence[Recipe], table: NoiseTable, parametrisation: str,
-    budget: int | None = None, sigma_min: float | None = None, on_call: Callable[[int], None] | None = None,
+    denoise: Denoiser,
+    noise: torch.Tensor,
+    recipes: Sequence[Recipe],
+    table: NoiseTable,
+    parametrisation: str,
+    budget: int | None = None,
+    sigma_min: float | None = None,
+    on_call: Callable[[int], None] | None = None,
 ) -> Evidence:
     """The evidence for recipes, from unit Gaussian held-out `noise` (R, ...); each row may have its own conditioning in `denoise`.
 
@@ -100,7 +112,7 @@ def measure(
     (None: `default_budget`); with less, less is measured, and `notes` and the recommendation say what was left out. Recipes that start
     below the others' start are not measured. Raises DenoiserError, SigmaRangeError, and whatever on_call raises.
     """
-    budget = default_budget(recipes, len(noise)) if budget is None else budget
+    budget = default_budget(*_wanted(recipes), len(noise)) if budget is None else budget
     start = max((recipe.start_sigma for recipe in recipes), default=table.sigma_max)
     whole = [recipe for recipe in recipes if recipe.start_sigma >= start * (1 - SAME_START)]
     low = table.sigma_min if sigma_min is None else sigma_min
@@ -111,26 +123,26 @@ def measure(
     notes = [f"Left out of the evidence for want of budget ({budget} model calls): {'; '.join(plan.left_out)}."] if plan.left_out else []
     if len(whole) < len(recipes):
         notes.append("Recipes that start below the highest start sigma were not measured.")
-    bench = Bench(denoise, noise, table, parametrisation, (low, start), plan.nodes, on_call)
-    found = _measured(bench, [recipe for recipe in whole if recipe.steps in plan.steps], plan)
+    held_out = HeldOut(denoise, noise, table, parametrisation, (low, start), plan.nodes, on_call)
+    found = _measured(held_out, [recipe for recipe in whole if recipe.steps in plan.steps], plan)
     curves, stock_curves = _curves(found)
-    _follow_stock(bench, found, stock_curves, plan.spare)
+    _follow_stock(held_out, found, stock_curves, plan.spare)
     found = _with_equal_steps(found, stock_curves)
     knees = {key: verdicts.knee(_faithful(key, curve, found)) for key, curve in curves.items()}
     advice = " ".join([verdicts.recommendation(found, curves, knees), *notes])[:2000]
     summary = {"curve": curves, "stock_curve": stock_curves, "knee": knees, "seeds": len(noise), "recommendation": advice}
     done = {_identity(recipe): recipe for recipe in found}
-    return Evidence([done.get(_identity(recipe), recipe) for recipe in recipes], summary, bench.model.calls, notes)
+    return Evidence([done.get(_identity(recipe), recipe) for recipe in recipes], summary, held_out.model.calls, notes)
 
 
-def _measured(bench: Bench, recipes: Sequence[Recipe], plan: EvidencePlan) -> list[Recipe]:
+def _measured(held_out: HeldOut, recipes: Sequence[Recipe], plan: EvidencePlan) -> list[Recipe]:
     filled = []
     for recipe in recipes:
         cells = [cell for cell in stock_cells(recipe.sampler, recipe.steps, plan.pairs) if cell in plan.cells]
-        rivals = [(name, sampler, sigmas) for sampler, steps in cells for name, sigmas in bench.schedules(steps).items()]
-        stock = {_label(name, sampler, recipe): bench.run(sampler, sigmas) for name, sampler, sigmas in rivals}
+        rivals = [(name, sampler, sigmas) for sampler, steps in cells for name, sigmas in held_out.schedules(steps).items()]
+        stock = {_label(name, sampler, recipe): held_out.run(sampler, sigmas) for name, sampler, sigmas in rivals}
         calls = calls_of(recipe.sampler, recipe.steps)
-        filled.append(replace(recipe, evidence=verdicts.compared(recipe, bench.run_recipe(recipe), stock, bench.apart, calls)))
+        filled.append(replace(recipe, evidence=verdicts.compared(recipe, held_out.run_recipe(recipe), stock, held_out.apart, calls)))
     return filled
 
 
@@ -156,7 +168,7 @@ def _faithful(key: str, curve: Curve, recipes: Sequence[Recipe]) -> Curve:
     return {steps: error for steps, error in curve.items() if strays[steps] <= MOST_DIFFERENT}
 
 
-def _follow_stock(bench: Bench, recipes: Sequence[Recipe], stock_curves: dict[str, Curve], spare: int) -> None:
+def _follow_stock(held_out: HeldOut, recipes: Sequence[Recipe], stock_curves: dict[str, Curve], spare: int) -> None:
     """Extend each stock curve beyond the most steps of ours, until stock is as good as the best of ours, within `spare` calls a row."""
     for sampler, curve in stock_curves.items():
         own = [recipe for recipe in recipes if recipe.sampler == sampler]
@@ -168,7 +180,7 @@ def _follow_stock(bench: Bench, recipes: Sequence[Recipe], stock_curves: dict[st
             spare -= sum(model_calls(pair, count) for _, pair, count in leaders)
             if spare < 0 or not leaders or verdicts.equal_steps(goal, curve) is not None:
                 break
-            runs = [verdicts.summarised(bench.run(pair, bench.schedules(count)[name]))["rms"] for name, pair, count in leaders]
+            runs = [verdicts.summarised(held_out.run(pair, held_out.schedules(count)[name]))["rms"] for name, pair, count in leaders]
             curve[steps] = min((error for error in runs if error is not None), default=None)
 
 
@@ -186,6 +198,10 @@ def _with_equal_steps(recipes: Sequence[Recipe], stock_curves: dict[str, Curve])
     return filled
 
 
+def _wanted(recipes: Sequence[Recipe]) -> tuple[list[str], list[int]]:
+    return sorted({recipe.sampler for recipe in recipes}), sorted({recipe.steps for recipe in recipes})
+
+
 def _identity(recipe: Recipe) -> tuple:
     return recipe.sampler, recipe.steps, recipe.start_sigma, recipe.offsets is not None
 
@@ -194,7 +210,7 @@ def _nothing(recipes: Sequence[Recipe], whole: Sequence[Recipe], rows: int, budg
     plain = "Nothing was measured, so nothing is recommended."
     if not whole or not rows or budget == 0:
         return Evidence(list(recipes), {"recommendation": plain}, 0, [])
-    least = least_budget(whole, rows)
+    least = least_budget(*_wanted(whole), rows)
     note = f"The evidence budget of {budget} model calls is too small to compare one step count; {least} are the least that works."
     return Evidence(list(recipes), {"recommendation": f"{plain} {note}"}, 0, [note])
 

@@ -54,35 +54,30 @@ def longer_steps(most: int) -> list[int]:
     return sorted(count for count in counts if count > most)
 
 
-def default_budget(recipes, rows: int) -> int:
+def default_budget(samplers: Sequence[str], steps: Sequence[int], rows: int) -> int:
     """Model calls of the evidence unless told otherwise: at most five step counts, every stock schedule, a 50-node reference.
 
-    recipes: a sequence of recipes, or (samplers, steps). Every row of every call is counted.
+    As if every recipe came with and without offsets; every row of every call is counted.
     """
-    contents = _contents(recipes)
-    counts = thinned(sorted({steps for _, steps in contents}), DEFAULT_STEP_COUNTS)
-    return rows * _whole_cost(contents, counts, REFERENCE_NODES[-1])
+    return rows * _whole_cost(_expected(samplers, steps), thinned(sorted(set(steps)), DEFAULT_STEP_COUNTS), REFERENCE_NODES[-1])
 
 
-def full_budget(recipes, rows: int) -> int:
+def full_budget(samplers: Sequence[str], steps: Sequence[int], rows: int) -> int:
     """Model calls, at most, of the whole evidence: every step count, every stock schedule and pair, a 100-node reference."""
-    contents = _contents(recipes)
-    return rows * _whole_cost(contents, sorted({steps for _, steps in contents}), REFERENCE_NODES[0])
+    return rows * _whole_cost(_expected(samplers, steps), sorted(set(steps)), REFERENCE_NODES[0])
 
 
-def least_budget(recipes, rows: int) -> int:
-    """The fewest model calls for which `measure` measures anything: one step count beside every stock schedule."""
-    contents = _contents(recipes)
-    counts = sorted({steps for _, steps in contents})
-    return rows * min(_cost(contents, [count], PAIR_SAMPLERS[:2], REFERENCE_NODES[-1], STOCK_SCHEDULES) for count in counts)
+def least_budget(samplers: Sequence[str], steps: Sequence[int], rows: int) -> int:
+    """The fewest model calls for which anything is measured: one step count beside every stock schedule."""
+    return rows * _cost(_expected(samplers, steps), thinned(sorted(set(steps)), 1), PAIR_SAMPLERS[:2], REFERENCE_NODES[-1], STOCK_SCHEDULES)
 
 
-def plan_evidence(recipes, rows: int, budget: int, schedules: int = STOCK_SCHEDULES) -> EvidencePlan | None:
+def plan_evidence(recipes: Sequence[Recipe], rows: int, budget: int, schedules: int = STOCK_SCHEDULES) -> EvidencePlan | None:
     """The most that fits the budget; None when not even one step count does.
 
-    Given up in this order: stock runs longer than ours, finer reference, pair samplers from the last on, step counts; never a stock schedule.
+    Given up in this order: stock runs longer than ours, the finer reference, pair samplers, step counts; never a stock schedule.
     """
-    contents, room = _contents(recipes), budget // max(rows, 1)
+    contents, room = [(recipe.sampler, recipe.steps) for recipe in recipes], budget // max(rows, 1)
     every = sorted({steps for _, steps in contents})
     most_pairs = len(PAIR_SAMPLERS) if any(sampler == "distilled" for sampler, _ in contents) else 2
     for count in range(len(every), 0, -1):
@@ -111,12 +106,8 @@ def _left_out(every: Sequence[int], steps: Sequence[int], pairs: Sequence[str]) 
     return tuple(found)
 
 
-def _contents(recipes) -> list[tuple[str, int]]:
-    """(sampler, steps) of every recipe; of (samplers, steps) as if each came with and without offsets."""
-    if len(recipes) == 2 and not any(isinstance(each, Recipe) for each in recipes):
-        samplers, steps = recipes
-        return [(sampler, int(count)) for sampler in samplers for count in steps] * 2
-    return [(recipe.sampler, recipe.steps) for recipe in recipes]
+def _expected(samplers: Sequence[str], steps: Sequence[int]) -> list[tuple[str, int]]:
+    return [(sampler, int(count)) for sampler in samplers for count in steps] * 2
 
 
 def _cells(contents: Sequence[tuple[str, int]], steps: Sequence[int], pairs: Sequence[str]) -> tuple[tuple[str, int], ...]:

@@ -17,7 +17,7 @@ import torch
 from .errors import ScheduleError, SigmaRangeError
 from .sigmas import check_schedule
 
-CHUNK = 1 << 15  # elements converted to float64 at a time: 121 vectors of them are 32 MB
+CHUNK = 1 << 22  # numbers converted to float64 at a time: 32 MB
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def gram_of(sigmas: np.ndarray, vectors: torch.Tensor) -> Gram:
     """The Gram matrix of one set: `vectors` has shape (2T + 1, rows, elements), x_0..x_T and then D_0..D_{T-1}, on the CPU."""
     count, rows, elements = vectors.shape
     total, of_means = torch.zeros(count, count, dtype=torch.float64), torch.zeros(count, dtype=torch.float64)
-    for part in vectors.split(max(1, CHUNK // rows), dim=2):
+    for part in vectors.split(max(1, CHUNK // (count * rows)), dim=2):
         wide = part.double()
         of_means += wide.mean(dim=1).square().sum(dim=1)
         wide = wide.reshape(count, -1)

@@ -23,7 +23,7 @@ class Conditions:
     cfg and guidance (distilled guidance such as FluxGuidance) are numbers; latent_shape is one sample's, without batch;
     prompts counts the conditionings, seed is the noise's. The rest describes the model: its name, fingerprint and link
     (text), the shift of its noise table, its prediction ("eps", "v", "flow", ...), and its patches, each a mapping with
-    "name", "strength" and perhaps "fingerprint".
+    "name", "strength" and perhaps "fingerprint". samples are what a fingerprint is judged by, as fingerprint.py makes them.
     """
 
     cfg: float | None = None
@@ -37,9 +37,10 @@ class Conditions:
     shift: float | None = None
     prediction: str | None = None
     patches: tuple[Mapping, ...] = ()
+    samples: Mapping[str, Mapping] | None = None
 
     def __post_init__(self):
-        _settle(self, latent_shape=_integers(self.latent_shape), patches=tuple(plain(list(self.patches))))
+        _settle(self, latent_shape=_integers(self.latent_shape), patches=tuple(plain(list(self.patches))), samples=plain(self.samples))
         _settle(self, **{key: plain(getattr(self, key)) for key in ("cfg", "guidance", "prompts", "seed", "shift")})
 
 
@@ -56,16 +57,17 @@ class Model:
     shift: float | None = None
     prediction: str | None = None
     patches: tuple[Mapping, ...] = ()
+    samples: Mapping[str, Mapping] | None = None
 
     def __post_init__(self):
         _settle(self, sigma_min=float(self.sigma_min), sigma_max=float(self.sigma_max), shift=plain(self.shift))
-        _settle(self, patches=tuple(plain(list(self.patches))))
+        _settle(self, patches=tuple(plain(list(self.patches))), samples=plain(self.samples))
 
     @classmethod
     def of(cls, conditions: Conditions, parametrisation: str, sigma_min: float, sigma_max: float) -> Model:
         """The model that the conditions describe; prediction defaults to "flow" for a flow model."""
         prediction = conditions.prediction or ("flow" if parametrisation == "flow" else None)
-        described = {key: getattr(conditions, key) for key in ("name", "fingerprint", "link", "shift", "patches")}
+        described = {key: getattr(conditions, key) for key in ("name", "fingerprint", "link", "shift", "patches", "samples")}
         return cls(parametrisation, sigma_min, sigma_max, prediction=prediction, **described)
 
 
@@ -113,7 +115,8 @@ class Record:
     provenance: dict = field(default_factory=dict)
 
     def __post_init__(self):
-        described = {key: getattr(self.model, key) for key in ("name", "fingerprint", "link", "shift", "prediction", "patches")}
+        keys = ("name", "fingerprint", "link", "shift", "prediction", "patches", "samples")
+        described = {key: getattr(self.model, key) for key in keys}
         _settle(self, conditions=replace(self.conditions, **described), recipes=tuple(self.recipes))
         _settle(self, teacher=plain(self.teacher), evidence=plain(self.evidence, blank=True), provenance=plain(self.provenance))
 
@@ -172,7 +175,7 @@ class Record:
     def _data(self) -> dict:
         model, conditions = self.model, self.conditions
         about = _picked(model, "fingerprint", "name", "parametrisation", "prediction", "shift", "sigma_min", "sigma_max", "patches")
-        about |= {"link": model.link} if model.link is not None else {}
+        about |= {key: plain(getattr(model, key)) for key in ("link", "samples") if getattr(model, key) is not None}
         under = _picked(conditions, "cfg", "guidance", "latent_shape", "prompts", "seed")
         recipes = [_recipe_data(recipe) for recipe in self.recipes]
         data = {"stepdistill": record_parser.VERSION, "model": about, "conditions": under, "teacher": self.teacher, "recipes": recipes}

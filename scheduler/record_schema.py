@@ -25,6 +25,14 @@ ERROR = optional(number(0))  # null: the error was not finite, the run came to n
 CURVE = table(STEPS_KEY, ERROR, MAX_STEPS)
 
 PATCH = fields({"name": text(300), "strength": number(-1000, 1000)}, {"fingerprint": text(200)})
+# What a fingerprint is judged by (fingerprint.py): a short run of values from each of some weights, by the weight's name.
+SAMPLE = fields(
+    {
+        "shape": items(integer(0, 10**9), 1, 8),
+        "dtype": choice("F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2", "RAW"),
+        "values": items(number(-3.5e38, 3.5e38), 1, 16),
+    }
+)
 MODEL = fields(
     {
         "fingerprint": optional(text(200)),
@@ -36,7 +44,7 @@ MODEL = fields(
         "sigma_max": POSITIVE_SIGMA,
         "patches": items(PATCH, 0, 200),
     },
-    {"link": text(500)},
+    {"link": text(500), "samples": table(text(300), SAMPLE, 256)},
 )
 CONDITIONS = fields(
     {

@@ -62,7 +62,7 @@ def compared(recipe: Recipe, ours: np.ndarray, stock: Mapping[str, np.ndarray], 
 
 
 def outcome(ratio: float | None, margin: float | None) -> str:
-    """"better" or "worse" where the margin leaves no doubt and the difference is at least NEGLIGIBLE, else "equal"."""
+    """ "better" or "worse" where the margin leaves no doubt and the difference is at least NEGLIGIBLE, else "equal"."""
     if ratio is None or margin is None or abs(math.log(ratio)) < max(margin, NEGLIGIBLE):
         return "equal"
     return "better" if ratio < 1 else "worse"

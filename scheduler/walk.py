@@ -6,7 +6,7 @@ Every row of a trajectory set rides along in every model call; the fit uses the 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -27,29 +27,32 @@ Stepper = Callable[[np.ndarray, Sequence[float]], Step]  # (products (R, m + 2, 
 class TrajectorySet:
     """One batch of the teacher's trajectories, with the model that drew it.
 
-    sigmas: (T + 1,). vectors: (2T + 1, B, ...), x_0..x_T and D_0..D_{T-1}. fit_rows: (B,) bool, the rows that fits may use.
+    noise: (B, ...), unit Gaussian, on the model's device. sigmas: (T + 1,). vectors: 2T + 1 tensors (B, ...), x_0..x_T and D_0..D_{T-1}, on any
+    device. fit_rows: (B,) bool, the rows that fits may use.
     """
 
     model: Checked
+    noise: torch.Tensor
     sigmas: np.ndarray
-    vectors: torch.Tensor
+    vectors: Sequence[torch.Tensor]
     fit_rows: np.ndarray
-    _states: dict[float, torch.Tensor] = field(default_factory=dict)
 
     @property
     def end(self) -> torch.Tensor:
         """The teacher's clean latents (B, ...)."""
-        return self.vectors[len(self.sigmas) - 1]
+        return self.vectors[len(self.sigmas) - 1].to(self.noise.device)
+
+    def errors(self, end: torch.Tensor) -> np.ndarray:
+        """(B,): RMS distance per element of each row from the teacher's end."""
+        return (end - self.end).float().flatten(1).square().mean(1).sqrt().double().cpu().numpy()
 
     def state(self, sigma: float) -> torch.Tensor:
         """The teacher's state (B, ...) at any sigma of its range, between nodes by `gram.interpolation`."""
         if sigma == 0:
             return self.end
-        if sigma not in self._states:
-            weights = interpolation(self.sigmas, np.array([min(sigma, self.sigmas[0]), 0.0]))[0]
-            used = np.flatnonzero(weights)
-            self._states[sigma] = combine(weights[used], [self.vectors[k] for k in used])
-        return self._states[sigma]
+        weights = interpolation(self.sigmas, np.array([min(sigma, self.sigmas[0]), 0.0]))[0]
+        used = np.flatnonzero(weights)
+        return combine(weights[used], [self.vectors[k] for k in used]).to(self.noise.device)
 
 
 @dataclass
@@ -80,42 +83,67 @@ def stock(sampler: str) -> Stepper:
     return step
 
 
-def walk(sets: Sequence[TrajectorySet], sigmas: np.ndarray, ask_at: Asker, stepper: Stepper, offer: Offer | None = None, tries: int = 1) -> Walk:
+def walk(
+    sets: Sequence[TrajectorySet],
+    sigmas: np.ndarray,
+    ask_at: Asker,
+    stepper: Stepper,
+    offer: Offer,
+    tries: int = 1,
+    share: Callable[[float], float] | None = None,
+) -> Walk:
     """Walk every set down `sigmas`; at each step keep the query offset, of those tried, whose step comes nearest the teacher.
 
-    tries 1: the model is asked at the sampler's own sigma. 2: at the offered offset too. 3: and once more at the offset between or around these
-    two that looks best while the predictions are taken as linear in it (a secant). Costs at most `tries` model calls a row and step.
+    tries 1: the model is asked at the sampler's own sigma. 2: at the offered offset too. 3: and once more where a secant through these two
+    expects the best step. With `share` (sigma -> share of the offered offset) nothing is tried: the model is asked there. Costs at most `tries`
+    model calls a row and step.
     """
     lanes = [_Lane(each, each.state(float(sigmas[0]))) for each in sets]
     offsets, rows, seen = [], [], []
     for sigma, s_next in pairwise(np.asarray(sigmas).tolist()):
         seen.insert(0, sigma)
-        offset, newest, step = _best_query(lanes, (s_next, *seen[:PAST]), ask_at, stepper, offer if tries > 1 else None, tries)
+        query = _Query(lanes, (s_next, *seen[:PAST]), ask_at, stepper)
+        if share is not None:
+            query.at(offer(sigma, s_next, share(sigma)))
+        else:
+            query.search(offer, tries)
+        offset, newest, step = query.best()
         for lane, prediction in zip(lanes, newest, strict=True):
             lane.advance(prediction, step.weights)
         offsets.append(offset)
         rows.append(step.coefficients)
     coefficients = None if rows[0] is None else np.array(rows)
-    return Walk(np.asarray(sigmas), np.array(offsets), coefficients, np.concatenate([lane.errors() for lane in lanes]))
+    return Walk(np.asarray(sigmas), np.array(offsets), coefficients, np.concatenate([lane.of.errors(lane.x) for lane in lanes]))
 
 
-def _best_query(lanes: Sequence[_Lane], window: Sequence[float], ask_at: Asker, stepper: Stepper, offer: Offer | None, tries: int):
-    """(offset, the lanes' predictions there, the step they give)."""
-    s_next, sigma = window[:2]
+class _Query:
+    """The queries of one step: what the model answered at each offset tried, and the step that each would give."""
 
-    def query(offset: float):
-        newest = [ask_at(lane.of.model, lane.x, sigma, offset) for lane in lanes]
-        return offset, newest, stepper(_products(lanes, [newest], s_next), window)
+    def __init__(self, lanes: Sequence[_Lane], window: Sequence[float], ask_at: Asker, stepper: Stepper):
+        self.lanes, self.window, self.ask_at, self.stepper = lanes, window, ask_at, stepper
+        self.tried: list[tuple[float, list[torch.Tensor], Step]] = []
 
-    found = [query(0.0)]
-    guess = 0.0 if offer is None else offer(sigma, s_next, 1.0)
-    if guess:
-        found.append(query(guess))
-        share = _secant(_products(lanes, [newest for _, newest, _ in found], s_next), stepper, window) if tries > 2 else 0.0
-        aimed = offer(sigma, s_next, share)
-        if aimed not in (0.0, guess):
-            found.append(query(aimed))
-    return min(found, key=lambda each: each[2].error)
+    def at(self, offset: float) -> None:
+        newest = [self.ask_at(lane.of.model, lane.x, self.window[1], offset) for lane in self.lanes]
+        self.tried.append((offset, newest, self.stepper(self._products([newest]), self.window)))
+
+    def search(self, offer: Offer, tries: int) -> None:
+        s_next, sigma = self.window[:2]
+        self.at(0.0)
+        guess = offer(sigma, s_next, 1.0) if tries > 1 else 0.0
+        if guess == 0:
+            return
+        self.at(guess)
+        if tries > 2:
+            aimed = offer(sigma, s_next, _secant(self._products([newest for _, newest, _ in self.tried]), self.stepper, self.window))
+            if aimed not in (0.0, guess):
+                self.at(aimed)
+
+    def best(self) -> tuple[float, list[torch.Tensor], Step]:
+        return min(self.tried, key=lambda each: each[2].error)
+
+    def _products(self, newest: Sequence[Sequence[torch.Tensor]]) -> np.ndarray:
+        return np.concatenate([lane.products([each[k] for each in newest], self.window[0]) for k, lane in enumerate(self.lanes)])
 
 
 def _secant(products: np.ndarray, stepper: Stepper, window: Sequence[float]) -> float:
@@ -132,11 +160,6 @@ def _secant(products: np.ndarray, stepper: Stepper, window: Sequence[float]) -> 
     return float(SHARES[int(np.argmin(errors))])
 
 
-def _products(lanes: Sequence[_Lane], newest: Sequence[Sequence[torch.Tensor]], s_next: float) -> np.ndarray:
-    """(rows of the fit, m + 2, m + 2): mean inner products of [x, the newest prediction (or several in place of one), past..., the teacher's next]."""
-    return np.concatenate([lane.products([each[k] for each in newest], s_next) for k, lane in enumerate(lanes)])
-
-
 class _Lane:
     """One trajectory set on its way down: the student's state and the predictions it remembers."""
 
@@ -144,6 +167,7 @@ class _Lane:
         self.of, self.x, self.past = of, x, []
 
     def products(self, newest: Sequence[torch.Tensor], s_next: float) -> np.ndarray:
+        """(rows of the fit, m + 2, m + 2): mean inner products of [x, the newest prediction (or several in its place), past..., the teacher's next]."""
         vectors = [self.x, *newest, *self.past[: PAST - 1], self.of.state(s_next)]
         stack = torch.stack([vector[self.of.fit_rows].flatten(1) for vector in vectors], dim=1)
         if stack.device.type == "cpu":
@@ -154,6 +178,3 @@ class _Lane:
         self.past = [newest, *self.past][:PAST]
         self.x = combine(weights, [self.x, *self.past])
 
-    def errors(self) -> np.ndarray:
-        """(B,): RMS distance per element of each row's end from the teacher's."""
-        return (self.x - self.of.end).float().flatten(1).square().mean(1).sqrt().cpu().numpy()

@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def baked(sigmas: Sequence[float]) -> str:
-    """Fixed-point decimals, separated by ", ": no exponents, which ManualSigmas would misread, and strictly decreasing in float32 as read there.
+    """Decimals separated by ", ": no exponents, which ManualSigmas would misread, and strictly decreasing in float32, as it reads them.
 
     Seven significant digits, or more where neighbours need them. Raises ScheduleError when float32 cannot tell two sigmas apart.
     """

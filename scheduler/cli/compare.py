@@ -9,7 +9,7 @@ from .. import verdicts
 from ..errors import RecipeError, Stopped, UnknownNameError
 from ..record import load_record
 from .console import Progress, add_json, command, error_text, names, positive, print_json, step_counts, stoppable, table
-from .models import HELD_OUT, add_model, asked_model
+from .models import add_model, asked_model
 
 DESCRIPTION = """\
 Measures schedules against each other: the error of each at each step count, against a fine teacher on the same noise.
@@ -43,7 +43,10 @@ def run(arguments: argparse.Namespace) -> int:
     asked = asked_model(arguments)
     found = _measured(arguments, asked)
     if arguments.json:
-        errors = {sampler: {name: {n: verdicts.summarised(each) for n, each in by.items()} for name, by in rows.items()} for sampler, rows in found.items()}
+        errors = {
+            sampler: {name: {n: verdicts.summarised(each) for n, each in by.items()} for name, by in rows.items()}
+            for sampler, rows in found.items()
+        }
         print_json({"model": asked.name, "samples": arguments.samples, "errors": errors})
         return 0
     for sampler, rows in found.items():
@@ -55,27 +58,27 @@ def _measured(arguments: argparse.Namespace, asked) -> dict[str, dict[str, dict]
     """{sampler: {schedule: {steps: errors (R,)}}}."""
     import torch
 
-    from ..evidence import Bench
+    from ..distill import EVIDENCE_SEED, noise_for
+    from ..evidence import HeldOut
     from ..samplers import model_calls
     from ..sigmas import table_for
 
     table_ = table_for(asked.sigma_min, asked.sigma_max, asked.parametrisation, asked.shift)
-    generator = torch.Generator().manual_seed(arguments.seed + HELD_OUT)
-    noise = torch.randn(arguments.samples, *asked.latent_shape, generator=generator).to(arguments.device)
+    noise = noise_for(asked.latent_shape, arguments.samples, arguments.seed + EVIDENCE_SEED, torch.device(arguments.device))
     denoise = asked.evidence_denoise or asked.denoise
     with stoppable() as should_stop, Progress() as progress:
         reach = _Reach(arguments, progress, should_stop)
-        bench = Bench(denoise, noise, table_, asked.parametrisation, (asked.sigma_min, asked.sigma_max), arguments.nodes, reach.heard)
-        plan = _planned(arguments, bench)
+        held_out = HeldOut(denoise, noise, table_, asked.parametrisation, (asked.sigma_min, asked.sigma_max), arguments.nodes, reach.heard)
+        plan = _planned(arguments, held_out)
         reach.planned += arguments.samples * sum(model_calls(sampler, steps) for sampler, _, steps in plan)
         found: dict[str, dict[str, dict]] = {}
         for (sampler, name, steps), sigmas in plan.items():
-            found.setdefault(sampler, {}).setdefault(name, {})[steps] = bench.run(sampler, sigmas)
+            found.setdefault(sampler, {}).setdefault(name, {})[steps] = held_out.run(sampler, sigmas)
     return found
 
 
 class _Reach:
-    """Tells the progress bar how far the bench is, and stops when asked to."""
+    """Tells the progress bar how far the held_out is, and stops when asked to."""
 
     def __init__(self, arguments: argparse.Namespace, progress: Progress, should_stop):
         self.planned = arguments.samples * (2 * arguments.nodes - 1)
@@ -87,11 +90,11 @@ class _Reach:
             raise Stopped("Stopped; nothing was kept, for comparing has no parts to go on from.")
 
 
-def _planned(arguments: argparse.Namespace, bench) -> dict[tuple[str, str, int], Sequence[float]]:
+def _planned(arguments: argparse.Namespace, held_out) -> dict[tuple[str, str, int], Sequence[float]]:
     """The runs: (sampler, schedule, steps) -> sigmas."""
     runs = {}
     for steps in arguments.steps:
-        known = bench.schedules(steps)
+        known = held_out.schedules(steps)
         unknown = [name for name in arguments.schedules or () if name not in known]
         if unknown:
             raise UnknownNameError(f"Schedule {unknown[0]!r} is unknown for this model; use some of: {', '.join(known)}.")
@@ -107,7 +110,9 @@ def _recipes(arguments: argparse.Namespace) -> list:
     wanted = [recipe for recipe in load_record(arguments.record).recipes if recipe.offsets is None and recipe.coefficients is None]
     found = [recipe for recipe in wanted if recipe.sampler in arguments.samplers and recipe.steps in arguments.steps]
     if not found:
-        raise RecipeError("The record has no recipe, without offsets or coefficients, for these samplers and step counts; see it by: show RECORD.")
+        raise RecipeError(
+            "The record has no recipe, without offsets or coefficients, for these samplers and step counts; see it by: show RECORD."
+        )
     return found
 
 

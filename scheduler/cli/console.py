@@ -29,17 +29,17 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 
 
 def step_counts(text: str) -> list[int]:
-    """"4-12", "4,6,8" or "4-6,10" as ascending step counts."""
+    """ "4-12", "4,6,8" or "4-6,10" as ascending step counts."""
     return _numbers(text, 1, MOST_STEPS, "step counts such as 6, 4-12 or 4,6,8")
 
 
 def classes(text: str) -> list[int]:
-    """"0-4" or "1,3" as digits."""
+    """ "0-4" or "1,3" as digits."""
     return _numbers(text, 0, 9, "digits such as 0-4 or 1,3")
 
 
 def names(text: str) -> list[str]:
-    """"euler,dpmpp_2m" as a list."""
+    """ "euler,dpmpp_2m" as a list."""
     found = [name.strip() for name in text.split(",") if name.strip()]
     if not found:
         raise argparse.ArgumentTypeError("expected one or more names, separated by commas")
@@ -51,8 +51,13 @@ def positive(text: str) -> int:
     return _numbers(text, 1, 10**12, "a whole number above 0")[0] if text.isdigit() else _refuse(text, "a whole number above 0")
 
 
+def positive_or_zero(text: str) -> int:
+    """A whole number of at least 0."""
+    return 0 if text == "0" else positive(text)
+
+
 def shape(text: str) -> tuple[int, ...]:
-    """"16x64x64" as a latent's shape."""
+    """ "16x64x64" as a latent's shape."""
     parts = text.lower().replace(",", "x").split("x")
     if not all(part.isdigit() and int(part) for part in parts):
         _refuse(text, "a latent's shape such as 16x64x64")
@@ -90,7 +95,10 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]], left: Sequenc
     """Aligned columns in plain characters; the columns in `left` to the left, the others to the right."""
     cells = [[str(cell) for cell in row] for row in (header, *rows)]
     widths = [max(len(row[k]) for row in cells) for k in range(len(header))]
-    lines = ["  ".join(cell.ljust(w) if k in left else cell.rjust(w) for k, (cell, w) in enumerate(zip(row, widths, strict=True))) for row in cells]
+    lines = [
+        "  ".join(cell.ljust(w) if k in left else cell.rjust(w) for k, (cell, w) in enumerate(zip(row, widths, strict=True)))
+        for row in cells
+    ]
     return "\n".join(line.rstrip() for line in [lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
 
 
@@ -126,6 +134,13 @@ class Progress:
             self.bar.set_description_str(phase, refresh=False)
         self.bar.update(max(done - self.bar.n, 0))
 
+    def say(self, text: str) -> None:
+        """Say something above the bar."""
+        if self.bar is None:
+            say(text)
+        else:
+            self.bar.write(text, file=sys.stderr)
+
     def close(self) -> None:
         """Take the bar away."""
         if self.bar is not None:
@@ -140,9 +155,9 @@ class Progress:
 
 @contextmanager
 def stoppable() -> Iterator[Callable[[], bool]]:
-    """While model calls run, Ctrl-C (or SIGTERM) asks for a stop between two of them, so that what is finished is kept; a second one insists.
+    """While model calls run, Ctrl-C (or SIGTERM) asks for a stop between two of them, so that what is finished is kept.
 
-    Gives `should_stop`. A Stopped that this leads to carries by_keyboard.
+    A second one insists. Gives `should_stop`; a Stopped that this leads to carries by_keyboard.
     """
     heard: list[int] = []
 

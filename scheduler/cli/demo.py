@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,9 +11,9 @@ from pathlib import Path
 from .. import verdicts
 from ..files import make_folder
 from ..record import Recipe, Record
-from .console import command, error_text, positive_or_default, say, table
+from .console import command, error_text, positive_or_zero, say, table
 from .distill import conditions_of, distilled
-from .models import HELD_OUT, asked_model
+from .models import Asked, from_checkpoint
 
 DESCRIPTION = """\
 Shows all of StepDistill on a small bundled checkpoint (handwritten digits, a flow model of SD3's kind): records a teacher
@@ -22,9 +23,13 @@ under two minutes on two cores. Ctrl-C is safe: the same command goes on from th
 EXAMPLES = """\
   python -m scheduler demo
   python -m scheduler demo --output somewhere/else --cfg 3"""
-SAMPLERS, STEPS, PICTURE_STEPS = ("euler", "dpmpp_2m"), range(1, 21), 5
+SAMPLERS, STEPS = ("euler", "dpmpp_2m"), range(1, 21)
 BUDGET = 6000
 ROWS = 10
+PLOTS = ("schedules.png", "error_against_steps.png", "pictures.png")
+TITLE = "error against the many-step picture, on held-out seeds and digits"
+LEGEND = "s: a stock schedule, because ours did not beat it when distilling"
+PICTURES, PICTURE_STEPS, PICTURE_NODES = 8, 5, 100
 
 
 def add(commands) -> None:
@@ -32,8 +37,139 @@ def add(commands) -> None:
     parser = command(commands, "demo", "see the whole job on a bundled checkpoint, in two minutes", DESCRIPTION, EXAMPLES, run)
     parser.add_argument("--output", default="stepdistill-demo", metavar="FOLDER", help="where the results go (default: ./stepdistill-demo)")
     parser.add_argument("--cfg", type=float, default=2.0, help="guidance scale (default 2)")
-    parser.add_argument("--seed", type=int, default=0, help="of the noise (default 0)")
+    parser.add_argument("--seed", type=positive_or_zero, default=0, help="of the noise (default 0)")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Distil, measure, print the tables and draw the pictures."""
+    began = time.monotonic()
+    folder = make_folder(arguments.output)  # before any work: it may not be writable
+    from ..distill import EVIDENCE_ROWS
+    from ..evidence import full_budget
+
+    settings = {"model": "flow", "device": "cpu", "classes": range(5), "test_classes": range(5, 10)}
+    asked = from_checkpoint(argparse.Namespace(**settings, cfg=arguments.cfg))
+    options = {
+        "samplers": SAMPLERS,
+        "steps": STEPS,
+        "budget": BUDGET,
+        "evidence_budget": full_budget(SAMPLERS, STEPS, EVIDENCE_ROWS),
+        "conditions": conditions_of(asked, arguments.cfg, arguments.seed),
+        "samples": ROWS,
+        "seed": arguments.seed,
+        "resume": folder / "resume",
+    }
+    record = distilled(asked, options)
+    record.save(folder / "record.json")
+    print(report(record))
+    draw(record, asked, folder, arguments.seed)
+    say(f"\nDone in {time.monotonic() - began:.0f} s. In {folder.resolve()}: record.json, {', '.join(PLOTS)}")
+    return 0
+
+
+def report(record: Record) -> str:
+    """The tables and, in one sentence, what they say."""
+    parts = [f"\n{sampler}: {TITLE}\n{_table(record, sampler)}" for sampler in SAMPLERS]
+    return "\n".join([*parts, LEGEND, "", headline(record)])
+
+
+def headline(record: Record) -> str:
+    """The most telling recipe of few steps: "Your 6 steps match stock's 11"."""
+    able = [(recipe, _matched(recipe, record)) for recipe in record.recipes if 3 <= recipe.steps <= 12 and _clearly_better(recipe)]
+    if not able:
+        return "No recipe is clearly better than the best stock schedule here: keep stock."
+    recipe, (more, equal) = max(able, key=lambda each: (each[1][1] / each[0].steps, -each[0].steps))
+    ratio, best = recipe.evidence["ratio"], recipe.evidence["best_stock"]
+    than = "more than stock's" if more else "stock's"
+    return (
+        f"Your {recipe.steps} steps match {than} {equal}: {verdicts.described(recipe)} has {ratio:.2f} of the error of {recipe.sampler} with "
+        f"the best stock schedule ({best}) at {recipe.steps} steps."
+    )
+
+
+def _matched(recipe: Recipe, record: Record) -> tuple[bool, int]:
+    """(False, M) where stock needs M steps to match, (True, M) where all M that were tried do not do."""
+    equal = recipe.evidence.get("equals_stock_steps")
+    return (False, equal) if equal else (True, max(int(steps) for steps in record.evidence["stock_curve"][recipe.sampler]))
+
+
+def _clearly_better(recipe: Recipe) -> bool:
+    return verdicts.outcome(recipe.evidence.get("ratio"), recipe.evidence.get("margin")) == "better"
+
+
+def _table(record: Record, sampler: str) -> str:
+    default = verdicts.DEFAULT_STOCK[record.model.parametrisation]
+    found: dict[int, dict[bool, Recipe]] = {}
+    for recipe in record.recipes:
+        if recipe.sampler == sampler and recipe.evidence.get("best_stock"):
+            found.setdefault(recipe.steps, {})[recipe.offsets is not None] = recipe
+    header = ("steps", default, "best stock", "", "schedule", "and offsets", "best of ours / best stock", "stock steps to match")
+    return table(header, [_row(record, found[steps], default) for steps in sorted(found)], left=(3,))
+
+
+def _row(record: Record, variants: dict[bool, Recipe], default: str) -> tuple:
+    ours = min(variants.values(), key=lambda recipe: recipe.evidence["rms"] or math.inf)
+    evidence, (more, equal) = ours.evidence, _matched(ours, record)
+    stock, best = evidence["stock"], evidence["best_stock"]
+    shown = [_own(variants.get(offsets)) for offsets in (False, True)]
+    ratio = "-" if evidence["ratio"] is None else f"{evidence['ratio']:.2f}"
+    return (
+        ours.steps,
+        error_text(stock[default]["rms"]),
+        error_text(stock[best]["rms"]),
+        best,
+        *shown,
+        ratio,
+        f"over {equal}" if more else equal,
+    )
+
+
+def _own(recipe: Recipe | None) -> str:
+    """Our error, marked where the recipe is a stock schedule that won."""
+    return "-" if recipe is None else error_text(recipe.evidence["rms"]) + (" " if recipe.choice == "ours" else "s")
+
+
+def draw(record: Record, asked: Asked, folder: Path, seed: int) -> None:
+    """The three pictures."""
+    from .. import plots
+
+    plots.plot_schedules(record, folder / PLOTS[0])
+    plots.plot_errors(record, folder / PLOTS[1])
+    digits = [5 + k % 5 for k in range(PICTURES)]
+    rows, recipe = picture_rows(record, asked, seed)
+    title = f"What {recipe.steps} model calls draw"
+    under = f"{asked.name} checkpoint, guidance {record.conditions.cfg:g}   |   held-out seeds, one a column; below each picture its error"
+    plots.plot_pictures(rows, folder / PLOTS[2], [f"digit {digit}" for digit in digits], title, under)
+
+
+def picture_rows(record: Record, asked: Asked, seed: int) -> tuple[Sequence, Recipe]:
+    """Teacher, default stock, best stock and ours on the same held-out noise, with errors, at PICTURE_STEPS steps."""
+    import torch
+
+    from ..distill import EVIDENCE_SEED, noise_for
+    from ..evidence import HeldOut
+    from ..sampling import run_recipe
+    from ..sigmas import table_for
+
+    able = [recipe for recipe in record.recipes if recipe.steps == PICTURE_STEPS and recipe.evidence.get("best_stock")]
+    ours = min(able, key=lambda recipe: recipe.evidence["rms"] or math.inf)
+    noise = noise_for(asked.latent_shape, PICTURES, seed + EVIDENCE_SEED, torch.device("cpu"))
+    noise_table = table_for(asked.sigma_min, asked.sigma_max, asked.parametrisation, asked.shift)
+    held_out = HeldOut(asked.evidence_denoise, noise, noise_table, asked.parametrisation, (asked.sigma_min, asked.sigma_max), PICTURE_NODES)
+    drawn = [("teacher", f"heun, {PICTURE_NODES} nodes", held_out.end)]
+    for label, name in (("default stock", verdicts.DEFAULT_STOCK[asked.parametrisation]), ("best stock", ours.evidence["best_stock"])):
+        stock = Recipe(ours.sampler, ours.steps, (sigmas := held_out.schedules(ours.steps)[name])[0], sigmas, choice=name)
+        drawn.append((label, f"{ours.sampler}, {name}", run_recipe(asked.evidence_denoise, noise, stock, asked.parametrisation)))
+    kind = "schedule and offsets" if ours.offsets is not None else "schedule"
+    drawn.append(("distilled", f"{ours.sampler}, {kind}", run_recipe(asked.evidence_denoise, noise, ours, asked.parametrisation)))
+    return [_picture_row(asked, held_out.end, *each) for each in drawn], ours
+
+
+def _picture_row(asked: Asked, teacher, label: str, detail: str, latents):
+    from ..plots import PictureRow
+
+    pictures = asked.checkpoint.decode(latents).cpu().numpy()
+    if label == "teacher":
+        return PictureRow(label, detail, pictures)
+    errors = (latents - teacher).float().flatten(1).square().mean(1).sqrt().cpu().numpy()
+    return PictureRow(label, f"{detail}\nerror {math.sqrt(float((errors**2).mean())):.3f}", pictures, errors)

@@ -7,11 +7,11 @@ import argparse
 from ..errors import OutputError
 from ..files import make_folder
 from ..record import Conditions, Record
-from .console import Progress, add_json, command, names, positive, print_json, say, step_counts, stoppable
-from .models import Asked, add_model, asked_model, positive_or_zero
+from .console import Progress, add_json, command, names, positive, positive_or_zero, print_json, say, step_counts, stoppable
+from .models import Asked, add_model, asked_model
 from .show import show_record
 
-QUALITY = {"quick": 1000, "standard": 4000, "thorough": 16000}
+QUALITY = ("quick", "standard", "thorough")
 DESCRIPTION = """\
 Distils recipes for every sampler and step count asked, and writes them, with their evidence, as one record file.
 
@@ -33,12 +33,21 @@ def add(commands) -> None:
     parser = command(commands, "distill", "distil the recipes of a model into a record file", DESCRIPTION, EXAMPLES, run)
     add_model(parser)
     parser.add_argument("-o", "--output", required=True, metavar="FILE", help="the record file to write")
-    parser.add_argument("--samplers", type=names, default=["euler", "dpmpp_2m", "distilled"], metavar="A,B", help="default: euler,dpmpp_2m,distilled")
+    parser.add_argument(
+        "--samplers", type=names, default=["euler", "dpmpp_2m", "distilled"], metavar="A,B", help="default: euler,dpmpp_2m,distilled"
+    )
     parser.add_argument("--steps", type=step_counts, default=list(range(4, 13)), metavar="4-12", help="step counts (default 4-12)")
     spend = parser.add_mutually_exclusive_group()
-    spend.add_argument("--quality", choices=tuple(QUALITY), default="standard", help="a budget of 1000, 4000 (default) or 16000 model calls")
+    spend.add_argument(
+        "--quality",
+        choices=QUALITY,
+        default="standard",
+        help="a budget of 1000, 4000 (default) or 16000 model calls for three samplers at 4-12 steps, and in proportion",
+    )
     spend.add_argument("--budget", type=positive, help="most model calls for teacher, fits and guard together")
-    parser.add_argument("--evidence-budget", type=positive_or_zero, help="most model calls for the evidence, apart; 0: none (default: a stated one)")
+    parser.add_argument(
+        "--evidence-budget", type=positive_or_zero, help="most model calls for the evidence, apart; 0: none (default: a stated one)"
+    )
     parser.add_argument("--samples", type=positive, help="noise samples of the teacher (default: what suits the budget)")
     parser.add_argument("--resume", metavar="FOLDER", help="keep finished parts here, and go on from those that are there")
     parser.add_argument("--quiet", action="store_true", help="no plan and no progress bar")
@@ -48,11 +57,13 @@ def add(commands) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Distil, save, and show what was found."""
     check_target(arguments.output)
+    from ..plan import budget_for
+
     asked = asked_model(arguments)
     options = {
         "samplers": arguments.samplers,
         "steps": arguments.steps,
-        "budget": arguments.budget or QUALITY[arguments.quality],
+        "budget": arguments.budget or budget_for(arguments.quality, arguments.samplers, arguments.steps),
         "evidence_budget": arguments.evidence_budget,
         "conditions": conditions_of(asked, arguments.cfg, arguments.seed),
         "samples": arguments.samples,
@@ -63,7 +74,9 @@ def run(arguments: argparse.Namespace) -> int:
     record = distilled(asked, options, quiet=arguments.quiet)
     record.save(arguments.output)
     if arguments.json:
-        print_json({"record": str(arguments.output), "recipes": len(record.recipes), "evidence": record.evidence, "provenance": record.provenance})
+        print_json(
+            {"record": str(arguments.output), "recipes": len(record.recipes), "evidence": record.evidence, "provenance": record.provenance}
+        )
     else:
         show_record(record)
         say(f"\nWritten: {arguments.output}")
@@ -72,22 +85,25 @@ def run(arguments: argparse.Namespace) -> int:
 
 def distilled(asked: Asked, options: dict, quiet: bool = False) -> Record:
     """Run `distill` on a model with the plan said beforehand and a progress bar; Ctrl-C ends it between two model calls."""
-    from ..distill import distill, plan_for
+    from ..distill import distill
 
-    about = {"latent_shape": asked.latent_shape, "sigma_max": asked.sigma_max, "sigma_min": asked.sigma_min, "parametrisation": asked.parametrisation}
-    if not quiet:
-        say(str(plan_for(**about, **options)))
+    about = {"latent_shape": asked.latent_shape, "sigma_max": asked.sigma_max, "sigma_min": asked.sigma_min}
+    about |= {"parametrisation": asked.parametrisation, "evidence_denoise": asked.evidence_denoise}
     with stoppable() as should_stop, Progress(not quiet) as progress:
-        return distill(
-            asked.denoise, **about, **options, evidence_denoise=asked.evidence_denoise, progress=progress, should_stop=should_stop
-        )
+        heard = {"progress": progress, "should_stop": should_stop, "on_plan": None if quiet else lambda plan: progress.say(str(plan))}
+        return distill(asked.denoise, **about, **options, **heard)
 
 
 def conditions_of(asked: Asked, cfg: float, seed: int) -> Conditions:
     """What the record will say of the run; of one's own function the guidance is not known."""
     return Conditions(
-        cfg=cfg if asked.checkpoint else None, latent_shape=asked.latent_shape, prompts=asked.prompts, seed=seed, name=asked.name,
-        shift=asked.shift, prediction=asked.prediction,
+        cfg=cfg if asked.checkpoint else None,
+        latent_shape=asked.latent_shape,
+        prompts=asked.prompts,
+        seed=seed,
+        name=asked.name,
+        shift=asked.shift,
+        prediction=asked.prediction,
     )
 
 

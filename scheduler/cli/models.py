@@ -9,14 +9,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..errors import DenoiserError, StepDistillError, UnknownNameError
-from .console import classes, positive, shape
-
-HELD_OUT = 1_000_003  # added to the seed: evidence never sees the noise of the distilling
+from .console import classes, positive_or_zero, shape
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What distilling and comparing need to know of a model: two denoisers (conditioning seen, held out), its range and kind, and its name."""
+    """What distilling and comparing need of a model: two denoisers (conditioning seen, held out), its range, kind and name."""
 
     denoise: Callable
     evidence_denoise: Callable | None
@@ -33,14 +31,17 @@ class Asked:
 
 def add_model(parser: argparse.ArgumentParser) -> None:
     """The arguments that say which model."""
-    parser.add_argument("model", nargs="?", metavar="CHECKPOINT", help='"flow" or "eps" (bundled), or a checkpoint file of their two layouts')
+    parser.add_argument(
+        "model", nargs="?", metavar="CHECKPOINT", help='"flow" or "eps" (bundled), or a checkpoint file of their two layouts'
+    )
     digits = parser.add_argument_group("for a checkpoint (they draw handwritten digits)")
     digits.add_argument("--cfg", type=float, default=2.0, help="guidance scale (default 2)")
     digits.add_argument("--classes", type=classes, default=list(range(5)), metavar="0-4", help="the digits to distil on")
     digits.add_argument("--test-classes", type=classes, default=list(range(5, 10)), metavar="5-9", help="the digits of the evidence")
     own = parser.add_argument_group("for your own model")
     own.add_argument(
-        "--denoiser", metavar="PACKAGE.MODULE:FUNCTION",
+        "--denoiser",
+        metavar="PACKAGE.MODULE:FUNCTION",
         help="a function denoise(x, sigma) -> x0: x of shape (B, ...), sigma (B,), guidance inside. It is imported, so your own code runs: "
         "name only code that you trust",
     )
@@ -51,11 +52,6 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     own.add_argument("--shift", type=float, help="a flow model's time shift, so that stock schedules are its own")
     parser.add_argument("--device", default="cpu", help="where the model runs: cpu (default), cuda, ...")
     parser.add_argument("--seed", type=positive_or_zero, default=0, help="of the noise (default 0); the evidence uses other noise")
-
-
-def positive_or_zero(text: str) -> int:
-    """A whole number of at least 0."""
-    return 0 if text == "0" else positive(text)
 
 
 def asked_model(arguments: argparse.Namespace) -> Asked:
@@ -83,8 +79,17 @@ def from_checkpoint(arguments: argparse.Namespace) -> Asked:
     loaded = load_checkpoint(arguments.model, arguments.device)
     seen, held_out = (of_classes(loaded, each, arguments.cfg) for each in (arguments.classes, arguments.test_classes))
     return Asked(
-        seen, held_out, loaded.latent_shape, loaded.sigma_min, loaded.sigma_max, loaded.parametrisation, loaded.shift, loaded.prediction,
-        loaded.name, len(arguments.classes), loaded,
+        seen,
+        held_out,
+        loaded.latent_shape,
+        loaded.sigma_min,
+        loaded.sigma_max,
+        loaded.parametrisation,
+        loaded.shift,
+        loaded.prediction,
+        loaded.name,
+        len(arguments.classes),
+        loaded,
     )
 
 
@@ -111,8 +116,16 @@ def from_function(arguments: argparse.Namespace) -> Asked:
         raise UnknownNameError(f"--denoiser needs {', '.join(missing)} too: nothing else says what the model works on.")
     denoise = imported(arguments.denoiser)
     return Asked(
-        denoise, None, arguments.latent_shape, arguments.sigma_min, arguments.sigma_max, arguments.parametrisation, arguments.shift, None,
-        arguments.denoiser[:300], None,
+        denoise,
+        None,
+        arguments.latent_shape,
+        arguments.sigma_min,
+        arguments.sigma_max,
+        arguments.parametrisation,
+        arguments.shift,
+        None,
+        arguments.denoiser[:300],
+        None,
     )
 
 
@@ -130,7 +143,9 @@ def imported(name: str) -> Callable:
     except StepDistillError:
         raise
     except Exception as problem:  # the user's own code may raise anything while it is imported
-        raise DenoiserError(f"--denoiser {name!r} could not be imported ({type(problem).__name__}: {problem}); check the name and the code.") from problem
+        raise DenoiserError(
+            f"--denoiser {name!r} could not be imported ({type(problem).__name__}: {problem}); check the name and the code."
+        ) from problem
     if not callable(found):
         raise DenoiserError(f"--denoiser {name!r} is a {type(found).__name__}; it must be a function denoise(x, sigma) -> x0.")
     return found

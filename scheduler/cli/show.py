@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import math
+import textwrap
 from collections.abc import Sequence
 from itertools import groupby
 
@@ -18,7 +20,11 @@ EXAMPLES = """\
   python -m scheduler show my.json
   python -m scheduler show my.json --sampler euler --sigmas
   python -m scheduler show my.json --json"""
-HEADER = ("steps", "calls", "ours", "best stock", "", "ours/stock", "stock steps to match", "other picture", "verdict")
+HEADER = ("steps", "calls", "ours", "best stock", "", "ours/stock", "stock needs", "other picture", "")
+NOTES = """\
+calls: model calls a sample, the same for stock. ours/stock: the ratio of the errors and its 95 % margin. stock needs: the
+fewest steps at which the best stock schedule reaches our error. other picture: the share of samples that come out as
+another picture than the teacher's."""
 
 
 def add(commands) -> None:
@@ -51,8 +57,10 @@ def show_record(record: Record, recipes: Sequence[Recipe] | None = None) -> None
     recipes = record.recipes if recipes is None else recipes
     for key, group in groupby(sorted(recipes, key=_order), key=lambda recipe: (verdicts.curve_key(recipe), recipe.start_sigma)):
         print(f"\n{key[0].replace(verdicts.OFFSETS, ' with offsets')}, from sigma {key[1]:g}\n{evidence_table(list(group))}")
+    if any(recipe.evidence for recipe in recipes):
+        print(f"\n{NOTES}")
     if record.evidence.get("recommendation"):
-        print(f"\n{record.evidence['recommendation']}")
+        print("\n" + textwrap.fill(record.evidence["recommendation"], 118))
 
 
 def about(record: Record) -> str:
@@ -61,11 +69,16 @@ def about(record: Record) -> str:
     shift = f", shift {model.shift:g}" if model.shift else ""
     kind = f"{model.prediction or model.parametrisation}{shift}, sigma {model.sigma_min:.4g} to {model.sigma_max:.4g}"
     under = [f"guidance {conditions.cfg:g}" if conditions.cfg is not None else "", "x".join(map(str, conditions.latent_shape or ()))]
-    under += [f"{conditions.prompts} prompts" if conditions.prompts else "", f"seed {conditions.seed}" if conditions.seed is not None else ""]
+    under += [
+        f"{conditions.prompts} prompts" if conditions.prompts else "",
+        f"seed {conditions.seed}" if conditions.seed is not None else "",
+    ]
     lines = [("Model", f"{model.name or 'unnamed'} ({kind})"), ("Conditions", ", ".join(word for word in under if word) or "none stated")]
     if teacher:
         lines.append(("Teacher", f"{teacher['solver']}, {teacher['nodes']} nodes, {teacher['samples']} samples"))
-    spent = f"{origin['model_calls']} model calls" + (f", {origin['evidence_calls']} more for the evidence" if origin.get("evidence_calls") else "")
+    spent = f"{origin['model_calls']} model calls" + (
+        f", {origin['evidence_calls']} more for the evidence" if origin.get("evidence_calls") else ""
+    )
     lines.append(("Made", f"{origin['created']}, StepDistill {origin['version']}, {spent}"))
     if record.evidence.get("seeds"):
         lines.append(("Evidence", f"{record.evidence['seeds']} held-out samples"))
@@ -78,15 +91,37 @@ def evidence_table(recipes: Sequence[Recipe]) -> str:
 
 
 def _row(recipe: Recipe) -> tuple:
-    found = recipe.evidence
+    found, best = recipe.evidence, recipe.evidence.get("best_stock")
     if "rms" not in found:
-        return recipe.steps, recipe.steps, "-", "-", "", "-", "-", "-", f"not measured ({recipe.choice})"
-    best = found.get("best_stock")
-    stock = found["stock"][best]["rms"] if best else None
-    ratio = "-" if found.get("ratio") is None else f"{found['ratio']:.2f}"
+        return (
+            recipe.steps,
+            "",
+            "-",
+            "-",
+            "",
+            "-",
+            "-",
+            "-",
+            "not measured" + ("" if recipe.choice == "ours" else f" (stock: {recipe.choice})"),
+        )
+    stock = found["stock"][best]["rms"] if best in found.get("stock", {}) else None
     different = "-" if found.get("different") is None else f"{100 * found['different']:.0f} %"
-    calls, equal = found.get("model_calls", recipe.steps), found.get("equals_stock_steps") or "-"
-    return recipe.steps, calls, error_text(found["rms"]), error_text(stock), best or "", ratio, equal, different, found.get("verdict", "")
+    calls, equal = found.get("model_calls", ""), found.get("equals_stock_steps") or "-"
+    return recipe.steps, calls, error_text(found["rms"]), error_text(stock), best or "", _ratio(found), equal, different, _judged(recipe)
+
+
+def _ratio(found: dict) -> str:
+    ratio, margin = found.get("ratio"), found.get("margin")
+    if ratio is None:
+        return "-"
+    return f"{ratio:.2f}" + ("" if margin is None else f" +-{min(100 * math.expm1(margin), 999):3.0f} %")
+
+
+def _judged(recipe: Recipe) -> str:
+    word = {"better": "better", "equal": "no gain", "worse": "worse"}[
+        verdicts.outcome(recipe.evidence.get("ratio"), recipe.evidence.get("margin"))
+    ]
+    return word if recipe.choice == "ours" else f"stock: {recipe.choice}"
 
 
 def _sigmas(recipe: Recipe) -> str:
@@ -100,8 +135,15 @@ def _order(recipe: Recipe) -> tuple:
 
 def _data(record: Record, recipes: Sequence[Recipe]) -> dict:
     rows = [
-        {"sampler": recipe.sampler, "steps": recipe.steps, "offsets": recipe.offsets is not None, "start_sigma": recipe.start_sigma,
-         "choice": recipe.choice, "sigmas": list(recipe.sigmas), "evidence": recipe.evidence}
+        {
+            "sampler": recipe.sampler,
+            "steps": recipe.steps,
+            "offsets": recipe.offsets is not None,
+            "start_sigma": recipe.start_sigma,
+            "choice": recipe.choice,
+            "sigmas": list(recipe.sigmas),
+            "evidence": recipe.evidence,
+        }
         for recipe in recipes
     ]
     return {"model": record.model.name, "cfg": record.conditions.cfg, "evidence": record.evidence, "recipes": rows}

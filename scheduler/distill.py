@@ -1,0 +1,159 @@
+"""`distill`: the one entry that runs the whole pipeline under a budget of model calls, with progress, cancel and resume."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+
+from . import evidence
+from .bench import Bench
+from .craft import craft
+from .denoiser import Denoiser
+from .files import PathLike
+from .gram import gram_of, merge
+from .job import Job, checked_budget, job_of
+from .meter import Meter, Metered, Progress
+from .plan import Plan, plan_for
+from .record import Conditions, Model, Recipe, Record, now
+from .shelf import Shelf
+from .sigmas import log_snr_grid
+from .teacher import record_teacher
+from .version import VERSION
+from .walk import TrajectorySet
+
+EVIDENCE_SEED = 1_000_003  # added to the seed: held-out noise
+EVIDENCE_ROWS = 8
+SAME_MODEL = 1e-2  # relative: a resumed model's first prediction against the recorded one
+
+
+def distill(
+    denoise: Denoiser | Sequence[Denoiser],
+    latent_shape: Sequence[int],
+    sigma_max: float = 1.0,
+    sigma_min: float = 0.002,
+    parametrisation: str = "flow",
+    samplers: Sequence[str] = ("euler", "dpmpp_2m", "distilled"),
+    steps: Sequence[int] = range(4, 13),
+    budget: int = 4000,
+    evidence_budget: int | None = None,
+    conditions: Conditions | None = None,
+    evidence_denoise: Denoiser | None = None,
+    samples: int | None = None,
+    seed: int = 0,
+    device: str | torch.device = "cpu",
+    progress: Progress | None = None,
+    should_stop: Callable[[], bool] | None = None,
+    resume: PathLike | None = None,
+    on_plan: Callable[[Plan], None] | None = None,
+) -> Record:
+    """Distil the recipes of a model: for every sampler and number of steps the schedule, and what else it needs, that best follows the teacher.
+
+    denoise: callable(x (B, ...), sigma (B,)) -> x0, or a sequence of them, each with a trajectory set of its own (several prompts). latent_shape:
+    one sample's. sigma_max, sigma_min: the model's range; schedules start at sigma_max and end at 0. parametrisation: "flow" or "ve". budget: most
+    model calls (one evaluation for one sample) for teacher, fits and guard together; evidence_budget: the same for the evidence (0: none; None: a
+    default, stated in the plan). conditions: what the record says of cfg, prompts, patches, and the table's shift. evidence_denoise: the same model
+    under held-out conditioning. samples: rows per trajectory set (None: as many as the budget allows). progress(done, planned, phase) follows
+    every model call; should_stop() is asked before each; resume: a folder that keeps finished parts for the next run; on_plan hears the plan
+    before anything runs.
+
+    Raises StepDistillError subclasses: SigmaRangeError, UnknownNameError, StepsError, BudgetError, DenoiserError, OutputError, Stopped.
+    """
+    began, conditions = time.monotonic(), conditions or Conditions()
+    job = job_of(denoise, latent_shape, sigma_max, sigma_min, parametrisation, samplers, steps, conditions.shift, seed)
+    plan = plan_job(job, budget, evidence_budget, samples)
+    if on_plan is not None:
+        on_plan(plan)
+    meter = Meter(plan.calls + plan.evidence, progress, should_stop)
+    shelf = Shelf(resume, (repr(job.latent_shape), job.sigma_max, job.sigma_min, job.parametrisation, job.seed, len(job.denoisers), plan.rows, plan.effort))
+    bench = _record(job, plan, meter, shelf, torch.device(device))
+    recipes = []
+    for sampler in job.samplers:
+        meter.phase = sampler
+        recipes += craft(bench, plan, sampler, job.steps)
+    distilling_calls = meter.done
+    recipes, summary, evidence_calls = _evidence(job, plan, meter, recipes, evidence_denoise or job.denoisers[0], torch.device(device))
+    provenance = {"version": VERSION, "created": now(), "model_calls": distilling_calls, "evidence_calls": evidence_calls}
+    provenance |= {"seconds": round(time.monotonic() - began, 1), "how": str(plan)}
+    return Record(_model(job, conditions), _conditions(job, conditions), _teacher(plan), tuple(recipes), summary, provenance)
+
+
+def plan_job(job: Job, budget: int, evidence_budget: int | None, samples: int | None) -> Plan:
+    """The plan of a job; raises BudgetError."""
+    if evidence_budget is None:
+        evidence_budget = evidence.default_budget(job.samplers, job.steps, EVIDENCE_ROWS)
+    checked_budget(evidence_budget, "evidence budget")
+    return plan_for(job.samplers, job.steps, checked_budget(budget), len(job.denoisers), samples, evidence_budget)
+
+
+def noise_for(shape: Sequence[int], rows: int, seed: int, device: torch.device) -> torch.Tensor:
+    """Unit Gaussian noise (rows, ...), drawn on the CPU: equal on every machine and device."""
+    return torch.randn(rows, *shape, generator=torch.Generator().manual_seed(seed)).to(device)
+
+
+def _record(job: Job, plan: Plan, meter: Meter, shelf: Shelf, device: torch.device) -> Bench:
+    meter.phase = "teacher"
+    grid = log_snr_grid(job.sigma_min, job.sigma_max, plan.effort.nodes, job.parametrisation)
+    sets = [
+        _trajectories(job, plan, Metered(denoise, meter), shelf, grid, k, device) for k, denoise in enumerate(job.denoisers)
+    ]
+    grams = [gram_of(grid, torch.stack([v.flatten(1) for v in each.vectors])) for each in sets]
+    return Bench(job, sets, merge(grams), shelf, job.steps[-1])
+
+
+def _trajectories(job: Job, plan: Plan, model: Metered, shelf: Shelf, grid: np.ndarray, index: int, device: torch.device) -> TrajectorySet:
+    """One set of the teacher's trajectories: recorded now, or taken up from an earlier run if the model still answers as it did."""
+    noise = noise_for(job.latent_shape, plan.rows, job.seed + index, device)
+    name, count = f"teacher-{index}", 2 * len(grid) - 1
+    kept = shelf.load_tensors(name)
+    if kept is not None and _same_model(model, noise, kept, grid):
+        vectors = [kept[str(k)] for k in range(count)]
+    else:
+        shelf.clear()
+        teacher = record_teacher(model, noise, grid, job.parametrisation, plan.effort.solver, keep_states=True)
+        vectors = [*teacher.states, *teacher.predictions]
+        shelf.save_tensors(name, {str(k): vector for k, vector in enumerate(vectors)})
+    return TrajectorySet(model, noise, grid, vectors, fit_rows(plan.rows))
+
+
+def _same_model(model: Metered, noise: torch.Tensor, kept: dict[str, torch.Tensor], grid: np.ndarray) -> bool:
+    first = kept.get(str(len(grid)))
+    if first is None or first.shape != noise.shape or len(kept) != 2 * len(grid) - 1:
+        return False
+    now_answered = model(noise * float(grid[0]), float(grid[0])).float().cpu()
+    return bool((now_answered - first).norm() <= SAME_MODEL * first.norm())
+
+
+def fit_rows(rows: int) -> np.ndarray:
+    """(rows,) bool: which rows of a set the fits use; from three rows up a third stays unseen, for the guard."""
+    return np.arange(rows) < (rows if rows < 3 else -(-2 * rows // 3))
+
+
+def _evidence(
+    job: Job, plan: Plan, meter: Meter, recipes: list[Recipe], denoise: Denoiser, device: torch.device
+) -> tuple[list[Recipe], dict, int]:
+    meter.phase = "evidence"
+    if plan.evidence == 0:
+        return recipes, {}, 0
+    noise = noise_for(job.latent_shape, EVIDENCE_ROWS, job.seed + EVIDENCE_SEED, device)
+    measured = evidence.measure(
+        Metered(denoise, meter), noise, recipes, job.table, job.parametrisation, budget=plan.evidence, sigma_min=job.sigma_min
+    )
+    return measured.recipes, measured.summary, measured.model_calls
+
+
+def _model(job: Job, conditions: Conditions) -> Model:
+    return Model.of(conditions, job.parametrisation, job.sigma_min, job.sigma_max)
+
+
+def _conditions(job: Job, conditions: Conditions) -> Conditions:
+    from dataclasses import replace
+
+    known = {"latent_shape": job.latent_shape, "prompts": len(job.denoisers), "seed": job.seed}
+    return replace(conditions, **{key: value for key, value in known.items() if getattr(conditions, key) is None})
+
+
+def _teacher(plan: Plan) -> dict:
+    return {"solver": plan.effort.solver, "nodes": plan.effort.nodes, "grid": "log_snr", "samples": plan.rows * plan.sets}

@@ -1,0 +1,58 @@
+"""The guard: a recipe of ours stands only where it beats the stock schedules on the same noise, pair by pair and with a margin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from .dynamic_programming import node_weights, pair_costs, step_costs
+from .gram import Gram, with_sigmas
+from .linear_rules import LINEAR
+
+MARGIN = 0.05  # ours must be better by this share before stock is left
+FLOOR = 1e-9  # an error of nothing is compared as this
+
+
+def ranked(gram: Gram, sampler: str, schedules: Mapping[str, np.ndarray]) -> list[str]:
+    """Schedule names, best first, by the sum of their one-step errors along the teacher: no model call.
+
+    Samplers that are no linear rule are ranked as dpmpp_2m. Schedules that start below or above the teacher's start are left out.
+    """
+    rule, start = LINEAR.get(sampler, LINEAR["dpmpp_2m"]), gram.sigmas[0]
+    totals = {name: _total_cost(gram, rule, sigmas) for name, sigmas in schedules.items() if abs(sigmas[0] / start - 1) < 1e-6}
+    return sorted(totals, key=totals.get)
+
+
+def _total_cost(gram: Gram, rule, sigmas: np.ndarray) -> float:
+    here = with_sigmas(gram, np.minimum(sigmas, gram.sigmas[0]))
+    weights = node_weights(here, "contraction")
+    first = step_costs(here, rule)
+    steps = [first[k, k + 1] for k in range(here.steps)]
+    if rule.order > 1 and here.steps > 1:
+        pairs = pair_costs(here, rule)
+        steps[1:] = [pairs[k - 1, k, k + 1] for k in range(1, here.steps)]
+    return float(np.dot(steps, weights[1:]))
+
+
+def wins(ours: np.ndarray, theirs: np.ndarray, unseen: np.ndarray, margin: float = MARGIN) -> bool:
+    """Whether our end errors (rows,) beat theirs, row by row on the same noise.
+
+    The mean log ratio must lie below log(1 - margin) over all rows, and below 0 over the rows that no fit has seen (`unseen`, bool), if there
+    are any; and so must the ratio of the RMS over all rows, which the few rows that became another picture decide.
+    """
+    ratio = np.log(np.maximum(ours, FLOOR)) - np.log(np.maximum(theirs, FLOOR))
+    if not np.isfinite(ratio).all():
+        return False
+    better = ratio.mean() < np.log1p(-margin) and np.square(ours).mean() < np.square(theirs).mean()
+    return bool(better and (not unseen.any() or ratio[unseen].mean() < 0))
+
+
+def best_of(candidates: Mapping[str, np.ndarray]) -> str:
+    """The name with the least mean error over rows: a norm objective, so that one row gone astray doesn't decide alone."""
+    return min(candidates, key=lambda name: float(np.nan_to_num(candidates[name], nan=np.inf).mean()))
+
+
+def unseen_rows(fit_rows: Sequence[np.ndarray]) -> np.ndarray:
+    """The rows of all sets that no fit has seen."""
+    return ~np.concatenate(fit_rows)

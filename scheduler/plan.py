@@ -1,0 +1,133 @@
+"""What a distillation will do with its budget, stated before anything runs.
+
+A budget buys rows (samples of the teacher's trajectory), and for each sampler fits at some step counts, the anchors; the counts between borrow
+their neighbours' query offsets, and `distilled` is still fitted at each. Every cost is in model calls: one evaluation for one row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .errors import BudgetError
+from .samplers import model_calls
+
+QUALITY = {"quick": 1000, "standard": 4000, "thorough": 16000}  # for N = 4..12 and three samplers together
+REFERENCE_STEPS, REFERENCE_SAMPLERS = sum(range(4, 13)), 3
+WITH_OFFSETS = ("euler", "dpmpp_2m", "res_multistep")  # their offsets are fitted step by step
+BORROWS_OFFSETS = {"uni_pc": "dpmpp_2m", "uni_pc_bh2": "dpmpp_2m"}
+MOST_ROWS = 16
+DISTILLED_STOCK = ("dpmpp_2m", "euler")  # whose best-ranked schedules the distilled sampler must beat
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How hard to try: the teacher, how many queries a fitted step tries, schedules per fit, stock schedules in the guard, anchors, refinement."""
+
+    name: str
+    nodes: int
+    solver: str
+    tries: int
+    schedules: int
+    guards: int
+    anchor_every: int
+    refinements: int
+    least_rows: int
+
+
+EFFORTS = (
+    Effort("full", 50, "heun", 3, 2, 3, 1, 2, 8),
+    Effort("good", 50, "dpmpp_2m", 3, 1, 1, 2, 0, 4),
+    Effort("lean", 40, "dpmpp_2m", 2, 1, 1, 4, 0, 2),
+    Effort("bare", 24, "dpmpp_2m", 2, 1, 1, 1000, 0, 1),
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """rows: samples per trajectory set. costs: model calls at most, by phase ("teacher", then each sampler). left_out: what a larger budget adds."""
+
+    effort: Effort
+    sets: int
+    rows: int
+    anchors: tuple[int, ...]
+    costs: dict[str, int]
+    evidence: int
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def calls(self) -> int:
+        """The most model calls that teacher, fits and guard make together."""
+        return sum(self.costs.values())
+
+    def __str__(self) -> str:
+        lines = [f"Plan: at most {self.calls} model calls on {self.sets * self.rows} samples ({self.effort.name}), then {self.evidence} for the evidence."]
+        lines += [f"  {phase}: {calls}" for phase, calls in self.costs.items()]
+        return "\n".join(lines + [f"  left out: {each}" for each in self.left_out])
+
+
+def budget_for(quality: str, samplers: Sequence[str], steps: Sequence[int]) -> int:
+    """The model calls of a preset, in proportion to the samplers and steps asked for (the teacher's fixed share kept)."""
+    share = sum(steps) * len(samplers) / (REFERENCE_STEPS * REFERENCE_SAMPLERS)
+    return int(QUALITY[quality] * (0.15 + 0.85 * min(share, 1.0) if share < 1 else share))
+
+
+def plan_for(samplers: Sequence[str], steps: Sequence[int], budget: int, sets: int = 1, samples: int | None = None, evidence: int = 0) -> Plan:
+    """The best effort that the budget allows. Raises BudgetError, naming the least that works."""
+    for effort in EFFORTS:
+        least = effort.least_rows if samples is None else samples
+        if sets > 1:
+            least = 1 if samples is None else samples
+        anchors = anchors_of(steps, effort.anchor_every)
+        costs = _costs(effort, samplers, steps, anchors)
+        rows = min(budget // (sum(costs.values()) * sets), -(-MOST_ROWS // sets)) if samples is None else samples
+        if rows >= least and rows * sets * sum(costs.values()) <= budget:
+            counted = {phase: calls * rows * sets for phase, calls in costs.items()}
+            return Plan(effort, sets, rows, anchors, counted, evidence, _left_out(effort, steps, anchors))
+    raise BudgetError(f"A budget of {budget} model calls is too small for {', '.join(samplers)} at {len(steps)} step counts; the least that works is "
+                      f"{(samples or 1) * sets * sum(costs.values())}: raise it, or ask for fewer samplers or steps.")
+
+
+def anchors_of(steps: Sequence[int], every: int) -> tuple[int, ...]:
+    """The step counts that are fitted in full: the first, the last, and every `every`-th between."""
+    return tuple(sorted({*steps[::every], steps[-1]}))
+
+
+def teacher_calls(effort: Effort) -> int:
+    """Model calls a row of the teacher."""
+    return model_calls(effort.solver, effort.nodes)
+
+
+def _costs(effort: Effort, samplers: Sequence[str], steps: Sequence[int], anchors: Sequence[int]) -> dict[str, int]:
+    """Most model calls a row, by phase."""
+    costs = {"teacher": teacher_calls(effort)}
+    return costs | {sampler: sum(sampler_calls(effort, sampler, n, n in anchors) for n in steps) for sampler in samplers}
+
+
+def sampler_calls(effort: Effort, sampler: str, steps: int, anchor: bool) -> int:
+    """Most model calls a row for one sampler at one step count."""
+    run = model_calls(sampler, steps) if sampler != "distilled" else steps
+    if sampler == "distilled":
+        stock = effort.guards + 1
+        return run * (effort.tries * effort.schedules + stock) if anchor else run
+    if not anchor:
+        return 0
+    ours = 1 + effort.refinements * (1 + steps)
+    if sampler in WITH_OFFSETS:
+        ours += effort.tries * effort.schedules
+    if sampler in BORROWS_OFFSETS:
+        ours += 1 + effort.tries
+    return run * (effort.guards + ours)
+
+
+def _left_out(effort: Effort, steps: Sequence[int], anchors: Sequence[int]) -> tuple[str, ...]:
+    left = []
+    if len(anchors) < len(steps):
+        left.append(f"full fits only at {', '.join(map(str, anchors))} steps; the others borrow query offsets and the guard's verdict from these")
+    if effort.tries < 3:
+        left.append("two query offsets tried a step, not three")
+    if not effort.refinements:
+        left.append("no refinement of stock samplers' schedules against the end point")
+    return tuple(left)
+
+
