@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 
 from . import verdicts
-from .denoiser import Checked, Denoiser, checked, start_state
-from .errors import DenoiserError
+from .denoiser import Denoiser
 from .evidence_plan import (
     LONGER_SCHEDULES,
     STOCK_SCHEDULES,
@@ -23,15 +21,15 @@ from .evidence_plan import (
     plan_evidence,
     stock_cells,
 )
+from .held_out import Finished, HeldOut
 from .record import SAME_START, Recipe
-from .samplers import model_calls, sample
-from .sampling import run_recipe, stock_sampler
-from .sigmas import NoiseTable, baselines, log_snr_grid
+from .samplers import model_calls
+from .sigmas import NoiseTable, baselines
 
 Curve = dict[int, float | None]
 MOST_DIFFERENT = 0.1
 
-__all__ = ["HeldOut", "Evidence", "default_budget", "full_budget", "least_budget", "measure"]
+__all__ = ["Evidence", "default_budget", "full_budget", "least_budget", "measure"]
 
 
 @dataclass(frozen=True)
@@ -45,56 +43,6 @@ class Evidence:
     notes: list[str]
 
 
-class HeldOut:
-    """Runs recipes and stock schedules from the same noise and keeps each row's end error: (R,), RMS per element from the reference's end.
-
-    The reference is Heun on `nodes` levels uniform in half-log-SNR. A run is done once; one that does not stay finite has errors of inf.
-    on_call(model calls so far) follows each evaluation and may raise to stop. Raises DenoiserError when the reference itself fails.
-    """
-
-    def __init__(
-        self,
-        denoise: Denoiser,
-        noise: torch.Tensor,
-        table: NoiseTable,
-        parametrisation: str,
-        sigma_range: tuple[float, float],
-        nodes: int,
-        on_call: Callable[[int], None] | None = None,
-    ):
-        self.model, self.noise, self.table, self.parametrisation = _Counted(denoise, on_call), noise, table, parametrisation
-        self.sigma_min, self.sigma_max = sigma_range
-        self._runs: dict[tuple[str, tuple[float, ...]], np.ndarray] = {}
-        grid = log_snr_grid(self.sigma_min, self.sigma_max, nodes, parametrisation)
-        self.end = sample(self.model, start_state(noise, self.sigma_max, parametrisation), grid, "heun")
-        self.apart = verdicts.picture_distance(self.end.float().flatten(1).cpu().double().numpy())
-
-    def schedules(self, steps: int) -> dict[str, np.ndarray]:
-        """Every baseline of this model at a number of steps."""
-        return baselines(self.table, steps, self.sigma_min, self.sigma_max)
-
-    def run(self, sampler: str, sigmas: Sequence[float]) -> np.ndarray:
-        """Errors (R,) of a stock sampler on a schedule."""
-        key = sampler, tuple(float(sigma) for sigma in sigmas)
-        if key not in self._runs:
-            start = start_state(self.noise, key[1][0], self.parametrisation)
-            self._runs[key] = self._errors(lambda: sample(self.model, start, sigmas, sampler))
-        return self._runs[key]
-
-    def run_recipe(self, recipe: Recipe) -> np.ndarray:
-        """Errors (R,) of a recipe."""
-        if recipe.offsets is None and recipe.coefficients is None:
-            return self.run(stock_sampler(recipe), recipe.sigmas)
-        return self._errors(lambda: run_recipe(self.model, self.noise, recipe, self.parametrisation))
-
-    def _errors(self, draw: Callable[[], torch.Tensor]) -> np.ndarray:
-        try:
-            errors = (draw() - self.end).float().flatten(1).square().mean(1).sqrt().cpu().double().numpy()
-        except DenoiserError:  # the model answered the reference well: it is this run that left its range
-            return np.full(len(self.noise), np.inf)
-        return np.where(np.isfinite(errors), errors, np.inf)
-
-
 def measure(
     denoise: Denoiser,
     noise: torch.Tensor,
@@ -104,13 +52,15 @@ def measure(
     budget: int | None = None,
     sigma_min: float | None = None,
     on_call: Callable[[int], None] | None = None,
+    finished: Finished | None = None,
 ) -> Evidence:
     """The evidence for recipes, from unit Gaussian held-out `noise` (R, ...); each row may have its own conditioning in `denoise`.
 
     Each recipe meets every baseline schedule with its own sampler at as many model calls; "distilled" meets every stock pair. The best of
     them is picked in hindsight, on these very rows, so that the comparison favours stock. `budget`: most model calls, every row counted
     (None: `default_budget`); with less, less is measured, and `notes` and the recommendation say what was left out. Recipes that start
-    below the others' start are not measured. Raises DenoiserError, SigmaRangeError, and whatever on_call raises.
+    below the others' start are not measured. on_call(model calls so far) follows each; `finished` keeps runs for a later start (`HeldOut`).
+    Raises DenoiserError, SigmaRangeError, and whatever on_call raises.
     """
     budget = default_budget(*_wanted(recipes), len(noise)) if budget is None else budget
     start = max((recipe.start_sigma for recipe in recipes), default=table.sigma_max)
@@ -123,7 +73,7 @@ def measure(
     notes = [f"Left out of the evidence for want of budget ({budget} model calls): {'; '.join(plan.left_out)}."] if plan.left_out else []
     if len(whole) < len(recipes):
         notes.append("Recipes that start below the highest start sigma were not measured.")
-    held_out = HeldOut(denoise, noise, table, parametrisation, (low, start), plan.nodes, on_call)
+    held_out = HeldOut(denoise, noise, table, parametrisation, (low, start), plan.nodes, on_call, finished)
     found = _measured(held_out, [recipe for recipe in whole if recipe.steps in plan.steps], plan)
     curves, stock_curves = _curves(found)
     _follow_stock(held_out, found, stock_curves, plan.spare)
@@ -139,8 +89,8 @@ def _measured(held_out: HeldOut, recipes: Sequence[Recipe], plan: EvidencePlan) 
     filled = []
     for recipe in recipes:
         cells = [cell for cell in stock_cells(recipe.sampler, recipe.steps, plan.pairs) if cell in plan.cells]
-        rivals = [(name, sampler, sigmas) for sampler, steps in cells for name, sigmas in held_out.schedules(steps).items()]
-        stock = {_label(name, sampler, recipe): held_out.run(sampler, sigmas) for name, sampler, sigmas in rivals}
+        runs = [(name, sampler, errors) for sampler, steps in cells for name, errors in held_out.run_all(sampler, steps).items()]
+        stock = {_label(name, sampler, recipe): errors for name, sampler, errors in runs}
         calls = calls_of(recipe.sampler, recipe.steps)
         filled.append(replace(recipe, evidence=verdicts.compared(recipe, held_out.run_recipe(recipe), stock, held_out.apart, calls)))
     return filled
@@ -213,18 +163,3 @@ def _nothing(recipes: Sequence[Recipe], whole: Sequence[Recipe], rows: int, budg
     least = least_budget(*_wanted(whole), rows)
     note = f"The evidence budget of {budget} model calls is too small to compare one step count; {least} are the least that works."
     return Evidence(list(recipes), {"recommendation": f"{plain} {note}"}, 0, [note])
-
-
-class _Counted(Checked):
-    """A checked denoiser that counts its own calls from 0 and tells a listener after each."""
-
-    def __init__(self, denoise: Denoiser, on_call: Callable[[int], None] | None):
-        super().__init__(checked(denoise))
-        self.on_call = on_call
-
-    def __call__(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
-        denoised = self.denoise(x, sigma)
-        self.calls += x.shape[0]
-        if self.on_call is not None:
-            self.on_call(self.calls)
-        return denoised

@@ -56,7 +56,7 @@ class Key:
 
     def digest(self) -> str:
         """24 hex digits that name a record's file: equal keys, buckets and all, have equal ones."""
-        patches = [(p.get("fingerprint") or p["name"], round(p["strength"] / SAME_STRENGTH)) for p in active(self.patches)]
+        patches = [(p["name"], p.get("fingerprint", ""), round(p["strength"] / SAME_STRENGTH)) for p in active(self.patches)]
         noise = [self.parametrisation, self.prediction, _digits(self.shift), _digits(self.sigma_min), _digits(self.sigma_max)]
         buckets = [guidance_bucket(self.cfg), guidance_bucket(self.guidance), resolution_bucket(self.latent_shape)]
         whole = [VERSION, self.fingerprint and self.fingerprint.id, sorted(patches), noise, buckets, frame_bucket(self.latent_shape)]

@@ -71,7 +71,7 @@ def _judged(here: _Side, there: _Side) -> Kinship:
     cast = "" if here.usual() == there.usual() else f" ({here.usual()} here, {there.usual()} in the record)"
     if close.all() and _explained(exact, plain & (here.proved == there.proved)):
         return Kinship(SAME, alike, f"the same weights{cast}")
-    if close[~mixed].all() and _quantised(here, there, close & ~mixed, seen):
+    if mixed.any() and close[~mixed].all() and _quantised(here, there, close & ~mixed, seen):
         return Kinship(QUANTISED, alike, f"the same weights, otherwise quantised{cast}")
     if alike is not None and alike >= ALIKE_RELATED:
         return Kinship(RELATED, alike, f"other weights of the same family ({100 * min(alike, 0.999):.1f} % alike)")

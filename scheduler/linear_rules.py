@@ -107,13 +107,14 @@ def _polynomial_areas(clock: Callable[[np.ndarray], np.ndarray], points: int) ->
         for node, share in zip(nodes, shares, strict=True):
             at = clock(s_now + half * (1 + node))
             for j, total in enumerate(sums):
-                total += share * _lagrange(at, times, j)
+                total += share * lagrange(at, times, j)
         return [half * total for total in sums]
 
     return areas
 
 
-def _lagrange(at: np.ndarray, times: list[np.ndarray], j: int) -> np.ndarray:
+def lagrange(at: np.ndarray, times: list[np.ndarray], j: int) -> np.ndarray:
+    """The Lagrange polynomial that is 1 at times[j] and 0 at the other times."""
     value = np.ones_like(at)
     for k, time in enumerate(times):
         if k != j:
@@ -150,7 +151,7 @@ def _deis_areas(window: Window) -> list[np.ndarray]:
         return areas  # stock's first step is a plain Euler step
     times = [_vp_time(s) for s in window]
     now, following = (_vp_rate(s) * (1 + s**2) / (2 * s) for s in (window[1], window[0]))
-    ends = [following * _lagrange(times[0], times[1:], j) + now * (j == 0) for j in range(len(areas))]
+    ends = [following * lagrange(times[0], times[1:], j) + now * (j == 0) for j in range(len(areas))]
     return [area + ((times[0] - times[1]) * end / 2 - area) / _STOCK_POINTS for area, end in zip(areas, ends, strict=True)]
 
 

@@ -36,10 +36,10 @@ class Effort:
 
 
 EFFORTS = (
-    Effort("full", 50, "heun", 3, 2, 3, 1, 2, 8),
-    Effort("good", 50, "dpmpp_2m", 3, 1, 1, 2, 0, 4),
-    Effort("lean", 40, "dpmpp_2m", 2, 1, 1, 4, 0, 2),
-    Effort("bare", 24, "dpmpp_2m", 2, 1, 1, 1000, 0, 1),
+    Effort("full", 50, "adams3", 3, 2, 3, 1, 1, 8),
+    Effort("good", 40, "adams3", 3, 1, 1, 2, 0, 4),
+    Effort("lean", 40, "adams3", 3, 1, 1, 4, 0, 2),
+    Effort("bare", 24, "adams3", 2, 1, 1, 1000, 0, 1),
 )
 
 
@@ -93,31 +93,26 @@ def anchors_of(steps: Sequence[int], every: int) -> tuple[int, ...]:
     return tuple(sorted({*steps[::every], steps[-1]}))
 
 
-def teacher_calls(effort: Effort) -> int:
-    """Model calls a row of the teacher."""
-    return model_calls(effort.solver, effort.nodes)
-
-
 def _costs(effort: Effort, samplers: Sequence[str], steps: Sequence[int], anchors: Sequence[int]) -> dict[str, int]:
     """Most model calls a row, by phase."""
-    costs = {"teacher": teacher_calls(effort)}
-    return costs | {sampler: sum(sampler_calls(effort, sampler, n, n in anchors) for n in steps) for sampler in samplers}
+    costs = {"teacher": model_calls(effort.solver, effort.nodes) if effort.solver != "adams3" else effort.nodes}
+    return costs | {sampler: sum(_sampler_calls(effort, sampler, samplers, n, n in anchors) for n in steps) for sampler in samplers}
 
 
-def sampler_calls(effort: Effort, sampler: str, steps: int, anchor: bool) -> int:
-    """Most model calls a row for one sampler at one step count."""
-    run = model_calls(sampler, steps) if sampler != "distilled" else steps
+def _sampler_calls(effort: Effort, sampler: str, samplers: Sequence[str], steps: int, anchor: bool) -> int:
+    """Most model calls a row for one sampler at one step count; the first query of every run is the teacher's and costs nothing."""
+    run = (steps if sampler == "distilled" else model_calls(sampler, steps)) - 1
+    fit = effort.tries * effort.schedules if anchor else 2
+    fits = fit * steps - (effort.schedules if anchor else 1)
     if sampler == "distilled":
-        stock = effort.guards + 1
-        return run * (effort.tries * effort.schedules + stock) if anchor else run
-    if not anchor:
-        return 0
-    ours = 1 + effort.refinements * (1 + steps)
+        guarded = [effort.guards if name == DISTILLED_STOCK[0] else 1 for name in DISTILLED_STOCK if name not in samplers]
+        return fits + (sum(guarded) * run if anchor else 0)
+    plain = run * (effort.guards + 1) + effort.refinements * (steps + 1) * run if anchor else 0
     if sampler in WITH_OFFSETS:
-        ours += effort.tries * effort.schedules
+        return plain + fits
     if sampler in BORROWS_OFFSETS:
-        ours += 1 + effort.tries
-    return run * (effort.guards + ours)
+        return plain + run * (effort.schedules if anchor else 1) + (0 if BORROWS_OFFSETS[sampler] in samplers else fits)
+    return plain
 
 
 def _left_out(effort: Effort, steps: Sequence[int], anchors: Sequence[int]) -> tuple[str, ...]:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-CELL, LABELS = 1.18, 1.75  # inches: a picture of the grid, the labels at its left
+CELL, LABELS = 1.18, 1.6  # inches: a picture of the grid, the labels at its left
+MOST_DIFFERENCE = 0.25
 Points = list[tuple[int, float]]
 
 
@@ -53,9 +54,10 @@ def plot_schedules(record: Record, path: PathLike, steps: int | None = None) -> 
     axes[1].set_ylabel("sigma, logarithmic (without the last, 0)")
     readable_log(axes[1])
     lines, labels = axes[0].get_legend_handles_labels()
-    figure.legend(lines, labels, loc="lower left", bbox_to_anchor=(0.01, 0.0), ncols=len(lines), frameon=False, fontsize=9.5)
+    columns = min(len(lines), 3)
+    figure.legend(lines, labels, loc="lower left", bbox_to_anchor=(0.03, 0.0), ncols=columns, frameon=False, fontsize=9.5, columnspacing=3)
     head(figure, f"Schedules at {steps} steps", _about(record))
-    settle(figure, bottom=0.35)
+    settle(figure, bottom=0.12 + 0.23 * -(-len(lines) // columns))
     save(figure, path)
 
 
@@ -81,12 +83,17 @@ def plot_errors(record: Record, path: PathLike, steps: int | None = None) -> Non
 
 
 def plot_pictures(rows: Sequence[PictureRow], path: PathLike, columns: Sequence[str] = (), title: str = "", subtitle: str = "") -> None:
-    """The same seeds drawn in several ways, a row each: its label at the left, each picture's error below it. Raises OutputError."""
+    """The same seeds drawn in several ways, a row each, and at the right how each differs from the first row's, the teacher.
+
+    A row's label stands at its left, each picture's error below it. Raises OutputError.
+    """
     count = len(rows[0].pictures)
-    width, height = LABELS + CELL * count + 0.1, 1.12 + (CELL + 0.22) * len(rows)
+    width, height = LABELS + 2 * CELL * count + 0.6, 1.12 + (CELL + 0.22) * len(rows)
     figure = new_figure(width, height)
-    inside = {"left": LABELS / width, "right": 1 - 0.1 / width, "top": 1 - 1.05 / height, "bottom": 0.25 / height}
-    grid = figure.add_gridspec(len(rows), count, wspace=0.05, hspace=0.22, **inside)
+    grid = figure.add_gridspec(
+        len(rows), 2 * count + 1, width_ratios=[1] * count + [0.35] + [1] * count, wspace=0.05, hspace=0.22,
+        left=LABELS / width, right=1 - 0.1 / width, top=1 - 1.05 / height, bottom=0.25 / height,
+    )  # fmt: skip
     for i, row in enumerate(rows):
         for j, picture in enumerate(row.pictures):
             axis = figure.add_subplot(grid[i, j])
@@ -96,7 +103,10 @@ def plot_pictures(rows: Sequence[PictureRow], path: PathLike, columns: Sequence[
                 axis.set_title(columns[j], fontsize=9.5, color=SOFT, pad=4)
             if row.errors is not None:
                 axis.set_xlabel(f"{row.errors[j]:.2f}", fontsize=8.5, color=SOFT, labelpad=2)
+            if i > 0:
+                _draw_difference(figure.add_subplot(grid[i, count + 1 + j]), picture - rows[0].pictures[j])
         _row_label(figure, grid[i, 0].get_position(figure), row)
+    _explain_differences(figure, grid[0, count + 1].get_position(figure))
     head(figure, title, subtitle)
     save(figure, path)
 
@@ -121,9 +131,11 @@ def _draw_schedules(axis: Axes, record: Record, recipes: Sequence[Recipe], steps
             style = {"color": INK, "linewidth": 1.6, "linestyle": (0, (4, 2)), "label": f"{name}, the usual default"}
         axis.plot(range(steps), stock_schedule(name, table, steps)[:-1], **style)
     for k, recipe in enumerate(recipes):
-        own = len(recipes) - k  # where two coincide, the earlier one shows as a wider line around the later
-        style = {"color": COLOURS[k % 6], "marker": MARKERS[k % 6], "linewidth": 1.0 + 1.3 * own, "markersize": 4.5 + 1.8 * own}
-        axis.plot(range(steps), recipe.sigmas[:-1], label=verdicts.described(recipe), markeredgecolor="white", zorder=3 + k, **style)
+        own = (len(recipes) - k) / len(recipes)  # where two coincide, the earlier one shows as a wider line around the later
+        style = {"color": COLOURS[k % 6], "marker": MARKERS[k % 6], "linewidth": 1.4 + 3.4 * own, "markersize": 4.5 + 4.5 * own}
+        label = f"{recipe.sampler}: " + ("distilled" if recipe.choice == "ours" else recipe.choice)
+        label += ", for use with offsets" if recipe.offsets is not None else ""
+        axis.plot(range(steps), recipe.sigmas[:-1], label=label, markeredgecolor="white", zorder=3 + k, **style)
 
 
 def _draw_errors(axis: Axes, record: Record, sampler: str, steps: int | None) -> None:
@@ -133,12 +145,11 @@ def _draw_errors(axis: Axes, record: Record, sampler: str, steps: int | None) ->
     stock = _points(record.evidence.get("stock_curve", {}).get(sampler, {}))
     _line(axis, stock, "best stock schedule at each step count", color="#9A9A9A", linewidth=2.0, marker=".", markersize=7)
     for k, offsets in enumerate((False, True)):
-        key = sampler + verdicts.OFFSETS * offsets
-        ours = _points(record.evidence["curve"].get(key, {}))
-        style = {"color": COLOURS[k], "marker": MARKERS[k], "linewidth": 2.4, "markersize": 6.5, "markeredgecolor": "white", "zorder": 4}
-        _line(axis, ours, "StepDistill: schedule" + (" and offsets" if offsets else ""), **style)
-        _mark_knee(axis, dict(ours), record.evidence.get("knee", {}).get(key), COLOURS[k])
-    _mark_equal(axis, recipes, chosen_steps(record) if steps is None else steps)
+        ours = _points(record.evidence["curve"].get(sampler + verdicts.OFFSETS * offsets, {}))
+        style = {"color": COLOURS[k], "marker": MARKERS[k], "linewidth": 2.2, "markersize": 5.5, "markeredgewidth": 0.6, "zorder": 4}
+        _line(axis, ours, "StepDistill: schedule" + (" and offsets" if offsets else ""), markeredgecolor="white", **style)
+    knee = _mark_knee(axis, record, sampler)
+    _mark_equal(axis, recipes, steps or knee or chosen_steps(record))
     axis.set_title(sampler, fontsize=12, color=INK, loc="left", fontweight="bold")
     axis.set_xlabel("steps" if sampler == "heun" else "steps = model calls a sample")
     plain_axes(axis)
@@ -151,12 +162,20 @@ def _line(axis: Axes, points: Points, label: str, **style) -> None:
         axis.plot(*zip(*points, strict=True), label=label, **style)
 
 
-def _mark_knee(axis: Axes, ours: dict[int, float], knee: int | None, colour: str) -> None:
-    if knee in ours:
-        ring = {"marker": "o", "markersize": 15, "markerfacecolor": "none", "markeredgecolor": colour, "markeredgewidth": 1.5}
-        axis.plot([knee], [ours[knee]], zorder=5, **ring)
-        place = {"xytext": (-9, -9), "textcoords": "offset points", "ha": "right", "va": "top"}
-        axis.annotate(f"knee: {knee}", (knee, ours[knee]), fontsize=9.5, color=colour, **place)
+def _mark_knee(axis: Axes, record: Record, sampler: str) -> int | None:
+    """Ring the knee of the better of a sampler's two curves, and return it."""
+    found = []
+    for k, key in enumerate((sampler, sampler + verdicts.OFFSETS)):
+        knee, curve = record.evidence.get("knee", {}).get(key), dict(_points(record.evidence["curve"].get(key, {})))
+        found += [(curve[knee], knee, COLOURS[k])] if knee in curve else []
+    if not found:
+        return None
+    error, knee, colour = min(found)
+    ring = {"marker": "o", "markersize": 15, "markerfacecolor": "none", "markeredgecolor": colour, "markeredgewidth": 1.5}
+    axis.plot([knee], [error], zorder=5, **ring)
+    place = {"xytext": (-9, -9), "textcoords": "offset points", "ha": "right", "va": "top"}
+    axis.annotate(f"knee: {knee}", (knee, error), fontsize=9.5, color=colour, **place)
+    return knee
 
 
 def _mark_equal(axis: Axes, recipes: Sequence[Recipe], wanted: int) -> None:
@@ -171,6 +190,17 @@ def _mark_equal(axis: Axes, recipes: Sequence[Recipe], wanted: int) -> None:
     place = {"xytext": (6, 5), "textcoords": "offset points", "ha": "left", "va": "bottom"}
     place["bbox"] = {"facecolor": "white", "edgecolor": "none", "pad": 1, "alpha": 0.9}
     axis.annotate(f"{ours.steps} steps match stock's {equal}", (equal, error), fontsize=9.5, color=INK, zorder=7, **place)
+
+
+def _draw_difference(axis: Axes, difference: np.ndarray) -> None:
+    grey = difference if difference.ndim == 2 else difference.mean(-1)
+    axis.imshow(grey, cmap="PuOr_r", vmin=-MOST_DIFFERENCE, vmax=MOST_DIFFERENCE, interpolation="nearest")
+    bare(axis)
+
+
+def _explain_differences(figure: Figure, place) -> None:
+    text = f"Difference from the teacher's picture\norange: too light, violet: too dark\n(full colour at {MOST_DIFFERENCE:g} of the range)"
+    figure.text(place.x0, place.y0, text, fontsize=9.5, color=SOFT, va="bottom", linespacing=1.45)
 
 
 def _points(curve: dict) -> Points:

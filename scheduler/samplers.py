@@ -16,7 +16,7 @@ from .linear_rules import LINEAR, LinearRule, combine
 from .uni_pc import sample_uni_pc
 from .validity import check_schedule, check_steps
 
-__all__ = ["LINEAR", "SAMPLERS", "LinearRule", "check_sampler", "model_calls", "ode_sampler_for", "sample"]
+__all__ = ["LINEAR", "SAMPLERS", "LinearRule", "check_sampler", "model_calls", "ode_sampler_for", "sample", "sample_linear"]
 
 Callback = Callable[[int, torch.Tensor, torch.Tensor], None]
 
@@ -77,7 +77,9 @@ def ode_sampler_for(name: str) -> str | None:
     return _ODE_SAMPLERS.get(str(name).removesuffix("_gpu"))
 
 
-def _sample_linear(denoise: Checked, x: torch.Tensor, sigmas: np.ndarray, callback: Callback | None, rule: LinearRule) -> torch.Tensor:
+@torch.no_grad()
+def sample_linear(denoise: Checked, x: torch.Tensor, sigmas: np.ndarray, callback: Callback | None, rule: LinearRule) -> torch.Tensor:
+    """The loop of every linear multistep rule; sigmas are taken as checked."""
     states: deque[torch.Tensor] = deque(maxlen=rule.states)
     predictions: deque[torch.Tensor] = deque(maxlen=rule.order)
     seen: deque[float] = deque(maxlen=rule.order)
@@ -107,7 +109,7 @@ def _sample_heun(denoise: Checked, x: torch.Tensor, sigmas: np.ndarray, callback
 
 
 _LOOPS: dict[str, Callable[..., torch.Tensor]] = {
-    **{name: partial(_sample_linear, rule=rule) for name, rule in LINEAR.items()},
+    **{name: partial(sample_linear, rule=rule) for name, rule in LINEAR.items()},
     "heun": _sample_heun,
     "uni_pc": partial(sample_uni_pc, variant="bh1"),
     "uni_pc_bh2": partial(sample_uni_pc, variant="bh2"),

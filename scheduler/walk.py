@@ -95,18 +95,15 @@ def walk(
     """Walk every set down `sigmas`; at each step keep the query offset, of those tried, whose step comes nearest the teacher.
 
     tries 1: the model is asked at the sampler's own sigma. 2: at the offered offset too. 3: and once more where a secant through these two
-    expects the best step. With `share` (sigma -> share of the offered offset) nothing is tried: the model is asked there. Costs at most `tries`
-    model calls a row and step.
+    expects the best step. With `share` (sigma -> share of the offered offset, known from another walk) the first of two tries is made there
+    instead. Costs at most `tries` model calls a row and step; the first query at the start is the teacher's own and free.
     """
     lanes = [_Lane(each, each.state(float(sigmas[0]))) for each in sets]
     offsets, rows, seen = [], [], []
     for sigma, s_next in pairwise(np.asarray(sigmas).tolist()):
         seen.insert(0, sigma)
         query = _Query(lanes, (s_next, *seen[:PAST]), ask_at, stepper)
-        if share is not None:
-            query.at(offer(sigma, s_next, share(sigma)))
-        else:
-            query.search(offer, tries)
+        query.search(offer, tries, 0.0 if share is None else share(sigma))
         offset, newest, step = query.best()
         for lane, prediction in zip(lanes, newest, strict=True):
             lane.advance(prediction, step.weights)
@@ -127,16 +124,15 @@ class _Query:
         newest = [self.ask_at(lane.of.model, lane.x, self.window[1], offset) for lane in self.lanes]
         self.tried.append((offset, newest, self.stepper(self._products([newest]), self.window)))
 
-    def search(self, offer: Offer, tries: int) -> None:
+    def search(self, offer: Offer, tries: int, share: float) -> None:
         s_next, sigma = self.window[:2]
-        self.at(0.0)
-        guess = offer(sigma, s_next, 1.0) if tries > 1 else 0.0
-        if guess == 0:
-            return
-        self.at(guess)
-        if tries > 2:
+        first, guess = offer(sigma, s_next, share), offer(sigma, s_next, 1.0)
+        self.at(first)
+        if tries > 1 and guess != first:
+            self.at(guess)
+        if tries > 2 and guess != first == 0:
             aimed = offer(sigma, s_next, _secant(self._products([newest for _, newest, _ in self.tried]), self.stepper, self.window))
-            if aimed not in (0.0, guess):
+            if aimed not in (first, guess):
                 self.at(aimed)
 
     def best(self) -> tuple[float, list[torch.Tensor], Step]:

@@ -286,3 +286,20 @@ def test_stock_is_followed_beyond_our_steps():
 def test_the_recommendation_may_be_stock():
     bad = [Recipe("euler", n, HIGH, [1.0, *np.geomspace(0.05, 0.03, n - 1), 0.0]) for n in (3, 4, 5)]
     assert "use stock" in measured(bad).summary["recommendation"]
+
+
+def test_finished_runs_are_not_done_again_unless_the_model_changed():
+    kept: dict[str, dict] = {}
+
+    def finished(name, work):
+        if name not in kept:
+            kept[name] = work()
+        return kept[name]
+
+    wanted = recipes() + [Recipe("euler", 3, HIGH, recipes()[1].sigmas, offsets=[0.0, -0.1, -0.1])]
+    first, again = (measured(wanted, finished=finished) for _ in range(2))
+    assert again.recipes == first.recipes and again.summary == first.summary
+    reference = 199 * 5  # drawn anew, to know the model by; so are the few stock runs longer than ours
+    assert reference <= again.model_calls < first.model_calls / 1.5
+    other = measured(wanted, finished=finished, denoise=lambda x, sigma: 0.9 * ideal(x, sigma))
+    assert other.recipes[0].evidence["rms"] != first.recipes[0].evidence["rms"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from .. import verdicts
 from ..errors import RecipeError, Stopped, UnknownNameError
@@ -59,42 +59,42 @@ def _measured(arguments: argparse.Namespace, asked) -> dict[str, dict[str, dict]
     import torch
 
     from ..distill import EVIDENCE_SEED, noise_for
-    from ..evidence import HeldOut
+    from ..held_out import HeldOut
     from ..samplers import model_calls
     from ..sigmas import table_for
 
-    table_ = table_for(asked.sigma_min, asked.sigma_max, asked.parametrisation, asked.shift)
+    noise_table = table_for(asked.sigma_min, asked.sigma_max, asked.parametrisation, asked.shift)
+    runs = _planned(arguments, asked, noise_table)
     noise = noise_for(asked.latent_shape, arguments.samples, arguments.seed + EVIDENCE_SEED, torch.device(arguments.device))
-    denoise = asked.evidence_denoise or asked.denoise
+    calls = 2 * arguments.nodes - 1 + sum(model_calls(sampler, steps) for sampler, _, steps in runs)
+    about = noise_table, asked.parametrisation, (asked.sigma_min, asked.sigma_max), arguments.nodes
+    found: dict[str, dict[str, dict]] = {}
     with stoppable() as should_stop, Progress() as progress:
-        reach = _Reach(arguments, progress, should_stop)
-        held_out = HeldOut(denoise, noise, table_, asked.parametrisation, (asked.sigma_min, asked.sigma_max), arguments.nodes, reach.heard)
-        plan = _planned(arguments, held_out)
-        reach.planned += arguments.samples * sum(model_calls(sampler, steps) for sampler, _, steps in plan)
-        found: dict[str, dict[str, dict]] = {}
-        for (sampler, name, steps), sigmas in plan.items():
+        heard = _listener(calls * arguments.samples, progress, should_stop)
+        held_out = HeldOut(asked.evidence_denoise or asked.denoise, noise, *about, heard)
+        for (sampler, name, steps), sigmas in runs.items():
             found.setdefault(sampler, {}).setdefault(name, {})[steps] = held_out.run(sampler, sigmas)
     return found
 
 
-class _Reach:
-    """Tells the progress bar how far the held_out is, and stops when asked to."""
+def _listener(planned: int, progress: Progress, should_stop: Callable[[], bool]) -> Callable[[int], None]:
+    """Tells the progress bar how many calls were made, and stops when asked to."""
 
-    def __init__(self, arguments: argparse.Namespace, progress: Progress, should_stop):
-        self.planned = arguments.samples * (2 * arguments.nodes - 1)
-        self.progress, self.should_stop = progress, should_stop
+    def heard(calls: int) -> None:
+        progress(calls, planned, "comparing")
+        if should_stop():
+            raise Stopped("stopped; comparing keeps nothing.")
 
-    def heard(self, calls: int) -> None:
-        self.progress(calls, self.planned, "comparing")
-        if self.should_stop():
-            raise Stopped("Stopped; nothing was kept, for comparing has no parts to go on from.")
+    return heard
 
 
-def _planned(arguments: argparse.Namespace, held_out) -> dict[tuple[str, str, int], Sequence[float]]:
-    """The runs: (sampler, schedule, steps) -> sigmas."""
+def _planned(arguments: argparse.Namespace, asked, noise_table) -> dict[tuple[str, str, int], Sequence[float]]:
+    """The runs: (sampler, schedule, steps) -> sigmas. Raises UnknownNameError and RecipeError."""
+    from ..sigmas import baselines
+
     runs = {}
     for steps in arguments.steps:
-        known = held_out.schedules(steps)
+        known = baselines(noise_table, steps, asked.sigma_min, asked.sigma_max)
         unknown = [name for name in arguments.schedules or () if name not in known]
         if unknown:
             raise UnknownNameError(f"Schedule {unknown[0]!r} is unknown for this model; use some of: {', '.join(known)}.")

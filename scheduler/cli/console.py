@@ -113,20 +113,13 @@ class Progress:
     """A bar in model calls with the time left; callable as `distill`'s progress(done, planned, phase)."""
 
     def __init__(self, shown: bool = True):
-        self.bar = self._bar() if shown else None
-
-    @staticmethod
-    def _bar():
-        try:
-            from tqdm import tqdm
-        except ImportError:
-            say("(tqdm is not installed, so there is no progress bar.)")
-            return None
-        patience = 0.2 if sys.stderr.isatty() else 10.0
-        shape = "{desc:<22.22} {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt} model calls, {remaining} left"
-        return tqdm(total=1, file=sys.stderr, bar_format=shape, mininterval=patience, dynamic_ncols=True, leave=False, ascii=" #")
+        self.shown, self.bar = shown, None
 
     def __call__(self, done: int, planned: int, phase: str) -> None:
+        if not self.shown:
+            return
+        if self.bar is None:  # not `or`: an empty bar is falsy
+            self.bar = self._new(planned, phase)
         if self.bar is None:
             return
         if (self.bar.total, self.bar.desc) != (planned, phase):
@@ -134,12 +127,18 @@ class Progress:
             self.bar.set_description_str(phase, refresh=False)
         self.bar.update(max(done - self.bar.n, 0))
 
-    def say(self, text: str) -> None:
-        """Say something above the bar."""
-        if self.bar is None:
-            say(text)
-        else:
-            self.bar.write(text, file=sys.stderr)
+    def _new(self, planned: int, phase: str):
+        try:
+            from tqdm import tqdm
+        except ImportError:
+            say("(tqdm is not installed, so there is no progress bar.)")
+            self.shown = False
+            return None
+        patience = 0.2 if sys.stderr.isatty() else 10.0
+        shape = "{desc:<12.12} {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt} model calls, {remaining} left"
+        return tqdm(
+            total=planned, desc=phase, file=sys.stderr, bar_format=shape, mininterval=patience, dynamic_ncols=True, leave=False, ascii=" #"
+        )
 
     def close(self) -> None:
         """Take the bar away."""

@@ -90,7 +90,7 @@ def distilled(asked: Asked, options: dict, quiet: bool = False) -> Record:
     about = {"latent_shape": asked.latent_shape, "sigma_max": asked.sigma_max, "sigma_min": asked.sigma_min}
     about |= {"parametrisation": asked.parametrisation, "evidence_denoise": asked.evidence_denoise}
     with stoppable() as should_stop, Progress(not quiet) as progress:
-        heard = {"progress": progress, "should_stop": should_stop, "on_plan": None if quiet else lambda plan: progress.say(str(plan))}
+        heard = {"progress": progress, "should_stop": should_stop, "on_plan": None if quiet else lambda plan: say(f"{plan}\n")}
         return distill(asked.denoise, **about, **options, **heard)
 
 

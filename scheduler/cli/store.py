@@ -1,0 +1,135 @@
+"""store: the cache of records, from the command line."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..errors import OutputError
+from ..files import write_text
+from ..record import load_record
+from ..record_parser import shown_path
+from ..sidecar import read_gram, sidecar_of, write_gram
+from ..store import Store
+from ..store_folder import VARIABLE
+from .console import add_json, command, print_json, say, table
+
+DESCRIPTION = f"""\
+Looks after the store: the folder in which records are kept, one JSON file each, and in which both hosts find them. The
+folder is the one that --folder names, else the environment variable {VARIABLE}, else the platform's folder for users'
+data; hosts look into their own user folder before that last one. Every file is written whole or not at all, and what is
+foreign or broken is named and left alone."""
+EXAMPLES = """\
+  python -m scheduler store list
+  python -m scheduler store show flux-dev--3f2a9c1b7d4e55aa01c2d3e4
+  python -m scheduler store import from-a-friend.json
+  python -m scheduler store export flux-dev--3f2a9c1b7d4e55aa01c2d3e4 share/ --teacher
+  python -m scheduler store verify --folder /shared/stepdistill"""
+
+
+def add(commands) -> None:
+    """Add the command to the parser."""
+    parser = command(commands, "store", "list, show, verify, import, export and remove cached records", DESCRIPTION, EXAMPLES, None)
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    _action(actions, "list", "the records, newest first", _list)
+    _action(actions, "show", "one record as it lies in the store", _show).add_argument("name", metavar="NAME")
+    _action(actions, "verify", "read everything and name what is broken or foreign; exit code 1 if anything is", _verify)
+    _action(actions, "import", "keep record files, with the inner products beside them", _import).add_argument(
+        "files", metavar="FILE", nargs="+"
+    )
+    export = _action(actions, "export", "write a record to a file or into a folder", _export)
+    export.add_argument("name", metavar="NAME")
+    export.add_argument("target", metavar="TARGET")
+    export.add_argument("--teacher", action="store_true", help="the teacher's inner products too, beside it")
+    _action(actions, "remove", "remove records and their inner products", _remove).add_argument("names", metavar="NAME", nargs="+")
+
+
+def _action(actions, name: str, summary: str, run) -> argparse.ArgumentParser:
+    parser = actions.add_parser(name, help=summary, description=summary)
+    parser.add_argument("--folder", metavar="FOLDER", help="the store (default: see `store --help`)")
+    add_json(parser)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    store = Store.open(arguments.folder)
+    briefs = store.records()
+    if arguments.json:
+        print_json({"folder": str(store.folder), "revision": store.revision(), "records": [_row(brief) for brief in briefs]})
+        return 0
+    say(f"{store.folder}: {len(briefs)} record{'' if len(briefs) == 1 else 's'}")
+    if briefs:
+        rows = [
+            (brief.file.removesuffix(".json"), brief.title, _steps(brief), ", ".join(brief.samplers), brief.created) for brief in briefs
+        ]
+        print(table(("name", "model", "steps", "samplers", "made"), rows, left=range(5)))
+    return 0
+
+
+def _row(brief) -> dict:
+    return {name: getattr(brief, name) for name in ("file", "title", "created", "samplers", "steps", "fingerprint", "latent_shape")}
+
+
+def _steps(brief) -> str:
+    low, high = brief.steps
+    return str(low) if low == high else f"{low}-{high}"
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    print(Store.open(arguments.folder).load(arguments.name).to_json(), end="")
+    return 0
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    store = Store.open(arguments.folder)
+    problems, good = store.problems(), len(store.records())
+    if arguments.json:
+        print_json({"folder": str(store.folder), "good": good, "problems": [{"name": n, "reason": reason} for n, reason in problems]})
+    else:
+        say(f"{store.folder}: {good} good record{'' if good == 1 else 's'}, {len(problems)} other")
+        for name, reason in problems:
+            print(f"{ascii(name)[1:-1]}: {reason}")
+    return 1 if problems else 0
+
+
+def _import(arguments: argparse.Namespace) -> int:
+    store, kept = Store.open(arguments.folder), []
+    for path in arguments.files:
+        record, beside = load_record(path), sidecar_of(path)
+        gram = read_gram(beside) if beside.is_file() and beside != Path(path) else None
+        kept.append(store.put(record, gram))
+        if not arguments.json:
+            print(f"{shown_path(path)} -> {kept[-1]}{' with its inner products' if gram else ''}")
+    if arguments.json:
+        print_json({"folder": str(store.folder), "records": kept})
+    return 0
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    store, target = Store.open(arguments.folder), Path(arguments.target)
+    source = store.path(arguments.name)
+    target = target / source.name if target.is_dir() else target
+    if target.suffix.lower() != ".json":
+        raise OutputError(f"{shown_path(target)} is neither a folder nor a name that ends in .json; choose one of these.")
+    write_text(target, store.load(arguments.name).to_json())
+    gram = store.gram(arguments.name) if arguments.teacher else None
+    if gram is not None:
+        write_gram(sidecar_of(target), gram)
+    if arguments.json:
+        print_json({"file": str(target), "teacher": gram is not None})
+    else:
+        print(f"{source.name} -> {target}{' with its inner products' if gram is not None else ''}")
+    return 0
+
+
+def _remove(arguments: argparse.Namespace) -> int:
+    store = Store.open(arguments.folder)
+    paths = [store.path(name) for name in arguments.names]  # all of them are known before the first goes
+    for path in paths:
+        store.remove(path.name)
+    if arguments.json:
+        print_json({"removed": [path.name for path in paths]})
+    else:
+        say(f"removed {', '.join(path.name for path in paths)}")
+    return 0

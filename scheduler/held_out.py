@@ -1,0 +1,122 @@
+"""The held-out side of a comparison: a fine reference teacher, and every run's distance from it, row by row."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+
+from . import verdicts
+from .denoiser import Checked, Denoiser, checked, start_state
+from .errors import DenoiserError
+from .record import Recipe
+from .samplers import sample
+from .sampling import run_recipe, stock_sampler
+from .sigmas import NoiseTable, baselines, log_snr_grid
+
+Finished = Callable[[str, Callable[[], dict]], dict]  # (name, work) -> the result of work, now or of an earlier run
+
+
+class HeldOut:
+    """Runs recipes and stock schedules from the same noise and keeps each row's end error: (R,), RMS per element from the reference's end.
+
+    The reference is Heun on `nodes` levels uniform in half-log-SNR. A run is done once; one that does not stay finite has errors of inf.
+    on_call(model calls so far) follows each evaluation and may raise to stop. `finished` (such as `Shelf.finished`) keeps runs for a later
+    start; the reference is drawn anew, and tells whether they still hold. Raises DenoiserError when the reference itself fails.
+    """
+
+    def __init__(
+        self,
+        denoise: Denoiser,
+        noise: torch.Tensor,
+        table: NoiseTable,
+        parametrisation: str,
+        sigma_range: tuple[float, float],
+        nodes: int,
+        on_call: Callable[[int], None] | None = None,
+        finished: Finished | None = None,
+    ):
+        self.model, self.noise, self.table, self.parametrisation = _Counted(denoise, on_call), noise, table, parametrisation
+        self.sigma_min, self.sigma_max = sigma_range
+        self._runs: dict[tuple[str, tuple[float, ...]], np.ndarray] = {}
+        self._finished = finished or (lambda name, work: work())
+        grid = log_snr_grid(self.sigma_min, self.sigma_max, nodes, parametrisation)
+        self.end = sample(self.model, start_state(noise, self.sigma_max, parametrisation), grid, "heun")
+        self.apart = verdicts.picture_distance(self.end.float().flatten(1).cpu().double().numpy())
+
+    def schedules(self, steps: int) -> dict[str, np.ndarray]:
+        """Every baseline of this model at a number of steps."""
+        return baselines(self.table, steps, self.sigma_min, self.sigma_max)
+
+    def run(self, sampler: str, sigmas: Sequence[float]) -> np.ndarray:
+        """Errors (R,) of a stock sampler on a schedule."""
+        key = _key(sampler, sigmas)
+        if key not in self._runs:
+            start = start_state(self.noise, key[1][0], self.parametrisation)
+            self._runs[key] = self._errors(lambda: sample(self.model, start, sigmas, sampler))
+        return self._runs[key]
+
+    def run_all(self, sampler: str, steps: int) -> dict[str, np.ndarray]:
+        """Errors (R,) of a stock sampler on every baseline of a number of steps, by name."""
+        schedules = self.schedules(steps)
+
+        def work() -> dict:
+            return {name: self.run(sampler, sigmas).tolist() for name, sigmas in schedules.items()}
+
+        kept = self._finished(self._name("stock", sampler, {name: sigmas.tolist() for name, sigmas in schedules.items()}), work)
+        found = {name: np.array(errors) for name, errors in kept.items()}
+        self._runs |= {_key(sampler, schedules[name]): errors for name, errors in found.items()}
+        return found
+
+    def run_recipe(self, recipe: Recipe) -> np.ndarray:
+        """Errors (R,) of a recipe."""
+        plain = recipe.offsets is None and recipe.coefficients is None
+        if plain and _key(stock_sampler(recipe), recipe.sigmas) in self._runs:
+            return self.run(stock_sampler(recipe), recipe.sigmas)
+
+        def work() -> dict:
+            if plain:
+                return {"errors": self.run(stock_sampler(recipe), recipe.sigmas).tolist()}
+            return {"errors": self._errors(lambda: run_recipe(self.model, self.noise, recipe, self.parametrisation)).tolist()}
+
+        name = self._name("recipe", stock_sampler(recipe), recipe.sampler, recipe.sigmas, recipe.offsets, recipe.coefficients)
+        return np.array(self._finished(name, work)["errors"])
+
+    def _name(self, *parts: object) -> str:
+        """Names a run by all it depends on; of the model and the noise, by the reference they drew."""
+        reference = (
+            f"{float(self.end.double().norm()):.5g}",
+            f"{self.apart or 0:.5g}",
+            tuple(self.noise.shape),
+            self.sigma_min,
+            self.sigma_max,
+        )
+        return "evidence " + hashlib.sha256(repr((reference, parts)).encode()).hexdigest()[:24]
+
+    def _errors(self, draw: Callable[[], torch.Tensor]) -> np.ndarray:
+        try:
+            errors = (draw() - self.end).float().flatten(1).square().mean(1).sqrt().cpu().double().numpy()
+        except DenoiserError:  # the model answered the reference well: it is this run that left its range
+            return np.full(len(self.noise), np.inf)
+        return np.where(np.isfinite(errors), errors, np.inf)
+
+
+def _key(sampler: str, sigmas: Sequence[float]) -> tuple[str, tuple[float, ...]]:
+    return sampler, tuple(float(sigma) for sigma in sigmas)
+
+
+class _Counted(Checked):
+    """A checked denoiser that counts its own calls from 0 and tells a listener after each."""
+
+    def __init__(self, denoise: Denoiser, on_call: Callable[[int], None] | None):
+        super().__init__(checked(denoise))
+        self.on_call = on_call
+
+    def __call__(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
+        denoised = self.denoise(x, sigma)
+        self.calls += x.shape[0]
+        if self.on_call is not None:
+            self.on_call(self.calls)
+        return denoised

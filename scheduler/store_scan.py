@@ -1,0 +1,175 @@
+"""What lies in a store's folder: its records in brief, and what is no record, each with the reason. Nothing there is ever changed.
+
+Briefs are kept between runs in `.index/index.json`, which is a cache: an entry counts only while its file's size and time are the same,
+and a hit is read again from the record itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from .errors import RecordError, StepDistillError
+from .files import read_bytes, write_text
+from .keys import Key
+from .record import Record, load_record
+from .record_parser import MAX_BYTES
+
+INDEX = Path(".index") / "index.json"
+INDEX_BYTES = 256 << 20
+INDEX_VERSION = 1
+OUTLINE = (12, 12)  # matrices and vectors of a fingerprint that stand for it in a brief
+
+
+@dataclass(frozen=True)
+class Brief:
+    """A record as the index holds it. stamp: size and time of its file. outline: [name's hash, first value] of some sampled weights."""
+
+    file: str
+    stamp: tuple[int, int]
+    title: str
+    created: str
+    samplers: tuple[str, ...]
+    steps: tuple[int, int]
+    fingerprint: str
+    outline: tuple[tuple[int, float], ...]
+    noise: tuple
+    patches: str
+    numbers: tuple
+    latent_shape: tuple[int, ...] | None
+
+
+@dataclass(frozen=True)
+class Scan:
+    """briefs by file name; problems, (name, reason) of what is no usable record; sidecars, the names of files of inner products."""
+
+    briefs: dict[str, Brief]
+    problems: tuple[tuple[str, str], ...]
+    sidecars: frozenset[str]
+    size: int
+
+
+def brief_of(file: str, stamp: tuple[int, int], record: Record) -> Brief:
+    """What the index holds of a record."""
+    key = Key.of(record)
+    steps = [recipe.steps for recipe in record.recipes] or [0]
+    return Brief(
+        file,
+        stamp,
+        record.model.name or "",
+        str(record.provenance["created"]),
+        tuple(sorted({recipe.sampler for recipe in record.recipes})),
+        (min(steps), max(steps)),
+        key.fingerprint.id if key.fingerprint else "",
+        outline(key.fingerprint.samples) if key.fingerprint else (),
+        (key.parametrisation, key.prediction),
+        patches_text(key),
+        (key.sigma_min, key.sigma_max, key.shift, key.cfg, key.guidance),
+        key.latent_shape,
+    )
+
+
+def patches_text(key: Key) -> str:
+    """The patches of a key as one text, equal for equal ones (up to strengths on a rounding edge)."""
+    from .keys import active
+
+    return "|".join(sorted(f"{patch['name']}@{patch['strength']:.2f}" for patch in active(key.patches)))
+
+
+def outline(samples) -> tuple[tuple[int, float], ...]:
+    """(hash of name and shape, first value) of a few sampled weights, by hash: enough to find relatives among many records."""
+    found: dict[bool, list[tuple[int, float]]] = {True: [], False: []}
+    for name, sample in samples.items():
+        digest = hashlib.blake2b(f"{name}{list(sample['shape'])}".encode(), digest_size=6).digest()
+        found[len(sample["shape"]) > 1].append((int.from_bytes(digest, "big"), float(f"{sample['values'][0]:.4g}")))
+    return tuple(sorted(sorted(found[True])[: OUTLINE[0]] + sorted(found[False])[: OUTLINE[1]]))
+
+
+def scan(folder: Path, known: dict[str, Brief]) -> Scan:
+    """Look through a folder; briefs in `known` are taken over where their files have not changed. A missing folder is empty."""
+    briefs, problems, sidecars, size = {}, [], set(), 0
+    for name, found in _files(folder, lambda reason: problems.append((".", reason))):
+        if name.startswith("."):
+            continue
+        size += found.st_size
+        if name.endswith(".safetensors") and stat.S_ISREG(found.st_mode):
+            sidecars.add(name)
+            continue
+        try:
+            briefs[name] = _brief(folder, name, found, known.get(name))
+        except FileNotFoundError:  # removed meanwhile
+            pass
+        except StepDistillError as problem:
+            problems.append((name, str(problem)))
+    problems += [(name, "inner products without a record of their name") for name in sidecars if _record_name(name) not in briefs]
+    return Scan(briefs, tuple(sorted(problems)), frozenset(sidecars), size)
+
+
+def revision(folder: Path) -> int:
+    """A number that changes when any record or sidecar does: of names, sizes and times, below 2^48."""
+    listed = [f"{name}\0{found.st_size}\0{found.st_mtime_ns}" for name, found in _files(folder) if not name.startswith(".")]
+    return int.from_bytes(hashlib.blake2b("\n".join(sorted(listed)).encode("utf-8", "surrogatepass"), digest_size=6).digest(), "big")
+
+
+def saved_briefs(folder: Path) -> dict[str, Brief]:
+    """The briefs that an earlier run left; empty where there are none that can be used."""
+    try:
+        data = json.loads(read_bytes(folder / INDEX, INDEX_BYTES, RecordError))
+        return {entry["file"]: _settled(entry) for entry in data["briefs"]} if data["version"] == INDEX_VERSION else {}
+    except (RecordError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {}
+
+
+def save_briefs(folder: Path, briefs: dict[str, Brief]) -> None:
+    """Leave the briefs for the next run; a folder that cannot be written to does without."""
+    with suppress(StepDistillError, OSError):
+        (folder / INDEX).parent.mkdir(exist_ok=True)
+        write_text(folder / INDEX, json.dumps({"version": INDEX_VERSION, "briefs": [asdict(brief) for brief in briefs.values()]}))
+
+
+def _brief(folder: Path, name: str, found: os.stat_result, known: Brief | None) -> Brief:
+    stamp = (found.st_size, found.st_mtime_ns)
+    if known is not None and known.stamp == stamp:
+        return known
+    if stat.S_ISLNK(found.st_mode):
+        raise RecordError("a link; links are not followed, so copy the file itself")
+    if not stat.S_ISREG(found.st_mode):
+        raise RecordError("a folder or a device, not a file")
+    if not name.endswith(".json"):
+        raise RecordError("not a record (no .json file)")
+    if found.st_size > MAX_BYTES:
+        raise RecordError(f"{found.st_size:,} bytes; a record has at most {MAX_BYTES:,}")
+    return brief_of(name, stamp, load_record(folder / name))
+
+
+def _settled(entry: dict) -> Brief:
+    entry = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
+    entry["outline"] = tuple((int(digest), float(value)) for digest, value in entry["outline"])
+    sigma_min, sigma_max, *others = entry["numbers"]
+    if len(others) != 3 or not all(value is None or isinstance(value, (int, float)) for value in others):
+        raise ValueError("not a brief")
+    entry["numbers"] = (float(sigma_min), float(sigma_max), *others)
+    return Brief(**entry)
+
+
+def _record_name(sidecar: str) -> str:
+    return sidecar.removesuffix(".safetensors") + ".json"
+
+
+def _files(folder: Path, broken: Callable[[str], None] = lambda reason: None):
+    """(name, what lstat says) of everything in a folder."""
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                with suppress(OSError):  # removed meanwhile
+                    yield entry.name, entry.stat(follow_symlinks=False)
+    except FileNotFoundError:
+        return
+    except OSError as problem:
+        broken(f"the store's folder could not be read: {(problem.strerror or str(problem)).lower()}")
