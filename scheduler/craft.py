@@ -65,7 +65,7 @@ def _plain_anchor(bench: Bench, plan: Plan, sampler: str, steps: int) -> Found:
     stock = _best_stock(bench, sampler, steps, plan.effort.guards)
     sigmas = bench.schedule(sampler if sampler in LINEAR else "dpmpp_2m", steps)
     ours = Found("ours", sigmas, bench.rollout(sampler, sigmas))
-    return ours if wins(ours.errors, stock.errors, bench.unseen) else stock
+    return ours if wins(ours.errors, stock.errors, bench.unseen, fitted=False) else stock
 
 
 def _best_stock(bench: Bench, sampler: str, steps: int, count: int) -> Found:

@@ -128,8 +128,8 @@ def _same_model(model: Metered, noise: torch.Tensor, kept: dict[str, torch.Tenso
 
 
 def fit_rows(rows: int) -> np.ndarray:
-    """(rows,) bool: which rows of a set the fits use; from four rows up about a fifth stays unseen, for the guard."""
-    return np.arange(rows) < rows - (round(rows / 5) if rows > 3 else 0)
+    """(rows,) bool: which rows of a set the fits use; from eight rows up a fifth stays unseen, for the guard."""
+    return np.arange(rows) < rows - (rows // 5 if rows >= 8 else 0)
 
 
 def _evidence(

@@ -77,7 +77,7 @@ def fingerprint_file(path: PathLike) -> Fingerprint:
 def file_hash(path: PathLike, heard: Callable[[int], None] | None = None) -> str:
     """SHA-256 of every byte of a file, as the WebUIs state it; `heard` is told the bytes done. Raises CheckpointError."""
     total = hashlib.sha256()
-    with mapped(path) as data:
+    with mapped(path, scattered=False) as data:
         for start in range(0, len(data), 1 << 24):
             total.update(data[start : start + (1 << 24)])
             if heard:

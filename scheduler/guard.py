@@ -11,6 +11,7 @@ from .gram import Gram, with_sigmas
 from .linear_rules import LINEAR
 
 MARGIN = 0.05  # ours must be better by this share before stock is left
+SEEN_MARGIN = 0.3  # and by this one where every row was used in the fit, which flatters ours
 FLOOR = 1e-9  # an error of nothing is compared as this
 
 
@@ -35,15 +36,16 @@ def _total_cost(gram: Gram, rule, sigmas: np.ndarray) -> float:
     return float(np.dot(steps, weights[1:]))
 
 
-def wins(ours: np.ndarray, theirs: np.ndarray, unseen: np.ndarray, margin: float = MARGIN) -> bool:
+def wins(ours: np.ndarray, theirs: np.ndarray, unseen: np.ndarray, fitted: bool = True) -> bool:
     """Whether our end errors (rows,) beat theirs, row by row on the same noise.
 
-    The mean log ratio must lie below log(1 - margin) over all rows, and below 0 over the rows that no fit has seen (`unseen`, bool), if there
-    are any; and so must the ratio of the RMS over all rows, which the few rows that became another picture decide.
+    The mean log ratio over all rows must lie below log(1 - margin), with the wider margin for a fit that has seen every row, and below 0 over
+    the rows that no fit has seen (`unseen`, bool), if there are any; so must the ratio of the RMS, which rows gone astray decide.
     """
     ratio = np.log(np.maximum(ours, FLOOR)) - np.log(np.maximum(theirs, FLOOR))
     if not np.isfinite(ratio).all():
         return False
+    margin = SEEN_MARGIN if fitted and not unseen.any() else MARGIN
     better = ratio.mean() < np.log1p(-margin) and np.square(ours).mean() < np.square(theirs).mean()
     return bool(better and (not unseen.any() or ratio[unseen].mean() < 0))
 

@@ -14,6 +14,7 @@ from .sketch import RUN
 SAME, QUANTISED, RELATED, OTHER = "same", "quantised", "related", "other"
 SHARED = 0.75  # of the sampled tensors must be sampled on both sides, with equal shapes
 LEAST_ROWS = 8  # of telling values, where most weights cannot be compared
+SLACK = 1.15  # a file in float16 that a host casts to bfloat16 was rounded twice
 LEAST_EXACT = 0.6  # of the rows where both sides have one precision: no cast explains more (two casts in a row change one value in 16)
 ALIKE_QUANTISED, ALIKE_RELATED = 0.98, 0.8  # mean cosine of the runs; unrelated weights have 0
 
@@ -81,7 +82,7 @@ def _judged(here: _Side, there: _Side) -> Kinship:
 def _within(here: _Side, there: _Side) -> np.ndarray:
     (r1, a1), (r2, a2) = here.tolerances(), there.tolerances()
     size = np.maximum(np.abs(here.values), np.abs(there.values))
-    return (np.abs(here.values - there.values) <= 1.01 * (r1 + r2) * size + a1 + a2).all(axis=1)
+    return (np.abs(here.values - there.values) <= SLACK * (r1 + r2) * size + a1 + a2).all(axis=1)
 
 
 def _explained(exact: np.ndarray, one_precision: np.ndarray) -> bool:

@@ -187,9 +187,12 @@ def _mark_equal(axis: Axes, recipes: Sequence[Recipe], wanted: int) -> None:
     error, equal = ours.evidence["rms"], ours.evidence["equals_stock_steps"]
     arrow = {"arrowstyle": "-|>", "color": INK, "linewidth": 1.3, "shrinkA": 6, "shrinkB": 0}
     axis.annotate("", (equal, error), xytext=(ours.steps, error), arrowprops=arrow, zorder=6)
-    place = {"xytext": (6, 5), "textcoords": "offset points", "ha": "left", "va": "bottom"}
+    place = {"xytext": (6, 4), "textcoords": "offset points", "ha": "left", "va": "bottom"}
     place["bbox"] = {"facecolor": "white", "edgecolor": "none", "pad": 1, "alpha": 0.9}
-    axis.annotate(f"{ours.steps} steps match stock's {equal}", (equal, error), fontsize=9.5, color=INK, zorder=7, **place)
+    text = axis.annotate(f"{ours.steps} steps match\nstock's {equal}", (equal, error), fontsize=9.5, color=INK, zorder=7, **place)
+    text.set_in_layout(False)  # or it would squeeze the axes; instead they get room for it
+    left, right = axis.get_xlim()
+    axis.set_xlim(left, max(right, equal + 0.27 * (right - left)))
 
 
 def _draw_difference(axis: Axes, difference: np.ndarray) -> None:

@@ -88,6 +88,7 @@ def test_a_file_upcast_by_a_host_keeps_its_own_precision(own):
 def test_two_casts_in_a_row():
     twice = cast(cast(weights(), torch.float16), torch.bfloat16)
     assert kind(twice, fingerprint_tensors(cast(weights(), torch.bfloat16))) == SAME
+    assert kind(twice, fingerprint_tensors(weights())) == SAME
 
 
 def test_a_few_tensors_more_or_less(own):
@@ -217,7 +218,9 @@ def gguf(path, tensors: dict[str, tuple[int, torch.Tensor]], data_at: int = 32) 
         head += struct.pack("<IQ", number, len(body))
         body += _block_quantised(tensor) if number == 8 else tensor.float().numpy().astype("<f4" if number == 0 else "<f2").tobytes()
         body += bytes(-len(body) % data_at)
-    entries = text("general.architecture") + struct.pack("<I", 8) + text("flux") + text("general.alignment") + struct.pack("<II", 4, data_at)
+    entries = (
+        text("general.architecture") + struct.pack("<I", 8) + text("flux") + text("general.alignment") + struct.pack("<II", 4, data_at)
+    )
     start = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), 2) + entries + head
     path.write_bytes(start + bytes(-len(start) % data_at) + body)
 

@@ -29,7 +29,16 @@ def record():
 
 @pytest.mark.parametrize(
     ("low", "high", "together"),
-    [(1.0, 1.04, True), (1.0, 1.05, False), (7, 7.5, True), (7, 8, True), (4, 4.49, True), (4, 4.5, False), (4, 7, False), (None, 1, False)],
+    [
+        (1.0, 1.04, True),
+        (1.0, 1.05, False),
+        (7, 7.5, True),
+        (7, 8, True),
+        (4, 4.49, True),
+        (4, 4.5, False),
+        (4, 7, False),
+        (None, 1, False),
+    ],
 )
 def test_guidance_buckets(low, high, together):
     assert (guidance_bucket(low) == guidance_bucket(high)) == together

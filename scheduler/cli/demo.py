@@ -25,7 +25,7 @@ EXAMPLES = """\
   python -m scheduler demo
   python -m scheduler demo --output somewhere/else --cfg 3"""
 SAMPLERS, STEPS = ("euler", "dpmpp_2m"), range(1, 21)
-BUDGET = 14_000
+BUDGET = 16_000
 ROWS = 10
 PLOTS = ("schedules.png", "error_against_steps.png", "pictures.png")
 TITLE = "error against the many-step picture, on held-out seeds and digits"
@@ -51,13 +51,14 @@ def run(arguments: argparse.Namespace) -> int:
     from ..distill import EVIDENCE_ROWS
     from ..evidence import full_budget
 
+    rows = -(-EVIDENCE_ROWS // ROWS) * ROWS  # whole batches, as `distill` measures them
     settings = {"model": "flow", "device": "cpu", "classes": range(5), "test_classes": range(5, 10)}
     asked = from_checkpoint(argparse.Namespace(**settings, cfg=arguments.cfg))
     options = {
         "samplers": SAMPLERS,
         "steps": STEPS,
         "budget": BUDGET,
-        "evidence_budget": full_budget(SAMPLERS, STEPS, EVIDENCE_ROWS),
+        "evidence_budget": full_budget(SAMPLERS, STEPS, rows),
         "conditions": conditions_of(asked, arguments.cfg, arguments.seed),
         "samples": ROWS,
         "seed": arguments.seed,
@@ -162,13 +163,13 @@ def picture_rows(record: Record, asked: Asked, seed: int) -> tuple[Sequence, Rec
     """Teacher, default stock, best stock and ours on the same held-out noise, with errors, and the recipe that is ours."""
     import torch
 
-    from ..distill import EVIDENCE_ROWS, EVIDENCE_SEED, noise_for
+    from ..distill import EVIDENCE_SEED, noise_for
     from ..held_out import HeldOut
     from ..sampling import run_recipe
     from ..sigmas import table_for
 
     ours = picture_recipe(record)
-    noise = noise_for(asked.latent_shape, EVIDENCE_ROWS, seed + EVIDENCE_SEED, torch.device("cpu"))[:PICTURES]
+    noise = noise_for(asked.latent_shape, record.evidence["seeds"], seed + EVIDENCE_SEED, torch.device("cpu"))[:PICTURES]
     noise_table = table_for(asked.sigma_min, asked.sigma_max, asked.parametrisation, asked.shift)
     held_out = HeldOut(asked.evidence_denoise, noise, noise_table, asked.parametrisation, (asked.sigma_min, asked.sigma_max), PICTURE_NODES)
     drawn = [("teacher", f"heun\n{PICTURE_NODES} nodes", held_out.end)]

@@ -74,9 +74,12 @@ def check_device(device: str) -> None:
 
 def from_checkpoint(arguments: argparse.Namespace) -> Asked:
     """A checkpoint under two sets of classes."""
+    import torch
+
     from ..checkpoints import load_checkpoint
 
     loaded = load_checkpoint(arguments.model, arguments.device)
+    torch.set_num_threads(1)  # so small are these networks that a second thread slowed them, up to five times on a busy machine
     seen, held_out = (of_classes(loaded, each, arguments.cfg) for each in (arguments.classes, arguments.test_classes))
     return Asked(
         seen,
