@@ -1,9 +1,25 @@
 """StepDistill: the few-step sampling recipe that best reproduces what a checkpoint would draw with many steps, with evidence."""
 
-from .distill import distill
-from .errors import StepDistillError
-from .oss import oss_schedules
-from .record import Conditions, Record, load_record
+from importlib import import_module
+
 from .version import VERSION as __version__
 
+# Loaded when first asked for: a host imports this package at its start, and nothing heavy belongs there.
+_PLACES = {
+    "Conditions": "record",
+    "Record": "record",
+    "StepDistillError": "errors",
+    "distill": "distill",
+    "load_record": "record",
+    "oss_schedules": "oss",
+}
+
 __all__ = ["Conditions", "Record", "StepDistillError", "__version__", "distill", "load_record", "oss_schedules"]
+
+
+def __getattr__(name: str):
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(import_module(f".{_PLACES[name]}", __name__), name)
+    globals()[name] = found  # importing the submodule `distill` binds the module under this name: put the function in its place
+    return found

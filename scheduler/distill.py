@@ -74,9 +74,9 @@ def distill(
         meter.phase = sampler
         recipes += craft(bench, plan, sampler, job.steps)
     distilling_calls = meter.done
-    recipes, summary, evidence_calls = _evidence(job, plan, meter, recipes, evidence_denoise or job.denoisers[0], torch.device(device))
+    recipes, summary, evidence_calls = _evidence(job, plan, meter, shelf, recipes, evidence_denoise or job.denoisers[0], torch.device(device))
     provenance = {"version": VERSION, "created": now(), "model_calls": distilling_calls, "evidence_calls": evidence_calls}
-    provenance |= {"seconds": round(time.monotonic() - began, 1), "how": str(plan)}
+    provenance |= {"seconds": round(time.monotonic() - began, 1), "how": plan.summary}
     return Record(_model(job, conditions), _conditions(job, conditions), _teacher(plan), tuple(recipes), summary, provenance)
 
 
@@ -133,16 +133,16 @@ def fit_rows(rows: int) -> np.ndarray:
 
 
 def _evidence(
-    job: Job, plan: Plan, meter: Meter, recipes: list[Recipe], denoise: Denoiser, device: torch.device
+    job: Job, plan: Plan, meter: Meter, shelf: Shelf, recipes: list[Recipe], denoise: Denoiser, device: torch.device
 ) -> tuple[list[Recipe], dict, int]:
     meter.phase = "evidence"
     if plan.evidence == 0:
         return recipes, {}, 0
     batches = -(-EVIDENCE_ROWS // plan.rows)
     noise = noise_for(job.latent_shape, batches * plan.rows, job.seed + EVIDENCE_SEED, device)
-    measured = evidence.measure(
-        Metered(in_batches(denoise, plan.rows), meter), noise, recipes, job.table, job.parametrisation, budget=plan.evidence, sigma_min=job.sigma_min
-    )
+    model = Metered(in_batches(denoise, plan.rows), meter)
+    limits = {"budget": plan.evidence, "sigma_min": job.sigma_min}
+    measured = evidence.measure(model, noise, recipes, job.table, job.parametrisation, finished=shelf.finished, **limits)
     return measured.recipes, measured.summary, measured.model_calls
 
 

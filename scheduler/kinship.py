@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -29,6 +30,7 @@ class Kinship:
     words: str
 
 
+@lru_cache(maxsize=256)  # keyed by ids and, where these are equal, by samples
 def kinship(here: Fingerprint, there: Fingerprint) -> Kinship:
     """How the weights of two fingerprints are related; without samples on both sides the ids decide."""
     if not here.samples or not there.samples:

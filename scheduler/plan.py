@@ -60,6 +60,11 @@ class Plan:
         """The most model calls that teacher, fits and guard make together."""
         return sum(self.costs.values())
 
+    @property
+    def summary(self) -> str:
+        """The plan as one line."""
+        return "; ".join(line.strip() for line in str(self).splitlines())
+
     def __str__(self) -> str:
         lines = [f"Plan: at most {self.calls} model calls on {self.sets * self.rows} samples ({self.effort.name}), then {self.evidence} for the evidence."]
         lines += [f"  {phase}: {calls}" for phase, calls in self.costs.items()]

@@ -14,6 +14,7 @@ from .files import PathLike
 from .plot_style import COLOURS, FAINT, INK, MARKERS, SOFT, bare, head, new_figure, plain_axes, readable_log, save, settle, whole_steps
 from .record import Recipe, Record
 from .sigmas import STOCK, stock_schedule, table_for
+from .verdicts import DEFAULT_STOCK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -77,8 +78,12 @@ def plot_errors(record: Record, path: PathLike, steps: int | None = None) -> Non
         readable_log(axis)
         axis.tick_params(labelleft=True)
     axes[0].set_ylabel("distance from the many-step picture (RMS)")
+    legend = {label: line for axis in axes for line, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+    columns = 4 if len(samplers) > 1 else 2
+    place = {"loc": "lower left", "bbox_to_anchor": (0.03, 0.0), "ncols": columns}
+    figure.legend(legend.values(), legend.keys(), frameon=False, fontsize=9.5, columnspacing=2.5, **place)
     head(figure, "Error against steps", f"{_about(record)}   |   {record.evidence.get('seeds')} held-out samples")
-    settle(figure)
+    settle(figure, bottom=0.12 + 0.23 * -(-len(legend) // columns))
     save(figure, path)
 
 
@@ -123,7 +128,7 @@ def chosen_steps(record: Record) -> int:
 def _draw_schedules(axis: Axes, record: Record, recipes: Sequence[Recipe], steps: int) -> None:
     model = record.model
     table = table_for(model.sigma_min, model.sigma_max, model.parametrisation, model.shift)
-    default = verdicts.DEFAULT_STOCK[model.parametrisation]
+    default = DEFAULT_STOCK[model.parametrisation]
     for k, name in enumerate(sorted(STOCK, key=lambda name: name == default)):
         label = "ComfyUI's other stock schedules" if k == 0 else None
         style = {"color": FAINT, "linewidth": 1.3, "label": label}
@@ -133,15 +138,16 @@ def _draw_schedules(axis: Axes, record: Record, recipes: Sequence[Recipe], steps
     for k, recipe in enumerate(recipes):
         own = (len(recipes) - k) / len(recipes)  # where two coincide, the earlier one shows as a wider line around the later
         style = {"color": COLOURS[k % 6], "marker": MARKERS[k % 6], "linewidth": 1.4 + 3.4 * own, "markersize": 4.5 + 4.5 * own}
-        label = f"{recipe.sampler}: " + ("distilled" if recipe.choice == "ours" else recipe.choice)
+        label = f"{recipe.sampler}: " + ("distilled" if recipe.choice == "ours" else f"{recipe.choice} (stock won)")
         label += ", for use with offsets" if recipe.offsets is not None else ""
         axis.plot(range(steps), recipe.sigmas[:-1], label=label, markeredgecolor="white", zorder=3 + k, **style)
 
 
 def _draw_errors(axis: Axes, record: Record, sampler: str, steps: int | None) -> None:
     recipes = [recipe for recipe in record.recipes if recipe.sampler == sampler and recipe.evidence.get("rms")]
-    name = verdicts.DEFAULT_STOCK[record.model.parametrisation] + (" + euler" if sampler == "distilled" else "")
-    _line(axis, _stock_points(recipes, name), f"{name}, the usual default", color=INK, linewidth=1.4, linestyle=(0, (4, 2)))
+    kind = record.model.parametrisation
+    name = DEFAULT_STOCK[kind] + (" + euler" if sampler == "distilled" else "")
+    _line(axis, _stock_points(recipes, name), f"{DEFAULT_STOCK[kind]}, the usual default", color=INK, linewidth=1.4, linestyle=(0, (4, 2)))
     stock = _points(record.evidence.get("stock_curve", {}).get(sampler, {}))
     _line(axis, stock, "best stock schedule at each step count", color="#9A9A9A", linewidth=2.0, marker=".", markersize=7)
     for k, offsets in enumerate((False, True)):
@@ -150,11 +156,11 @@ def _draw_errors(axis: Axes, record: Record, sampler: str, steps: int | None) ->
         _line(axis, ours, "StepDistill: schedule" + (" and offsets" if offsets else ""), markeredgecolor="white", **style)
     knee = _mark_knee(axis, record, sampler)
     _mark_equal(axis, recipes, steps or knee or chosen_steps(record))
-    axis.set_title(sampler, fontsize=12, color=INK, loc="left", fontweight="bold")
+    title = sampler + (" (stock: every sampler)" if sampler == "distilled" else "")
+    axis.set_title(title, fontsize=12, color=INK, loc="left", fontweight="bold")
     axis.set_xlabel("steps" if sampler == "heun" else "steps = model calls a sample")
     plain_axes(axis)
     whole_steps(axis)
-    axis.legend(frameon=False, fontsize=9.5, loc="upper right")
 
 
 def _line(axis: Axes, points: Points, label: str, **style) -> None:

@@ -197,13 +197,16 @@ def plain(value: object, blank: bool = False) -> object:
 
     Whatever is left that JSON does not know is refused later, by the schema.
     """
-    if isinstance(value, Mapping):
+    kind = type(value)
+    if kind is float:  # the usual ones first: a record holds thousands
+        return value if not blank or math.isfinite(value) else None
+    if kind is str or kind is int or value is None:
+        return value
+    if kind is dict or isinstance(value, Mapping):
         return {str(key): plain(entry, blank) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(entry, blank) for entry in value]
-    if hasattr(value, "tolist"):
-        return plain(value.tolist(), blank)
-    return None if blank and isinstance(value, float) and not math.isfinite(value) else value
+    return plain(value.tolist(), blank) if hasattr(value, "tolist") else value
 
 
 def _picked(instance: object, *names: str) -> dict:

@@ -145,8 +145,8 @@ class Store:
 
     def _found(self, key: Key, policy: str) -> tuple[Match | None, bool]:
         """(the best match, whether a file was not what the index says)."""
-        index, stale = self._current(), False
-        for brief in index.ranked(key, self._kinds_for(key, index)):
+        stale = False
+        for brief in self._nearest(key):
             try:
                 stale = stale or self._stamp(brief.file) != brief.stamp
                 record = self._loaded(brief)
@@ -167,18 +167,20 @@ class Store:
             self._read[known] = load_record(self.folder / brief.file)
         return self._read[known]
 
-    def _kinds_for(self, key: Key, index: Index) -> dict[str, str]:
-        found = {}
-        for brief in index.likely(key):
-            kind = self._kind(key.fingerprint, brief)
-            if kind != OTHER:
-                found[brief.fingerprint] = kind
-        return found
+    def _nearest(self, key: Key) -> list[Brief]:
+        """The records to try, best first; relatives with other ids are sought only where no equal id gives an exact hit."""
+        index = self._current()
+        if key.fingerprint is None:
+            return []
+        kinds = {key.fingerprint.id: SAME}
+        found = index.ranked(key, kinds)
+        if not found or found[0][0] > 0:
+            kinds |= {brief.fingerprint: self._kind(key.fingerprint, brief) for brief in index.likely(key)}
+            found = index.ranked(key, kinds)
+        return [brief for _, brief in found]
 
     def _kind(self, here: Fingerprint, brief: Brief) -> str:
         """Kinship by the full samples; remembered, because an id is a hash of them."""
-        if here.id == brief.fingerprint:
-            return SAME
         known = (here.id, brief.fingerprint)
         if known not in self._kinds:
             try:

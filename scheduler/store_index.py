@@ -15,6 +15,7 @@ KIN_DISTANCE = {SAME: 0.0, QUANTISED: 5.0, RELATED: 50.0}
 SOLVE_RANGE, SOLVE_SAMPLER, OTHER_PATCHES, UNSTATED = 20.0, 3.0, 10.0, 1.5
 LIKELY = 8  # relatives to be judged by their full fingerprints, at most
 COMMON = 0.6  # of an outline's weights must be known by name and shape
+ALIKE = 0.45  # of these must be close: where matrices are quantised out of recognition, vectors (half of an outline) are left
 CLOSE = 0.15  # relative difference of values that may be one value quantised
 
 
@@ -39,9 +40,7 @@ class Index:
         return {name for brief in self.briefs for name in brief.samplers}
 
     def likely(self, key: Key) -> list[Brief]:
-        """One record of each fingerprint that may be of the same or related weights, likeliest first; an equal id leads."""
-        if key.fingerprint is None:
-            return []
+        """One record of each fingerprint with another id that may be of the same or related weights, likeliest first."""
         mine, found = dict(outline(key.fingerprint.samples)), []
         for hashes, values, prints in self._tables:
             common = [(column, mine[name]) for column, name in enumerate(hashes) if name in mine]
@@ -51,21 +50,21 @@ class Index:
             theirs = values[:, columns]
             close = (np.abs(theirs - wanted) <= CLOSE * np.maximum(np.abs(theirs), np.abs(wanted))).sum(axis=1)
             best = np.argsort(-close, kind="stable")[:LIKELY]
-            found += [(int(close[row]), prints[row]) for row in best]
-        ids = [name for _, name in sorted(found, key=lambda pair: -pair[0])[:LIKELY] if name != key.fingerprint.id]
-        first = [key.fingerprint.id] if key.fingerprint.id in self.outlines else []
-        return [self.outlines[name] for name in first + ids]
+            found += [(int(close[row]), prints[row]) for row in best if close[row] >= ALIKE * len(columns)]
+        names = [name for _, name in sorted(found, key=lambda pair: -pair[0])[:LIKELY] if name != key.fingerprint.id]
+        return [self.outlines[name] for name in names]
 
-    def ranked(self, key: Key, kinds: dict[str, str], most: int = 6) -> list[Brief]:
-        """The records nearest to a key, best first. kinds: {fingerprint: kind of kinship} of those that are any kin."""
-        if not self.briefs or not kinds:
+    def ranked(self, key: Key, kinds: dict[str, str], most: int = 6) -> list[tuple[float, Brief]]:
+        """(distance, record) of those nearest to a key, best first; 0 is an exact hit. kinds: {fingerprint: kind of kinship} of all kin."""
+        if not any(name in self.outlines for name in kinds):
             return []
         kin = np.array([KIN_DISTANCE.get(kinds.get(name), np.inf) for name in self.prints])
         mine = patches_text(key)
         patches = np.array([0.0 if text == mine else OTHER_PATCHES for text in self.patches])
         distance = kin[self.print_codes] + patches[self.patch_codes] + self._noise_distance(key)
         distance += self._sampler_distance(key) + self._condition_distance(key)
-        return [self.briefs[row] for row in np.argsort(distance, kind="stable")[:most] if np.isfinite(distance[row])]
+        best = np.argsort(distance, kind="stable")[:most]
+        return [(float(distance[row]), self.briefs[row]) for row in best if np.isfinite(distance[row])]
 
     def _noise_distance(self, key: Key) -> np.ndarray:
         other = [noise[0] != key.parametrisation or len({noise[1], key.prediction} - {None}) > 1 for noise in self.noise]

@@ -12,7 +12,7 @@ import os
 import stat
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import RecordError, StepDistillError
@@ -121,16 +121,21 @@ def saved_briefs(folder: Path) -> dict[str, Brief]:
     """The briefs that an earlier run left; empty where there are none that can be used."""
     try:
         data = json.loads(read_bytes(folder / INDEX, INDEX_BYTES, RecordError))
-        return {entry["file"]: _settled(entry) for entry in data["briefs"]} if data["version"] == INDEX_VERSION else {}
+        if data["version"] != INDEX_VERSION:
+            return {}
+        outlines = {name: tuple((int(digest), float(value)) for digest, value in entry) for name, entry in data["outlines"].items()}
+        return {entry["file"]: _settled(entry, outlines) for entry in data["briefs"]}
     except (RecordError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
 
 
 def save_briefs(folder: Path, briefs: dict[str, Brief]) -> None:
-    """Leave the briefs for the next run; a folder that cannot be written to does without."""
+    """Leave the briefs for the next run, each outline once; a folder that cannot be written to does without."""
+    outlines = {brief.fingerprint: brief.outline for brief in briefs.values()}
+    entries = [{name: value for name, value in vars(brief).items() if name != "outline"} for brief in briefs.values()]
     with suppress(StepDistillError, OSError):
         (folder / INDEX).parent.mkdir(exist_ok=True)
-        write_text(folder / INDEX, json.dumps({"version": INDEX_VERSION, "briefs": [asdict(brief) for brief in briefs.values()]}))
+        write_text(folder / INDEX, json.dumps({"version": INDEX_VERSION, "outlines": outlines, "briefs": entries}))
 
 
 def _brief(folder: Path, name: str, found: os.stat_result, known: Brief | None) -> Brief:
@@ -148,9 +153,9 @@ def _brief(folder: Path, name: str, found: os.stat_result, known: Brief | None) 
     return brief_of(name, stamp, load_record(folder / name))
 
 
-def _settled(entry: dict) -> Brief:
+def _settled(entry: dict, outlines: dict) -> Brief:
     entry = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
-    entry["outline"] = tuple((int(digest), float(value)) for digest, value in entry["outline"])
+    entry["outline"] = outlines[entry["fingerprint"]]
     sigma_min, sigma_max, *others = entry["numbers"]
     if len(others) != 3 or not all(value is None or isinstance(value, (int, float)) for value in others):
         raise ValueError("not a brief")

@@ -55,7 +55,7 @@ def show_record(record: Record, recipes: Sequence[Recipe] | None = None) -> None
     """Print a record, or some of its recipes, for people."""
     print(about(record))
     recipes = record.recipes if recipes is None else recipes
-    for key, group in groupby(sorted(recipes, key=_order), key=lambda recipe: (verdicts.curve_key(recipe), recipe.start_sigma)):
+    for key, group in groupby(sorted(recipes, key=_order), key=lambda recipe: (verdicts.curve_key(recipe), _start(recipe))):
         print(f"\n{key[0].replace(verdicts.OFFSETS, ' with offsets')}, from sigma {key[1]:g}\n{evidence_table(list(group))}")
     if any(recipe.evidence for recipe in recipes):
         print(f"\n{NOTES}")
@@ -129,8 +129,12 @@ def _sigmas(recipe: Recipe) -> str:
     return text + (f"\n    offsets {', '.join(f'{offset:+.3f}' for offset in recipe.offsets)}" if recipe.offsets else "")
 
 
+def _start(recipe: Recipe) -> float:
+    return float(f"{recipe.start_sigma:.4g}")  # hosts and tables agree to about that
+
+
 def _order(recipe: Recipe) -> tuple:
-    return recipe.sampler, recipe.offsets is not None, -recipe.start_sigma, recipe.steps
+    return recipe.sampler, recipe.offsets is not None, -_start(recipe), recipe.steps
 
 
 def _data(record: Record, recipes: Sequence[Recipe]) -> dict:

@@ -1,0 +1,151 @@
+"""How good the recipes are, on seeds and classes never used in fitting, beside the best stock pair chosen in hindsight on the test set itself.
+
+    python -m benchmarks.quality                              # the standard preset on all beds
+    python -m benchmarks.quality --preset quick --beds flow:3 digit-atoms
+    python -m benchmarks.quality --ablation --beds flow:3     # what each part adds
+    python -m benchmarks.quality --pictures pictures.png      # the flow checkpoint at 4 and 6 steps
+    python -m benchmarks.quality --read a.json b.json         # print again what --save wrote, together
+
+Beds: flow and eps (the bundled checkpoints), isotropic-16, low-rank-64, photo-patches, digit-atoms, each with :guidance. Stock runs are kept
+between calls (--cache), since they take most of the time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchmarks import tables
+from benchmarks.subjects import ALL, Subject, subject
+from benchmarks.trial import STOCK_SAMPLERS, Trial, rms
+from scheduler.bench import Bench
+from scheduler.craft import _best_stock
+from scheduler.distill import _record, distill, plan_job
+from scheduler.job import job_of
+from scheduler.meter import Meter
+from scheduler.plan import DISTILLED_STOCK, QUALITY, budget_for, plan_for
+from scheduler.record import Record
+from scheduler.shelf import Shelf
+
+SHOWN = (4, 5, 6, 8, 10)
+STEPS = tuple(range(4, 13))
+RUNS = (("euler", "dpmpp_2m", "distilled"), ("uni_pc",))  # together, as a preset is defined; then one alone, for its share
+SLOW = ("flow", "eps")  # tested on half as many rows
+
+
+def measure(label: str, preset: str, rows: int, folder: Path | None, seed: int = 0) -> dict:
+    """Everything the tables say of one bed, as plain data."""
+    of = subject(label)
+    trial = Trial(of, rows // 2 if of.name in SLOW else rows, folder)
+    cells = {n: {"stock": _stock(trial, n), "double": _stock(trial, 2 * n), "recipes": {}, "guard": {}} for n in SHOWN}
+    runs = []
+    for samplers in RUNS:
+        budget = budget_for(preset, samplers, STEPS)
+        record, about = run(of, samplers, budget, seed)
+        runs.append(about)
+        bench = _bench(of, samplers, budget, seed)
+        for n in SHOWN:
+            cells[n]["recipes"] |= _recipes(trial, record, samplers, n)
+            cells[n]["guard"] |= {sampler: _guard(trial, *bench, sampler, n) for sampler in samplers}
+    return {"bed": of.name, "cfg": of.cfg, "preset": preset, "rows": len(trial.noise), "runs": runs, "cells": cells}
+
+
+def run(of: Subject, samplers, budget: int, seed: int = 0, steps=STEPS, samples: int | None = None) -> tuple[Record, dict]:
+    """One distillation on the fitting classes, without evidence: the record, and what it cost."""
+    rows = plan_for(samplers, steps, budget, samples=samples).rows
+    low, high = of.sigma_range
+    began = time.perf_counter()
+    record = distill(
+        of.fitting(rows), of.latent_shape, high, low, of.parametrisation, samplers=samplers, steps=steps, budget=budget, evidence_budget=0,
+        conditions=of.conditions, samples=rows, seed=seed,
+    )  # fmt: skip
+    seconds = time.perf_counter() - began
+    about = {"samplers": list(samplers), "budget": budget, "calls": record.provenance["model_calls"], "seconds": seconds, "rows": rows}
+    return record, about | {"how": record.provenance["how"]}
+
+
+def summarised(errors: np.ndarray, choice: str) -> dict:
+    return {"rms": rms(errors), "median": float(np.median(errors)), "choice": choice}
+
+
+def _stock(trial: Trial, calls: int) -> dict[str, dict]:
+    """The best stock schedule of each sampler, in hindsight, and of all pairs."""
+    found = {}
+    for sampler in STOCK_SAMPLERS:
+        errors = trial.stock(sampler, calls)
+        best = min(errors, key=lambda name: rms(errors[name]))
+        found[sampler] = summarised(errors[best], best) | {"median": min(float(np.median(each)) for each in errors.values())}
+    return found
+
+
+def _recipes(trial: Trial, record: Record, samplers, steps: int) -> dict[str, dict]:
+    """By sampler, and sampler + "+" for the variant with query offsets (the plain one where offsets did not win)."""
+    found = {}
+    for sampler in samplers:
+        for offsets in (False, True) if sampler != "distilled" else (True,):
+            recipe = record.recipe(sampler, steps, offsets=offsets)
+            used = recipe.choice if not offsets or sampler == "distilled" or recipe.offsets is not None else f"{recipe.choice}, no offsets"
+            found[sampler + "+" * (offsets and sampler != "distilled")] = summarised(trial.recipe(recipe), used)
+    return found
+
+
+def _bench(of: Subject, samplers, budget: int, seed: int) -> tuple[Bench, int]:
+    """The workbench that the run had, made again outside its account, to hear what its guard would say without ours; and its guard's width."""
+    rows = plan_for(samplers, STEPS, budget).rows
+    low, high = of.sigma_range
+    job = job_of(of.fitting(rows), of.latent_shape, high, low, of.parametrisation, samplers, STEPS, of.conditions.shift, seed)
+    plan = plan_job(job, budget, 0, rows)
+    return _record(job, plan, Meter(plan.calls), Shelf(None, ()), torch.device("cpu")), plan.effort.guards
+
+
+def _guard(trial: Trial, bench: Bench, guards: int, sampler: str, steps: int) -> dict:
+    """What the guard's ranking gives a user who distils nothing: its stock schedule (for "distilled", its stock pair), on the test rows."""
+    pairs = DISTILLED_STOCK if sampler == "distilled" else (sampler,)
+    found = [(_best_stock(bench, pair, steps, guards), pair) for pair in pairs]
+    best, pair = min(found, key=lambda each: each[0].errors.mean())
+    return summarised(trial.run(pair, best.sigmas), f"{best.choice} + {pair}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--preset", choices=QUALITY, default="standard")
+    parser.add_argument("--beds", nargs="+", default=ALL, metavar="BED[:GUIDANCE]", help=f"default: {' '.join(ALL)}")
+    parser.add_argument("--rows", type=int, default=48, help="held-out rows; the checkpoints get half as many (default 48)")
+    parser.add_argument("--seed", type=int, default=0, help="of the fitting noise")
+    parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "stepdistill-quality", metavar="FOLDER")
+    parser.add_argument("--save", type=Path, metavar="FILE", help="also write the figures as JSON, after each bed")
+    parser.add_argument("--read", type=Path, nargs="+", metavar="FILE", help="measure nothing; print these")
+    parser.add_argument("--ablation", action="store_true")
+    parser.add_argument("--pictures", type=Path, metavar="PNG")
+    args = parser.parse_args()
+    if args.pictures:
+        from benchmarks.pictures import draw
+
+        return draw(args.pictures, args.preset, args.rows // 2, args.cache)
+    if args.ablation:
+        from benchmarks.ablation import ablate
+
+        for label in args.beds:
+            ablate(label, args.rows, args.cache)
+        return
+    if args.read:
+        results = [tables.with_whole_steps(each) for path in args.read for each in json.loads(path.read_text())]
+        print(tables.everything(results))
+        return
+    results = []
+    for label in args.beds:
+        results.append(measure(label, args.preset, args.rows, args.cache, args.seed))
+        print(tables.bed(results[-1]), flush=True)
+        if args.save:
+            args.save.write_text(json.dumps(results))
+    print(tables.summary(results))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""The held-out side of the tables: a fine reference on seeds and classes that no fit has seen, and every run's distance from its ends.
+
+On purpose apart from scheduler/evidence.py: what a record claims of itself is checked by other code. Stock runs, which cost most, are kept in a
+folder; a model that answers otherwise than before, or other noise, starts a new file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchmarks.subjects import TEST_SEED, Subject
+from scheduler.denoiser import start_state
+from scheduler.errors import DenoiserError
+from scheduler.record import Recipe
+from scheduler.samplers import sample
+from scheduler.sampling import run_recipe
+from scheduler.sigmas import baselines, log_snr_grid
+
+REFERENCE_NODES = 200
+STOCK_SAMPLERS = ("euler", "heun", "dpmpp_2m", "uni_pc", "res_multistep")
+PROBE_SIGMA = 0.5
+
+
+def rms(errors: np.ndarray) -> float:
+    """Over rows: (R,) root mean squares per element to one."""
+    return float(np.sqrt(np.mean(np.square(errors))))
+
+
+class Trial:
+    """Runs on `rows` held-out rows of a subject, at its own guidance or another; each run gives end errors (rows,), RMS per element."""
+
+    def __init__(self, subject: Subject, rows: int, folder: Path | None = None):
+        self.subject, self.noise = subject, subject.noise(rows, TEST_SEED)
+        self.denoise = subject.testing(rows)
+        self._model = _Remembering(self.denoise)
+        probe = self.denoise(self.noise * PROBE_SIGMA, torch.full((rows,), PROBE_SIGMA))
+        name = hashlib.sha256(repr([f"{value:.4g}" for value in probe.flatten()[:: max(probe.numel() // 64, 1)].tolist()]).encode()).hexdigest()
+        self._path = None if folder is None else folder / f"{subject.label.replace(':', '-')}-{rows}-{name[:12]}.npz"
+        self._kept = dict(np.load(self._path)) if self._path is not None and self._path.exists() else {}
+        if "end" not in self._kept:
+            self._keep("end", self._draw("heun", log_snr_grid(*subject.sigma_range, REFERENCE_NODES, subject.parametrisation)).numpy())
+        self.end = torch.tensor(self._kept["end"])
+
+    def run(self, sampler: str, sigmas: np.ndarray) -> np.ndarray:
+        """Errors of a stock sampler on a schedule; inf where it leaves all bounds."""
+        try:
+            return self.errors(self._draw(sampler, sigmas))
+        except DenoiserError:
+            return np.full(len(self.noise), np.inf)
+
+    def stock(self, sampler: str, calls: int) -> dict[str, np.ndarray]:
+        """Errors of a stock sampler on every stock and published schedule at this many model calls: "schedule + sampler" -> (rows,)."""
+        steps = (calls + 1) // 2 if sampler == "heun" else calls
+        found = {}
+        for name, sigmas in baselines(self.subject.table, steps, *self.subject.sigma_range).items():
+            key = f"{name} + {sampler}"
+            if f"{key} {steps}" not in self._kept:
+                self._keep(f"{key} {steps}", self.run(sampler, sigmas), save=False)
+            found[key] = self._kept[f"{key} {steps}"]
+        self._save()
+        return found
+
+    def stock_pairs(self, calls: int) -> dict[str, np.ndarray]:
+        """All of STOCK_SAMPLERS together."""
+        return {key: errors for sampler in STOCK_SAMPLERS for key, errors in self.stock(sampler, calls).items()}
+
+    def recipe(self, recipe: Recipe) -> np.ndarray:
+        """Errors of a recipe."""
+        try:
+            return self.errors(run_recipe(self.denoise, self.noise, recipe, self.subject.parametrisation))
+        except DenoiserError:
+            return np.full(len(self.noise), np.inf)
+
+    def errors(self, ends: torch.Tensor) -> np.ndarray:
+        errors = (ends - self.end).double().flatten(1).square().mean(1).sqrt().numpy()
+        return np.where(np.isfinite(errors), errors, np.inf)
+
+    def _draw(self, sampler: str, sigmas: np.ndarray) -> torch.Tensor:
+        return sample(self._model, start_state(self.noise, float(sigmas[0]), self.subject.parametrisation), sigmas, sampler)
+
+    def _keep(self, key: str, values: np.ndarray, save: bool = True) -> None:
+        self._kept[key] = values
+        if save:
+            self._save()
+
+    def _save(self) -> None:
+        if self._path is not None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            new = self._path.with_suffix(".new.npz")
+            np.savez(new, **self._kept)
+            new.replace(self._path)
+
+
+class _Remembering:
+    """A denoiser that does not compute twice what stock runs ask again and again: the first query of all, the second of one schedule."""
+
+    def __init__(self, denoise):
+        self.denoise, self.known = denoise, OrderedDict()
+
+    def __call__(self, x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+        key = float(sigma[0]), hashlib.sha1(x.numpy().tobytes(), usedforsecurity=False).digest()
+        if key not in self.known:
+            self.known[key] = self.denoise(x, sigma)
+            if len(self.known) > 256:
+                self.known.popitem(last=False)
+        return self.known[key].clone()
