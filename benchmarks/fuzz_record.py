@@ -4,8 +4,8 @@
 
 Half of the mutations change the JSON tree (values exchanged for hostile ones, keys dropped, doubled and renamed, parts moved and repeated),
 half the bytes (flipped, cut, doubled, spliced, tokens put in). Every record that is accepted must be saved and read again as it was.
-Time is CPU time of one call, the least of four where it is above a tenth of the limit, since a busy machine stalls; memory is traced for every 50th record
-and for every one above 100 KB.
+Time is CPU time of one call, the least of four where it is above a tenth of the limit, since a busy machine stalls; memory is traced for
+every 50th record and for every one above 100 KB.
 """
 
 from __future__ import annotations

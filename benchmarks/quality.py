@@ -1,4 +1,4 @@
-"""How good the recipes are, on seeds and classes never used in fitting, beside the best stock pair chosen in hindsight on the test set itself.
+"""How good the recipes are, on seeds and classes never used in fitting, beside the best stock pair in hindsight on the test set itself.
 
     python -m benchmarks.quality                              # the standard preset on all beds
     python -m benchmarks.quality --preset quick --beds flow:3 digit-atoms
@@ -6,8 +6,8 @@
     python -m benchmarks.quality --pictures pictures.png      # the flow checkpoint at 4 and 6 steps
     python -m benchmarks.quality --read a.json b.json         # print again what --save wrote, together
 
-Beds: flow and eps (the bundled checkpoints), isotropic-16, low-rank-64, photo-patches, digit-atoms, each with :guidance. Stock runs are kept
-between calls (--cache), since they take most of the time.
+Beds: flow and eps (the bundled checkpoints), isotropic-16, low-rank-64, photo-patches, digit-atoms, each with :guidance. Stock runs are
+kept between calls (--cache), since they take most of the time.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def _recipes(trial: Trial, record: Record, samplers, steps: int) -> dict[str, di
 
 
 def _bench(of: Subject, samplers, budget: int, seed: int) -> tuple[Bench, int]:
-    """The workbench that the run had, made again outside its account, to hear what its guard would say without ours; and its guard's width."""
+    """The workbench that the run had, made again outside its account, to hear what its guard would say without ours; its guard's width."""
     rows = plan_for(samplers, STEPS, budget).rows
     low, high = of.sigma_range
     job = job_of(of.fitting(rows), of.latent_shape, high, low, of.parametrisation, samplers, STEPS, of.conditions.shift, seed)

@@ -23,14 +23,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from scheduler.gram import gram_of  # noqa: E402
 from scheduler.keys import Key  # noqa: E402
-from scheduler.sigmas import log_snr_grid  # noqa: E402
 from scheduler.store import Store  # noqa: E402
-from tests.weights import record_of, weights  # noqa: E402
+from tests.weights import record_of, smooth_gram, weights  # noqa: E402
 
 KEYS = 4
 SHARED = 99.0
@@ -48,12 +45,6 @@ def cfg_of(key: int) -> float:
     return (1.0, 2.0, 4.0, 7.0)[key]
 
 
-def gram():
-    """Inner products on 40 nodes: a sidecar of 52 KB."""
-    sigmas = log_snr_grid(0.003, 1.0, 40, "flow")
-    return gram_of(sigmas, torch.randn(81, 2, 100, generator=torch.Generator().manual_seed(0)))
-
-
 def write_for_ever(folder: str, told: int, first: int, products) -> None:
     store, number = Store(folder), first
     while True:
@@ -65,7 +56,7 @@ def write_for_ever(folder: str, told: int, first: int, products) -> None:
 
 def kills(folder: str, count: int, rng: random.Random) -> list[str]:
     """Kill a writer `count` times; returns what went wrong."""
-    products, faults, last, reached = gram(), [], {}, 0
+    products, faults, last, reached = smooth_gram(40), [], {}, 0
     for turn in range(count):
         reading, writing = os.pipe()
         child = multiprocessing.get_context("fork").Process(target=write_for_ever, args=(folder, writing, reached, products))

@@ -7,6 +7,7 @@ from math import exp, inf, log
 
 SAMPLERS = ("euler", "dpmpp_2m", "uni_pc")
 GUARD_SLACK = 1.05
+SAME = 1.01  # two stock schedules may differ by less
 Cell = dict
 
 
@@ -28,12 +29,14 @@ def bed(result: dict) -> str:
     """One bed: RMS, then medians; s marks a recipe that is a stock one, because ours did not win; - a variant whose offsets did not."""
     lines = [f"\n== {result['bed']}, guidance {result['cfg']:g}, preset {result['preset']}, {result['rows']} held-out rows"]
     for run in result["runs"]:
-        lines.append(f"   {', '.join(run['samplers'])}: {run['calls']} of {run['budget']} model calls on {run['rows']} samples, {run['seconds']:.0f} s")
+        spent = f"{run['calls']} of {run['budget']} model calls on {run['rows']} samples, {run['seconds']:.0f} s"
+        lines.append(f"   {', '.join(run['samplers'])}: {spent}")
     for figure in ("rms", "median"):
         lines.append(_header(figure))
         lines += [_line(n, cell, figure) for n, cell in result["cells"].items()]
-    pairs = "; ".join(f"N={n} {best_pair(cell['stock'])['choice']}, guard {cell['guard']['distilled']['choice']}" for n, cell in result["cells"].items())
-    return "\n".join([*lines, f"   best stock pair: {pairs}"])
+    pairs = {n: (best_pair(cell["stock"])["choice"], cell["guard"]["distilled"]["choice"]) for n, cell in result["cells"].items()}
+    lines += [f"   N={n}: best stock pair {best}; the guard's own {guards}" for n, (best, guards) in pairs.items()]
+    return "\n".join(lines)
 
 
 def _header(figure: str) -> str:
@@ -44,8 +47,10 @@ def _header(figure: str) -> str:
 
 
 def _line(steps: int, cell: Cell, figure: str) -> str:
-    best, double, ours = best_pair(cell["stock"], figure)[figure], best_pair(cell["double"], figure)[figure], cell["recipes"]["distilled"]
-    line = f"{f'N={steps}':>8}{_number(best):>10}{_number(double):>10}{_marked(ours, figure):>10}{ours[figure] / best:10.2f}{ours[figure] / double:10.2f}"
+    best, double = best_pair(cell["stock"], figure)[figure], best_pair(cell["double"], figure)[figure]
+    ours = cell["recipes"]["distilled"]
+    line = f"{f'N={steps}':>8}{_number(best):>10}{_number(double):>10}{_marked(ours, figure):>10}"
+    line += f"{ours[figure] / best:10.2f}{ours[figure] / double:10.2f}"
     for sampler in SAMPLERS:
         stock, plain, offsets = cell["stock"][sampler][figure], cell["recipes"][sampler], cell["recipes"][f"{sampler}+"]
         line += f"{_number(stock):>13}{_marked(plain, figure):>10}{_marked(offsets, figure):>10}{offsets[figure] / stock:10.2f}"
@@ -77,12 +82,14 @@ def summary(results: list[dict]) -> str:
         medians = mean(ours(cell, "median") / theirs(cell, "median") for _, cell in cells)
         most = max(ratios, key=ratios.get)
         lines.append(f"{name:48}{mean(ratios.values()):7.3f}{ratios[most]:8.2f} ({most}){'':2}median {medians:.3f}   {target}")
-        if worst:
+        if worst is not None:
             losses += [f"{name} {where}: {ratio:.2f}" for where, ratio in ratios.items() if ratio > worst]
     guarded = list(_guarded(cells))
     lines.append(f"{'recipes above 1.05x of the guard own stock choice':48}{len(guarded):7} of {len(cells) * 7}   target 0")
-    totals = {each["preset"]: sum(run["seconds"] for run in each["runs"]) for each in results}
-    lines.append(f"model calls a bed: {sorted({run['calls'] for each in results for run in each['runs']})}; seconds of the last bed: {totals}")
+    for k, run in enumerate(results[0]["runs"]):
+        calls, seconds = ([each["runs"][k][key] for each in results] for key in ("calls", "seconds"))
+        spent = f"{min(calls)} to {max(calls)} model calls, {min(seconds):.0f} to {max(seconds):.0f} s a bed"
+        lines.append(f"{', '.join(run['samplers'])}: {spent}")
     return "\n".join([*lines, "losing cells:", *(f"  {each}" for each in [*losses, *guarded] or ["none"])])
 
 
@@ -104,7 +111,7 @@ def _comparisons() -> Iterable[tuple[str, Callable, Callable, str, float | None]
     for sampler in SAMPLERS:
         for name in (sampler, f"{sampler}+"):
             shown = f"{sampler} {'schedule and offsets' if name != sampler else 'schedule'} / best stock {sampler}"
-            yield shown, recipe(name), stock(sampler), targets.get(name, ""), 1.0
+            yield shown, recipe(name), stock(sampler), targets.get(name, ""), SAME
 
 
 def _guarded(cells: Iterable[tuple[str, Cell]]) -> Iterable[str]:
@@ -112,4 +119,5 @@ def _guarded(cells: Iterable[tuple[str, Cell]]) -> Iterable[str]:
         for name, recipe in cell["recipes"].items():
             choice = cell["guard"][name.removesuffix("+")]
             if recipe["rms"] > GUARD_SLACK * choice["rms"]:
-                yield f"{name} ({recipe['choice']}) over the guard's stock choice ({choice['choice']}) {where}: {recipe['rms'] / choice['rms']:.2f}"
+                ratio = recipe["rms"] / choice["rms"]
+                yield f"{name} ({recipe['choice']}) over the guard's stock choice ({choice['choice']}) {where}: {ratio:.2f}"

@@ -1,7 +1,7 @@
-"""The held-out side of the tables: a fine reference on seeds and classes that no fit has seen, and every run's distance from its ends.
+"""The held-out side of the tables: a fine reference on seeds and classes that no fit has seen, and every run's distance from it.
 
-On purpose apart from scheduler/evidence.py: what a record claims of itself is checked by other code. Stock runs, which cost most, are kept in a
-folder; a model that answers otherwise than before, or other noise, starts a new file.
+On purpose apart from scheduler/evidence.py: what a record claims of itself is checked by other code. Stock runs, which cost most, are kept
+in a folder; a model that answers otherwise than before, or other noise, starts a new file.
 """
 
 from __future__ import annotations
@@ -38,9 +38,7 @@ class Trial:
         self.subject, self.noise = subject, subject.noise(rows, TEST_SEED)
         self.denoise = subject.testing(rows)
         self._model = _Remembering(self.denoise)
-        probe = self.denoise(self.noise * PROBE_SIGMA, torch.full((rows,), PROBE_SIGMA))
-        name = hashlib.sha256(repr([f"{value:.4g}" for value in probe.flatten()[:: max(probe.numel() // 64, 1)].tolist()]).encode()).hexdigest()
-        self._path = None if folder is None else folder / f"{subject.label.replace(':', '-')}-{rows}-{name[:12]}.npz"
+        self._path = None if folder is None else folder / f"{subject.label.replace(':', '-')}-{rows}-{self._probe()}.npz"
         self._kept = dict(np.load(self._path)) if self._path is not None and self._path.exists() else {}
         if "end" not in self._kept:
             self._keep("end", self._draw("heun", log_snr_grid(*subject.sigma_range, REFERENCE_NODES, subject.parametrisation)).numpy())
@@ -79,6 +77,12 @@ class Trial:
     def errors(self, ends: torch.Tensor) -> np.ndarray:
         errors = (ends - self.end).double().flatten(1).square().mean(1).sqrt().numpy()
         return np.where(np.isfinite(errors), errors, np.inf)
+
+    def _probe(self) -> str:
+        """A name for what the model answers on this noise: to four digits, which survives another machine's rounding mostly."""
+        answer = self.denoise(self.noise * PROBE_SIGMA, torch.full((len(self.noise),), PROBE_SIGMA)).flatten()
+        values = [f"{value:.4g}" for value in answer[:: max(answer.numel() // 64, 1)].tolist()]
+        return hashlib.sha256(repr(values).encode()).hexdigest()[:12]
 
     def _draw(self, sampler: str, sigmas: np.ndarray) -> torch.Tensor:
         return sample(self._model, start_state(self.noise, float(sigmas[0]), self.subject.parametrisation), sigmas, sampler)

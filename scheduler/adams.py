@@ -1,7 +1,8 @@
 """The teacher's solver: an exponential Adams-Bashforth method of third order in half-log-SNR, one model call a step.
 
-x(s_next) = (s_next / s) x + s_next * integral of D dl, with l = -log sigma and D the parabola in half-log-SNR through the last three predictions
-(the family of DEIS, arXiv 2204.13902, and of DPM-Solver++, 2211.01095). On 50 nodes its end is as near the exact one as Heun's on 50, which spends twice the calls.
+x(s_next) = (s_next / s) x + s_next * integral of D / sigma dl, with l = -log sigma and D the parabola in half-log-SNR through the last
+three predictions (the family of DEIS, arXiv 2204.13902, and of DPM-Solver++, 2211.01095). On 50 nodes its end is as near the exact one as
+Heun's on 50, which spends twice the calls.
 """
 
 from __future__ import annotations

@@ -15,11 +15,15 @@ from .errors import DenoiserError
 from .gram import Gram
 from .job import Job
 from .offsets import ask, guessed_offset, with_offsets
+from .refine import refine, refinement_calls
 from .samplers import sample
 from .shelf import Shelf
+from .sigmas import baselines
 from .walk import TrajectorySet, Walk, fitted, stock, walk
 
 Share = Callable[[float], float]  # sigma -> share of the usual query offset
+EXPLODED = 1e9  # the end error of a row that did not stay finite: no candidate
+SAME_START = 1e-6  # relative: hosts hand a range over in float32
 
 
 class Bench:
@@ -31,36 +35,59 @@ class Bench:
         self._most_steps = most_steps
         self._schedules: dict[tuple[str, str], dict[int, np.ndarray]] = {}
 
-    def schedule(self, sampler: str, steps: int, weights: str = "none") -> np.ndarray:
+    def schedule(self, sampler: str, steps: int, weights: str = "contraction") -> np.ndarray:
         """The dynamic programme's schedule for a linear sampler or "distilled"."""
         key = sampler, weights
         if key not in self._schedules:
             self._schedules[key] = schedules_from(self.gram, sampler, self._most_steps, weights=weights)
         return self._schedules[key][steps]
 
+    def stock_schedules(self, steps: int) -> dict[str, np.ndarray]:
+        """The stock and published schedules that start where the model does; its noise table's top counts as that."""
+        job, top = self.job, self.job.table.sigma_max
+        found = baselines(job.table, steps, job.sigma_min, job.sigma_max)
+        for sigmas in found.values():
+            if abs(sigmas[0] / min(top, job.sigma_max) - 1) <= SAME_START:
+                sigmas[0] = job.sigma_max
+        return {name: sigmas for name, sigmas in found.items() if sigmas[0] == job.sigma_max}
+
     def walk(self, sampler: str, sigmas: np.ndarray, tries: int, share: Share | None = None) -> Walk:
-        """A fitted walk of a sampler; with `share`, at known query offsets instead of tried ones."""
-        stepper = fitted if sampler == "distilled" else stock(sampler)
-        asker = partial(ask, parametrisation=self.job.parametrisation)
-        found = self._shelf.finished(
-            _name("walk", sampler, sigmas, tries, None if share is None else [share(float(s)) for s in sigmas[:-1]]),
-            lambda: _data(walk(self.sets, sigmas, asker, stepper, self.offset, tries, share)),
-        )
-        return _walk(sigmas, found)
+        """A fitted walk of a sampler; with `share`, the first query of two is made at a known share of the usual offset."""
+        known = None if share is None else [share(float(s)) for s in sigmas[:-1]]
+        name = _name("walk", sampler, sigmas, tries, known)
+        return _walk(sigmas, self._shelf.finished(name, lambda: self._walked(sampler, sigmas, tries, share)))
 
     def rollout(self, sampler: str, sigmas: np.ndarray, offsets: np.ndarray | None = None) -> np.ndarray:
-        """(rows of all sets,): the end error of a stock sampler on a schedule; inf where it explodes."""
-        found = self._shelf.finished(_name("rollout", sampler, sigmas, offsets), lambda: {"errors": self._run(sampler, sigmas, offsets).tolist()})
-        return np.array(found["errors"])
+        """(rows of all sets,): the end error of a stock sampler on a schedule; EXPLODED where it does not stay finite."""
+        name = _name("rollout", sampler, sigmas, offsets)
+        return np.array(self._shelf.finished(name, lambda: {"errors": self._run(sampler, sigmas, offsets).tolist()})["errors"])
+
+    def refined(self, sampler: str, sigmas: np.ndarray, iterations: int, offsets: np.ndarray | None = None) -> Walk:
+        """A stock sampler's schedule, and its offsets where given, refined against the end point (`refine.py`)."""
+        calls = refinement_calls(sampler, len(sigmas) - 1, iterations, offsets is not None) * len(self.unseen)
+
+        def work() -> dict:
+            found = refine(self.sets, sigmas, sampler, self.job.parametrisation, calls, offsets)
+            shifts = np.zeros(len(sigmas) - 1) if found.offsets is None else found.offsets
+            return {"sigmas": found.sigmas.tolist()} | _data(Walk(found.sigmas, shifts, None, found.errors))
+
+        data = self._shelf.finished(_name("refine", sampler, sigmas, iterations, offsets), work)
+        return _walk(np.array(data["sigmas"]), data)
 
     def offset(self, sigma: float, s_next: float, share: float) -> float:
         """A share of the usual query offset for a step, kept in the model's range."""
         job = self.job
         return guessed_offset(sigma, s_next, share, job.sigma_min, job.sigma_max, job.parametrisation)
 
-    def offsets(self, sigmas: np.ndarray, share: Share) -> np.ndarray:
-        """The query offsets of a whole schedule at known shares."""
-        return np.array([self.offset(s, n, share(s)) for s, n in zip(sigmas[:-1].tolist(), sigmas[1:].tolist(), strict=True)])
+    def _walked(self, sampler: str, sigmas: np.ndarray, tries: int, share: Share | None) -> dict:
+        stepper = fitted if sampler == "distilled" else stock(sampler)
+        asker = partial(ask, parametrisation=self.job.parametrisation)
+        try:
+            return _data(walk(self.sets, sigmas, asker, stepper, self.offset, tries, share))
+        except DenoiserError:  # the teacher's queries were answered well: the walk left the model's range
+            steps = len(sigmas) - 1
+            coefficients = np.zeros((steps, 4)) if sampler == "distilled" else None
+            return _data(Walk(sigmas, np.zeros(steps), coefficients, np.full(len(self.unseen), EXPLODED)))
 
     def _run(self, sampler: str, sigmas: np.ndarray, offsets: np.ndarray | None) -> np.ndarray:
         errors = []
@@ -70,13 +97,17 @@ class Bench:
             try:
                 errors.append(each.errors(sample(model, start, sigmas, sampler)))
             except DenoiserError:  # the schedule drove the sampler out of all bounds: no candidate
-                errors.append(np.full(len(each.fit_rows), 1e9))
-        return np.concatenate(errors)
+                errors.append(np.full(len(each.fit_rows), EXPLODED))
+        return _bounded(np.concatenate(errors))
 
 
 def _data(found: Walk) -> dict:
     coefficients = None if found.coefficients is None else found.coefficients.tolist()
-    return {"offsets": found.offsets.tolist(), "coefficients": coefficients, "errors": found.errors.tolist()}
+    return {"offsets": found.offsets.tolist(), "coefficients": coefficients, "errors": _bounded(found.errors).tolist()}
+
+
+def _bounded(errors: np.ndarray) -> np.ndarray:
+    return np.nan_to_num(errors, nan=EXPLODED, posinf=EXPLODED)
 
 
 def _walk(sigmas: np.ndarray, data: dict) -> Walk:

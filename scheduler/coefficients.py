@@ -20,7 +20,10 @@ EULER = (0.0, 0.0, 0.0, 0.0)
 
 
 def step_weights(row: Sequence[float], sigma: float, s_next: float, predictions: int) -> list[float]:
-    """[a, b0, b1, b2][: 1 + predictions] with x_next = a x + b0 D_0 + b1 D_1 + b2 D_2; columns that lack their predictions are left out."""
+    """[a, b0, b1, b2][: 1 + predictions] with x_next = a x + b0 D_0 + b1 D_1 + b2 D_2; columns that lack their predictions are left out.
+
+    row: [c1, c2, c3, c4], numbers or arrays of one shape.
+    """
     c1, c2, c3, c4 = row
     c1, c2 = c1 if predictions > 1 else 0.0, c2 if predictions > 2 else 0.0
     ratio = s_next / sigma
@@ -38,7 +41,7 @@ def columns(sigma: float, s_next: float, predictions: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Step:
-    """One step of a walk: weights over [x, D_0, D_1, ...], mean squared error on the rows of the fit, and, for a fitted one, [c1, c2, c3, c4]."""
+    """One step of a walk: weights over [x, D_0, D_1, ...], mean squared error on the fit's rows and, if fitted, [c1, c2, c3, c4]."""
 
     weights: list[float]
     error: float
@@ -48,9 +51,10 @@ class Step:
 def fit_step(products: np.ndarray, sigma: float, s_next: float, orders: Sequence[int] = ORDERS, ridge: float = RIDGE) -> Step:
     """Fit one step from inner products.
 
-    products: (R, m + 2, m + 2) float64, for each of R rows the mean inner products of [x, D_0, ..., D_{m-1}, target]. The order is chosen by
-    leaving rows out in turn; an order that the rows or predictions are too few for is not tried. A singular fit is no error: the ridge, on
-    columns scaled to equal norm, pulls what the data do not determine to Euler's step. Coefficients are bounded by MOST_COEFFICIENT.
+    products: (R, m + 2, m + 2) float64, for each of R rows the mean inner products of [x, D_0, ..., D_{m-1}, target]. The order is
+    chosen by leaving rows out in turn; an order that the rows or predictions are too few for is not tried. A singular fit is no error:
+    the ridge, on columns scaled to equal norm, pulls what the data do not determine to Euler's step. Coefficients are bounded by
+    MOST_COEFFICIENT.
     """
     predictions, mean = products.shape[1] - 2, products.mean(0)
     possible = [order for order in orders if order <= min(predictions, len(products))] or [1]
@@ -75,25 +79,27 @@ def error_of(products: np.ndarray, weights: Sequence[float]) -> float:
 
 
 def _solved(products: np.ndarray, sigma: float, s_next: float, order: int, ridge: float) -> np.ndarray:
-    """[c1, c2, c3, c4] of the ridge fit of one order; columns that are zero, or nothing beside the target, stay out."""
-    size = len(products)
+    """(..., 4): [c1, c2, c3, c4] of the ridge fits of one order to inner products (..., m + 2, m + 2).
+
+    Columns that are zero, or nothing beside the target, stay out.
+    """
+    size = products.shape[-1]
     used = np.zeros((4, size))
     used[:, : 1 + order] = columns(sigma, s_next, order)
     left = -np.append(step_weights(EULER, sigma, s_next, size - 2), -1.0)  # target - Euler's step
     normal, right = used @ products @ used.T, used @ products @ left
-    scale = np.sqrt(np.maximum(np.diag(normal), 0))
-    alive = scale > 1e-9 * np.sqrt(max(products[-1, -1], 1e-60))
-    found = np.zeros(4)
-    if alive.any():
-        scale = scale[alive]
-        system = normal[np.ix_(alive, alive)] / np.outer(scale, scale) + ridge * np.eye(len(scale))
-        found[alive] = np.linalg.solve(system, right[alive] / scale) / scale
+    norms = np.sqrt(np.maximum(np.diagonal(normal, axis1=-2, axis2=-1), 0))
+    alive = norms > 1e-9 * np.sqrt(np.maximum(products[..., -1:, -1], 1e-60))
+    shrink = np.where(alive, 1 / np.where(alive, norms, 1), 0)
+    system = normal * shrink[..., :, None] * shrink[..., None, :] + ridge * np.eye(4)
+    found = np.linalg.solve(system, (right * shrink)[..., None])[..., 0] * shrink
     return np.clip(found, -MOST_COEFFICIENT, MOST_COEFFICIENT)
 
 
 def _left_out_error(products: np.ndarray, sigma: float, s_next: float, order: int, ridge: float) -> float:
-    total, error = products.sum(0), 0.0
-    for own in products:
-        row = _solved((total - own) / (len(products) - 1), sigma, s_next, order, ridge)
-        error += error_of(own, step_weights(row, sigma, s_next, len(own) - 2))
-    return error
+    """The sum over rows of each one's error under the fit to the others."""
+    rest = (products.sum(0) - products) / (len(products) - 1)
+    rows = _solved(rest, sigma, s_next, order, ridge)
+    weights = np.stack(step_weights(rows.T, sigma, s_next, products.shape[-1] - 2), axis=-1)
+    miss = np.append(weights, -np.ones((len(rows), 1)), axis=-1)
+    return max(float(np.einsum("rp,rpq,rq->", miss, products, miss)), 0.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -13,8 +14,8 @@ from .bench import Bench
 from .craft import craft
 from .denoiser import Denoiser
 from .files import PathLike
-from .gram import gram_of, merge
-from .job import Job, checked_budget, job_of
+from .gram import Gram, gram_of, merge
+from .job import Job, checked_budget, checked_denoisers, checked_samples, job_of
 from .meter import Meter, Metered, Progress
 from .plan import Plan, plan_for
 from .record import Conditions, Model, Recipe, Record, now
@@ -26,7 +27,7 @@ from .walk import TrajectorySet
 
 EVIDENCE_SEED = 1_000_003  # added to the seed: held-out noise
 EVIDENCE_ROWS = 8
-SAME_MODEL = 1e-2  # relative: a resumed model's first prediction against the recorded one
+SAME_MODEL = 1e-2  # relative: a resumed model's prediction against the recorded one
 
 
 def distill(
@@ -49,35 +50,40 @@ def distill(
     resume: PathLike | None = None,
     on_plan: Callable[[Plan], None] | None = None,
 ) -> Record:
-    """Distil the recipes of a model: for every sampler and number of steps the schedule, and what else it needs, that best follows the teacher.
+    """Distil the recipes of a model: for every sampler and step count the schedule, and what else it needs, nearest to the teacher's end.
 
-    denoise: callable(x (B, ...), sigma (B,)) -> x0, or a sequence of them, each with a trajectory set of its own (several prompts). latent_shape:
-    one sample's. sigma_max, sigma_min: the model's range; schedules start at sigma_max and end at 0. parametrisation: "flow" or "ve". budget: most
-    model calls (one evaluation for one sample) for teacher, fits and guard together; evidence_budget: the same for the evidence (0: none; None: a
-    default, stated in the plan). conditions: what the record says of cfg, prompts, patches, and the table's shift. evidence_denoise: the same model
-    under held-out conditioning. samples: rows per trajectory set (None: as many as the budget allows). progress(done, planned, phase) follows
-    every model call; should_stop() is asked before each; resume: a folder that keeps finished parts for the next run; on_plan hears the plan
-    before anything runs.
+    denoise: callable(x (B, ...), sigma (B,)) -> x0, or a sequence of them, each with a trajectory set of its own (several prompts).
+    latent_shape: one sample's. sigma_max, sigma_min: the model's range; schedules start at sigma_max and end at 0. parametrisation:
+    "flow" or "ve". budget: most model calls (one evaluation for one sample) for teacher, fits and guard together; evidence_budget: the
+    same for the evidence (0: none; None: a default, stated in the plan). conditions: what the record says of cfg, prompts, patches, and
+    the table's shift. evidence_denoise: the same model under held-out conditioning. samples: rows per trajectory set (None: as many as
+    the budget allows). progress(done, planned, phase) follows every model call; should_stop() is asked before and after each; resume: a
+    folder that keeps finished parts for the next run; on_plan hears the plan before anything runs.
 
-    Raises StepDistillError subclasses: SigmaRangeError, UnknownNameError, StepsError, BudgetError, DenoiserError, OutputError, Stopped.
+    The record's provenance counts what its parts cost, in whichever run they were made. Raises StepDistillError subclasses, all but the
+    last two before the first model call: SigmaRangeError, UnknownNameError, StepsError, BudgetError, ScheduleError (latent_shape),
+    RecordError (conditions and seed that no record can hold), OutputError, DenoiserError, Stopped.
     """
-    began, conditions = time.monotonic(), conditions or Conditions()
+    began, conditions, device = time.monotonic(), conditions or Conditions(), torch.device(device)
     job = job_of(denoise, latent_shape, sigma_max, sigma_min, parametrisation, samplers, steps, conditions.shift, seed)
-    plan = plan_job(job, budget, evidence_budget, samples)
+    (held_out,) = checked_denoisers(evidence_denoise or job.denoisers[0])
+    plan, conditions = plan_job(job, budget, evidence_budget, samples), _conditions(job, conditions)
+    _check_recordable(job, conditions)
+    meter = Meter(plan.calls + plan.evidence, progress, should_stop)
+    shelf = Shelf(resume, _key(job, plan), lambda: meter.done)
     if on_plan is not None:
         on_plan(plan)
-    meter = Meter(plan.calls + plan.evidence, progress, should_stop)
-    shelf = Shelf(resume, (repr(job.latent_shape), job.sigma_max, job.sigma_min, job.parametrisation, job.seed, len(job.denoisers), plan.rows, plan.effort))
-    bench = _record(job, plan, meter, shelf, torch.device(device))
+    bench = _record(job, plan, meter, shelf, device)
     recipes = []
     for sampler in job.samplers:
         meter.phase = sampler
         recipes += craft(bench, plan, sampler, job.steps)
-    distilling_calls = meter.done
-    recipes, summary, evidence_calls = _evidence(job, plan, meter, shelf, recipes, evidence_denoise or job.denoisers[0], torch.device(device))
-    provenance = {"version": VERSION, "created": now(), "model_calls": distilling_calls, "evidence_calls": evidence_calls}
-    provenance |= {"seconds": round(time.monotonic() - began, 1), "how": plan.summary}
-    return Record(_model(job, conditions), _conditions(job, conditions), _teacher(plan), tuple(recipes), summary, provenance)
+    distilling_calls = meter.done + shelf.earlier
+    recipes, summary = _evidence(job, plan, meter, shelf, recipes, held_out, device)
+    provenance = {"version": VERSION, "created": now(), "model_calls": distilling_calls}
+    provenance |= {"evidence_calls": meter.done + shelf.earlier - distilling_calls}
+    provenance |= {"seconds": round(time.monotonic() - began, 1), "how": plan.summary[:2000]}
+    return Record(_model(job, conditions), conditions, _teacher(plan), tuple(recipes), summary, provenance)
 
 
 def plan_job(job: Job, budget: int, evidence_budget: int | None, samples: int | None) -> Plan:
@@ -85,7 +91,7 @@ def plan_job(job: Job, budget: int, evidence_budget: int | None, samples: int | 
     if evidence_budget is None:
         evidence_budget = evidence.default_budget(job.samplers, job.steps, EVIDENCE_ROWS)
     checked_budget(evidence_budget, "evidence budget")
-    return plan_for(job.samplers, job.steps, checked_budget(budget), len(job.denoisers), samples, evidence_budget)
+    return plan_for(job.samplers, job.steps, checked_budget(budget), len(job.denoisers), checked_samples(samples), evidence_budget)
 
 
 def noise_for(shape: Sequence[int], rows: int, seed: int, device: torch.device) -> torch.Tensor:
@@ -93,57 +99,75 @@ def noise_for(shape: Sequence[int], rows: int, seed: int, device: torch.device) 
     return torch.randn(rows, *shape, generator=torch.Generator().manual_seed(seed)).to(device)
 
 
+def _key(job: Job, plan: Plan) -> tuple:
+    """All that finished parts depend on, but for the model, which `_same_model` asks."""
+    model = job.latent_shape, job.sigma_max, job.sigma_min, job.parametrisation, job.table.shift
+    return VERSION, *model, job.seed, len(job.denoisers), plan.rows, plan.effort
+
+
+def _check_recordable(job: Job, conditions: Conditions) -> None:
+    """Raise RecordError, before any work, for what no record can hold."""
+    provenance = {"version": VERSION, "created": now(), "model_calls": 0}
+    Record(_model(job, conditions), conditions, None, (), {}, provenance).to_json()
+
+
 def _record(job: Job, plan: Plan, meter: Meter, shelf: Shelf, device: torch.device) -> Bench:
     meter.phase = "teacher"
     grid = log_snr_grid(job.sigma_min, job.sigma_max, plan.effort.nodes, job.parametrisation)
-    sets = [
-        _trajectories(job, plan, Metered(denoise, meter), shelf, grid, k, device) for k, denoise in enumerate(job.denoisers)
-    ]
-    grams = [gram_of(grid, torch.stack([v.flatten(1) for v in each.vectors])) for each in sets]
-    return Bench(job, sets, merge(grams), shelf, job.steps[-1])
+    models = [Metered(denoise, meter) for denoise in job.denoisers]
+    sets, grams = zip(*(_trajectories(job, plan, model, shelf, grid, k, device) for k, model in enumerate(models)), strict=True)
+    return Bench(job, list(sets), merge(grams), shelf, job.steps[-1])
 
 
-def _trajectories(job: Job, plan: Plan, model: Metered, shelf: Shelf, grid: np.ndarray, index: int, device: torch.device) -> TrajectorySet:
+def _trajectories(
+    job: Job, plan: Plan, model: Metered, shelf: Shelf, grid: np.ndarray, index: int, device: torch.device
+) -> tuple[TrajectorySet, Gram]:
     """One set of the teacher's trajectories: recorded now, or taken up from an earlier run if the model still answers as it did."""
     noise = noise_for(job.latent_shape, plan.rows, job.seed + index, device)
     name, count = f"teacher-{index}", 2 * len(grid) - 1
     kept = shelf.load_tensors(name)
     if kept is not None and _same_model(model, noise, kept, grid):
         vectors = [kept[str(k)] for k in range(count)]
+        gram = gram_of(grid, torch.stack([vector.flatten(1) for vector in vectors]))
+        shelf.earlier += plan.costs["teacher"] // plan.sets - plan.rows  # less the query that told the model
     else:
         shelf.clear()
         teacher = record_teacher(model, noise, grid, job.parametrisation, plan.effort.solver, keep_states=True)
-        vectors = [*teacher.states, *teacher.predictions]
+        vectors, gram = [*teacher.states, *teacher.predictions], teacher.gram
         shelf.save_tensors(name, {str(k): vector for k, vector in enumerate(vectors)})
     model.remember(vectors[0].to(device), float(grid[0]), vectors[len(grid)].to(device))
-    return TrajectorySet(model, noise, grid, vectors, fit_rows(plan.rows))
+    return TrajectorySet(model, noise, grid, vectors, fit_rows(plan.rows, plan.sets, index)), gram
 
 
 def _same_model(model: Metered, noise: torch.Tensor, kept: dict[str, torch.Tensor], grid: np.ndarray) -> bool:
-    first = kept.get(str(len(grid)))
-    if first is None or first.shape != noise.shape or len(kept) != 2 * len(grid) - 1:
+    """Whether the model answers one of the recorded queries as it did: one where guidance and conditioning tell, and details begin to."""
+    node = len(grid) // 6
+    x, answered = kept.get(str(node)), kept.get(str(len(grid) + node))
+    if len(kept) != 2 * len(grid) - 1 or x is None or answered is None or any(each.shape != noise.shape for each in kept.values()):
         return False
-    now_answered = model(noise * float(grid[0]), float(grid[0])).float().cpu()
-    return bool((now_answered - first).norm() <= SAME_MODEL * first.norm())
+    now_answered = model(x.to(noise.device), float(grid[node])).float().cpu()
+    return bool((now_answered - answered).norm() <= SAME_MODEL * answered.norm())
 
 
-def fit_rows(rows: int) -> np.ndarray:
-    """(rows,) bool: which rows of a set the fits use; from eight rows up a fifth stays unseen, for the guard."""
-    return np.arange(rows) < rows - (rows // 5 if rows >= 8 else 0)
+def fit_rows(rows: int, sets: int = 1, index: int = 0) -> np.ndarray:
+    """(rows,) bool: which rows of a set the fits use; from eight rows of all sets up a fifth stays unseen, for the guard."""
+    every = rows * sets
+    return np.arange(rows) * sets + index < every - (every // 5 if every >= 8 else 0)
 
 
 def _evidence(
     job: Job, plan: Plan, meter: Meter, shelf: Shelf, recipes: list[Recipe], denoise: Denoiser, device: torch.device
-) -> tuple[list[Recipe], dict, int]:
+) -> tuple[list[Recipe], dict]:
     meter.phase = "evidence"
     if plan.evidence == 0:
-        return recipes, {}, 0
+        return recipes, {}
     batches = -(-EVIDENCE_ROWS // plan.rows)
     noise = noise_for(job.latent_shape, batches * plan.rows, job.seed + EVIDENCE_SEED, device)
     model = Metered(in_batches(denoise, plan.rows), meter)
-    limits = {"budget": plan.evidence, "sigma_min": job.sigma_min}
-    measured = evidence.measure(model, noise, recipes, job.table, job.parametrisation, finished=shelf.finished, **limits)
-    return measured.recipes, measured.summary, measured.model_calls
+    measured = evidence.measure(
+        model, noise, recipes, job.table, job.parametrisation, plan.evidence, sigma_min=job.sigma_min, finished=shelf.finished
+    )
+    return measured.recipes, measured.summary
 
 
 def in_batches(denoise: Denoiser, rows: int) -> Denoiser:
@@ -161,8 +185,6 @@ def _model(job: Job, conditions: Conditions) -> Model:
 
 
 def _conditions(job: Job, conditions: Conditions) -> Conditions:
-    from dataclasses import replace
-
     known = {"latent_shape": job.latent_shape, "prompts": len(job.denoisers), "seed": job.seed}
     return replace(conditions, **{key: value for key, value in known.items() if getattr(conditions, key) is None})
 

@@ -24,7 +24,7 @@ def step_costs(gram: Gram, rule: LinearRule) -> np.ndarray:
     """(T + 1, T + 1): mean squared error per element of the rule's start-up step from x_i to sigma_j against x_j; inf where j <= i."""
     i, j = np.triu_indices(len(gram.sigmas), 1)
     costs = np.full((len(gram.sigmas),) * 2, np.inf)
-    costs[i, j] = _errors(gram, rule, j, (i,))
+    costs[i, j] = transition_errors(gram, rule, j, (i,))
     return costs
 
 
@@ -33,11 +33,11 @@ def pair_costs(gram: Gram, rule: LinearRule) -> np.ndarray:
     nodes = np.arange(len(gram.sigmas))
     h, i, j = np.nonzero((nodes[:, None, None] < nodes[:, None]) & (nodes[:, None] < nodes))
     costs = np.full((len(nodes),) * 3, np.inf)
-    costs[h, i, j] = _errors(gram, rule, j, (i, h))
+    costs[h, i, j] = transition_errors(gram, rule, j, (i, h))
     return costs
 
 
-def _errors(gram: Gram, rule: LinearRule, target: np.ndarray, history: tuple[np.ndarray, ...]) -> np.ndarray:
+def transition_errors(gram: Gram, rule: LinearRule, target: np.ndarray, history: tuple[np.ndarray, ...]) -> np.ndarray:
     """Mean of (sum_k a_k x_k + b_k D_k - x_target)^2 for arrays of transitions, as a quadratic form in the Gram matrix."""
     a, b = rule.weights(tuple(gram.sigmas[nodes] for nodes in (target, *history)))
     terms = [(target, -np.ones(len(target)))]

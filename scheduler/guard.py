@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
-from .dynamic_programming import node_weights, pair_costs, step_costs
+from .dynamic_programming import node_weights, transition_errors
 from .gram import Gram, with_sigmas
-from .linear_rules import LINEAR
+from .linear_rules import LINEAR, LinearRule
 
 MARGIN = 0.05  # ours must be better by this share before stock is left
 SEEN_MARGIN = 0.3  # and by this one where every row was used in the fit, which flatters ours
-FLOOR = 1e-9  # an error of nothing is compared as this
+FLOOR, CEILING = 1e-9, 1e9  # an error of nothing, and one that is not finite, are compared as these
 
 
 def ranked(gram: Gram, sampler: str, schedules: Mapping[str, np.ndarray]) -> list[str]:
-    """Schedule names, best first, by the sum of their one-step errors along the teacher: no model call.
+    """Schedule names, best first, by the sum of their one-step errors (RMS) along the teacher: no model call.
 
     Samplers that are no linear rule are ranked as dpmpp_2m. Schedules that start below or above the teacher's start are left out.
     """
@@ -25,26 +25,27 @@ def ranked(gram: Gram, sampler: str, schedules: Mapping[str, np.ndarray]) -> lis
     return sorted(totals, key=totals.get)
 
 
-def _total_cost(gram: Gram, rule, sigmas: np.ndarray) -> float:
+def _total_cost(gram: Gram, rule: LinearRule, sigmas: np.ndarray) -> float:
     here = with_sigmas(gram, np.minimum(sigmas, gram.sigmas[0]))
-    weights = node_weights(here, "contraction")
-    first = step_costs(here, rule)
-    steps = [first[k, k + 1] for k in range(here.steps)]
-    if rule.order > 1 and here.steps > 1:
-        pairs = pair_costs(here, rule)
-        steps[1:] = [pairs[k - 1, k, k + 1] for k in range(1, here.steps)]
-    return float(np.dot(steps, weights[1:]))
+    arrivals = np.arange(1, len(sigmas))
+    costs = transition_errors(here, rule, arrivals, (arrivals - 1,))
+    if rule.order > 1:  # beyond the first, every step remembers one node
+        later = arrivals[1:]
+        costs[1:] = transition_errors(here, rule, later, (later - 1, later - 2))
+    return float(np.sqrt(costs * node_weights(here, "contraction")[1:]).sum())
 
 
 def wins(ours: np.ndarray, theirs: np.ndarray, unseen: np.ndarray, fitted: bool = True) -> bool:
     """Whether our end errors (rows,) beat theirs, row by row on the same noise.
 
-    The mean log ratio over all rows must lie below log(1 - margin), with the wider margin for a fit that has seen every row, and below 0 over
-    the rows that no fit has seen (`unseen`, bool), if there are any; so must the ratio of the RMS, which rows gone astray decide.
+    The mean log ratio over all rows must lie below log(1 - margin), with the wider margin for a fit that has seen every row, and below 0
+    over the rows that no fit has seen (`unseen`, bool), if there are any; so must the ratio of the RMS, which rows gone astray decide.
+    Ours must be finite in every row; where theirs is not it counts as CEILING.
     """
-    ratio = np.log(np.maximum(ours, FLOOR)) - np.log(np.maximum(theirs, FLOOR))
-    if not np.isfinite(ratio).all():
+    if not np.isfinite(ours).all():
         return False
+    theirs = np.nan_to_num(theirs, nan=CEILING, posinf=CEILING)
+    ratio = np.log(np.maximum(ours, FLOOR)) - np.log(np.maximum(theirs, FLOOR))
     margin = SEEN_MARGIN if fitted and not unseen.any() else MARGIN
     better = ratio.mean() < np.log1p(-margin) and np.square(ours).mean() < np.square(theirs).mean()
     return bool(better and (not unseen.any() or ratio[unseen].mean() < 0))
@@ -52,9 +53,4 @@ def wins(ours: np.ndarray, theirs: np.ndarray, unseen: np.ndarray, fitted: bool 
 
 def best_of(candidates: Mapping[str, np.ndarray]) -> str:
     """The name with the least mean error over rows: a norm objective, so that one row gone astray doesn't decide alone."""
-    return min(candidates, key=lambda name: float(np.nan_to_num(candidates[name], nan=np.inf).mean()))
-
-
-def unseen_rows(fit_rows: Sequence[np.ndarray]) -> np.ndarray:
-    """The rows of all sets that no fit has seen."""
-    return ~np.concatenate(fit_rows)
+    return min(candidates, key=lambda name: float(np.nan_to_num(candidates[name], nan=np.inf, posinf=np.inf).mean()))

@@ -1,7 +1,8 @@
 """Query offsets: the model is asked at another noise level than the sampler's own, one number delta a step.
 
-A positive delta asks at more noise. VE: at sigma * exp(delta), with the same x. Flow: log(s / (1 - s)) is shifted by delta and x rescaled by
-(1 - s') / (1 - s), so that its clean part keeps the weight that s' belongs to; at sigma 1 there is nothing to rescale and no offset.
+A positive delta asks at more noise. VE: at sigma * exp(delta), with the same x. Flow: log(s / (1 - s)) is shifted by delta and x
+rescaled by (1 - s') / (1 - s), so that its clean part keeps the weight that s' belongs to; at sigma 1 there is nothing to rescale and
+no offset.
 Source: the Timestep Aligner's idea (arXiv 2310.09469).
 """
 
@@ -41,12 +42,14 @@ def bounded_offset(sigma: float, offset: float, sigma_min: float, sigma_max: flo
     return min(max(offset, low - here, -MOST_OFFSET), max(high - here, 0.0), MOST_OFFSET)
 
 
-def guessed_offset(
-    sigma: float, s_next: float, share: float, sigma_min: float, sigma_max: float, parametrisation: str
-) -> float:
-    """`share` of the usual guess, GUESS of the step's length in log sigma (the last step counted to half an e-fold below sigma_min), kept in range."""
-    length = math.log(sigma / s_next) if s_next > 0 else math.log(sigma / sigma_min) + 0.5
-    return bounded_offset(sigma, share * GUESS * length, sigma_min, sigma_max, parametrisation)
+def usual_offset(sigma: float, s_next: float, sigma_min: float) -> float:
+    """The guess for a step: GUESS of its length in log sigma, the last step counted to half an e-fold below sigma_min."""
+    return GUESS * (math.log(sigma / s_next) if s_next > 0 else math.log(sigma / sigma_min) + 0.5)
+
+
+def guessed_offset(sigma: float, s_next: float, share: float, sigma_min: float, sigma_max: float, parametrisation: str) -> float:
+    """`share` of the usual guess, kept in range."""
+    return bounded_offset(sigma, share * usual_offset(sigma, s_next, sigma_min), sigma_min, sigma_max, parametrisation)
 
 
 def ask(model: Checked, x: torch.Tensor, sigma: float, offset: float, parametrisation: str) -> torch.Tensor:
@@ -63,6 +66,8 @@ def with_offsets(denoise: Denoiser, sigmas: Sequence[float], offsets: Sequence[f
 
     def shifted(x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
         s = float(sigma.flatten()[0])
+        if s <= 0:
+            return model(x, s)
         nearest = int(np.abs(np.log(known) - math.log(s)).argmin())
         if abs(known[nearest] / s - 1) > SAME_SIGMA:
             return model(x, s)

@@ -1,7 +1,7 @@
 """What a distillation will do with its budget, stated before anything runs.
 
-A budget buys rows (samples of the teacher's trajectory), and for each sampler fits at some step counts, the anchors; the counts between borrow
-their neighbours' query offsets, and `distilled` is still fitted at each. Every cost is in model calls: one evaluation for one row.
+A budget buys rows (samples of the teacher's trajectory), and for each sampler fits at some step counts, the anchors; the counts between
+borrow their neighbours' query offsets, and `distilled` is still fitted at each. Every cost is in model calls: one evaluation for one row.
 """
 
 from __future__ import annotations
@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .errors import BudgetError
+from .coefficients import PAST
+from .errors import BudgetError, UnknownNameError
+from .refine import refinement_calls
 from .samplers import model_calls
 
 QUALITY = {"quick": 1000, "standard": 4000, "thorough": 16000}  # for N = 4..12 and three samplers together
 REFERENCE_STEPS, REFERENCE_SAMPLERS = sum(range(4, 13)), 3
 WITH_OFFSETS = ("euler", "dpmpp_2m", "res_multistep")  # their offsets are fitted step by step
+REFINED_TOGETHER = ("dpmpp_2m", "res_multistep")  # schedule and offsets are refined at once; the schedule alone gains little there
 BORROWS_OFFSETS = {"uni_pc": "dpmpp_2m", "uni_pc_bh2": "dpmpp_2m"}
 MOST_ROWS = 16
 DISTILLED_STOCK = ("dpmpp_2m", "euler")  # whose best-ranked schedules the distilled sampler must beat
@@ -22,30 +25,33 @@ DISTILLED_STOCK = ("dpmpp_2m", "euler")  # whose best-ranked schedules the disti
 
 @dataclass(frozen=True)
 class Effort:
-    """How hard to try: the teacher, how many queries a fitted step tries, schedules per fit, stock schedules in the guard, anchors, refinement."""
+    """How hard to try: the teacher, how many queries a fitted step tries, and one between fitted step counts (stock
+    samplers get offsets there from two up), schedules per fit, stock schedules in the guard, anchors,
+    refinement, and the fewest rows of all sets together that it is worth."""
 
     name: str
     nodes: int
     solver: str
     tries: int
+    between: int
     schedules: int
     guards: int
-    anchor_every: int
+    anchor_ratio: float
     refinements: int
     least_rows: int
 
 
 EFFORTS = (
-    Effort("full", 50, "adams3", 3, 2, 3, 1, 1, 8),
-    Effort("good", 40, "adams3", 3, 1, 1, 2, 0, 4),
-    Effort("lean", 40, "adams3", 3, 1, 1, 4, 0, 2),
-    Effort("bare", 24, "adams3", 2, 1, 1, 1000, 0, 1),
+    Effort("full", 50, "adams3", 3, 2, 2, 2, 1.2, 1, 8),
+    Effort("good", 40, "adams3", 3, 2, 1, 1, 1.2, 0, 4),
+    Effort("lean", 40, "adams3", 3, 2, 1, 1, 1.45, 0, 2),
+    Effort("bare", 24, "adams3", 2, 1, 1, 1, 2.0, 0, 1),
 )
 
 
 @dataclass(frozen=True)
 class Plan:
-    """rows: samples per trajectory set. costs: model calls at most, by phase ("teacher", then each sampler). left_out: what a larger budget adds."""
+    """rows: samples per trajectory set. costs: model calls at most, by phase ("teacher", then each sampler). left_out: what was cut."""
 
     effort: Effort
     sets: int
@@ -66,36 +72,48 @@ class Plan:
         return "; ".join(line.strip() for line in str(self).splitlines())
 
     def __str__(self) -> str:
-        lines = [f"Plan: at most {self.calls} model calls on {self.sets * self.rows} samples ({self.effort.name}), then {self.evidence} for the evidence."]
+        samples = f"{self.sets * self.rows} samples ({self.effort.name})"
+        lines = [f"Plan: at most {self.calls} model calls on {samples}, then {self.evidence} for the evidence."]
         lines += [f"  {phase}: {calls}" for phase, calls in self.costs.items()]
         return "\n".join(lines + [f"  left out: {each}" for each in self.left_out])
 
 
 def budget_for(quality: str, samplers: Sequence[str], steps: Sequence[int]) -> int:
-    """The model calls of a preset, in proportion to the samplers and steps asked for (the teacher's fixed share kept)."""
+    """The model calls of a preset, in proportion to the samplers and steps asked for (below the reference the teacher's share is kept).
+
+    Raises UnknownNameError.
+    """
+    if quality not in QUALITY:
+        raise UnknownNameError(f"Quality {quality!r} is unknown; use one of: {', '.join(QUALITY)}.")
     share = sum(steps) * len(samplers) / (REFERENCE_STEPS * REFERENCE_SAMPLERS)
-    return int(QUALITY[quality] * (0.15 + 0.85 * min(share, 1.0) if share < 1 else share))
+    return int(QUALITY[quality] * (share if share >= 1 else 0.15 + 0.85 * share))
 
 
-def plan_for(samplers: Sequence[str], steps: Sequence[int], budget: int, sets: int = 1, samples: int | None = None, evidence: int = 0) -> Plan:
-    """The best effort that the budget allows. Raises BudgetError, naming the least that works."""
+def plan_for(
+    samplers: Sequence[str], steps: Sequence[int], budget: int, sets: int = 1, samples: int | None = None, evidence: int = 0
+) -> Plan:
+    """The best effort that the budget allows; steps ascend. Raises BudgetError, naming the least that works."""
     for effort in EFFORTS:
-        least = effort.least_rows if samples is None else samples
-        if sets > 1:
-            least = 1 if samples is None else samples
-        anchors = anchors_of(steps, effort.anchor_every)
+        anchors = anchors_of(steps, effort.anchor_ratio)
         costs = _costs(effort, samplers, steps, anchors)
-        rows = min(budget // (sum(costs.values()) * sets), -(-MOST_ROWS // sets)) if samples is None else samples
-        if rows >= least and rows * sets * sum(costs.values()) <= budget:
+        a_row = sets * sum(costs.values())
+        rows = min(budget // a_row, -(-MOST_ROWS // sets)) if samples is None else samples
+        if rows >= (-(-effort.least_rows // sets) if samples is None else 1) and rows * a_row <= budget:
             counted = {phase: calls * rows * sets for phase, calls in costs.items()}
-            return Plan(effort, sets, rows, anchors, counted, evidence, _left_out(effort, steps, anchors))
-    raise BudgetError(f"A budget of {budget} model calls is too small for {', '.join(samplers)} at {len(steps)} step counts; the least that works is "
-                      f"{(samples or 1) * sets * sum(costs.values())}: raise it, or ask for fewer samplers or steps.")
+            return Plan(effort, sets, rows, anchors, counted, evidence, _left_out(effort, steps, anchors, rows * sets))
+    raise BudgetError(
+        f"A budget of {budget} model calls is too small for {', '.join(samplers)} at {len(steps)} step counts; the least that works is "
+        f"{(samples or 1) * a_row}: raise it, or ask for fewer samplers, steps or samples."
+    )
 
 
-def anchors_of(steps: Sequence[int], every: int) -> tuple[int, ...]:
-    """The step counts that are fitted in full: the first, the last, and every `every`-th between."""
-    return tuple(sorted({*steps[::every], steps[-1]}))
+def anchors_of(steps: Sequence[int], ratio: float) -> tuple[int, ...]:
+    """The step counts that are fitted in full: the first, the last, and between them each that is `ratio` times the one before, or more."""
+    anchors = [steps[0]]
+    for n in steps:
+        if n > anchors[-1] and n >= ratio * anchors[-1]:
+            anchors.append(n)
+    return tuple(sorted({*anchors, steps[-1]}))
 
 
 def _costs(effort: Effort, samplers: Sequence[str], steps: Sequence[int], anchors: Sequence[int]) -> dict[str, int]:
@@ -105,29 +123,33 @@ def _costs(effort: Effort, samplers: Sequence[str], steps: Sequence[int], anchor
 
 
 def _sampler_calls(effort: Effort, sampler: str, samplers: Sequence[str], steps: int, anchor: bool) -> int:
-    """Most model calls a row for one sampler at one step count; the first query of every run is the teacher's and costs nothing."""
+    """Most model calls a row for one sampler at one step count; a first query without offset is the teacher's and costs nothing."""
     run = (steps if sampler == "distilled" else model_calls(sampler, steps)) - 1
-    fit = effort.tries * effort.schedules if anchor else 2
-    fits = fit * steps - (effort.schedules if anchor else 1)
+    fits = effort.schedules * (effort.tries * steps - 1) if anchor else effort.between * steps
     if sampler == "distilled":
         guarded = [effort.guards if name == DISTILLED_STOCK[0] else 1 for name in DISTILLED_STOCK if name not in samplers]
         return fits + (sum(guarded) * run if anchor else 0)
-    plain = run * (effort.guards + 1) + effort.refinements * (steps + 1) * run if anchor else 0
+    if not anchor and effort.between < 2:
+        return 0
+    plain = run * (effort.guards + 1) if anchor else 0
+    if anchor and effort.refinements and sampler not in ("euler", "heun"):
+        plain += refinement_calls(sampler, steps, effort.refinements, offsets=sampler in REFINED_TOGETHER)
     if sampler in WITH_OFFSETS:
         return plain + fits
     if sampler in BORROWS_OFFSETS:
-        return plain + run * (effort.schedules if anchor else 1) + (0 if BORROWS_OFFSETS[sampler] in samplers else fits)
+        return plain + (run + 1) * (effort.schedules if anchor else 1) + (0 if BORROWS_OFFSETS[sampler] in samplers else fits)
     return plain
 
 
-def _left_out(effort: Effort, steps: Sequence[int], anchors: Sequence[int]) -> tuple[str, ...]:
+def _left_out(effort: Effort, steps: Sequence[int], anchors: Sequence[int], rows: int) -> tuple[str, ...]:
     left = []
     if len(anchors) < len(steps):
-        left.append(f"full fits only at {', '.join(map(str, anchors))} steps; the others borrow query offsets and the guard's verdict from these")
+        shown = ", ".join(map(str, anchors[:20])) + (", ..." if len(anchors) > 20 else "")
+        left.append(f"full fits only at {shown} steps; the others borrow query offsets and the guard's verdict from these")
     if effort.tries < 3:
-        left.append("two query offsets tried a step, not three")
+        left.append("two query offsets tried a step, not three; none for stock samplers between the full fits")
     if not effort.refinements:
         left.append("no refinement of stock samplers' schedules against the end point")
+    if rows < PAST:
+        left.append(f"fits of an order above {rows}, for which {rows} trajector{'y is' if rows == 1 else 'ies are'} too few")
     return tuple(left)
-
-

@@ -1,183 +1,246 @@
-"""Refines the schedule of a stock sampler against the teacher's true end point, without back-propagation.
+"""Refines a stock sampler's schedule against the teacher's true end point, without back-propagation.
 
-One iteration moves every sigma (and query offset) a little, one at a time; the predictions made before it are unchanged and used again, so that a
-whole sweep costs half of what as many roll-outs would. From the ends' inner products, row by row, a damped Gauss-Newton step follows that lowers
-the mean of the rows' errors (their norms, so that a row gone astray does not decide alone).
+An iteration nudges every sigma (and query offset) in turn. The answers before the nudged step are those of the schedule itself and are
+used again, for any sampler, so a sweep over the sigmas costs half of its roll-outs. A damped Gauss-Newton step follows, weighted so that
+it lowers the mean of the rows' errors and not of their squares: a row that became another picture doesn't decide alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
-from .denoiser import Checked
-from .errors import DenoiserError
+from .denoiser import Checked, start_state
+from .errors import BudgetError, DenoiserError
 from .offsets import bounded_offset, with_offsets
 from .samplers import model_calls, sample
 from .validity import check_schedule
 from .walk import TrajectorySet
 
-OPT = dict(cap=3.0, nudge=0.1, damping=0.1, basis=0, broyden=False, iters=99, irls=8, most=0.7, smooth=0.0)
+CAP = 3.0  # neighbouring steps in log sigma differ by this factor at most: uni_pc and dpmpp_2m explode on uneven ones
+NUDGE = 0.1  # share of the nearer step by which a sigma is nudged: at 0.01 rows about to become another picture drown the rest
+OFFSET_NUDGE = 0.05
+OFFSET_UNIT = 0.3  # a change of an offset that is damped like a step made longer by a factor e
+DAMPING = 0.3
+MOST_CHANGE = 0.7  # of a step's log length, or of an offset in its unit, in one iteration
+TRIALS = 4  # steps tried an iteration, each damped four times more
 
 
 @dataclass(frozen=True)
 class Refined:
+    """sigmas (N + 1,), offsets (N,) or None, the end error of every row (inf where the sampler exploded), the model calls made."""
+
     sigmas: np.ndarray
     offsets: np.ndarray | None
     errors: np.ndarray
     model_calls: int
 
 
+def refine(
+    sets: Sequence[TrajectorySet],
+    sigmas: Sequence[float],
+    sampler: str,
+    parametrisation: str,
+    calls: int,
+    offsets: Sequence[float] | None = None,
+) -> Refined:
+    """The best schedule found from `sigmas` on with at most `calls` model calls (every row counts), and its offsets where given.
+
+    Best is the least mean of the fit rows' errors, so never worse there than the start. The first sigma stays, the last positive one stays
+    within the teacher's range; all schedules tried keep to CAP, and where none is better the start is returned as it is. The search ends
+    when nothing improves or the calls left don't cover a sweep and one trial (see `refinement_calls`). A schedule on which the model's
+    answers are not finite counts as infinitely bad. Raises ScheduleError, UnknownNameError, and BudgetError below the cost of one roll-out.
+    """
+    search = _Search(sets, sampler, parametrisation, calls)
+    start = _Point(check_schedule(sigmas), None if offsets is None else np.array(offsets, dtype=np.float64))
+    if not search.affords(search.cost(start)):
+        raise BudgetError(f"One roll-out of {start.steps} steps takes {search.cost(start)} model calls and {calls} were given; raise them.")
+    best, damping = search.evened(search.run(start)), DAMPING
+    while best.ends and start.steps > 1:
+        better = search.iterate(best, damping)
+        if better is None:
+            break
+        best, damping = better, damping / 2
+    return Refined(best.sigmas, best.offsets, best.errors, search.spent())
+
+
+def refinement_calls(sampler: str, steps: int, iterations: int, offsets: bool = False) -> int:
+    """The most model calls a row of so many iterations of `refine`, from the teacher's own start."""
+    whole = model_calls(sampler, steps)
+    run, sweep = whole - (not offsets), sum(whole - model_calls(sampler, k) for k in range(1, steps))
+    return 2 * run + iterations * (sweep + offsets * (sweep + run) + TRIALS * run) if steps > 1 else run
+
+
 @dataclass(frozen=True)
-class _Run:
+class _Point:
+    """A schedule with its offsets; once run: each set's ends and model answers, every row's error, and the mean of the fit rows'."""
+
     sigmas: np.ndarray
-    offsets: np.ndarray | None
-    ends: list | None
-    answers: list | None
-    errors: np.ndarray
-    score: float
+    offsets: np.ndarray | None = None
+    ends: list[torch.Tensor] = field(default_factory=list)  # empty where a row exploded
+    answers: list[list[torch.Tensor]] = field(default_factory=list)
+    errors: np.ndarray | None = None
+    score: float = np.inf
+
+    @property
+    def steps(self) -> int:
+        return len(self.sigmas) - 1
+
+    @property
+    def gaps(self) -> np.ndarray:
+        """(N - 1,): the steps' lengths in log sigma, without the last step's."""
+        return -np.diff(np.log(self.sigmas[:-1]))
+
+
+_Nudge = tuple[int, _Point, float]  # (the first node that differs, the nudged point, how far)
 
 
 class _Replay(Checked):
-    def __init__(self, model, known):
-        super().__init__(model.denoise)
-        self.model, self.known, self.answers = model, known, []
+    """Answers the first queries of a roll-out from memory, the others with the model, and keeps all answers."""
 
-    def __call__(self, x, sigma):
-        k = len(self.answers)
-        self.answers.append(self.known[k] if k < len(self.known) else self.model(x, sigma))
+    def __init__(self, model: Checked, known: Sequence[torch.Tensor]):
+        super().__init__(model)
+        self.known, self.answers = known, []
+
+    def __call__(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
+        asked = len(self.answers)
+        self.answers.append(self.known[asked] if asked < len(self.known) else self.denoise(x, sigma))
         return self.answers[-1]
 
 
 class _Search:
-    def __init__(self, sets, sampler, parametrisation, calls):
-        self.sets, self.sampler, self.par = sets, sampler, parametrisation
-        self.rows = sum(len(s.noise) for s in sets)
-        self.calls = calls
-        self.fit = np.concatenate([s.fit_rows for s in sets])
-        self.spent = 0
-        self.low = max(s.sigmas[-2] for s in sets)
+    """Runs schedules on all sets and keeps account of the calls."""
 
-    def cost(self, n, first):
-        return self.rows * (model_calls(self.sampler, n) - (model_calls(self.sampler, first) if first else 0))
+    def __init__(self, sets: Sequence[TrajectorySet], sampler: str, parametrisation: str, calls: int):
+        self.sets, self.sampler, self.parametrisation, self.calls = sets, sampler, parametrisation, calls
+        self.fit = np.concatenate([each.fit_rows for each in sets])
+        self.low, self.high = max(each.sigmas[-2] for each in sets), min(each.sigmas[0] for each in sets)
+        self.before = sum(each.model.calls for each in sets)
 
-    def affords(self, *costs):
-        return self.spent + sum(costs) <= self.calls
+    def spent(self) -> int:
+        return sum(each.model.calls for each in self.sets) - self.before
 
-    def run(self, sigmas, offsets, base=None, first=0):
-        skip = model_calls(self.sampler, first) if first else 0
-        ends, answers = [], []
-        before = [s.model.calls for s in self.sets]
-        bad = False
-        for i, s in enumerate(self.sets):
-            m = _Replay(s.model, base.answers[i][:skip] if base else [])
-            f = m if offsets is None else with_offsets(m, sigmas, offsets, self.par)
+    def affords(self, calls: int) -> bool:
+        return self.spent() + calls <= self.calls
+
+    def cost(self, point: _Point, first: int = 0) -> int:
+        """Model calls of a roll-out that differs from one already made in node `first` and below (0: in all)."""
+        known = model_calls(self.sampler, first) if first else int(self._starts_as_teacher(point))
+        return len(self.fit) * (model_calls(self.sampler, point.steps) - known)
+
+    def _starts_as_teacher(self, point: _Point) -> bool:
+        return all(point.sigmas[0] == each.sigmas[0] for each in self.sets) and (point.offsets is None or point.offsets[0] == 0)
+
+    def run(self, point: _Point, base: _Point | None = None, first: int = 0) -> _Point:
+        """The point with its roll-out; answers before node `first` are the base's, the first one the teacher's where it asked the same."""
+        found = _Point(point.sigmas, point.offsets)
+        for k, each in enumerate(self.sets):
+            known = [each.vectors[len(each.sigmas)].to(each.noise)] if self._starts_as_teacher(point) else []
+            model = _Replay(each.model, base.answers[k][: model_calls(self.sampler, first)] if first else known)
+            asked = model if point.offsets is None else with_offsets(model, point.sigmas, point.offsets, self.parametrisation)
+            start = start_state(each.noise, float(point.sigmas[0]), self.parametrisation)
             try:
-                ends.append(sample(f, s.state(float(sigmas[0])), sigmas, self.sampler))
+                found.ends.append(sample(asked, start, point.sigmas, self.sampler))
             except DenoiserError:
-                bad = True
-                break
-            answers.append(m.answers)
-        self.spent += sum(s.model.calls - b for s, b in zip(self.sets, before))
-        if bad:
-            return _Run(sigmas, offsets, None, None, np.full(self.rows, np.inf), np.inf)
-        errors = np.concatenate([s.errors(e) for s, e in zip(self.sets, ends)])
-        errors = np.where(np.isfinite(errors), errors, np.inf)
-        return _Run(sigmas, offsets, ends, answers, errors, float(errors[self.fit].mean()))
+                return _Point(point.sigmas, point.offsets, errors=np.full(len(self.fit), np.inf))
+            found.answers.append(model.answers)
+        errors = np.concatenate([each.errors(end) for each, end in zip(self.sets, found.ends, strict=True)])
+        if not np.isfinite(errors).all():
+            return _Point(point.sigmas, point.offsets, errors=np.where(np.isfinite(errors), errors, np.inf))
+        return _Point(point.sigmas, point.offsets, found.ends, found.answers, errors, float(errors[self.fit].mean()))
+
+    def evened(self, start: _Point) -> _Point:
+        """The start; where it breaks the cap, the nearest schedule that keeps to it, and where it explodes equal steps, if better."""
+        best = start
+        for cap in (CAP, 1.0):
+            point = self._moved(start, _capped(start.gaps, cap), start.offsets)
+            uneven = start.steps > 2 and not np.allclose(point.sigmas, start.sigmas)
+            if uneven and not (cap == 1 and best.ends) and self.affords(self.cost(point)):
+                best = min(best, self.run(point), key=lambda each: each.score)
+        return best
+
+    def iterate(self, best: _Point, damping: float) -> _Point | None:
+        """A sweep and the steps it suggests: the first that is better, or None."""
+        nudges = self._nudges(best)
+        first = min(k for k, _, _ in nudges)
+        trial = self.cost(best, 1) if first else len(self.fit) * model_calls(self.sampler, best.steps)
+        if not self.affords(sum(self.cost(point, k) for k, point, _ in nudges) + trial):
+            return None
+        products = self._products(best, nudges)
+        for k in range(TRIALS):
+            if not self.affords(trial):
+                return None
+            found = self.run(self._stepped(best, nudges, _step(products, damping * 4**k)), best, first)
+            if found.score < best.score:
+                return found
+        return None
+
+    def _nudges(self, best: _Point) -> list[_Nudge]:
+        """Of every sigma but the first, upwards (never below the model's range), then of every offset that can move."""
+        found = []
+        for k in range(1, best.steps):
+            sigmas, size = best.sigmas.copy(), NUDGE * best.gaps[k - 1 : k + 1].min()
+            sigmas[k] *= np.exp(size)
+            found.append((k, _Point(sigmas, self._bounded(sigmas, best.offsets)), size))
+        for k in range(best.steps if best.offsets is not None else 0):
+            for size in (OFFSET_NUDGE, -OFFSET_NUDGE):
+                offsets = best.offsets + size * (np.arange(best.steps) == k)
+                if np.isclose(self._bounded(best.sigmas, offsets)[k], offsets[k]):
+                    found.append((k, _Point(best.sigmas, offsets), size))
+                    break
+        return found
+
+    def _products(self, best: _Point, nudges: Sequence[_Nudge]) -> np.ndarray:
+        """(fit rows, P + 1, P + 1): mean inner products of [the end's error, its derivatives by P log lengths and offsets in units]."""
+        columns = [[end - each.end] for each, end in zip(self.sets, best.ends, strict=True)]
+        for first, point, size in nudges:
+            ends = self.run(point, best, first).ends or best.ends  # a nudge that explodes tells nothing
+            for column, end, nudged in zip(columns, best.ends, ends, strict=True):
+                column.append((nudged - end) / size)
+        products = []
+        for each, column in zip(self.sets, columns, strict=True):
+            stack = torch.stack([vector[each.fit_rows].flatten(1) for vector in column], dim=1)
+            stack = stack.double() if stack.device.type == "cpu" else stack.float()
+            products.append((stack @ stack.mT).double().cpu().numpy() / stack.shape[-1])
+        moved, chain = slice(1, best.steps), np.diag([1.0] * best.steps + [OFFSET_UNIT] * (len(nudges) + 1 - best.steps))
+        chain[moved, moved] = -np.tril(np.ones((best.steps - 1,) * 2)) * best.gaps  # d log sigma_k / d log length_j
+        return chain.T @ np.concatenate(products) @ chain
+
+    def _stepped(self, best: _Point, nudges: Sequence[_Nudge], step: np.ndarray) -> _Point:
+        gaps, offsets = best.gaps * np.exp(step[: best.steps - 1]), None if best.offsets is None else best.offsets.copy()
+        for (k, _, _), change in zip(nudges[best.steps - 1 :], step[best.steps - 1 :], strict=True):
+            offsets[k] += OFFSET_UNIT * change
+        return self._moved(best, _capped(gaps, CAP), offsets)
+
+    def _moved(self, point: _Point, gaps: np.ndarray, offsets: np.ndarray | None) -> _Point:
+        """The point with these step lengths, shortened all alike where they would end below the teacher's last node."""
+        sigmas, room = point.sigmas.copy(), np.log(point.sigmas[0] / self.low)
+        sigmas[1:-1] = sigmas[0] * np.exp(-np.cumsum(gaps * min(1.0, room / gaps.sum()) if len(gaps) else gaps))
+        return _Point(sigmas, self._bounded(sigmas, offsets))
+
+    def _bounded(self, sigmas: np.ndarray, offsets: np.ndarray | None) -> np.ndarray | None:
+        if offsets is None:
+            return None
+        pairs = zip(sigmas[:-1].tolist(), offsets.tolist(), strict=True)
+        return np.array([bounded_offset(sigma, offset, self.low, self.high, self.parametrisation) for sigma, offset in pairs])
 
 
-def even(gaps, cap):
-    k = np.arange(len(gaps))
-    return (gaps * cap ** np.abs(k[:, None] - k)).min(1) if len(gaps) else gaps
+def _capped(gaps: np.ndarray, cap: float) -> np.ndarray:
+    """Step lengths of the same sum whose neighbours differ by a factor `cap` at most: the long ones cut, then all stretched alike."""
+    if len(gaps) < 2:
+        return gaps
+    places = np.arange(len(gaps))
+    cut = (gaps * cap ** np.abs(places[:, None] - places)).min(axis=1)
+    return cut * gaps.sum() / cut.sum()
 
 
-def refine(sets, sigmas, sampler, parametrisation, calls, offsets=None, **opt):
-    o = {**OPT, **opt}
-    sigmas = check_schedule(sigmas)
-    N = len(sigmas) - 1
-    S = _Search(sets, sampler, parametrisation, calls)
-    best = S.run(sigmas, offsets)
-    if o.get('project') and N > 2:
-        g = -np.diff(np.log(sigmas[:-1])); e = even(g, o['cap']); e *= g.sum() / e.sum()
-        if np.abs(e - g).max() > 1e-9:
-            t = S.run(make(sigmas, e), offsets, best if best.ends else None, 1 if best.ends else 0)
-            if t.score < best.score: best = t
-    mu = o['damping']
-    J = None
-    for it in range(o['iters']):
-        if N < 2 or best.ends is None: break
-        sweep = [S.cost(N, k) for k in range(1, N)]
-        if not S.affords(*sweep, S.cost(N, 1)): break
-        gaps = -np.diff(np.log(best.sigmas[:-1]))
-        if J is None:
-            ends, hs = [], []
-            for k in range(1, N):
-                room = min(gaps[k - 1], gaps[k] if k < N - 1 else gaps[k - 1])
-                h = o['nudge'] * room
-                s2 = best.sigmas.copy(); s2[k] *= np.exp(h)   # up: never below low
-                r = S.run(s2, best.offsets, best, k)
-                ends.append(r.ends); hs.append(h)
-            # columns per log sigma
-            ok = [e is not None for e in ends]
-            J = [[(e[i] - best.ends[i]) / h if e is not None else torch.zeros_like(best.ends[i]) for e, h in zip(ends, hs)] for i in range(len(sets))]
-        # chain: logsigma_k = logs0 - sum_{j<k} gaps_j exp(p_j)
-        C = -np.tril(np.ones((N - 1, N - 1))) * gaps
-        if o['basis']:
-            u = np.linspace(-1, 1, N - 1) if N > 2 else np.zeros(1)
-            B = np.polynomial.legendre.legvander(u, min(o['basis'], N - 1) - 1)
-        else:
-            B = np.eye(N - 1)
-        A = C @ B
-        G = []
-        for i, s in enumerate(sets):
-            f = torch.as_tensor(s.fit_rows)
-            V = torch.stack([best.ends[i] - s.end, *J[i]], 1)[f].flatten(2).double()
-            G.append((V @ V.mT).cpu().numpy() / V.shape[-1])
-        G = np.concatenate(G)
-        M = np.zeros((1 + A.shape[1], N)); M[0, 0] = 1; M[1:, 1:] = A.T
-        G = M @ G @ M.T
-        R = np.eye(A.shape[1])
-        if o['smooth'] and N > 2:
-            D = np.diff(B, axis=0); R = R * 1 + o['smooth'] * D.T @ D
-        done = False
-        for tr in range(o.get('trials', 4)):
-            if not S.affords(S.cost(N, 1)): break
-            p = solve(G, mu, R, o['irls'])
-            q = B @ p
-            big = np.abs(q).max()
-            if big > o['most']: q *= o['most'] / big
-            g2 = even(gaps * np.exp(q), o['cap'])
-            t = (gaps * np.exp(q)).sum()
-            g2 *= min(t, np.log(best.sigmas[0] / S.low)) / g2.sum()
-            new = make(best.sigmas, g2)
-            r = S.run(new, best.offsets, best, 1)
-            if r.ends is not None and o['broyden']:
-                d = np.log(new[1:-1] / best.sigmas[1:-1]); dd = d @ d
-                for i in range(len(sets)):
-                    miss = r.ends[i] - best.ends[i] - sum(float(a) * j for a, j in zip(d, J[i]))
-                    J[i] = [j + float(a / dd) * miss for a, j in zip(d, J[i])]
-            if r.score < best.score:
-                best = r; mu *= 0.5; done = True
-                break
-            mu *= 4
-        if not done: break
-        if not o['broyden']: J = None
-    return Refined(best.sigmas, best.offsets, best.errors, S.spent)
-
-
-def make(sigmas, gaps):
-    out = sigmas.copy(); out[1:-1] = sigmas[0] * np.exp(-np.cumsum(gaps)); return out
-
-
-def solve(G, mu, R, irls):
-    n = len(R); p = np.zeros(n)
-    base = np.sqrt(np.maximum(G[:, 0, 0], 1e-30))
-    for _ in range(irls):
-        v = np.append(1, p)
-        w = 1 / np.maximum(np.sqrt(np.maximum(np.einsum('i,rij,j->r', v, G, v), 0)), 1e-2 * base.mean())
-        H = np.tensordot(w, G, 1)
-        p = -np.linalg.solve(H[1:, 1:] + mu * base.sum() * R, H[1:, 0])
-    return p
+def _step(products: np.ndarray, damping: float) -> np.ndarray:
+    """(P,): the change that the linear model expects to lower the mean of the rows' norms, by one reweighted least-squares step."""
+    norms = np.sqrt(products[:, 0, 0])
+    norms = np.maximum(norms, 0.01 * norms.mean() + 1e-30)
+    normal = (products / norms[:, None, None]).sum(0)
+    step = -np.linalg.solve(normal[1:, 1:] + damping * norms.sum() * np.eye(len(normal) - 1), normal[1:, 0])
+    return step * min(1.0, MOST_CHANGE / np.abs(step).max(initial=1e-30))

@@ -1,4 +1,4 @@
-"""What a transition costs the distilled sampler: the error that the best coefficients leave, for every transition at once, from inner products."""
+"""What a transition costs the distilled sampler: the error that the best coefficients leave, of every transition, from inner products."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ RIDGE = 1e-6
 def residual_costs(gram: Gram) -> tuple[np.ndarray, np.ndarray]:
     """(first, pairs) as `dynamic_programming.solve_pairs` takes them, mean squared per element.
 
-    first (T + 1, T + 1): steps i -> j without a past, coefficients c3, c4. pairs (T + 1,)*3: [h, i, j] with the prediction at h remembered, c1, c3, c4.
-    inf where the nodes don't descend. Fitted off-policy (on the teacher's own states): a cost to choose schedules by, not the fit that runs.
+    first (T + 1, T + 1): steps i -> j without a past, coefficients c3, c4. pairs (T + 1,)*3: [h, i, j] with the prediction at h
+    remembered, c1, c3, c4. inf where the nodes don't descend. Fitted off-policy (on the teacher's own states): a cost to choose schedules
+    by, not the fit that runs.
     """
     count = len(gram.sigmas)
     nodes = np.arange(count)

@@ -51,24 +51,36 @@ def sample_distilled(
 ) -> torch.Tensor:
     """The distilled sampler: x (B, ...) at sigmas[0] to the clean latent, N model calls a row for N + 1 sigmas.
 
-    coefficients: N rows [c1, c2, c3, c4] (`coefficients.step_weights`); offsets: N numbers or None. The state is kept in float32 (float64 when x
-    is), the model is called in x's own dtype, and three predictions at most are held. Raises RecipeError and DenoiserError.
+    coefficients: N rows [c1, c2, c3, c4] (`coefficients.step_weights`); offsets: N numbers or None. The state is kept in float32 (float64
+    when x is), the model is called in x's own dtype, and during a call two earlier predictions at most are held. callback(k, x, denoised)
+    follows each call. Raises RecipeError, ScheduleError and DenoiserError.
     """
     sigmas = check_schedule(sigmas).tolist()
-    offsets = [0.0] * (len(sigmas) - 1) if offsets is None else list(offsets)
-    if not len(coefficients) == len(offsets) == len(sigmas) - 1:
-        raise RecipeError(
-            f"A schedule of {len(sigmas) - 1} steps needs as many rows of coefficients and offsets; "
-            f"got {len(coefficients)} and {len(offsets)}: use the numbers of one recipe together."
-        )
+    steps = len(sigmas) - 1
+    rows = _numbers(coefficients, (steps, 4), "coefficients")
+    offsets = [0.0] * steps if offsets is None else _numbers(offsets, (steps,), "offsets")
     model, dtype = checked(denoise), x.dtype
     wide = torch.promote_types(dtype, torch.float32)
-    x, past = x.to(wide), deque(maxlen=PAST)
+    x, past = x.to(wide), deque(maxlen=PAST - 1)
     for k, (sigma, s_next) in enumerate(pairwise(sigmas)):
         denoised = ask(model, x.to(dtype), sigma, offsets[k], parametrisation)
         if callback is not None:
             callback(k, x, denoised)
-        past.appendleft(denoised.to(wide))
-        weights = step_weights(coefficients[k], sigma, s_next, len(past))
-        x = combine(weights, [x, *past])
+        denoised = denoised.to(wide)
+        x = combine(step_weights(rows[k], sigma, s_next, 1 + len(past)), [x, denoised, *past])
+        past.appendleft(denoised)
     return x.to(dtype)
+
+
+def _numbers(values, shape: tuple[int, ...], what: str) -> list:
+    """Plain numbers of a recipe, given as lists, an array or a tensor of exactly this shape; raises RecipeError for any other."""
+    try:
+        found = torch.as_tensor(values, dtype=torch.float64, device="cpu")
+    except (TypeError, ValueError, RuntimeError):
+        found = torch.empty(0)
+    if found.shape != shape or not found.isfinite().all():
+        raise RecipeError(
+            f"A schedule of {shape[0]} steps needs finite {what} of shape {shape}; got {len(values)} of another kind or number: "
+            "use the numbers of one recipe together."
+        )
+    return found.tolist()

@@ -17,20 +17,28 @@ from .files import PathLike, atomic_path, make_folder, write_text
 class Shelf:
     """Finished parts of one run, named by a key of everything they depend on; without a folder nothing is kept beyond the run.
 
-    Raises OutputError when the folder cannot be written. Files of another key, or broken ones, are ignored and replaced.
+    `spent` tells the model calls made so far; each part is kept with its cost, and `earlier` is what the parts used in this run cost in
+    earlier ones. Raises OutputError when the folder cannot be written. Files of another key, or broken ones, are ignored and replaced.
     """
 
-    def __init__(self, folder: PathLike | None, key: object):
+    def __init__(self, folder: PathLike | None, key: object, spent: Callable[[], int] = int):
         self.folder: Path | None = None if folder is None else make_folder(folder)
         self.key = hashlib.sha256(json.dumps(key, sort_keys=True, default=str).encode()).hexdigest()
+        self.earlier, self._spent = 0, spent
         self._finished: dict[str, dict] = self._read()
+        self._unused = set(self._finished)
 
     def finished(self, name: str, work: Callable[[], dict]) -> dict:
         """The result of `work` (plain data), done now or in an earlier run."""
         if name not in self._finished:
-            self._finished[name] = work()
+            before = self._spent()
+            result = work()
+            self._finished[name] = {"result": result, "calls": self._spent() - before}
             self._write()
-        return self._finished[name]
+        elif name in self._unused:
+            self._unused.remove(name)
+            self.earlier += self._finished[name]["calls"]
+        return self._finished[name]["result"]
 
     def load_tensors(self, name: str) -> dict[str, torch.Tensor] | None:
         """Tensors saved under a name by a run with this key, or None."""
@@ -49,7 +57,7 @@ class Shelf:
 
     def clear(self) -> None:
         """Forget everything that was kept: the model is not the one that drew it."""
-        self._finished = {}
+        self._finished, self._unused = {}, set()
 
     def _tensor_path(self, name: str) -> Path:
         return self.folder / f"{name}-{self.key[:16]}.safetensors"
@@ -57,8 +65,8 @@ class Shelf:
     def _read(self) -> dict[str, dict]:
         try:
             data = json.loads((self.folder / "finished.json").read_text(encoding="utf-8")) if self.folder else {}
-            return data["parts"] if data.get("key") == self.key else {}
-        except (OSError, ValueError, KeyError, AttributeError, RecursionError):
+            return dict(data["parts"]) if data.get("key") == self.key else {}
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return {}
 
     def _write(self) -> None:

@@ -122,7 +122,7 @@ def _advice(family: str, because: str, steps: re.Match | None) -> Advice:
 
 def _words(title: str) -> str:
     """A name as lower-case words, once as it is and once with itsNamesLikeThis taken apart."""
-    text = str(title)[-150:]
+    text = re.sub(r"\bStepDistill\b", "", str(title)[-150:])  # our own name, which marks files that we made
     apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", text)
     return re.sub(r"[^a-z0-9]+", " ", f"{text} {apart}".lower())
 

@@ -31,10 +31,12 @@ MOST_BYTES = 2 << 30
 SETTLED = 2_500_000_000  # nanoseconds: the coarsest clock of a file system; what changed more recently may change again unseen
 KEPT = 16
 STALE = 3600  # seconds after which a killed writer's temporary file is swept away
+TEMPORARY = re.compile(r"\..*\.[0-9a-f]{12}\.tmp(\.(json|safetensors))?")
+LEFT = re.compile(r"[a-z0-9-]+--[0-9a-f]{24}(-\d+)?\.safetensors")
 
 
 class Store:
-    """A folder of records. It need not exist until something is put into it; nothing else is ever written."""
+    """A folder of records. It need not exist until something is put into it; lookups write nothing but the index of briefs."""
 
     def __init__(self, folder: PathLike, most_records: int = MOST_RECORDS, most_bytes: int = MOST_BYTES):
         self.folder = Path(folder)
@@ -74,10 +76,12 @@ class Store:
         self._current()
         found = list(self._scan.problems)
         for brief in self._index.briefs:
-            with suppress(RecordError):
+            try:
                 self.gram(brief.file)
-                continue
-            found.append((sidecar_of(brief.file).name, "its inner products cannot be read; remove the file"))
+            except RecordError:
+                found.append((sidecar_of(brief.file).name, "its inner products cannot be read; remove the file"))
+            except UnknownNameError:  # removed meanwhile
+                pass
         return sorted(found)
 
     def load(self, name: str) -> Record:
@@ -124,20 +128,28 @@ class Store:
         _unlink(sidecar_of(path))
         self._changed = -1
 
-    def recipe(self, match: Match, sampler: str, steps: int, start_sigma: float | None = None, offsets: bool = True, **asked) -> Recipe:
+    def recipe(
+        self,
+        match: Match,
+        sampler: str,
+        steps: int,
+        start_sigma: float | None = None,
+        offsets: bool = True,
+        sigma_min: float | None = None,
+        sigma_max: float | None = None,
+    ) -> Recipe:
         """The recipe of a match; where its record has none for the sampler, N or start, one solved from its inner products.
 
-        asked: sigma_min and sigma_max of the model at hand, where they may differ from the record's (`match.solve`). Raises RecipeError
-        where nothing can be solved, else what sidecar.solved raises.
+        sigma_min, sigma_max: of the model at hand, for a match that must be solved again (`match.solve`). Raises RecipeError where
+        nothing can be solved, else what sidecar.solved raises.
         """
-        start = start_sigma if start_sigma is not None else asked.get("sigma_max")
         if not match.solve:
             with suppress(RecipeError):
-                return match.record.recipe(sampler, steps, start, offsets)
+                return match.record.recipe(sampler, steps, start_sigma, offsets)
         gram = self.gram(match.name) if match.name else None
         if gram is None:
-            return match.record.recipe(sampler, steps, start, offsets)  # says what there is
-        return solved(gram, sampler, steps, start, asked.get("sigma_min"))
+            return match.record.recipe(sampler, steps, start_sigma, offsets)  # says what there is
+        return solved(gram, sampler, steps, sigma_max if start_sigma is None else start_sigma, sigma_min)
 
     def revision(self) -> int:
         """A number that changes whenever a record or its inner products do; below 2^48."""
@@ -237,9 +249,15 @@ class Store:
         stem = f"{_slug(record.model.name)}--{key.digest()}"
         for number in range(1, 1000):
             name = f"{stem}.json" if number == 1 else f"{stem}-{number}.json"
-            if (name in taken and Key.of(self.load(name)).digest() == key.digest()) or not os.path.lexists(self.folder / name):
+            if (name in taken and self._holds(name, key)) or not os.path.lexists(self.folder / name):
                 return name
         raise OutputError(f"The store has a thousand files in the way of {stem}.json; look at them with `store verify`.")
+
+    def _holds(self, name: str, key: Key) -> bool:
+        try:
+            return Key.of(load_record(self.folder / name)).digest() == key.digest()
+        except RecordError:
+            return False
 
     def _check_room(self, name: str, size: int) -> None:
         if name in self._scan.briefs:
@@ -250,10 +268,11 @@ class Store:
             )
 
     def _sweep(self) -> None:
-        """Take away what killed writers left, once it is old enough to be nobody's."""
+        """Take away what killed writers left, temporary files and inner products without a record, once it is old enough to be nobody's."""
         with suppress(OSError), os.scandir(self.folder) as entries:
             for entry in entries:
-                if re.fullmatch(r"\..*\.[0-9a-f]{12}\.tmp(\.(json|safetensors))?", entry.name):
+                lone = LEFT.fullmatch(entry.name) and not os.path.lexists(Path(entry.path).with_suffix(".json"))
+                if lone or TEMPORARY.fullmatch(entry.name):
                     with suppress(OSError):
                         if time.time() - entry.stat(follow_symlinks=False).st_mtime > STALE:
                             os.unlink(entry.path)

@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from .checkers import UNPRINTABLE
 from .errors import RecordError, StepDistillError
 from .files import read_bytes, write_text
 from .keys import Key
@@ -148,6 +149,8 @@ def _brief(folder: Path, name: str, found: os.stat_result, known: Brief | None) 
         raise RecordError("a folder or a device, not a file")
     if not name.endswith(".json"):
         raise RecordError("not a record (no .json file)")
+    if UNPRINTABLE.search(name):
+        raise RecordError("its file's name holds control characters; rename it")
     if found.st_size > MAX_BYTES:
         raise RecordError(f"{found.st_size:,} bytes; a record has at most {MAX_BYTES:,}")
     return brief_of(name, stamp, load_record(folder / name))
@@ -156,10 +159,14 @@ def _brief(folder: Path, name: str, found: os.stat_result, known: Brief | None) 
 def _settled(entry: dict, outlines: dict) -> Brief:
     entry = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
     entry["outline"] = outlines[entry["fingerprint"]]
-    sigma_min, sigma_max, *others = entry["numbers"]
-    if len(others) != 3 or not all(value is None or isinstance(value, (int, float)) for value in others):
+    texts = (entry[name] for name in ("file", "title", "created", "fingerprint", "patches"))
+    counts = (*entry["stamp"], *entry["steps"], *(entry["latent_shape"] or (1,)))
+    sigmas, others = entry["numbers"][:2], entry["numbers"][2:]
+    sound = all(type(text) is str for text in (*texts, *entry["samplers"])) and all(type(count) is int and count >= 0 for count in counts)
+    sound &= len(entry["noise"]) == 2 and all(value is None or type(value) is str for value in entry["noise"])
+    sound &= all(type(sigma) is float for sigma in sigmas) and len(others) == 3 and 0 not in counts[4:]
+    if not sound or not all(value is None or type(value) in (int, float) for value in others):
         raise ValueError("not a brief")
-    entry["numbers"] = (float(sigma_min), float(sigma_max), *others)
     return Brief(**entry)
 
 

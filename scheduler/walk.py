@@ -18,7 +18,7 @@ from .gram import interpolation
 from .linear_rules import LINEAR, combine
 
 Asker = Callable[[Checked, torch.Tensor, float, float], torch.Tensor]  # (model, x, sigma, offset) -> D
-Offer = Callable[[float, float, float], float]  # (sigma, s_next, share of the usual guess) -> a query offset that the model's range allows
+Offer = Callable[[float, float, float], float]  # (sigma, s_next, share of the usual guess) -> an offset that the model's range allows
 SHARES = np.linspace(-1.0, 3.0, 21)  # what a secant may choose, in shares of the guess
 Stepper = Callable[[np.ndarray, Sequence[float]], Step]  # (products (R, m + 2, m + 2), (s_next, s_now, s_prev, ...)) -> Step
 
@@ -27,8 +27,8 @@ Stepper = Callable[[np.ndarray, Sequence[float]], Step]  # (products (R, m + 2, 
 class TrajectorySet:
     """One batch of the teacher's trajectories, with the model that drew it.
 
-    noise: (B, ...), unit Gaussian, on the model's device. sigmas: (T + 1,). vectors: 2T + 1 tensors (B, ...), x_0..x_T and D_0..D_{T-1}, on any
-    device. fit_rows: (B,) bool, the rows that fits may use.
+    noise: (B, ...), unit Gaussian, on the model's device. sigmas: (T + 1,). vectors: 2T + 1 tensors (B, ...), x_0..x_T and D_0..D_{T-1},
+    on any device. fit_rows: (B,) bool, the rows that fits may use.
     """
 
     model: Checked
@@ -57,7 +57,7 @@ class TrajectorySet:
 
 @dataclass
 class Walk:
-    """A fitted recipe: sigmas (N + 1), offsets (N), coefficients (N, 4) or None for stock samplers; errors: end error of every row, RMS per element."""
+    """A fitted recipe: sigmas (N + 1), offsets (N), coefficients (N, 4) or None for stock samplers; errors: each row's, RMS per element."""
 
     sigmas: np.ndarray
     offsets: np.ndarray
@@ -118,6 +118,7 @@ class _Query:
 
     def __init__(self, lanes: Sequence[_Lane], window: Sequence[float], ask_at: Asker, stepper: Stepper):
         self.lanes, self.window, self.ask_at, self.stepper = lanes, window, ask_at, stepper
+        self.targets = [lane.of.state(window[0]) for lane in lanes]
         self.tried: list[tuple[float, list[torch.Tensor], Step]] = []
 
     def at(self, offset: float) -> None:
@@ -139,7 +140,7 @@ class _Query:
         return min(self.tried, key=lambda each: each[2].error)
 
     def _products(self, newest: Sequence[Sequence[torch.Tensor]]) -> np.ndarray:
-        return np.concatenate([lane.products([each[k] for each in newest], self.window[0]) for k, lane in enumerate(self.lanes)])
+        return np.concatenate([lane.products([each[k] for each in newest], self.targets[k]) for k, lane in enumerate(self.lanes)])
 
 
 def _secant(products: np.ndarray, stepper: Stepper, window: Sequence[float]) -> float:
@@ -162,13 +163,17 @@ class _Lane:
     def __init__(self, of: TrajectorySet, x: torch.Tensor):
         self.of, self.x, self.past = of, x, []
 
-    def products(self, newest: Sequence[torch.Tensor], s_next: float) -> np.ndarray:
-        """(rows of the fit, m + 2, m + 2): mean inner products of [x, the newest prediction (or several in its place), past..., the teacher's next]."""
-        vectors = [self.x, *newest, *self.past[: PAST - 1], self.of.state(s_next)]
-        stack = torch.stack([vector[self.of.fit_rows].flatten(1) for vector in vectors], dim=1)
-        if stack.device.type == "cpu":
-            stack = stack.double()
-        return (stack @ stack.mT).double().cpu().numpy() / stack.shape[-1]
+    def products(self, newest: Sequence[torch.Tensor], target: torch.Tensor) -> np.ndarray:
+        """(rows of the fit, m + 2, m + 2): mean inner products of [x, the newest prediction (or several in its place), past..., target].
+
+        Row by row in float64 on the CPU: in float32, or a GPU's shortened float32, the small errors that choose between fits drown.
+        """
+        vectors = [self.x, *newest, *self.past[: PAST - 1], target]
+        found = np.empty((int(self.of.fit_rows.sum()), len(vectors), len(vectors)))
+        for place, row in enumerate(np.flatnonzero(self.of.fit_rows)):
+            stack = torch.stack([vector[row].flatten() for vector in vectors]).cpu().double()
+            found[place] = (stack @ stack.T).numpy() / stack.shape[-1]
+        return found
 
     def advance(self, newest: torch.Tensor, weights: Sequence[float]) -> None:
         self.past = [newest, *self.past][:PAST]

@@ -243,6 +243,38 @@ def test_a_gguf_file_is_a_quantised_relative(tmp_path):
     assert kind(fingerprint_file(tmp_path / "b.gguf"), found) == SAME, "the same bytes in another file"
 
 
+class _Blocks(torch.Tensor):
+    """As ComfyUI's GGUF loader hands quantised weights out: bytes that state another shape."""
+
+    @property
+    def shape(self):
+        return torch.Size(self.stated)
+
+
+def test_live_gguf_weights_are_those_of_the_file(tmp_path):
+    plain = weights(width=32)
+    gguf(tmp_path / "a.gguf", {name: (8 if tensor.ndim == 2 else 0, tensor) for name, tensor in plain.items()})
+    live = {}
+    for name, tensor in plain.items():
+        raw = (
+            torch.frombuffer(bytearray(_block_quantised(tensor)), dtype=torch.uint8).reshape(len(tensor), -1)
+            if tensor.ndim == 2
+            else tensor
+        )
+        live[name] = raw.as_subclass(_Blocks)
+        live[name].stated = tuple(tensor.shape)
+    assert kind(live, fingerprint_file(tmp_path / "a.gguf")) == SAME and kind(live, fingerprint_tensors(plain)) == QUANTISED
+
+
+def test_a_hosts_quantised_tensors_are_looked_into(own):
+    class Wrapped:
+        def __init__(self, tensor):
+            self._qdata, self.shape = (tensor / 0.001).to(torch.float8_e4m3fn), tensor.shape
+
+    live = {name: Wrapped(tensor) if tensor.ndim == 2 else tensor for name, tensor in weights().items()}
+    assert kind(live, own) == QUANTISED
+
+
 class _Never:
     def __reduce__(self):
         return os.mkdir, ("unpickled",)

@@ -93,6 +93,14 @@ def test_save_load_save_is_byte_equal(tmp_path):
     assert loaded.conditions.name == "träger" and loaded.conditions.latent_shape == (16, 64, 64)
 
 
+def test_what_a_fingerprint_is_judged_by_is_kept():
+    samples = {"blocks.0.weight": {"shape": [64, 64], "dtype": "F16", "values": [0.5, -0.25]}}
+    conditions = Conditions(fingerprint="w1-a-b", samples=samples)
+    record = example(model=Model.of(conditions, "flow", 0.002, 1.0), conditions=conditions)
+    assert json.loads(record.to_json())["model"]["samples"] == samples and "samples" not in data()["model"]
+    assert Record.from_json(record.to_json()) == record and record.conditions.samples == samples
+
+
 def test_the_designs_example_is_read():
     text = """{"stepdistill": 1,
      "model": {"fingerprint": "...", "name": "...", "parametrisation": "flow", "prediction": "flow", "shift": 3.0, "sigma_min": 0.002,
@@ -173,6 +181,10 @@ FAULTS = [
     (put("model", "name", "\x1b[31m"), "model.name: .* control characters"),
     (put("model", "name", "a\ud800"), "model.name: .* control characters"),
     (put("model", "parametrisation", "v"), "must be one of: flow, ve"),
+    (put("model", "samples", {"a": {"shape": [4], "dtype": "F16", "values": []}}), "model.samples.a.values: has 0 entries"),
+    (put("model", "samples", {"a": {"shape": [4], "dtype": "pickle", "values": [1]}}), "model.samples.a.dtype"),
+    (put("model", "samples", {"a": {"shape": [4], "dtype": "F16", "values": [1e39]}}), r"model.samples.a.values\[0\]"),
+    (put("model", "samples", {str(k): {} for k in range(257)}), "model.samples: has 257 entries"),
     (put("model", "patches", [{"name": "a", "strength": True}]), r"model.patches\[0\].strength: is True"),
     (put("conditions", "seed", 1.0), "conditions.seed: is 1.0, must be a whole number"),
     (put("conditions", "seed", 2**64), "conditions.seed"),

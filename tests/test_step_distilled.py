@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
+from scheduler.checkpoints.load import BUNDLED
 from scheduler.presets import PRESETS
 from scheduler.step_distilled import detect, detect_file
 
@@ -71,6 +72,10 @@ def test_a_file_by_its_header(tmp_path):
     assert detect_file(tmp_path / "mine.safetensors").family == "flux-schnell"
     save_file({"a": torch.zeros(4)}, tmp_path / "mine.safetensors", {"ss_output_name": "lcm-lora-mine"})
     assert detect_file(tmp_path / "mine.safetensors").family == "lcm"
+
+
+def test_the_bundled_checkpoints_are_ordinary():
+    assert detect_file(BUNDLED["flow"]) is None and detect_file(BUNDLED["eps"]) is None
 
 
 @given(st.lists(st.text(max_size=400), max_size=3), st.dictionaries(st.text(max_size=20), st.text(max_size=50), max_size=3))

@@ -8,8 +8,10 @@ import numpy as np
 import torch
 
 from scheduler.fingerprint import fingerprint_tensors
+from scheduler.gram import gram_of
 from scheduler.keys import Key
 from scheduler.record import Conditions, Model, Recipe, Record, now
+from scheduler.sigmas import log_snr_grid
 
 
 def weights(seed: int = 0, blocks: int = 12, width: int = 24) -> dict[str, torch.Tensor]:
@@ -51,3 +53,13 @@ def record_of(tensors: dict | None = None, samplers=("euler",), start: float = 1
 def asked(record: Record, sampler: str | None = "euler", **changes) -> Key:
     """The key of someone who uses just the record's model and conditions, but for the changes."""
     return replace(Key.of(record, sampler), **changes)
+
+
+def smooth_gram(nodes: int = 16):
+    """Inner products of a made-up smooth trajectory of two rows."""
+    sigmas = log_snr_grid(0.003, 1.0, nodes, "flow")
+    generator = torch.Generator().manual_seed(0)
+    end, noise = torch.randn(2, 64, generator=generator), torch.randn(2, 64, generator=generator)
+    curve = torch.tensor(sigmas, dtype=torch.float32)[:, None, None]
+    states, predictions = (1 - curve) * end + curve * noise, end + 0.1 * curve[:-1] * noise
+    return gram_of(sigmas, torch.cat([states, predictions]))
