@@ -93,17 +93,19 @@ def plan_for(
     samplers: Sequence[str], steps: Sequence[int], budget: int, sets: int = 1, samples: int | None = None, evidence: int = 0
 ) -> Plan:
     """The best effort that the budget allows; steps ascend. Raises BudgetError, naming the least that works."""
+    needed = []
     for effort in EFFORTS:
         anchors = anchors_of(steps, effort.anchor_ratio)
         costs = _costs(effort, samplers, steps, anchors)
-        a_row = sets * sum(costs.values())
-        rows = min(budget // a_row, -(-MOST_ROWS // sets)) if samples is None else samples
-        if rows >= (-(-effort.least_rows // sets) if samples is None else 1) and rows * a_row <= budget:
+        a_row, least = sets * sum(costs.values()), samples or -(-effort.least_rows // sets)
+        rows = samples or min(budget // a_row, -(-MOST_ROWS // sets))
+        needed.append(least * a_row)
+        if needed[-1] <= budget:
             counted = {phase: calls * rows * sets for phase, calls in costs.items()}
             return Plan(effort, sets, rows, anchors, counted, evidence, _left_out(effort, steps, anchors, rows * sets))
     raise BudgetError(
         f"A budget of {budget} model calls is too small for {', '.join(samplers)} at {len(steps)} step counts; the least that works is "
-        f"{(samples or 1) * a_row}: raise it, or ask for fewer samplers, steps or samples."
+        f"{min(needed)}: raise it, or ask for fewer samplers, steps or samples."
     )
 
 

@@ -80,14 +80,15 @@ def table_of(gram):
 
 def test_schedules_with_other_starts_are_left_out(gram):
     top = float(gram.sigmas[0])
-    schedules = {"here": np.array([top, top / 3, 0]), "below": np.array([top * 0.9, top / 3, 0]), "above": np.array([top * 1.1, top / 3, 0])}
+    schedules = {name: np.array([top * share, top / 3, 0]) for name, share in (("here", 1), ("below", 0.9), ("above", 1.1))}
     assert ranked(gram, "euler", schedules) == ["here"]
     assert ranked(gram, "euler", {"a rounding away": np.array([top * (1 + 1e-8), top / 3, 0])}) == ["a rounding away"]
 
 
 @pytest.mark.parametrize("sampler", ["euler", "dpmpp_2m", "lms", "heun", "uni_pc"])
 def test_the_ranking_is_by_the_one_step_errors_along_the_teacher(gram, sampler):
-    schedules = {name: each for name, each in baselines(table_of(gram), 6, gram.sigmas[-2], gram.sigmas[0]).items() if each[0] == gram.sigmas[0]}
+    found = baselines(table_of(gram), 6, gram.sigmas[-2], gram.sigmas[0])
+    schedules = {name: each for name, each in found.items() if each[0] == gram.sigmas[0]}
     rule, totals = LINEAR.get(sampler, LINEAR["dpmpp_2m"]), {}
     for name, sigmas in schedules.items():
         here = with_sigmas(gram, sigmas)

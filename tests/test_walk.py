@@ -108,9 +108,8 @@ def test_queries_stay_in_the_models_range():
         sigmas = np.array([high, 0.3 * high, 3 * low, low, 0])
         found = lab.walk(tries=3, sigmas=sigmas)
         seen = []
-        sample_distilled(
-            lambda x, s, seen=seen: seen.append(float(s[0])) or x * 0, lab.sets[0].noise, sigmas, found.coefficients, found.offsets, parametrisation
-        )
+        noting = lambda x, s, seen=seen: seen.append(float(s[0])) or x * 0  # noqa: E731
+        sample_distilled(noting, lab.sets[0].noise, sigmas, found.coefficients, found.offsets, parametrisation)
         assert len(seen) == 4 and min(seen) >= low * (1 - 1e-6) and max(seen) <= high * (1 + 1e-6)
 
 

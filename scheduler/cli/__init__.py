@@ -7,10 +7,10 @@ import sys
 from collections.abc import Sequence
 
 from ..errors import StepDistillError, Stopped
-from . import bake, compare, demo, distill, plot, show
+from . import bake, compare, demo, distill, fingerprint, plot, show, store
 
 OK, MISTAKE, USAGE, STOPPED, INTERRUPTED = 0, 1, 2, 3, 130
-COMMANDS = (demo, distill, show, compare, plot, bake)
+COMMANDS = (demo, distill, show, compare, plot, bake, fingerprint, store)
 
 DESCRIPTION = """\
 Distils, from a diffusion checkpoint, the few-step sampling recipe that best reproduces what it would draw with many
