@@ -139,7 +139,8 @@ def _sampler_calls(effort: Effort, sampler: str, samplers: Sequence[str], steps:
     if sampler in WITH_OFFSETS:
         return plain + fits
     if sampler in BORROWS_OFFSETS:
-        return plain + (run + 1) * (effort.schedules if anchor else 1) + (0 if BORROWS_OFFSETS[sampler] in samplers else fits)
+        shared = anchor and BORROWS_OFFSETS[sampler] in samplers  # between anchors the shares, and so the walks, may differ
+        return plain + (run + 1) * (effort.schedules if anchor else 1) + (0 if shared else fits)
     return plain
 
 
