@@ -82,7 +82,8 @@ def isotropic_bed() -> Bed:
     """Sixteen dimensions, twelve round components in four classes; VE over SD's range."""
     rng = torch.Generator().manual_seed(11)
     means = torch.randn(12, 16, generator=rng, dtype=torch.float64)
-    return Bed("isotropic-16", Mixture(means, torch.arange(12) % 4, torch.full((12,), 0.05, dtype=torch.float64)), "ve", *SD_RANGE, classes=4)
+    mixture = Mixture(means, torch.arange(12) % 4, torch.full((12,), 0.05, dtype=torch.float64))
+    return Bed("isotropic-16", mixture, "ve", *SD_RANGE, classes=4)
 
 
 def low_rank_bed() -> Bed:
@@ -110,7 +111,8 @@ def photo_bed() -> Bed:
     parts = [data[found.labels_ == k] for k in range(24)]
     means = torch.tensor(found.cluster_centers_)
     values, vectors = zip(*(_principal(part) for part in parts), strict=True)
-    mixture = Mixture(means, _brightness_classes(means, 4), torch.full((24,), 0.002, dtype=torch.float64), torch.stack(vectors), torch.stack(values))
+    rest = torch.full((24,), 0.002, dtype=torch.float64)
+    mixture = Mixture(means, _brightness_classes(means, 4), rest, torch.stack(vectors), torch.stack(values))
     return Bed("photo-patches", mixture, "ve", *SD_RANGE, classes=4)
 
 

@@ -64,7 +64,7 @@ def _slim(path: Path) -> None:
     """A palette of 256 colours: a third of the bytes, to the eye the same."""
     from PIL import Image  # matplotlib brings it
 
-    picture = Image.open(path).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    picture = Image.open(path).convert("RGB").quantize(256, kmeans=2, dither=Image.Dither.NONE)
     picture.save(path, optimize=True)
 
 

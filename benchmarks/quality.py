@@ -26,7 +26,7 @@ from benchmarks.subjects import ALL, Subject, subject
 from benchmarks.trial import STOCK_SAMPLERS, Trial, rms
 from scheduler.bench import Bench
 from scheduler.craft import _best_stock
-from scheduler.distill import _record, distill, plan_job
+from scheduler.distillation import _record, distill, plan_job
 from scheduler.job import job_of
 from scheduler.meter import Meter
 from scheduler.plan import DISTILLED_STOCK, QUALITY, budget_for, plan_for

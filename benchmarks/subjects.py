@@ -11,7 +11,7 @@ import torch
 from benchmarks import beds
 from scheduler.checkpoints import digits
 from scheduler.checkpoints.load import BUNDLED, load_checkpoint
-from scheduler.distill import noise_for
+from scheduler.distillation import noise_for
 from scheduler.noise_table import NoiseTable, table_for
 from scheduler.record import Conditions
 

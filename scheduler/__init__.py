@@ -9,7 +9,7 @@ _PLACES = {
     "Conditions": "record",
     "Record": "record",
     "StepDistillError": "errors",
-    "distill": "distill",
+    "distill": "distillation",
     "load_record": "record",
     "oss_schedules": "oss",
 }
@@ -21,5 +21,5 @@ def __getattr__(name: str):
     if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     found = getattr(import_module(f".{_PLACES[name]}", __name__), name)
-    globals()[name] = found  # importing the submodule `distill` binds the module under this name: put the function in its place
+    globals()[name] = found  # found once, it is a plain attribute
     return found

@@ -72,10 +72,11 @@ def _plain_anchor(bench: Bench, plan: Plan, sampler: str, steps: int) -> Found:
     stock = _best_stock(bench, sampler, steps, plan.effort.guards)
     sigmas = bench.schedule(sampler if sampler in LINEAR else "dpmpp_2m", steps)
     ours = Found("ours", sigmas, bench.rollout(sampler, sigmas))
-    if plan.effort.refinements and sampler not in (*WITH_OFFSETS, "heun"):
+    refined = plan.effort.refinements > 0 and sampler not in (*WITH_OFFSETS, "heun")
+    if refined:
         better = bench.refined(sampler, min(ours, stock, key=lambda each: each.errors.mean()).sigmas, plan.effort.refinements)
         ours = Found("ours", better.sigmas, better.errors)
-    return ours if wins(ours.errors, stock.errors, bench.unseen, fitted=False) else stock
+    return ours if wins(ours.errors, stock.errors, bench.unseen, fitted=refined) else stock
 
 
 def _best_stock(bench: Bench, sampler: str, steps: int, count: int) -> Found:

@@ -95,6 +95,7 @@ def _check_answer(denoised: object, x: torch.Tensor, sigma: float) -> None:
         raise DenoiserError(f"The denoiser returned shape {tuple(denoised.shape)} {at}; it must return x's own shape {tuple(x.shape)}.")
     if not denoised.is_floating_point():
         raise DenoiserError(f"The denoiser returned {denoised.dtype} {at}; it must return a floating-point tensor such as {x.dtype}.")
-    # One reduction: a sum of finite float32 values is not finite only if a value is not, or is absurdly large.
+    # The largest magnitude is not finite exactly when some value is not.
     if not math.isfinite(float(denoised.float().abs().amax())):
-        raise DenoiserError(f"The denoiser returned NaN or infinite values {at}; check the model's precision (try float32 or bfloat16) and its sigma range.")
+        cure = "check the model's precision (try float32 or bfloat16) and its sigma range"
+        raise DenoiserError(f"The denoiser returned NaN or infinite values {at}; {cure}.")

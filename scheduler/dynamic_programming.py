@@ -152,7 +152,8 @@ def _history(sampler: str) -> int:
         return 2
     check_sampler(sampler)
     if sampler not in LINEAR:
-        raise UnknownNameError(f"Sampler {sampler!r} is not a linear multistep rule, so its steps have no costs here; use one of: {', '.join(LINEAR)}.")
+        known = ", ".join(LINEAR)
+        raise UnknownNameError(f"Sampler {sampler!r} is not a linear multistep rule, so its steps have no costs here; use one of: {known}.")
     return min(LINEAR[sampler].order, 2)
 
 

@@ -11,7 +11,8 @@ from .gram import Gram, with_sigmas
 from .linear_rules import LINEAR, LinearRule
 
 MARGIN = 0.05  # ours must be better by this share before stock is left
-SEEN_MARGIN = 0.3  # and by this one where every row was used in the fit, which flatters ours
+SEEN_MARGIN = 0.15  # and by this one where every row was used in the fit, which flatters ours
+ENOUGH = 3  # unseen rows from which on they have a veto: one alone is a coin toss
 FLOOR, CEILING = 1e-9, 1e9  # an error of nothing, and one that is not finite, are compared as these
 
 
@@ -39,16 +40,16 @@ def wins(ours: np.ndarray, theirs: np.ndarray, unseen: np.ndarray, fitted: bool 
     """Whether our end errors (rows,) beat theirs, row by row on the same noise.
 
     The mean log ratio over all rows must lie below log(1 - margin), with the wider margin for a fit that has seen every row, and below 0
-    over the rows that no fit has seen (`unseen`, bool), if there are any; so must the ratio of the RMS, which rows gone astray decide.
-    Ours must be finite in every row; where theirs is not it counts as CEILING.
+    over the rows that no fit has seen (`unseen`, bool), where there are enough of them to say; the mean error must be lower too (not the
+    RMS, which a single row gone astray decides). Ours must be finite in every row; where theirs is not it counts as CEILING.
     """
     if not np.isfinite(ours).all():
         return False
     theirs = np.nan_to_num(theirs, nan=CEILING, posinf=CEILING)
     ratio = np.log(np.maximum(ours, FLOOR)) - np.log(np.maximum(theirs, FLOOR))
     margin = SEEN_MARGIN if fitted and not unseen.any() else MARGIN
-    better = ratio.mean() < np.log1p(-margin) and np.square(ours).mean() < np.square(theirs).mean()
-    return bool(better and (not unseen.any() or ratio[unseen].mean() < 0))
+    better = ratio.mean() < np.log1p(-margin) and ours.mean() < theirs.mean()
+    return bool(better and (unseen.sum() < ENOUGH or ratio[unseen].mean() < 0))
 
 
 def best_of(candidates: Mapping[str, np.ndarray]) -> str:

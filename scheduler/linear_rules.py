@@ -43,7 +43,7 @@ class LinearRule:
 
 def combine(weights: Sequence[float], tensors: Sequence[torch.Tensor]) -> torch.Tensor:
     """sum_k weights[k] * tensors[k] as a new tensor, on the tensors' device and in their dtype; terms of weight 0 are left out."""
-    terms = [(float(w), t) for w, t in zip(weights, tensors, strict=True) if w != 0]
+    terms = [(float(w), t) for w, t in zip(weights, tensors, strict=True) if w != 0] or [(0.0, tensors[0])]
     total = terms[0][1] * terms[0][0]
     for weight, tensor in terms[1:]:
         total.add_(tensor, alpha=weight)

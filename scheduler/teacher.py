@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from .adams import adams3_rule
 from .denoiser import Checked, Denoiser, checked, start_state
 from .errors import UnknownNameError
 from .gram import Gram, gram_of
-from .adams import adams3_rule
 from .samplers import sample, sample_linear
 from .sigmas import check_schedule
 

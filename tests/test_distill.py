@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from benchmarks.beds import isotropic_bed
 from scheduler import Conditions, distill, load_record
 from scheduler.denoiser import start_state
-from scheduler.distill import fit_rows, in_batches, noise_for
+from scheduler.distillation import fit_rows, in_batches, noise_for
 from scheduler.errors import BudgetError, DenoiserError, OutputError, RecordError, SigmaRangeError, StepsError, Stopped, UnknownNameError
 from scheduler.evidence import least_budget
 from scheduler.plan import EFFORTS

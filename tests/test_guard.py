@@ -54,9 +54,11 @@ def test_the_margin_is_wider_where_every_row_was_fitted():
 
 
 def test_rows_that_no_fit_has_seen_and_rows_gone_astray_decide():
-    theirs, unseen = np.full(8, 0.1), np.arange(8) > 5
-    assert not wins(np.where(unseen, 0.101, 0.01), theirs, unseen)
-    assert not wins(np.array([0.01] * 7 + [1.0]), theirs, NONE)
+    theirs, few, enough = np.full(8, 0.1), np.arange(8) > 5, np.arange(8) > 4
+    assert not wins(np.where(enough, 0.101, 0.01), theirs, enough)
+    assert wins(np.where(few, 0.101, 0.01), theirs, few)  # two rows are no veto
+    assert not wins(np.array([0.01] * 7 + [1.0]), theirs, NONE)  # one far astray raises the mean above theirs
+    assert wins(np.array([0.01] * 7 + [0.5]), theirs, NONE)  # less far, it would raise the RMS alone
 
 
 @pytest.mark.parametrize("bad", [np.inf, np.nan])

@@ -58,7 +58,7 @@ def _measured(arguments: argparse.Namespace, asked) -> dict[str, dict[str, dict]
     """{sampler: {schedule: {steps: errors (R,)}}}."""
     import torch
 
-    from ..distill import EVIDENCE_SEED, noise_for
+    from ..distillation import EVIDENCE_SEED, noise_for
     from ..held_out import HeldOut
     from ..samplers import model_calls
     from ..sigmas import table_for

@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Distil, measure, print the tables and draw the pictures."""
     began = time.monotonic()
     folder = make_folder(arguments.output)  # before any work: it may not be writable
-    from ..distill import EVIDENCE_ROWS
+    from ..distillation import EVIDENCE_ROWS
     from ..evidence import full_budget
 
     rows = -(-EVIDENCE_ROWS // ROWS) * ROWS  # whole batches, as `distill` measures them
@@ -163,7 +163,7 @@ def picture_rows(record: Record, asked: Asked, seed: int) -> tuple[Sequence, Rec
     """Teacher, default stock, best stock and ours on the same held-out noise, with errors, and the recipe that is ours."""
     import torch
 
-    from ..distill import EVIDENCE_SEED, noise_for
+    from ..distillation import EVIDENCE_SEED, noise_for
     from ..held_out import HeldOut
     from ..sampling import run_recipe
     from ..sigmas import table_for

@@ -50,6 +50,9 @@ def add(commands) -> None:
     )
     parser.add_argument("--samples", type=positive, help="noise samples of the teacher (default: what suits the budget)")
     parser.add_argument("--resume", metavar="FOLDER", help="keep finished parts here, and go on from those that are there")
+    parser.add_argument(
+        "--store", nargs="?", const="", metavar="FOLDER", help="keep the record, and its teacher's inner products, in the store too"
+    )
     parser.add_argument("--quiet", action="store_true", help="no plan and no progress bar")
     add_json(parser)
 
@@ -71,8 +74,14 @@ def run(arguments: argparse.Namespace) -> int:
         "device": arguments.device,
         "resume": arguments.resume,
     }
-    record = distilled(asked, options, quiet=arguments.quiet)
+    grams = []
+    record = distilled(asked, options | {"on_gram": grams.append}, quiet=arguments.quiet)
     record.save(arguments.output)
+    if arguments.store is not None:
+        from ..store import Store
+
+        store = Store.open(arguments.store or None)
+        say(f"Kept in the store {store.folder} as {store.put(record, grams[0])}")
     if arguments.json:
         print_json(
             {"record": str(arguments.output), "recipes": len(record.recipes), "evidence": record.evidence, "provenance": record.provenance}
@@ -85,7 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def distilled(asked: Asked, options: dict, quiet: bool = False) -> Record:
     """Run `distill` on a model with the plan said beforehand and a progress bar; Ctrl-C ends it between two model calls."""
-    from ..distill import distill
+    from ..distillation import distill
 
     about = {"latent_shape": asked.latent_shape, "sigma_max": asked.sigma_max, "sigma_min": asked.sigma_min}
     about |= {"parametrisation": asked.parametrisation, "evidence_denoise": asked.evidence_denoise}
@@ -104,6 +113,8 @@ def conditions_of(asked: Asked, cfg: float, seed: int) -> Conditions:
         name=asked.name,
         shift=asked.shift,
         prediction=asked.prediction,
+        fingerprint=asked.fingerprint.id if asked.fingerprint else None,
+        samples=asked.fingerprint.samples if asked.fingerprint else None,
     )
 
 

@@ -27,6 +27,7 @@ class Asked:
     name: str
     prompts: int | None
     checkpoint: object = None
+    fingerprint: object = None
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
@@ -77,6 +78,8 @@ def from_checkpoint(arguments: argparse.Namespace) -> Asked:
     import torch
 
     from ..checkpoints import load_checkpoint
+    from ..checkpoints.load import BUNDLED
+    from ..fingerprint import fingerprint_file
 
     loaded = load_checkpoint(arguments.model, arguments.device)
     torch.set_num_threads(1)  # so small are these networks that a second thread slowed them, up to five times on a busy machine
@@ -93,6 +96,7 @@ def from_checkpoint(arguments: argparse.Namespace) -> Asked:
         loaded.name,
         len(arguments.classes),
         loaded,
+        fingerprint_file(BUNDLED.get(arguments.model, arguments.model)),
     )
 
 

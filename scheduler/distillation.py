@@ -49,6 +49,7 @@ def distill(
     should_stop: Callable[[], bool] | None = None,
     resume: PathLike | None = None,
     on_plan: Callable[[Plan], None] | None = None,
+    on_gram: Callable[[Gram], None] | None = None,
 ) -> Record:
     """Distil the recipes of a model: for every sampler and step count the schedule, and what else it needs, nearest to the teacher's end.
 
@@ -58,7 +59,8 @@ def distill(
     same for the evidence (0: none; None: a default, stated in the plan). conditions: what the record says of cfg, prompts, patches, and
     the table's shift. evidence_denoise: the same model under held-out conditioning. samples: rows per trajectory set (None: as many as
     the budget allows). progress(done, planned, phase) follows every model call; should_stop() is asked before and after each; resume: a
-    folder that keeps finished parts for the next run; on_plan hears the plan before anything runs.
+    folder that keeps finished parts for the next run; on_plan hears the plan before anything runs, on_gram the
+    teacher's inner products (a store keeps them beside the record).
 
     The record's provenance counts what its parts cost, in whichever run they were made. Raises StepDistillError subclasses, all but the
     last two before the first model call: SigmaRangeError, UnknownNameError, StepsError, BudgetError, ScheduleError (latent_shape),
@@ -74,6 +76,8 @@ def distill(
     if on_plan is not None:
         on_plan(plan)
     bench = _record(job, plan, meter, shelf, device)
+    if on_gram is not None:
+        on_gram(bench.gram)
     recipes = []
     for sampler in job.samplers:
         meter.phase = sampler
