@@ -7,6 +7,7 @@ in a folder; a model that answers otherwise than before, or other noise, starts 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import OrderedDict
 from pathlib import Path
 
@@ -39,6 +40,7 @@ class Trial:
         self.denoise = subject.testing(rows)
         self._model = _Remembering(self.denoise)
         self._path = None if folder is None else folder / f"{subject.label.replace(':', '-')}-{rows}-{self._probe()}.npz"
+        self._unsaved = False
         self._kept = dict(np.load(self._path)) if self._path is not None and self._path.exists() else {}
         if "end" not in self._kept:
             self._keep("end", self._draw("heun", log_snr_grid(*subject.sigma_range, REFERENCE_NODES, subject.parametrisation)).numpy())
@@ -89,15 +91,17 @@ class Trial:
 
     def _keep(self, key: str, values: np.ndarray, save: bool = True) -> None:
         self._kept[key] = values
+        self._unsaved = True
         if save:
             self._save()
 
     def _save(self) -> None:
-        if self._path is not None:
+        if self._path is not None and self._unsaved:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            new = self._path.with_suffix(".new.npz")
+            new = self._path.with_suffix(f".{os.getpid()}.npz")  # two runs may share the folder
             np.savez(new, **self._kept)
             new.replace(self._path)
+            self._unsaved = False
 
 
 class _Remembering:

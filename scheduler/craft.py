@@ -124,7 +124,8 @@ def _distilled(bench: Bench, plan: Plan, sampler: str, steps: Sequence[int]) -> 
 def _fitted_anchor(bench: Bench, plan: Plan, steps: int) -> Found:
     schedules = {weights: bench.schedule("distilled", steps, weights) for weights in FIT_WEIGHTS[: plan.effort.schedules]}
     walks = {weights: bench.walk("distilled", sigmas, plan.effort.tries) for weights, sigmas in schedules.items()}
-    return _as_found(walks[best_of({weights: each.errors for weights, each in walks.items()})])
+    best = walks[best_of({weights: each.errors for weights, each in walks.items()})]
+    return _as_found(bench.polished(best) if steps <= plan.effort.polish_to else best)
 
 
 def _fitted_between(bench: Bench, plan: Plan, anchors: dict[int, Found], verdicts: dict[int, Found], steps: int) -> Found:

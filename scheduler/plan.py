@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from .coefficients import PAST
 from .errors import BudgetError, UnknownNameError
+from .polish import polish_calls
 from .refine import refinement_calls
 from .samplers import model_calls
 
@@ -27,7 +28,7 @@ DISTILLED_STOCK = ("dpmpp_2m", "euler")  # whose best-ranked schedules the disti
 class Effort:
     """How hard to try: the teacher, how many queries a fitted step tries, and one between fitted step counts (stock
     samplers get offsets there from two up), schedules per fit, stock schedules in the guard, anchors,
-    refinement, and the fewest rows of all sets together that it is worth."""
+    refinement iterations, up to how many steps `distilled` is polished, and the fewest rows of all sets together that it is worth."""
 
     name: str
     nodes: int
@@ -38,14 +39,15 @@ class Effort:
     guards: int
     anchor_ratio: float
     refinements: int
+    polish_to: int
     least_rows: int
 
 
 EFFORTS = (
-    Effort("full", 50, "adams3", 3, 2, 2, 2, 1.2, 1, 8),
-    Effort("good", 40, "adams3", 3, 2, 1, 1, 1.2, 0, 4),
-    Effort("lean", 40, "adams3", 3, 2, 1, 1, 1.45, 0, 2),
-    Effort("bare", 24, "adams3", 2, 1, 1, 1, 2.0, 0, 1),
+    Effort("full", 50, "adams3", 3, 2, 2, 2, 1.2, 1, 12, 6),
+    Effort("good", 40, "adams3", 3, 2, 1, 1, 1.2, 0, 8, 4),
+    Effort("lean", 40, "adams3", 3, 2, 1, 1, 1.45, 0, 0, 2),
+    Effort("bare", 24, "adams3", 2, 1, 1, 1, 2.0, 0, 0, 1),
 )
 
 
@@ -130,7 +132,8 @@ def _sampler_calls(effort: Effort, sampler: str, samplers: Sequence[str], steps:
     fits = effort.schedules * (effort.tries * steps - 1) if anchor else effort.between * steps
     if sampler == "distilled":
         guarded = [effort.guards if name == DISTILLED_STOCK[0] else 1 for name in DISTILLED_STOCK if name not in samplers]
-        return fits + (sum(guarded) * run if anchor else 0)
+        polished = polish_calls(steps) if steps <= effort.polish_to else 0
+        return fits + (sum(guarded) * run + polished if anchor else 0)
     if not anchor and effort.between < 2:
         return 0
     plain = run * (effort.guards + 1) if anchor else 0
@@ -153,6 +156,8 @@ def _left_out(effort: Effort, steps: Sequence[int], anchors: Sequence[int], rows
         left.append("two query offsets tried a step, not three; none for stock samplers between the full fits")
     if not effort.refinements:
         left.append("no refinement of stock samplers' schedules against the end point")
+    if any(effort.polish_to < n for n in anchors):
+        left.append(f"no polish of `distilled` against the end point above {effort.polish_to} steps")
     if rows < PAST:
         left.append(f"fits of an order above {rows}, for which {rows} trajector{'y is' if rows == 1 else 'ies are'} too few")
     return tuple(left)

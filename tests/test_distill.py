@@ -211,7 +211,7 @@ def test_stopped_anywhere_and_resumed_the_record_is_the_same(tmp_path_factory, s
     part = max(plans[0].costs["teacher"], plans[0].rows * 4 * 3, 8 * 99 * 2)
     total = whole.provenance["model_calls"] + whole.provenance["evidence_calls"]
     assert model.calls <= total + stopped * part + len(stops) * (plans[0].rows + 8 * 99 * 2)
-    if before >= total:
+    if max(stops) > 2 * plans[0].effort.nodes + 4:  # two questions a call: the teacher at least was finished, and is not drawn again
         assert model.calls - before < total
 
 
