@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from scheduler.fingerprint import file_hash, fingerprint_file, fingerprint_tensors
-from scheduler.kinship import kinship
+from scheduler.fingerprint.kinship import kinship
 
 # GB, tensors: a small model; SD1.5's and SDXL's UNets with about as many tensors; FLUX's; Wan's 14 billion in fp16; 12 billion in fp32.
 SIZES = ((0.01, 60), (0.1, 400), (1, 686), (1.7, 686), (5.1, 1680), (10, 780), (24, 780), (28, 1095), (48, 780))

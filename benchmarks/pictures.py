@@ -10,12 +10,12 @@ from benchmarks.quality import run
 from benchmarks.subjects import subject
 from benchmarks.trial import REFERENCE_NODES, Trial, rms
 from scheduler.denoiser import start_state
+from scheduler.evidence.verdicts import DEFAULT_STOCK
 from scheduler.plan import budget_for
 from scheduler.plots import PictureRow, plot_pictures
 from scheduler.samplers import sample
 from scheduler.sampling import run_recipe
 from scheduler.sigmas import baselines
-from scheduler.verdicts import DEFAULT_STOCK
 
 LABEL, STEPS, COLUMNS = "flow:3", (4, 6), 5
 

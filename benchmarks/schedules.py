@@ -23,10 +23,10 @@ from benchmarks.subjects import Subject, subject
 from benchmarks.tables import mean
 from benchmarks.trial import Trial, rms
 from scheduler.dynamic_programming import schedules_from
+from scheduler.evidence.verdicts import DEFAULT_STOCK
 from scheduler.oss import median_schedule, oss_search, oss_sigmas
 from scheduler.sigmas import log_snr_grid
 from scheduler.teacher import record_teacher
-from scheduler.verdicts import DEFAULT_STOCK
 
 SHOWN = (4, 5, 6, 8, 10, 15, 20)
 SAMPLERS = ("euler", "dpmpp_2m")

@@ -12,8 +12,8 @@ from benchmarks import beds
 from scheduler.checkpoints import digits
 from scheduler.checkpoints.load import BUNDLED, load_checkpoint
 from scheduler.distillation import noise_for
-from scheduler.noise_table import NoiseTable, table_for
 from scheduler.record import Conditions
+from scheduler.sigmas.noise_table import NoiseTable, table_for
 
 BEDS: dict[str, Callable] = {
     "isotropic-16": beds.isotropic_bed,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from .denoiser import half_log_snr
-from .linear_rules import LinearRule, Weights, Window, lagrange
+from .samplers.linear_rules import LinearRule, Weights, Window, lagrange
 
 FLOW_TOP = 0.9995  # where a flow's sigma 1, whose log-SNR has no bottom, is put on the clock
 _NODES, _SHARES = np.polynomial.legendre.leggauss(6)

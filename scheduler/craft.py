@@ -11,10 +11,10 @@ import numpy as np
 from .bench import EXPLODED, Bench, Share
 from .guard import best_of, ranked, wins
 from .job import Job
-from .linear_rules import LINEAR
 from .offsets import usual_offset
 from .plan import BORROWS_OFFSETS, DISTILLED_STOCK, REFINED_TOGETHER, WITH_OFFSETS, Plan
 from .record import Recipe
+from .samplers.linear_rules import LINEAR
 from .walk import Walk
 
 FIT_WEIGHTS = ("contraction", "none")  # node weights of the schedules a fit is tried on, best first

@@ -14,7 +14,7 @@ from .errors import ScheduleError, SigmaRangeError, StepsError, UnknownNameError
 from .gram import Gram, with_sigmas
 from .residuals import residual_costs
 from .samplers import LINEAR, LinearRule, check_sampler
-from .validity import check_steps
+from .sigmas.validity import check_steps
 
 NODE_WEIGHTS = ("none", "contraction", "variance", "straight")
 MOST_NODES = {1: 1024, 2: 160}  # finest grid solved, by history length: two-step memory grows with its cube

@@ -8,7 +8,7 @@ import numpy as np
 
 from .dynamic_programming import node_weights, transition_errors
 from .gram import Gram, with_sigmas
-from .linear_rules import LINEAR, LinearRule
+from .samplers.linear_rules import LINEAR, LinearRule
 
 MARGIN = 0.05  # ours must be better by this share before stock is left
 SEEN_MARGIN = 0.15  # and by this one where every row was used in the fit, which flatters ours

@@ -10,9 +10,9 @@ import numpy as np
 
 from .denoiser import Denoiser
 from .errors import BudgetError, DenoiserError, ScheduleError, StepsError, UnknownNameError
-from .noise_table import NoiseTable, check_range, table_for
-from .record_schema import MAX_RECIPES
+from .record.schema import MAX_RECIPES
 from .samplers import SAMPLERS, check_sampler, ode_sampler_for
+from .sigmas.noise_table import NoiseTable, check_range, table_for
 
 MOST_STEPS = 1000
 DISTILLABLE = (*SAMPLERS, "distilled")

@@ -18,9 +18,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from .fingerprint import Fingerprint
+from .fingerprint.sketch import diffusion_names
 from .record import Conditions, Record
-from .record_parser import VERSION
-from .sketch import diffusion_names
+from .record.parser import VERSION
 
 GUIDANCE_EDGES = (1.05, 1.75, 2.5, 3.5, 4.5, 5.5, 6.5, 8.5, 11.0, 16.0)
 SAME_MAX, SAME_MIN, SAME_SHIFT, SAME_STRENGTH = 1e-4, 1e-2, 1e-3, 5e-3

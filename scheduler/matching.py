@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .errors import RecipeError, SigmaRangeError, UnknownNameError
+from .fingerprint.kinship import OTHER, QUANTISED, SAME, Kinship, kinship
 from .keys import Key, differences, range_words, same_noise, same_range
-from .kinship import OTHER, QUANTISED, SAME, Kinship, kinship
 from .record import Record
 
 EXACT, NEAREST = "exact", "nearest"

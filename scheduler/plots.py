@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from . import verdicts
 from .errors import RecipeError
+from .evidence import verdicts
+from .evidence.verdicts import DEFAULT_STOCK
 from .files import PathLike
 from .plot_style import COLOURS, FAINT, INK, MARKERS, SOFT, bare, head, new_figure, plain_axes, readable_log, save, settle, whole_steps
 from .record import Recipe, Record
 from .sigmas import STOCK, stock_schedule, table_for
-from .verdicts import DEFAULT_STOCK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -16,8 +16,8 @@ import torch
 from .coefficients import MOST_COEFFICIENT, PAST, step_weights
 from .denoiser import start_state
 from .errors import DenoiserError
-from .linear_rules import combine
 from .offsets import ask
+from .samplers.linear_rules import combine
 from .walk import TrajectorySet, Walk
 
 NUDGE = 3e-3

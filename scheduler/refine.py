@@ -17,7 +17,7 @@ from .denoiser import Checked, start_state
 from .errors import BudgetError, DenoiserError
 from .offsets import bounded_offset, with_offsets
 from .samplers import model_calls, sample
-from .validity import check_schedule
+from .sigmas.validity import check_schedule
 from .walk import TrajectorySet
 
 CAP = 3.0  # neighbouring steps in log sigma differ by this factor at most: uni_pc and dpmpp_2m explode on uneven ones

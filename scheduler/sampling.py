@@ -11,11 +11,11 @@ import torch
 from .coefficients import PAST, step_weights
 from .denoiser import Denoiser, checked, start_state
 from .errors import RecipeError
-from .linear_rules import combine
 from .offsets import ask, with_offsets
 from .record import Recipe
 from .samplers import Callback, sample
-from .validity import check_schedule
+from .samplers.linear_rules import combine
+from .sigmas.validity import check_schedule
 
 
 def run_recipe(

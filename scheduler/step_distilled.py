@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .files import PathLike
-from .sketch import diffusion_names
-from .tensor_file import open_safetensors
+from .fingerprint.sketch import diffusion_names
+from .fingerprint.tensor_file import open_safetensors
 
 # Of a file's metadata only what names the model counts: descriptions also mention other models.
 TITLES = ("modelspec.title", "ss_output_name", "name", "title")

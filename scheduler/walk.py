@@ -15,7 +15,7 @@ import torch
 from .coefficients import PAST, Step, error_of, fit_step
 from .denoiser import Checked
 from .gram import interpolation
-from .linear_rules import LINEAR, combine
+from .samplers.linear_rules import LINEAR, combine
 
 Asker = Callable[[Checked, torch.Tensor, float, float], torch.Tensor]  # (model, x, sigma, offset) -> D
 Offer = Callable[[float, float, float], float]  # (sigma, s_next, share of the usual guess) -> an offset that the model's range allows

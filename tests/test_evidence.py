@@ -11,10 +11,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler import evidence, evidence_plan, verdicts
+from scheduler import evidence
 from scheduler.denoiser import start_state
 from scheduler.dynamic_programming import schedules_from
 from scheduler.errors import DenoiserError, Stopped
+from scheduler.evidence import plan as evidence_plan
+from scheduler.evidence import verdicts
 from scheduler.record import Conditions, Model, Recipe, Record, now
 from scheduler.samplers import sample
 from scheduler.sigmas import log_snr_grid, table_for

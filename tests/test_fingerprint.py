@@ -16,10 +16,10 @@ from safetensors.torch import save_file
 
 from scheduler.errors import CheckpointError
 from scheduler.fingerprint import Fingerprint, file_hash, fingerprint_file, fingerprint_tensors
-from scheduler.kinship import OTHER, QUANTISED, RELATED, SAME, kinship
-from scheduler.number_formats import coarsest, decoded
-from scheduler.sketch import MATRICES, VECTORS, chosen, diffusion_names
-from scheduler.tensor_file import open_safetensors
+from scheduler.fingerprint.kinship import OTHER, QUANTISED, RELATED, SAME, kinship
+from scheduler.fingerprint.number_formats import coarsest, decoded
+from scheduler.fingerprint.sketch import MATRICES, VECTORS, chosen, diffusion_names
+from scheduler.fingerprint.tensor_file import open_safetensors
 from tests.weights import cast, prefixed, weights
 
 posix = pytest.mark.skipif(os.name == "nt", reason="needs a POSIX file system")

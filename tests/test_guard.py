@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as arrays
 from scheduler.dynamic_programming import node_weights, pair_costs, step_costs
 from scheduler.gram import with_sigmas
 from scheduler.guard import MARGIN, SEEN_MARGIN, best_of, ranked, wins
-from scheduler.linear_rules import LINEAR
+from scheduler.samplers.linear_rules import LINEAR
 from scheduler.sigmas import baselines, flow_table, log_snr_grid, sd_table
 from scheduler.teacher import record_teacher
 from tests.mixture import small_mixture, unit_noise

@@ -7,8 +7,8 @@ import pytest
 
 from scheduler.errors import RecipeError, UnknownNameError
 from scheduler.presets import PRESETS, preset, preset_recipe
-from scheduler.published import published_schedule
 from scheduler.sigmas import sd_table
+from scheduler.sigmas.published import published_schedule
 
 WANTED = {
     "sdxl-turbo": {1: [999], 2: [999, 499], 4: [999, 749, 499, 249]},

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scheduler import record_parser
 from scheduler.errors import OutputError, RecipeError, RecordError
 from scheduler.record import Conditions, Model, Recipe, Record, load_record, now
+from scheduler.record import parser as record_parser
 
 TOP = ["stepdistill", "model", "conditions", "teacher", "recipes", "evidence", "provenance"]
 

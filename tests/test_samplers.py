@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from scheduler.errors import DenoiserError, ScheduleError, StepsError, UnknownNameError
 from scheduler.samplers import LINEAR, SAMPLERS, check_sampler, model_calls, ode_sampler_for, sample
-from scheduler.uni_pc import LAST_SIGMA, _levels, _phi
+from scheduler.samplers.uni_pc import LAST_SIGMA, _levels, _phi
 
 FOLDER = Path(__file__).parent / "golden"
 GOLDEN = json.loads((FOLDER / "stock_samplers.json").read_text(encoding="utf-8"))

@@ -6,19 +6,20 @@ import json
 import os
 import time
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 import torch
 
-from scheduler import store_folder as folders
 from scheduler.errors import OutputError, UnknownNameError
 from scheduler.fingerprint import fingerprint_tensors
 from scheduler.record import load_record
 from scheduler.store import Store
-from scheduler.store_folder import store_folder
-from scheduler.store_index import Index
-from scheduler.store_scan import INDEX
+from scheduler.store import folder as folders
+from scheduler.store.folder import store_folder
+from scheduler.store.index import Index
+from scheduler.store.scan import INDEX
 from tests.weights import asked, cast, record_of, smooth_gram, weights
 
 ROOT = Path(__file__).parent.parent
@@ -159,7 +160,7 @@ def test_a_new_process_starts_from_the_index(store, monkeypatch):
     store.put(record)
     assert store.lookup(asked(record)) and (store.folder / INDEX).exists()
     read = []
-    monkeypatch.setattr("scheduler.store_scan.load_record", lambda path: read.append(path) or load_record(path))
+    monkeypatch.setattr(import_module("scheduler.store.scan"), "load_record", lambda path: read.append(path) or load_record(path))
     assert Store(store.folder).lookup(asked(record)).kind == "exact" and read == []
 
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ..errors import CheckpointError, SigmaRangeError
 from ..files import read_bytes
-from ..noise_table import flow_table, sd_table
+from ..sigmas.noise_table import flow_table, sd_table
 from . import digits
 from .mmdit import HEAD, MMDiT
 from .unet import UNet

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 
-from .. import verdicts
 from ..errors import RecipeError, Stopped, UnknownNameError
+from ..evidence import verdicts
 from ..record import load_record
 from .console import Progress, add_json, command, error_text, names, positive, print_json, step_counts, stoppable, table
 from .models import add_model, asked_model
@@ -59,7 +59,7 @@ def _measured(arguments: argparse.Namespace, asked) -> dict[str, dict[str, dict]
     import torch
 
     from ..distillation import EVIDENCE_SEED, noise_for
-    from ..held_out import HeldOut
+    from ..evidence.held_out import HeldOut
     from ..samplers import model_calls
     from ..sigmas import table_for
 

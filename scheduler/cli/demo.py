@@ -8,8 +8,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from .. import verdicts
 from ..errors import Stopped
+from ..evidence import verdicts
 from ..files import make_folder
 from ..record import Recipe, Record
 from .console import command, error_text, positive_or_zero, say, table
@@ -164,7 +164,7 @@ def picture_rows(record: Record, asked: Asked, seed: int) -> tuple[Sequence, Rec
     import torch
 
     from ..distillation import EVIDENCE_SEED, noise_for
-    from ..held_out import HeldOut
+    from ..evidence.held_out import HeldOut
     from ..sampling import run_recipe
     from ..sigmas import table_for
 

@@ -6,7 +6,7 @@ import argparse
 
 from ..errors import CheckpointError
 from ..fingerprint import file_hash, fingerprint_file
-from ..kinship import kinship
+from ..fingerprint.kinship import kinship
 from ..step_distilled import detect_file
 from .console import add_json, command, print_json, say
 

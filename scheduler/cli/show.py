@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Sequence
 from itertools import groupby
 
-from .. import verdicts
+from ..evidence import verdicts
 from ..record import Recipe, Record, load_record
 from .console import add_json, command, error_text, print_json, table
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from ..errors import OutputError
 from ..files import write_text
 from ..record import load_record
-from ..record_parser import shown_path
-from ..sidecar import read_gram, sidecar_of, write_gram
+from ..record.parser import shown_path
 from ..store import Store
-from ..store_folder import VARIABLE
+from ..store.folder import VARIABLE
+from ..store.sidecar import read_gram, sidecar_of, write_gram
 from .console import add_json, command, print_json, say, table
 
 DESCRIPTION = f"""\

@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 import torch
 
-from .denoiser import Checked
+from ..denoiser import Checked
 from .linear_rules import combine
 
 # The stock sampler stops here instead of at 0, where its log-SNR has no end.

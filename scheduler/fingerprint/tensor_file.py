@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .errors import CheckpointError
-from .files import PathLike
+from ..errors import CheckpointError
+from ..files import PathLike
+from ..record.parser import shown_path
 from .number_formats import ITEM_BYTES, RAW, decoded
-from .record_parser import shown_path
 
 LONGEST_HEADER = 16 << 20  # real ones are below 1 MB
 MOST_TENSORS = 100_000

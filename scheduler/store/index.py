@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from .keys import SAME_MAX, SAME_MIN, Key, frame_bucket, guidance_bucket, resolution_bucket
-from .kinship import QUANTISED, RELATED, SAME
-from .store_scan import Brief, outline, patches_text
+from ..fingerprint.kinship import QUANTISED, RELATED, SAME
+from ..keys import SAME_MAX, SAME_MIN, Key, frame_bucket, guidance_bucket, resolution_bucket
+from .scan import Brief, outline, patches_text
 
 # How far records are from what is asked, for ranking only: what is then said and allowed is judged on the record itself (matching.py).
 KIN_DISTANCE = {SAME: 0.0, QUANTISED: 5.0, RELATED: 50.0}

@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
+from ..denoiser import Checked, Denoiser, checked, start_state
+from ..errors import DenoiserError
+from ..record import Recipe
+from ..samplers import sample
+from ..sampling import run_recipe, stock_sampler
+from ..sigmas import NoiseTable, baselines, log_snr_grid
 from . import verdicts
-from .denoiser import Checked, Denoiser, checked, start_state
-from .errors import DenoiserError
-from .record import Recipe
-from .samplers import sample
-from .sampling import run_recipe, stock_sampler
-from .sigmas import NoiseTable, baselines, log_snr_grid
 
 Finished = Callable[[str, Callable[[], dict]], dict]  # (name, work) -> the result of work, now or of an earlier run
 

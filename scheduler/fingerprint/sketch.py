@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 
-from .checkers import UNPRINTABLE
+from ..record.checkers import UNPRINTABLE
 
 RUN = 4  # values a tensor
 MATRICES = 96

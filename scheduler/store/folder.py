@@ -12,8 +12,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from .errors import OutputError
-from .files import PathLike
+from ..errors import OutputError
+from ..files import PathLike
 
 VARIABLE = "STEPDISTILL_STORE"
 NAME = "stepdistill"

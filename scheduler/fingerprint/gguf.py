@@ -10,10 +10,10 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from .errors import CheckpointError
-from .files import PathLike
+from ..errors import CheckpointError
+from ..files import PathLike
+from ..record.parser import shown_path
 from .number_formats import RAW
-from .record_parser import shown_path
 from .tensor_file import MOST_TENSORS, StoredTensor, TensorFile, mapped
 
 MOST_ENTRIES = 1_000_000

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from .record import Recipe
+from ..record import Recipe
 
 CONFIDENCE = 1.959964  # two-sided 95 % of a normal distribution
 DIGITS = 6

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .record import Recipe
-from .samplers import model_calls
+from ..record import Recipe
+from ..samplers import model_calls
 
 PAIR_SAMPLERS = ("euler", "dpmpp_2m", "uni_pc", "res_multistep", "heun")
 REFERENCE_NODES = (100, 50)

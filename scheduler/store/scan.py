@@ -15,12 +15,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from .checkers import UNPRINTABLE
-from .errors import RecordError, StepDistillError
-from .files import read_bytes, write_text
-from .keys import Key
-from .record import Record, load_record
-from .record_parser import MAX_BYTES
+from ..errors import RecordError, StepDistillError
+from ..files import read_bytes, write_text
+from ..keys import Key
+from ..record import Record, load_record
+from ..record.checkers import UNPRINTABLE
+from ..record.parser import MAX_BYTES
 
 INDEX = Path(".index") / "index.json"
 INDEX_BYTES = 256 << 20
@@ -78,7 +78,7 @@ def brief_of(file: str, stamp: tuple[int, int], record: Record) -> Brief:
 
 def patches_text(key: Key) -> str:
     """The patches of a key as one text, equal for equal ones (up to strengths on a rounding edge)."""
-    from .keys import active
+    from ..keys import active
 
     return "|".join(sorted(f"{patch['name']}@{patch['strength']:.2f}" for patch in active(key.patches)))
 

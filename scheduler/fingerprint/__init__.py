@@ -16,11 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
-from .errors import CheckpointError
-from .files import PathLike
+from ..errors import CheckpointError
+from ..files import PathLike
+from ..record.parser import shown_path
 from .gguf import open_gguf
 from .number_formats import RAW
-from .record_parser import shown_path
 from .sketch import RUN, chosen, diffusion_names, place
 from .tensor_file import TensorFile, mapped, open_safetensors
 

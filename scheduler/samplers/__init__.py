@@ -10,11 +10,11 @@ from itertools import pairwise
 import numpy as np
 import torch
 
-from .denoiser import Checked, Denoiser, checked
-from .errors import UnknownNameError
+from ..denoiser import Checked, Denoiser, checked
+from ..errors import UnknownNameError
+from ..sigmas.validity import check_schedule, check_steps
 from .linear_rules import LINEAR, LinearRule, combine
 from .uni_pc import sample_uni_pc
-from .validity import check_schedule, check_steps
 
 __all__ = ["LINEAR", "SAMPLERS", "LinearRule", "check_sampler", "model_calls", "ode_sampler_for", "sample", "sample_linear"]
 

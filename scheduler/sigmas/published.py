@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .errors import UnknownNameError
+from ..errors import UnknownNameError
 from .noise_table import SD_RANGE, NoiseTable, near
 from .validity import check_steps
 

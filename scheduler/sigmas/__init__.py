@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .denoiser import half_log_snr, sigma_at
-from .errors import SigmaRangeError, UnknownNameError
+from ..denoiser import half_log_snr, sigma_at
+from ..errors import SigmaRangeError, UnknownNameError
 from .noise_table import NoiseTable, check_range, edm_table, flow_table, flux_table, sd_table, table_for
 from .published import PUBLISHED, published_for, published_schedule
 from .validity import check_schedule, check_steps, strictly_decreasing, truncate

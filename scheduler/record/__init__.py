@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from itertools import groupby
 
-from . import record_parser
-from .errors import RecipeError
-from .files import PathLike, write_text
+from ..errors import RecipeError
+from ..files import PathLike, write_text
+from . import parser as record_parser
 
 SAME_START = 1e-5  # relative; hosts keep sigmas in float32
 
@@ -143,7 +143,7 @@ class Record:
         `denoise(x, sigma) -> x0` as in denoiser.py; offsets are used where the recipe has them. Raises RecipeError and
         DenoiserError.
         """
-        from .sampling import run_recipe  # here, so that reading a record does not import torch
+        from ..sampling import run_recipe  # here, so that reading a record does not import torch
 
         return run_recipe(denoise, noise, self.recipe(sampler, steps, start_sigma, offsets), self.model.parametrisation)
 

@@ -7,7 +7,7 @@ import operator
 import numpy as np
 import torch
 
-from .errors import ScheduleError, SigmaRangeError, StepsError
+from ..errors import ScheduleError, SigmaRangeError, StepsError
 
 
 def check_steps(steps: int, least: int = 1) -> int:

@@ -9,10 +9,10 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from .errors import RecordError, StepDistillError
-from .files import PathLike, read_bytes, write_bytes
-from .record import Recipe
-from .record_parser import shown_path
+from ..errors import RecordError, StepDistillError
+from ..files import PathLike, read_bytes, write_bytes
+from ..record import Recipe
+from ..record.parser import shown_path
 
 MOST_BYTES = 64 << 20  # a teacher of 1,400 nodes; the usual ones are below 1 MB
 NOT_MEASURED = "solved again from the recorded teacher, without a model call; not measured"
@@ -37,8 +37,8 @@ def read_gram(path: PathLike):
 
 
 def _checked(arrays: dict[str, np.ndarray]):
-    from .gram import Gram  # here, so that looking a record up does not import torch
-    from .validity import check_schedule
+    from ..gram import Gram  # here, so that looking a record up does not import torch
+    from ..sigmas.validity import check_schedule
 
     sigmas, products, spread = (arrays[name] for name in ("sigmas", "products", "spread"))
     count, samples = len(sigmas), float(arrays["samples"].sum())
@@ -57,8 +57,8 @@ def solved(gram, sampler: str, steps: int, start_sigma: float | None = None, sig
     sigma_min: the least sigma that the model can be asked at, where that is above the teacher's. Raises UnknownNameError for other
     samplers, SigmaRangeError for a start above the teacher's, StepsError.
     """
-    from .dynamic_programming import schedules_from
-    from .gram import with_sigmas
+    from ..dynamic_programming import schedules_from
+    from ..gram import with_sigmas
 
     start = float(gram.sigmas[0] if start_sigma is None else start_sigma)
     if math.isclose(start, gram.sigmas[0], rel_tol=1e-5):

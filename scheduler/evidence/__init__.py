@@ -7,9 +7,13 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from ..denoiser import Denoiser
+from ..record import SAME_START, Recipe
+from ..samplers import model_calls
+from ..sigmas import NoiseTable, baselines
 from . import verdicts
-from .denoiser import Denoiser
-from .evidence_plan import (
+from .held_out import Finished, HeldOut
+from .plan import (
     LONGER_SCHEDULES,
     STOCK_SCHEDULES,
     EvidencePlan,
@@ -21,10 +25,6 @@ from .evidence_plan import (
     plan_evidence,
     stock_cells,
 )
-from .held_out import Finished, HeldOut
-from .record import SAME_START, Recipe
-from .samplers import model_calls
-from .sigmas import NoiseTable, baselines
 
 Curve = dict[int, float | None]
 MOST_DIFFERENT = 0.1

@@ -11,10 +11,10 @@ from collections import Counter
 from collections.abc import Callable
 from itertools import accumulate
 
+from ..errors import RecordError
+from ..files import PathLike, read_bytes
 from .checkers import Misfit, shown
-from .errors import RecordError
-from .files import PathLike, read_bytes
-from .record_schema import check_record
+from .schema import check_record
 
 VERSION = 1
 MAX_BYTES = 4_000_000

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from .fingerprint import Fingerprint
+from . import Fingerprint
 from .number_formats import ABSOLUTE, EIGHT_BITS, RAW, RELATIVE, coarsest
 from .sketch import RUN
 

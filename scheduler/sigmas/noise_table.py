@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .denoiser import check_parametrisation
-from .errors import SigmaRangeError
+from ..denoiser import check_parametrisation
+from ..errors import SigmaRangeError
 
 SD_RANGE = (0.029167158, 14.614641)
 

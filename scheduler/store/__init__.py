@@ -14,17 +14,17 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from .errors import OutputError, RecipeError, RecordError, UnknownNameError
-from .files import PathLike, make_folder, write_text
-from .fingerprint import Fingerprint
-from .keys import Key
-from .kinship import OTHER, SAME, kinship
-from .matching import EXACT, Match, judged
-from .record import Recipe, Record, load_record
+from ..errors import OutputError, RecipeError, RecordError, UnknownNameError
+from ..files import PathLike, make_folder, write_text
+from ..fingerprint import Fingerprint
+from ..fingerprint.kinship import OTHER, SAME, kinship
+from ..keys import Key
+from ..matching import EXACT, Match, judged
+from ..record import Recipe, Record, load_record
+from .folder import store_folder
+from .index import Index
+from .scan import Brief, Scan, revision, save_briefs, saved_briefs, scan
 from .sidecar import read_gram, sidecar_of, solved, write_gram
-from .store_folder import store_folder
-from .store_index import Index
-from .store_scan import Brief, Scan, revision, save_briefs, saved_briefs, scan
 
 MOST_RECORDS = 20_000
 MOST_BYTES = 2 << 30
