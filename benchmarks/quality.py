@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import tempfile
 import time
 from pathlib import Path
@@ -58,7 +59,7 @@ def measure(label: str, preset: str, rows: int, folder: Path | None, seed: int =
 
 def run(of: Subject, samplers, budget: int, seed: int = 0, steps=STEPS, samples: int | None = None) -> tuple[Record, dict]:
     """One distillation on the fitting classes, without evidence: the record, and what it cost."""
-    rows = plan_for(samplers, steps, budget, samples=samples).rows
+    rows = plan_for(samplers, steps, budget, samples=samples, elements=math.prod(of.latent_shape)).rows
     low, high = of.sigma_range
     began = time.perf_counter()
     record = distill(
@@ -97,7 +98,7 @@ def _recipes(trial: Trial, record: Record, samplers, steps: int) -> dict[str, di
 
 def _bench(of: Subject, samplers, budget: int, seed: int) -> tuple[Bench, int]:
     """The workbench that the run had, made again outside its account, to hear what its guard would say without ours; its guard's width."""
-    rows = plan_for(samplers, STEPS, budget).rows
+    rows = plan_for(samplers, STEPS, budget, elements=math.prod(of.latent_shape)).rows
     low, high = of.sigma_range
     job = job_of(of.fitting(rows), of.latent_shape, high, low, of.parametrisation, samplers, STEPS, of.conditions.shift, seed)
     plan = plan_job(job, budget, 0, rows)

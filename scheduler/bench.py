@@ -15,7 +15,7 @@ from .errors import DenoiserError
 from .gram import Gram
 from .job import Job
 from .offsets import ask, guessed_offset, with_offsets
-from .polish import enough_data, polish
+from .polish import polish
 from .refine import refine, refinement_calls
 from .samplers import sample
 from .shelf import Shelf
@@ -76,8 +76,8 @@ class Bench:
         return _walk(np.array(data["sigmas"]), data)
 
     def polished(self, found: Walk) -> Walk:
-        """A fitted walk's coefficients polished against the end point (`polish.py`), where there is enough to fit them to."""
-        if not enough_data(self.sets, len(found.sigmas) - 1) or np.any(found.errors >= EXPLODED):
+        """A fitted walk's coefficients polished against the end point (`polish.py`)."""
+        if np.any(found.errors >= EXPLODED):
             return found
         name = _name("polish", "distilled", found.sigmas, found.offsets, found.coefficients)
         return _walk(found.sigmas, self._shelf.finished(name, lambda: _data(polish(self.sets, found, self.job.parametrisation))))

@@ -12,7 +12,7 @@ from .bench import EXPLODED, Bench, Share
 from .guard import best_of, ranked, wins
 from .job import Job
 from .offsets import usual_offset
-from .plan import BORROWS_OFFSETS, DISTILLED_STOCK, REFINED_TOGETHER, WITH_OFFSETS, Plan
+from .plan import BORROWS_OFFSETS, DISTILLED_STOCK, REFINED_TOGETHER, WITH_OFFSETS, Plan, guards_for
 from .record import Recipe
 from .samplers.linear_rules import LINEAR
 from .walk import Walk
@@ -69,7 +69,7 @@ def _offsets_win(bench: Bench, offset: Found, mine: Found, plain: dict[int, Foun
 
 def _plain_anchor(bench: Bench, plan: Plan, sampler: str, steps: int) -> Found:
     """The better of our schedule and the best-ranked stock one, no offsets."""
-    stock = _best_stock(bench, sampler, steps, plan.effort.guards)
+    stock = _best_stock(bench, sampler, steps, guards_for(plan.effort, sampler))
     sigmas = bench.schedule(sampler if sampler in LINEAR else "dpmpp_2m", steps)
     ours = Found("ours", sigmas, bench.rollout(sampler, sigmas))
     refined = plan.effort.refinements > 0 and sampler not in (*WITH_OFFSETS, "heun")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -95,7 +96,8 @@ def plan_job(job: Job, budget: int, evidence_budget: int | None, samples: int | 
     if evidence_budget is None:
         evidence_budget = evidence.default_budget(job.samplers, job.steps, EVIDENCE_ROWS)
     checked_budget(evidence_budget, "evidence budget")
-    return plan_for(job.samplers, job.steps, checked_budget(budget), len(job.denoisers), checked_samples(samples), evidence_budget)
+    sizes = {"sets": len(job.denoisers), "samples": checked_samples(samples), "elements": math.prod(job.latent_shape)}
+    return plan_for(job.samplers, job.steps, checked_budget(budget), evidence=evidence_budget, **sizes)
 
 
 def noise_for(shape: Sequence[int], rows: int, seed: int, device: torch.device) -> torch.Tensor:

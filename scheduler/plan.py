@@ -7,13 +7,13 @@ borrow their neighbours' query offsets, and `distilled` is still fitted at each.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .coefficients import PAST
 from .errors import BudgetError, UnknownNameError
-from .polish import polish_calls
+from .polish import most_polished, polish_calls
 from .refine import refinement_calls
-from .samplers import model_calls
+from .samplers import LINEAR, model_calls
 
 QUALITY = {"quick": 1000, "standard": 4000, "thorough": 16000}  # for N = 4..12 and three samplers together
 REFERENCE_STEPS, REFERENCE_SAMPLERS = sum(range(4, 13)), 3
@@ -92,14 +92,21 @@ def budget_for(quality: str, samplers: Sequence[str], steps: Sequence[int]) -> i
 
 
 def plan_for(
-    samplers: Sequence[str], steps: Sequence[int], budget: int, sets: int = 1, samples: int | None = None, evidence: int = 0
+    samplers: Sequence[str],
+    steps: Sequence[int],
+    budget: int,
+    sets: int = 1,
+    samples: int | None = None,
+    evidence: int = 0,
+    elements: int = 1 << 16,
 ) -> Plan:
-    """The best effort that the budget allows; steps ascend. Raises BudgetError, naming the least that works."""
+    """The best effort that the budget allows; steps ascend; elements: of one latent. Raises BudgetError, naming the least that works."""
     needed = []
     for effort in EFFORTS:
-        anchors = anchors_of(steps, effort.anchor_ratio)
+        anchors, least = anchors_of(steps, effort.anchor_ratio), samples or -(-effort.least_rows // sets)
+        effort = replace(effort, polish_to=min(effort.polish_to, most_polished(least * sets * elements)))
         costs = _costs(effort, samplers, steps, anchors)
-        a_row, least = sets * sum(costs.values()), samples or -(-effort.least_rows // sets)
+        a_row = sets * sum(costs.values())
         rows = samples or min(budget // a_row, -(-MOST_ROWS // sets))
         needed.append(least * a_row)
         if needed[-1] <= budget:
@@ -136,7 +143,7 @@ def _sampler_calls(effort: Effort, sampler: str, samplers: Sequence[str], steps:
         return fits + (sum(guarded) * run + polished if anchor else 0)
     if not anchor and effort.between < 2:
         return 0
-    plain = run * (effort.guards + 1) if anchor else 0
+    plain = run * (guards_for(effort, sampler) + 1) if anchor else 0
     if anchor and effort.refinements and sampler not in ("euler", "heun"):
         plain += refinement_calls(sampler, steps, effort.refinements, offsets=sampler in REFINED_TOGETHER)
     if sampler in WITH_OFFSETS:
@@ -145,6 +152,11 @@ def _sampler_calls(effort: Effort, sampler: str, samplers: Sequence[str], steps:
         shared = anchor and BORROWS_OFFSETS[sampler] in samplers  # between anchors the shares, and so the walks, may differ
         return plain + (run + 1) * (effort.schedules if anchor else 1) + (0 if shared else fits)
     return plain
+
+
+def guards_for(effort: Effort, sampler: str) -> int:
+    """Stock schedules that the guard runs: more for samplers whose steps the inner products can only rank as another's."""
+    return effort.guards if sampler in LINEAR or effort.tries < 3 else max(effort.guards, 3)
 
 
 def _left_out(effort: Effort, steps: Sequence[int], anchors: Sequence[int], rows: int) -> tuple[str, ...]:

@@ -24,7 +24,8 @@ NUDGE = 3e-3
 UNIT = 0.05  # a change of a coefficient that is damped like any other parameter's unit
 DAMPING = 1e-2
 TRIALS = 2
-LEAST_DATA = 32  # latent elements of all fit rows, for each coefficient
+LEAST_DATA = 32  # latent elements of all rows, for each coefficient
+MOST_STEPS = 100
 
 
 def polish_calls(steps: int) -> int:
@@ -32,10 +33,10 @@ def polish_calls(steps: int) -> int:
     return (1 + TRIALS) * (steps - 1) + 1 + sum(len(_free(k)) * (steps - 1 - k) for k in range(steps))
 
 
-def enough_data(sets: Sequence[TrajectorySet], steps: int) -> bool:
-    """Whether the fit rows hold enough numbers for the coefficients of so many steps."""
-    data = sum(int(each.fit_rows.sum()) * each.noise[0].numel() for each in sets)
-    return data >= LEAST_DATA * sum(len(_free(k)) for k in range(steps))
+def most_polished(data: int) -> int:
+    """The most steps whose coefficients this many latent elements (of all rows together) are enough for."""
+    counts = np.cumsum([len(_free(k)) for k in range(MOST_STEPS)])
+    return int((LEAST_DATA * counts <= data).sum())
 
 
 def polish(sets: Sequence[TrajectorySet], found: Walk, parametrisation: str) -> Walk:

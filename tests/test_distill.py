@@ -107,7 +107,7 @@ def test_calls_never_exceed_the_plan(parametrisation, samplers, steps, extra, se
 def test_every_effort_keeps_to_its_plan(parametrisation, effort):
     model, plans, budget = Counted(small_mixture(parametrisation)), [], 200
     samplers, steps = ("uni_pc", "euler", "distilled"), (2, 3, 4, 5, 6, 7)
-    while not plans or plans[-1].effort != effort:
+    while not plans or plans[-1].effort.name != effort.name:
         budget = int(budget * 1.15)
         plans += [found for found in [_plan(parametrisation, samplers, steps, budget)] if found]
     record = run(parametrisation, model, samplers=samplers, steps=steps, budget=budget)

@@ -11,7 +11,7 @@ import torch
 from scheduler.denoiser import Checked
 from scheduler.dynamic_programming import schedules_from
 from scheduler.offsets import ask, guessed_offset
-from scheduler.polish import enough_data, polish, polish_calls
+from scheduler.polish import LEAST_DATA, most_polished, polish, polish_calls
 from scheduler.sampling import sample_distilled
 from scheduler.sigmas import log_snr_grid
 from scheduler.teacher import record_teacher
@@ -66,9 +66,8 @@ def test_several_sets_are_polished_together(case):
     assert apart.coefficients == pytest.approx(together.coefficients, abs=2e-3)
 
 
-def test_enough_data_counts_elements_of_fit_rows_for_each_coefficient(case):
-    of, _, _ = case
-    assert enough_data([of], 1) and not enough_data([of], 5)  # 20 rows of 8 elements: 160 numbers for 2 and for 17 coefficients
+def test_only_so_many_steps_are_polished_as_there_are_numbers_to_fit_to():
+    assert [most_polished(LEAST_DATA * count) for count in (1, 2, 4, 5, 9, 13)] == [0, 1, 1, 2, 3, 4]
 
 
 def test_a_recipe_of_one_step():
