@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from .adams import adams3_rule
-from .denoiser import Checked, Denoiser, checked, start_state
+from .denoiser import Denoiser, Reporting, start_state
 from .errors import UnknownNameError
 from .gram import Gram, gram_of
 from .samplers import sample, sample_linear
@@ -60,7 +60,7 @@ def record_teacher(
     if solver not in SOLVERS:
         raise UnknownNameError(f"Teacher solver {solver!r} is unknown; use one of: {', '.join(SOLVERS)}.")
     sigmas = check_schedule(grid)
-    model = _Reporting(denoise, on_call)
+    model = Reporting(denoise, on_call)
     recorder = _Recorder(noise, len(sigmas) - 1, keep_states, elements)
     start = start_state(noise, float(sigmas[0]), parametrisation)
     if solver == "adams3":
@@ -69,21 +69,6 @@ def record_teacher(
         end = sample(model, start, sigmas, solver, callback=recorder.step)
     recorder.finish(end)
     return Teacher(sigmas, gram_of(sigmas, recorder.vectors), *recorder.kept(), end, model.calls)
-
-
-class _Reporting(Checked):
-    """A checked denoiser that counts its own calls from 0 and tells a listener after each."""
-
-    def __init__(self, denoise: Denoiser, on_call: Callable[[int], None] | None):
-        super().__init__(checked(denoise))
-        self.on_call = on_call
-
-    def __call__(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
-        denoised = self.denoise(x, sigma)
-        self.calls += x.shape[0]
-        if self.on_call is not None:
-            self.on_call(self.calls)
-        return denoised
 
 
 class _Recorder:

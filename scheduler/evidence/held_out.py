@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
-from ..denoiser import Checked, Denoiser, checked, start_state
+from ..denoiser import Denoiser, Reporting, start_state
 from ..errors import DenoiserError
 from ..record import Recipe
 from ..samplers import sample
@@ -38,7 +38,7 @@ class HeldOut:
         on_call: Callable[[int], None] | None = None,
         finished: Finished | None = None,
     ):
-        self.model, self.noise, self.table, self.parametrisation = _Counted(denoise, on_call), noise, table, parametrisation
+        self.model, self.noise, self.table, self.parametrisation = Reporting(denoise, on_call), noise, table, parametrisation
         self.sigma_min, self.sigma_max = sigma_range
         self._runs: dict[tuple[str, tuple[float, ...]], np.ndarray] = {}
         self._finished = finished or (lambda name, work: work())
@@ -105,18 +105,3 @@ class HeldOut:
 
 def _key(sampler: str, sigmas: Sequence[float]) -> tuple[str, tuple[float, ...]]:
     return sampler, tuple(float(sigma) for sigma in sigmas)
-
-
-class _Counted(Checked):
-    """A checked denoiser that counts its own calls from 0 and tells a listener after each."""
-
-    def __init__(self, denoise: Denoiser, on_call: Callable[[int], None] | None):
-        super().__init__(checked(denoise))
-        self.on_call = on_call
-
-    def __call__(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
-        denoised = self.denoise(x, sigma)
-        self.calls += x.shape[0]
-        if self.on_call is not None:
-            self.on_call(self.calls)
-        return denoised
