@@ -52,7 +52,7 @@ def _stock(bench: Bench, plan: Plan, sampler: str, steps: Sequence[int]) -> list
         mine, offset = plain.get(n), shifted.get(n)
         if mine is None:
             below, above = _neighbours(plan.anchors, n)
-            mine = _plain_between(bench, sampler, plain[below], n)
+            mine = _plain_between(bench, sampler, plain[below], plain[above], n)
             if plan.effort.between > 1 and shifted[below] is not None:
                 offset = _shifted(bench, plan, sampler, n, share_between(bench.job, shifted[below], shifted[above], n))
         found.append(mine)
@@ -72,11 +72,10 @@ def _plain_anchor(bench: Bench, plan: Plan, sampler: str, steps: int) -> Found:
     stock = _best_stock(bench, sampler, steps, guards_for(plan.effort, sampler))
     sigmas = bench.schedule(sampler if sampler in LINEAR else "dpmpp_2m", steps)
     ours = Found("ours", sigmas, bench.rollout(sampler, sigmas))
-    refined = plan.effort.refinements > 0 and sampler not in (*WITH_OFFSETS, "heun")
-    if refined:
+    if plan.effort.refinements and sampler not in (*WITH_OFFSETS, "heun"):
         better = bench.refined(sampler, min(ours, stock, key=lambda each: each.errors.mean()).sigmas, plan.effort.refinements)
         ours = Found("ours", better.sigmas, better.errors)
-    return ours if wins(ours.errors, stock.errors, bench.unseen, fitted=refined) else stock
+    return ours if wins(ours.errors, stock.errors, bench.unseen) else stock
 
 
 def _best_stock(bench: Bench, sampler: str, steps: int, count: int) -> Found:
@@ -107,12 +106,12 @@ def _shifted(bench: Bench, plan: Plan, sampler: str, steps: int, share: Share | 
     return best
 
 
-def _plain_between(bench: Bench, sampler: str, anchor: Found, steps: int) -> Found:
-    """Between two anchors the lower one's choice holds."""
-    stock = bench.stock_schedules(steps)
-    if anchor.choice in stock:
-        return Found(anchor.choice, stock[anchor.choice])
-    return Found("ours", bench.schedule(sampler if sampler in LINEAR else "dpmpp_2m", steps))
+def _plain_between(bench: Bench, sampler: str, below: Found, above: Found, steps: int) -> Found:
+    """Between two fitted step counts: ours where both chose it, else the stock schedule that one of them chose."""
+    chosen = above if below.choice == "ours" else below
+    if chosen.choice == "ours":
+        return Found("ours", bench.schedule(sampler if sampler in LINEAR else "dpmpp_2m", steps))
+    return Found(chosen.choice, bench.stock_schedules(steps)[chosen.choice])
 
 
 def _distilled(bench: Bench, plan: Plan, sampler: str, steps: Sequence[int]) -> list[Found]:

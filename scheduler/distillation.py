@@ -57,7 +57,7 @@ def distill(
     denoise: callable(x (B, ...), sigma (B,)) -> x0, or a sequence of them, each with a trajectory set of its own (several prompts).
     latent_shape: one sample's. sigma_max, sigma_min: the model's range; schedules start at sigma_max and end at 0. parametrisation:
     "flow" or "ve". budget: most model calls (one evaluation for one sample) for teacher, fits and guard together; evidence_budget: the
-    same for the evidence (0: none; None: a default, stated in the plan). conditions: what the record says of cfg, prompts, patches, and
+    same for the evidence (0: none; None: at most as much again as budget). conditions: what the record says of cfg, prompts, patches, and
     the table's shift. evidence_denoise: the same model under held-out conditioning. samples: rows per trajectory set (None: as many as
     the budget allows). progress(done, planned, phase) follows every model call; should_stop() is asked before and after each; resume: a
     folder that keeps finished parts for the next run; on_plan hears the plan before anything runs, on_gram the
@@ -94,7 +94,7 @@ def distill(
 def plan_job(job: Job, budget: int, evidence_budget: int | None, samples: int | None) -> Plan:
     """The plan of a job; raises BudgetError."""
     if evidence_budget is None:
-        evidence_budget = evidence.default_budget(job.samplers, job.steps, EVIDENCE_ROWS)
+        evidence_budget = min(evidence.default_budget(job.samplers, job.steps, EVIDENCE_ROWS), budget)
     checked_budget(evidence_budget, "evidence budget")
     sizes = {"sets": len(job.denoisers), "samples": checked_samples(samples), "elements": math.prod(job.latent_shape)}
     return plan_for(job.samplers, job.steps, checked_budget(budget), evidence=evidence_budget, **sizes)

@@ -46,4 +46,4 @@ class OutputError(StepDistillError):
 
 
 class Stopped(StepDistillError):
-    """The user asked to stop; what was finished is kept where a resume file was given."""
+    """The user asked to stop; what was finished is kept where a resume folder was given."""

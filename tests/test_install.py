@@ -251,7 +251,9 @@ def test_ctrl_c(child, whole_group, last):
 
 
 def runner(child: str) -> str:
-    return f"import sys, install; install.PATIENCE = 0.3; sys.exit(install.run([sys.executable, '-c', {child!r}]))"
+    # A suite started in the background hands SIGINT down as ignored, and children inherit that.
+    heed = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    return f"{heed}; import sys, install; install.PATIENCE = 0.3; sys.exit(install.run([sys.executable, '-c', {child!r}]))"
 
 
 # --- the lists ------------------------------------------------------------------------------------------------------

@@ -46,6 +46,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _said(str(stop), INTERRUPTED if getattr(stop, "by_keyboard", False) else STOPPED)
     except StepDistillError as problem:
         return _said(str(problem), MISTAKE)
+    except ModuleNotFoundError as missing:
+        if (missing.name or "").split(".")[0] not in ("torch", "numpy", "safetensors", "matplotlib", "tqdm", "sklearn"):
+            raise
+        advice = "run `python install.py --demo` once, and then use the Python in its .venv"
+        return _said(f"this Python ({sys.executable}) has no {missing.name}: {advice}.", MISTAKE)
     except BrokenPipeError:  # the reader of our output has gone, as `| head` does
         _silence_stdout()
         return OK

@@ -99,15 +99,22 @@ def _planned(arguments: argparse.Namespace, asked, noise_table) -> dict[tuple[st
         if unknown:
             raise UnknownNameError(f"Schedule {unknown[0]!r} is unknown for this model; use some of: {', '.join(known)}.")
         runs |= {(sampler, name, steps): known[name] for sampler in arguments.samplers for name in arguments.schedules or known}
-    for recipe in _recipes(arguments):
+    for recipe in _recipes(arguments, asked):
         runs[recipe.sampler, "recipe", recipe.steps] = recipe.sigmas
     return runs
 
 
-def _recipes(arguments: argparse.Namespace) -> list:
+def _recipes(arguments: argparse.Namespace, asked) -> list:
     if not arguments.record:
         return []
-    wanted = [recipe for recipe in load_record(arguments.record).recipes if recipe.offsets is None and recipe.coefficients is None]
+    record = load_record(arguments.record)
+    made_for, here = ((of.parametrisation, of.sigma_max) for of in (record.model, asked))
+    if made_for[0] != here[0] or abs(made_for[1] / here[1] - 1) > 0.01:
+        raise RecipeError(
+            f"The record is for a {made_for[0]} model that starts at sigma {made_for[1]:g}, and {asked.name} is a {here[0]} model "
+            f"that starts at {here[1]:g}; compare it on a model of its own kind."
+        )
+    wanted = [recipe for recipe in record.recipes if recipe.offsets is None and recipe.coefficients is None]
     found = [recipe for recipe in wanted if recipe.sampler in arguments.samplers and recipe.steps in arguments.steps]
     if not found:
         raise RecipeError(

@@ -129,10 +129,13 @@ def recommendation(recipes: Sequence[Recipe], curves: Mapping[str, Mapping[int, 
     measured = [recipe for recipe in recipes if recipe.evidence.get("rms") is not None and recipe.evidence.get("best_stock")]
     if not measured:
         return "Nothing was measured, so nothing is recommended."
-    best = min(curves, key=lambda key: _mean_log(curves[key]))
+    shared = set.intersection(*(set(curve) for curve in curves.values()))
+    best = min(curves, key=lambda key: _mean_log({n: error for n, error in curves[key].items() if n in shared or not shared}))
     steps = knees.get(best) or max(curves[best])
+    least = min(recipe.evidence["rms"] for recipe in measured if recipe.steps <= steps)
+    steps = min(recipe.steps for recipe in measured if recipe.evidence["rms"] == least)
     there = [recipe for recipe in measured if recipe.steps == steps] or measured
-    return " ".join([_advice(there, knees.get(best) is not None), *(_tally(key, measured) for key in curves)])[:1800]
+    return " ".join([_advice(there, knees.get(best) == steps), *(_tally(key, measured) for key in curves)])[:1800]
 
 
 def _advice(there: Sequence[Recipe], at_knee: bool) -> str:
