@@ -295,3 +295,20 @@ def test_the_demos_sentences(record_file):
     record = load_record(record_file)
     assert "keep stock" in demo.headline(Record(record.model, record.conditions, None, [], {}, record.provenance))
     assert demo.headline(record).startswith("Your 6 steps match stock's 11: euler")
+
+
+def test_compare_refuses_a_record_of_another_kind_of_model(tmp_path, capsys):
+    record = tmp_path / "flow.json"
+    make = ["distill", "flow", "--steps", "2", "--samplers", "euler", "--quality", "quick", "--evidence-budget", "0", "--quiet"]
+    assert cli.main([*make, "-o", str(record)]) == 0
+    assert cli.main(["compare", "eps", "--steps", "2", "--samplers", "euler", "--record", str(record)]) == 1
+    assert "of its own kind" in capsys.readouterr().err
+
+
+def test_a_missing_package_gets_a_sentence_that_says_what_to_do(monkeypatch, capsys):
+    def lacking(arguments):
+        raise ModuleNotFoundError("No module named 'torch'", name="torch")
+
+    monkeypatch.setattr("scheduler.cli.show.run", lacking)
+    assert cli.main(["show", "any.json"]) == 1
+    assert "install.py --demo" in capsys.readouterr().err
