@@ -39,7 +39,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({"sampler": recipe.sampler, "steps": recipe.steps, "choice": recipe.choice, "text": text, "sigmas": list(recipe.sigmas)})
         return 0
-    origin = "distilled" if recipe.choice == "ours" else f"stock won here: {recipe.choice}"
+    origin = {"ours": "distilled", "published": "a published schedule"}.get(recipe.choice, f"stock won here: {recipe.choice}")
+    origin += f"; {recipe.evidence['verdict'].rstrip('.')}" if recipe.evidence.get("verdict") else ""
     say(f"{recipe.sampler}, {recipe.steps} steps ({origin}); paste the line into ManualSigmas and use the sampler {recipe.sampler}:")
     if recipe.sampler == "distilled":
         say("ComfyUI has no sampler of that name without StepDistill; for its own samplers, bake a recipe made for one of them.")
