@@ -70,12 +70,17 @@ def _offsets_win(bench: Bench, offset: Found, mine: Found, plain: dict[int, Foun
 def _plain_anchor(bench: Bench, plan: Plan, sampler: str, steps: int) -> Found:
     """The better of our schedule and the best-ranked stock one, no offsets."""
     stock = _best_stock(bench, sampler, steps, guards_for(plan.effort, sampler))
-    sigmas = bench.schedule(sampler if sampler in LINEAR else "dpmpp_2m", steps)
+    sigmas = _own_schedule(bench, sampler, steps)
     ours = Found("ours", sigmas, bench.rollout(sampler, sigmas))
     if plan.effort.refinements and sampler not in (*WITH_OFFSETS, "heun"):
         better = bench.refined(sampler, min(ours, stock, key=lambda each: each.errors.mean()).sigmas, plan.effort.refinements)
         ours = Found("ours", better.sigmas, better.errors)
     return ours if wins(ours.errors, stock.errors, bench.unseen) else stock
+
+
+def _own_schedule(bench: Bench, sampler: str, steps: int) -> np.ndarray:
+    """The dynamic programme's schedule; samplers that are no linear rule take dpmpp_2m's."""
+    return bench.schedule(sampler if sampler in LINEAR else "dpmpp_2m", steps)
 
 
 def _best_stock(bench: Bench, sampler: str, steps: int, count: int) -> Found:
@@ -110,7 +115,7 @@ def _plain_between(bench: Bench, sampler: str, below: Found, above: Found, steps
     """Between two fitted step counts: ours where both chose it, else the stock schedule that one of them chose."""
     chosen = above if below.choice == "ours" else below
     if chosen.choice == "ours":
-        return Found("ours", bench.schedule(sampler if sampler in LINEAR else "dpmpp_2m", steps))
+        return Found("ours", _own_schedule(bench, sampler, steps))
     return Found(chosen.choice, bench.stock_schedules(steps)[chosen.choice])
 
 

@@ -93,11 +93,12 @@ def distill(
 
 def plan_job(job: Job, budget: int, evidence_budget: int | None, samples: int | None) -> Plan:
     """The plan of a job; raises BudgetError."""
+    budget = checked_budget(budget)
     if evidence_budget is None:
         evidence_budget = min(evidence.default_budget(job.samplers, job.steps, EVIDENCE_ROWS), budget)
     checked_budget(evidence_budget, "evidence budget")
     sizes = {"sets": len(job.denoisers), "samples": checked_samples(samples), "elements": math.prod(job.latent_shape)}
-    return plan_for(job.samplers, job.steps, checked_budget(budget), evidence=evidence_budget, **sizes)
+    return plan_for(job.samplers, job.steps, budget, evidence=evidence_budget, **sizes)
 
 
 def noise_for(shape: Sequence[int], rows: int, seed: int, device: torch.device) -> torch.Tensor:

@@ -39,17 +39,18 @@ def _total_cost(gram: Gram, rule: LinearRule, sigmas: np.ndarray) -> float:
 def wins(ours: np.ndarray, theirs: np.ndarray, unseen: np.ndarray, fitted: bool = True) -> bool:
     """Whether our end errors (rows,) beat theirs, row by row on the same noise.
 
-    The mean log ratio over all rows must lie below log(1 - margin), with the wider margin for a fit that has seen every row, and below 0
-    over the rows that no fit has seen (`unseen`, bool), where there are enough of them to say; the mean error must be lower too (not the
+    The mean log ratio over all rows must lie below log(1 - margin), and below 0 over the rows that no fit has seen (`unseen`, bool); where
+    these are too few to say, the margin is the wider one instead. The mean error must be lower too (not the
     RMS, which a single row gone astray decides). Ours must be finite in every row; where theirs is not it counts as CEILING.
     """
     if not np.isfinite(ours).all():
         return False
     theirs = np.nan_to_num(theirs, nan=CEILING, posinf=CEILING)
     ratio = np.log(np.maximum(ours, FLOOR)) - np.log(np.maximum(theirs, FLOOR))
-    margin = SEEN_MARGIN if fitted and not unseen.any() else MARGIN
+    judged = unseen.sum() >= ENOUGH
+    margin = SEEN_MARGIN if fitted and not judged else MARGIN
     better = ratio.mean() < np.log1p(-margin) and ours.mean() < theirs.mean()
-    return bool(better and (unseen.sum() < ENOUGH or ratio[unseen].mean() < 0))
+    return bool(better and (not judged or ratio[unseen].mean() < 0))
 
 
 def best_of(candidates: Mapping[str, np.ndarray]) -> str:

@@ -14,6 +14,24 @@ settings.register_profile("local", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
+
+
+@pytest.fixture
+def store(tmp_path):
+    """An empty store."""
+    from scheduler.store import Store
+
+    return Store(tmp_path / "store")
+
+
+@pytest.fixture(scope="module")
+def gram():
+    """Inner products of a made-up, smooth teacher."""
+    from tests.weights import smooth_gram
+
+    return smooth_gram()
+
+
 HOSTS = {"comfyui": "COMFYUI_PATH", "webui": "WEBUI_PATH"}
 
 

@@ -20,21 +20,11 @@ from scheduler.store import folder as folders
 from scheduler.store.folder import store_folder
 from scheduler.store.index import Index
 from scheduler.store.scan import INDEX
-from tests.weights import asked, cast, record_of, smooth_gram, weights
+from tests.weights import asked, cast, record_of, weights
 
 ROOT = Path(__file__).parent.parent
 posix = pytest.mark.skipif(os.name == "nt", reason="needs a POSIX file system")
 OWN = weights()
-
-
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "store")
-
-
-@pytest.fixture(scope="module")
-def gram():
-    return smooth_gram()
 
 
 # --- where it is ----------------------------------------------------------------------------------------------------

@@ -19,11 +19,6 @@ posix = pytest.mark.skipif(os.name == "nt", reason="needs a POSIX file system")
 OWN = weights()
 
 
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "store")
-
-
 # --- what does not belong there -------------------------------------------------------------------------------------
 
 

@@ -18,21 +18,10 @@ from scheduler.dynamic_programming import schedules_from
 from scheduler.errors import OutputError, RecipeError, RecordError, SigmaRangeError, UnknownNameError
 from scheduler.keys import Key
 from scheduler.record import load_record
-from scheduler.store import Store
 from scheduler.store.sidecar import read_gram, sidecar_of, solved, write_gram
-from tests.weights import asked, cast, record_of, smooth_gram, weights
+from tests.weights import asked, cast, record_of, weights
 
 OWN = weights()
-
-
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "store")
-
-
-@pytest.fixture(scope="module")
-def gram():
-    return smooth_gram()
 
 
 # --- inner products -------------------------------------------------------------------------------------------------
