@@ -28,9 +28,10 @@ from benchmarks.trial import STOCK_SAMPLERS, Trial, rms
 from scheduler.bench import Bench
 from scheduler.craft import _best_stock
 from scheduler.distillation import _record, distill, plan_job
+from scheduler.effort import DISTILLED_STOCK
 from scheduler.job import job_of
 from scheduler.meter import Meter
-from scheduler.plan import DISTILLED_STOCK, QUALITY, budget_for, plan_for
+from scheduler.plan import QUALITY, budget_for, plan_for
 from scheduler.record import Record
 from scheduler.shelf import Shelf
 

@@ -20,9 +20,8 @@ from .refine import refine, refinement_calls
 from .samplers import sample
 from .shelf import Shelf
 from .sigmas import baselines
-from .walk import TrajectorySet, Walk, fitted, stock, walk
+from .walk import TrajectorySet, Walk, fitted, stock, walk, walk_with
 
-Share = Callable[[float], float]  # sigma -> share of the usual query offset
 EXPLODED = 1e9  # the end error of a row that did not stay finite: no candidate
 SAME_START = 1e-6  # relative: hosts hand a range over in float32
 
@@ -34,6 +33,7 @@ class Bench:
         self.job, self.sets, self.gram, self._shelf = job, sets, gram, shelf
         self.unseen = ~np.concatenate([each.fit_rows for each in sets])
         self._most_steps = most_steps
+        self._ask = partial(ask, parametrisation=job.parametrisation)
         self._schedules: dict[tuple[str, str], dict[int, np.ndarray]] = {}
 
     def schedule(self, sampler: str, steps: int, weights: str = "contraction") -> np.ndarray:
@@ -52,11 +52,16 @@ class Bench:
                 sigmas[0] = job.sigma_max
         return {name: sigmas for name, sigmas in found.items() if sigmas[0] == job.sigma_max}
 
-    def walk(self, sampler: str, sigmas: np.ndarray, tries: int, share: Share | None = None) -> Walk:
-        """A fitted walk of a sampler; with `share`, the first query of two is made at a known share of the usual offset."""
-        known = None if share is None else [share(float(s)) for s in sigmas[:-1]]
-        name = _name("walk", sampler, sigmas, tries, known)
-        return _walk(sigmas, self._shelf.finished(name, lambda: self._walked(sampler, sigmas, tries, share)))
+    def walk(self, sampler: str, sigmas: np.ndarray, tries: int) -> Walk:
+        """A fitted walk of a sampler, with its query offsets searched for."""
+        stepper = fitted if sampler == "distilled" else stock(sampler)
+        given = self.sets, sigmas, self._ask, stepper, self.offset, tries
+        return _walk(sigmas, self._shelf.finished(_name("walk", sampler, sigmas, tries), lambda: self._tried(sigmas, walk, *given)))
+
+    def walk_with(self, sigmas: np.ndarray, offsets: np.ndarray) -> Walk:
+        """The distilled sampler's walk with these query offsets."""
+        name = _name("walk_with", "distilled", sigmas, offsets)
+        return _walk(sigmas, self._shelf.finished(name, lambda: self._tried(sigmas, walk_with, self.sets, sigmas, offsets, self._ask)))
 
     def rollout(self, sampler: str, sigmas: np.ndarray, offsets: np.ndarray | None = None) -> np.ndarray:
         """(rows of all sets,): the end error of a stock sampler on a schedule; EXPLODED where it does not stay finite."""
@@ -64,13 +69,13 @@ class Bench:
         return np.array(self._shelf.finished(name, lambda: {"errors": self._run(sampler, sigmas, offsets).tolist()})["errors"])
 
     def refined(self, sampler: str, sigmas: np.ndarray, iterations: int, offsets: np.ndarray | None = None) -> Walk:
-        """A stock sampler's schedule, and its offsets where given, refined against the end point (`refine.py`)."""
+        """A sampler's schedule, and its offsets where given, refined against the end point (`refine.py`)."""
         calls = refinement_calls(sampler, len(sigmas) - 1, iterations, offsets is not None) * len(self.unseen)
 
         def work() -> dict:
             found = refine(self.sets, sigmas, sampler, self.job.parametrisation, calls, offsets)
             shifts = np.zeros(len(sigmas) - 1) if found.offsets is None else found.offsets
-            return {"sigmas": found.sigmas.tolist()} | _data(Walk(found.sigmas, shifts, None, found.errors))
+            return {"sigmas": found.sigmas.tolist()} | _data(Walk(found.sigmas, shifts, found.coefficients, found.errors))
 
         data = self._shelf.finished(_name("refine", sampler, sigmas, iterations, offsets), work)
         return _walk(np.array(data["sigmas"]), data)
@@ -87,15 +92,12 @@ class Bench:
         job = self.job
         return guessed_offset(sigma, s_next, share, job.sigma_min, job.sigma_max, job.parametrisation)
 
-    def _walked(self, sampler: str, sigmas: np.ndarray, tries: int, share: Share | None) -> dict:
-        stepper = fitted if sampler == "distilled" else stock(sampler)
-        asker = partial(ask, parametrisation=self.job.parametrisation)
+    def _tried(self, sigmas: np.ndarray, experiment: Callable[..., Walk], *given: object) -> dict:
         try:
-            return _data(walk(self.sets, sigmas, asker, stepper, self.offset, tries, share))
+            return _data(experiment(*given))
         except DenoiserError:  # the teacher's queries were answered well: the walk left the model's range
             steps = len(sigmas) - 1
-            coefficients = np.zeros((steps, 4)) if sampler == "distilled" else None
-            return _data(Walk(sigmas, np.zeros(steps), coefficients, np.full(len(self.unseen), EXPLODED)))
+            return _data(Walk(sigmas, np.zeros(steps), np.zeros((steps, 4)), np.full(len(self.unseen), EXPLODED)))
 
     def _run(self, sampler: str, sigmas: np.ndarray, offsets: np.ndarray | None) -> np.ndarray:
         errors = []

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .bench import EXPLODED, Bench, Share
-from .guard import best_of, ranked, wins
-from .job import Job
-from .offsets import usual_offset
-from .plan import BORROWS_OFFSETS, DISTILLED_STOCK, REFINED_TOGETHER, WITH_OFFSETS, Plan, guards_for
+from .bench import EXPLODED, Bench
+from .effort import BORROWS_OFFSETS, DISTILLED_STOCK, WITH_OFFSETS
+from .guard import ranked, wins
+from .plan import Plan
 from .record import Recipe
+from .refine import evened
 from .samplers.linear_rules import LINEAR
+from .transfer import carried_offsets, carried_schedule
 from .walk import Walk
 
 FIT_WEIGHTS = ("contraction", "none")  # node weights of the schedules a fit is tried on, best first
@@ -46,18 +46,14 @@ def craft(bench: Bench, plan: Plan, sampler: str, steps: Sequence[int]) -> list[
 
 def _stock(bench: Bench, plan: Plan, sampler: str, steps: Sequence[int]) -> list[Found]:
     plain = {n: _plain_anchor(bench, plan, sampler, n) for n in plan.anchors}
-    shifted = {n: _shifted(bench, plan, sampler, n) for n in plan.anchors}
-    found = []
+    found, below = [], None
     for n in steps:
-        mine, offset = plain.get(n), shifted.get(n)
-        if mine is None:
-            below, above = _neighbours(plan.anchors, n)
-            mine = _plain_between(bench, sampler, plain[below], plain[above], n)
-            if plan.effort.between > 1 and shifted[below] is not None:
-                offset = _shifted(bench, plan, sampler, n, share_between(bench.job, shifted[below], shifted[above], n))
+        mine = plain.get(n) or _plain_between(bench, sampler, *(plain[each] for each in _neighbours(plan.anchors, n)), n)
+        offset = _shifted(bench, plan, sampler, n, below)
         found.append(mine)
         if offset is not None and _offsets_win(bench, offset, mine, plain):
             found.append(offset)
+        below = offset if n in plan.anchors else below
     return found
 
 
@@ -69,46 +65,56 @@ def _offsets_win(bench: Bench, offset: Found, mine: Found, plain: dict[int, Foun
 
 def _plain_anchor(bench: Bench, plan: Plan, sampler: str, steps: int) -> Found:
     """The better of our schedule and the best-ranked stock one, no offsets."""
-    stock = _best_stock(bench, sampler, steps, guards_for(plan.effort, sampler))
+    stock = _best_stock(bench, sampler, steps, plan.effort.guards_for(sampler))
     sigmas = _own_schedule(bench, sampler, steps)
     ours = Found("ours", sigmas, bench.rollout(sampler, sigmas))
     if plan.effort.refinements and sampler not in (*WITH_OFFSETS, "heun"):
-        better = bench.refined(sampler, min(ours, stock, key=lambda each: each.errors.mean()).sigmas, plan.effort.refinements)
+        better = bench.refined(sampler, min(ours, stock, key=_mean_error).sigmas, plan.effort.refinements)
         ours = Found("ours", better.sigmas, better.errors)
     return ours if wins(ours.errors, stock.errors, bench.unseen) else stock
 
 
 def _own_schedule(bench: Bench, sampler: str, steps: int) -> np.ndarray:
-    """The dynamic programme's schedule; samplers that are no linear rule take dpmpp_2m's."""
-    return bench.schedule(sampler if sampler in LINEAR else "dpmpp_2m", steps)
+    """The dynamic programme's schedule; samplers that are no linear rule take dpmpp_2m's, evened, as they explode on uneven steps."""
+    return bench.schedule(sampler, steps) if sampler in LINEAR else evened(bench.schedule("dpmpp_2m", steps))
 
 
 def _best_stock(bench: Bench, sampler: str, steps: int, count: int) -> Found:
+    """The stock schedule ranked first, unless one of the next clearly beats it when both are run."""
     schedules = bench.stock_schedules(steps)
-    tried = {name: bench.rollout(sampler, schedules[name]) for name in ranked(bench.gram, sampler, schedules)[:count]}
-    name = best_of(tried)
-    return Found(name, schedules[name], tried[name])
+    first, *others = [Found(name, schedules[name]) for name in ranked(bench.gram, sampler, schedules)[:count]]
+    best = replace(first, errors=bench.rollout(sampler, first.sigmas))
+    for other in others:
+        other = replace(other, errors=bench.rollout(sampler, other.sigmas))
+        best = other if wins(other.errors, best.errors, bench.unseen, fitted=False) else best
+    return best
 
 
-def _shifted(bench: Bench, plan: Plan, sampler: str, steps: int, share: Share | None = None) -> Found | None:
-    """Query offsets for a stock sampler: fitted in full, or with two tries, one at those of other step counts (`share`).
-
-    None for a sampler that takes none.
-    """
-    leader = BORROWS_OFFSETS.get(sampler, sampler)
-    if leader not in WITH_OFFSETS:
+def _shifted(bench: Bench, plan: Plan, sampler: str, steps: int, below: Found | None) -> Found | None:
+    """Query offsets for a stock sampler, on a schedule for them; None for a sampler that takes none."""
+    if not plan.effort.shifts(sampler, steps in plan.anchors):
         return None
-    contenders = {}
-    for weights in FIT_WEIGHTS[: plan.effort.schedules if share is None else 1]:
-        sigmas = bench.schedule("distilled", steps, weights)
-        walked = bench.walk(leader, sigmas, plan.effort.tries if share is None else plan.effort.between, share)
-        errors = walked.errors if leader == sampler else bench.rollout(sampler, sigmas, walked.offsets)
-        contenders[weights] = Found("ours", sigmas, errors, walked.offsets)
-    best = contenders[best_of({name: each.errors for name, each in contenders.items()})]
-    if plan.effort.refinements and share is None and sampler in REFINED_TOGETHER:
-        better = bench.refined(sampler, best.sigmas, plan.effort.refinements, best.offsets)
+    if not plan.effort.searched(sampler, plan.anchors, steps):
+        sigmas, offsets = _carried(bench, below, steps)
+        return Found("ours", sigmas, bench.rollout(sampler, sigmas, offsets), offsets)
+    leader, found = BORROWS_OFFSETS.get(sampler, sampler), []
+    for weights in FIT_WEIGHTS[: plan.effort.schedules]:
+        walked = bench.walk(leader, bench.schedule("distilled", steps, weights), plan.effort.tries_for(sampler))
+        errors = walked.errors if leader == sampler else bench.rollout(sampler, walked.sigmas, walked.offsets)
+        found.append(Found("ours", walked.sigmas, errors, walked.offsets))
+    best = min(found, key=_mean_error)
+    iterations = plan.effort.refinements_for(sampler, steps)
+    if iterations:
+        better = bench.refined(sampler, best.sigmas, iterations, best.offsets)
         best = Found("ours", better.sigmas, better.errors, better.offsets)
     return best
+
+
+def _carried(bench: Bench, below: Found, steps: int) -> tuple[np.ndarray, np.ndarray]:
+    """(sigmas, offsets) for more steps than `below` has."""
+    before, here = (bench.schedule("distilled", n) for n in (below.steps, steps))
+    sigmas = carried_schedule(below.sigmas, before, here, bench.job.sigma_min)
+    return sigmas, carried_offsets(bench.job, below.sigmas, below.offsets, sigmas)
 
 
 def _plain_between(bench: Bench, sampler: str, below: Found, above: Found, steps: int) -> Found:
@@ -120,34 +126,38 @@ def _plain_between(bench: Bench, sampler: str, below: Found, above: Found, steps
 
 
 def _distilled(bench: Bench, plan: Plan, sampler: str, steps: Sequence[int]) -> list[Found]:
-    anchors = {n: _fitted_anchor(bench, plan, n) for n in plan.anchors}
-    verdicts = {n: _guarded(bench, plan, ours) for n, ours in anchors.items()}
-    return [verdicts[n] if n in verdicts else _fitted_between(bench, plan, anchors, verdicts, n) for n in steps]
+    fits: dict[int, Found] = {}
+    for n in steps:
+        fits[n] = _fitted(bench, plan, n, fits.get(max(fits, default=0)))
+    verdicts = {n: _guarded(bench, plan, fits[n]) for n in plan.anchors}
+    return [verdicts[n] if n in verdicts else _between(bench, plan, fits[n], verdicts) for n in steps]
 
 
-def _fitted_anchor(bench: Bench, plan: Plan, steps: int) -> Found:
-    schedules = {weights: bench.schedule("distilled", steps, weights) for weights in FIT_WEIGHTS[: plan.effort.schedules]}
-    walks = {weights: bench.walk("distilled", sigmas, plan.effort.tries) for weights, sigmas in schedules.items()}
-    best = walks[best_of({weights: each.errors for weights, each in walks.items()})]
-    return _as_found(bench.polished(best) if steps <= plan.effort.polish_to else best)
+def _fitted(bench: Bench, plan: Plan, steps: int, below: Found | None) -> Found:
+    """A fit made afresh on the programme's schedules, or one carried over from the step count below; refined and polished."""
+    anchor, effort = steps in plan.anchors, plan.effort
+    if below is None or effort.afresh(plan.anchors, below.steps, steps):
+        schedules = [bench.schedule("distilled", steps, weights) for weights in FIT_WEIGHTS[: effort.schedules]]
+        best = min((bench.walk("distilled", sigmas, effort.tries) for sigmas in schedules), key=_mean_error)
+    else:
+        best = bench.walk_with(*_carried(bench, below, steps))
+    if anchor and steps <= effort.refine_to and np.all(best.errors < EXPLODED):
+        best = bench.refined("distilled", best.sigmas, 1, best.offsets)
+    if anchor and steps <= effort.polish_to:
+        best = bench.polished(best)
+    return Found("ours", best.sigmas, best.errors, best.offsets, best.coefficients)
 
 
-def _fitted_between(bench: Bench, plan: Plan, anchors: dict[int, Found], verdicts: dict[int, Found], steps: int) -> Found:
+def _between(bench: Bench, plan: Plan, ours: Found, verdicts: dict[int, Found]) -> Found:
     """Ours where the guard kept it at both neighbours or it beats even the upper one's stock pair; else that pair's schedule."""
-    below, above = _neighbours(plan.anchors, steps)
-    share = share_between(bench.job, anchors[below], anchors[above], steps)
-    ours = _as_found(bench.walk("distilled", bench.schedule("distilled", steps, FIT_WEIGHTS[0]), plan.effort.between, share))
+    below, above = _neighbours(plan.anchors, ours.steps)
     stock = _best_pair(bench, plan, above)  # run already, for the upper one's guard
     kept = verdicts[below].choice == verdicts[above].choice == "ours" and np.all(ours.errors < EXPLODED)
     name = stock.choice.split(" + ")[0]
-    schedules = bench.stock_schedules(steps)
+    schedules = bench.stock_schedules(ours.steps)
     if kept or name not in schedules or wins(ours.errors, stock.errors, bench.unseen):
         return ours
     return Found(stock.choice, schedules[name])
-
-
-def _as_found(walked: Walk) -> Found:
-    return Found("ours", walked.sigmas, walked.errors, walked.offsets, walked.coefficients)
 
 
 def _guarded(bench: Bench, plan: Plan, ours: Found) -> Found:
@@ -161,26 +171,14 @@ def _best_pair(bench: Bench, plan: Plan, steps: int) -> Found:
     pairs = []
     for sampler in DISTILLED_STOCK:
         best = _best_stock(bench, sampler, steps, plan.effort.guards if sampler == DISTILLED_STOCK[0] else 1)
-        pairs.append(Found(f"{best.choice} + {sampler}", best.sigmas, best.errors))
-    return min(pairs, key=lambda each: each.errors.mean())
+        pairs.append(replace(best, choice=f"{best.choice} + {sampler}"))
+    return min(pairs, key=_mean_error)
 
 
 def _neighbours(anchors: Sequence[int], steps: int) -> tuple[int, int]:
     return max(n for n in anchors if n < steps), min(n for n in anchors if n > steps)
 
 
-def share_between(job: Job, below: Found, above: Found, steps: int) -> Share:
-    """Query offsets for a step count between two fitted ones: their shares of the usual offset, interpolated in log sigma and in steps."""
-    nearness = (steps - below.steps) / (above.steps - below.steps)
-    curves = [_share_curve(job, below), _share_curve(job, above)]
-    return lambda sigma: (1 - nearness) * curves[0](sigma) + nearness * curves[1](sigma)
-
-
-def _share_curve(job: Job, found: Found) -> Callable[[float], float]:
-    """Over log sigma; a flow's sigma 1, where no offset is possible, says nothing of what lies below it."""
-    steps = zip(found.sigmas[:-1].tolist(), found.sigmas[1:].tolist(), found.offsets.tolist(), strict=True)
-    points = [(math.log(s), offset / usual_offset(s, n, job.sigma_min)) for s, n, offset in steps if job.parametrisation == "ve" or s < 1]
-    if not points:
-        return lambda sigma: 0.0
-    places, shares = np.array(points[::-1]).T
-    return lambda sigma: float(np.interp(math.log(sigma), places, shares))
+def _mean_error(each: Found | Walk) -> float:
+    """Over rows: a norm objective, so that one row gone astray doesn't decide alone."""
+    return float(each.errors.mean())

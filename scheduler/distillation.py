@@ -28,6 +28,7 @@ from .walk import TrajectorySet
 
 EVIDENCE_SEED = 1_000_003  # added to the seed: held-out noise
 EVIDENCE_ROWS = 8
+SOLVER = "adams3"
 SAME_MODEL = 1e-2  # relative: a resumed model's prediction against the recorded one
 
 
@@ -139,7 +140,7 @@ def _trajectories(
         shelf.earlier += plan.costs["teacher"] // plan.sets - plan.rows  # less the query that told the model
     else:
         shelf.clear()
-        teacher = record_teacher(model, noise, grid, job.parametrisation, plan.effort.solver, keep_states=True)
+        teacher = record_teacher(model, noise, grid, job.parametrisation, SOLVER, keep_states=True)
         vectors, gram = [*teacher.states, *teacher.predictions], teacher.gram
         shelf.save_tensors(name, {str(k): vector for k, vector in enumerate(vectors)})
     model.remember(vectors[0].to(device), float(grid[0]), vectors[len(grid)].to(device))
@@ -197,4 +198,4 @@ def _conditions(job: Job, conditions: Conditions) -> Conditions:
 
 
 def _teacher(plan: Plan) -> dict:
-    return {"solver": plan.effort.solver, "nodes": plan.effort.nodes, "grid": "log_snr", "samples": plan.rows * plan.sets}
+    return {"solver": SOLVER, "nodes": plan.effort.nodes, "grid": "log_snr", "samples": plan.rows * plan.sets}

@@ -1,7 +1,7 @@
 """What a distillation will do with its budget, stated before anything runs.
 
 A budget buys rows (samples of the teacher's trajectory), and for each sampler fits at some step counts, the anchors; the counts between
-borrow their neighbours' query offsets, and `distilled` is still fitted at each. Every cost is in model calls: one evaluation for one row.
+are carried over from the one below. What is left refines and polishes. Every cost is in model calls: one evaluation for one row.
 """
 
 from __future__ import annotations
@@ -10,45 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from .coefficients import PAST
+from .effort import BORROWS_OFFSETS, CARRIES_FAR, DISTILLED_STOCK, EFFORTS, WITH_OFFSETS, Effort, anchors_of
 from .errors import BudgetError, UnknownNameError
 from .polish import most_polished, polish_calls
-from .refine import refinement_calls
-from .samplers import LINEAR, model_calls
+from .refine import most_refined, refinement_calls
+from .samplers import model_calls
 
 QUALITY = {"quick": 1000, "standard": 4000, "thorough": 16000}  # for N = 4..12 and three samplers together
 REFERENCE_STEPS, REFERENCE_SAMPLERS = sum(range(4, 13)), 3
-WITH_OFFSETS = ("euler", "dpmpp_2m", "res_multistep")  # their offsets are fitted step by step
-REFINED_TOGETHER = ("dpmpp_2m", "res_multistep")  # schedule and offsets are refined at once; the schedule alone gains little there
-BORROWS_OFFSETS = {"uni_pc": "dpmpp_2m", "uni_pc_bh2": "dpmpp_2m"}
 MOST_ROWS = 16
-DISTILLED_STOCK = ("dpmpp_2m", "euler")  # whose best-ranked schedules the distilled sampler must beat
-
-
-@dataclass(frozen=True)
-class Effort:
-    """How hard to try: the teacher, how many queries a fitted step tries, and one between fitted step counts (stock
-    samplers get offsets there from two up), schedules per fit, stock schedules in the guard, anchors,
-    refinement iterations, up to how many steps `distilled` is polished, and the fewest rows of all sets together that it is worth."""
-
-    name: str
-    nodes: int
-    solver: str
-    tries: int
-    between: int
-    schedules: int
-    guards: int
-    anchor_ratio: float
-    refinements: int
-    polish_to: int
-    least_rows: int
-
-
-EFFORTS = (
-    Effort("full", 50, "adams3", 3, 2, 2, 2, 1.2, 1, 12, 6),
-    Effort("good", 40, "adams3", 3, 2, 1, 1, 1.2, 0, 8, 4),
-    Effort("lean", 40, "adams3", 3, 2, 1, 1, 1.45, 0, 0, 2),
-    Effort("bare", 24, "adams3", 2, 1, 1, 1, 2.0, 0, 0, 1),
-)
 
 
 @dataclass(frozen=True)
@@ -104,72 +74,88 @@ def plan_for(
     needed = []
     for effort in EFFORTS:
         anchors, least = anchors_of(steps, effort.anchor_ratio), samples or -(-effort.least_rows // sets)
-        effort = replace(effort, polish_to=min(effort.polish_to, most_polished(least * sets * elements)))
-        costs = _costs(effort, samplers, steps, anchors)
+        effort, costs = _spent(effort, samplers, steps, anchors, budget // (least * sets), least * sets * elements)
         a_row = sets * sum(costs.values())
         rows = samples or min(budget // a_row, -(-MOST_ROWS // sets))
         needed.append(least * a_row)
         if needed[-1] <= budget:
             counted = {phase: calls * rows * sets for phase, calls in costs.items()}
-            return Plan(effort, sets, rows, anchors, counted, evidence, _left_out(effort, steps, anchors, rows * sets))
+            left = _left_out(effort, steps, anchors, rows * sets, "distilled" in samplers)
+            return Plan(effort, sets, rows, anchors, counted, evidence, left)
     raise BudgetError(
         f"A budget of {budget} model calls is too small for {', '.join(samplers)} at {len(steps)} step counts; the least that works is "
         f"{min(needed)}: raise it, or ask for fewer samplers, steps or samples."
     )
 
 
-def anchors_of(steps: Sequence[int], ratio: float) -> tuple[int, ...]:
-    """The step counts that are fitted in full: the first, the last, and between them each that is `ratio` times the one before, or more."""
-    anchors = [steps[0]]
-    for n in steps:
-        if n > anchors[-1] and n >= ratio * anchors[-1]:
-            anchors.append(n)
-    return tuple(sorted({*anchors, steps[-1]}))
+def _spent(
+    effort: Effort, samplers: Sequence[str], steps: Sequence[int], anchors: Sequence[int], most: int, data: int
+) -> tuple[Effort, dict[str, int]]:
+    """The effort with as much refinement and polish of `distilled` as `most` model calls a row allow, few steps first, and its costs.
+
+    data: latent elements of all rows, which must be enough for the numbers that are fitted.
+    """
+    enough = most_refined(data)
+    limits = {"refine_to": min(effort.refine_to, enough), "polish_to": min(effort.polish_to, most_polished(data))}
+    best = replace(effort, refine_to=0, polish_to=0, carry_to=max(effort.carry_to, enough))
+    for part, limit in limits.items():
+        for n in anchors if {"distilled", *CARRIES_FAR} & set(samplers) else ():
+            more = replace(best, **{part: n})
+            if n > limit or sum(_costs(more, samplers, steps, anchors).values()) > most:
+                break
+            best = more
+    return best, _costs(best, samplers, steps, anchors)
 
 
 def _costs(effort: Effort, samplers: Sequence[str], steps: Sequence[int], anchors: Sequence[int]) -> dict[str, int]:
     """Most model calls a row, by phase."""
-    costs = {"teacher": model_calls(effort.solver, effort.nodes) if effort.solver != "adams3" else effort.nodes}
-    return costs | {sampler: sum(_sampler_calls(effort, sampler, samplers, n, n in anchors) for n in steps) for sampler in samplers}
+    costs = {"teacher": effort.nodes}
+    for sampler in samplers:
+        if sampler == "distilled":
+            neighbours = zip((None, *steps[:-1]), steps, strict=True)
+            costs[sampler] = sum(_distilled_calls(effort, samplers, n, anchors, below) for below, n in neighbours)
+        else:
+            costs[sampler] = sum(_stock_calls(effort, sampler, samplers, n, anchors) for n in steps)
+    return costs
 
 
-def _sampler_calls(effort: Effort, sampler: str, samplers: Sequence[str], steps: int, anchor: bool) -> int:
-    """Most model calls a row for one sampler at one step count; a first query without offset is the teacher's and costs nothing."""
-    run = (steps if sampler == "distilled" else model_calls(sampler, steps)) - 1
-    fits = effort.schedules * (effort.tries * steps - 1) if anchor else effort.between * steps
-    if sampler == "distilled":
-        guarded = [effort.guards if name == DISTILLED_STOCK[0] else 1 for name in DISTILLED_STOCK if name not in samplers]
-        polished = polish_calls(steps) if steps <= effort.polish_to else 0
-        return fits + (sum(guarded) * run + polished if anchor else 0)
-    if not anchor and effort.between < 2:
-        return 0
-    plain = run * (guards_for(effort, sampler) + 1) if anchor else 0
-    if anchor and effort.refinements and sampler not in ("euler", "heun"):
-        plain += refinement_calls(sampler, steps, effort.refinements, offsets=sampler in REFINED_TOGETHER)
-    if sampler in WITH_OFFSETS:
-        return plain + fits
-    if sampler in BORROWS_OFFSETS:
-        shared = anchor and BORROWS_OFFSETS[sampler] in samplers  # between anchors the shares, and so the walks, may differ
-        return plain + (run + 1) * (effort.schedules if anchor else 1) + (0 if shared else fits)
-    return plain
+def _stock_calls(effort: Effort, sampler: str, samplers: Sequence[str], steps: int, anchors: Sequence[int]) -> int:
+    """Most model calls a row for one stock sampler at one step count; a first query without offset is the teacher's and costs nothing."""
+    anchor, run = steps in anchors, model_calls(sampler, steps) - 1
+    plain = run * (effort.guards_for(sampler) + 1) if anchor else 0
+    if anchor and effort.refinements and sampler not in (*WITH_OFFSETS, "heun"):
+        plain += refinement_calls(sampler, steps, effort.refinements)
+    if not effort.shifts(sampler, anchor):
+        return plain
+    if not effort.searched(sampler, anchors, steps):
+        return plain + run + 1
+    iterations = effort.refinements_for(sampler, steps)
+    plain += refinement_calls(sampler, steps, iterations, offsets=True) if iterations else 0
+    plain += (run + 1) * effort.schedules if sampler in BORROWS_OFFSETS else 0
+    return plain + (0 if BORROWS_OFFSETS.get(sampler) in samplers else effort.schedules * (effort.tries_for(sampler) * steps - 1))
 
 
-def guards_for(effort: Effort, sampler: str) -> int:
-    """Stock schedules that the guard runs: more for samplers whose steps the inner products can only rank as another's."""
-    return effort.guards if sampler in LINEAR or effort.tries < 3 else max(effort.guards, 3)
+def _distilled_calls(effort: Effort, samplers: Sequence[str], steps: int, anchors: Sequence[int], below: int | None) -> int:
+    fits = effort.schedules * (effort.tries * steps - 1) if effort.afresh(anchors, below, steps) else steps
+    if steps not in anchors:
+        return fits
+    guards = sum(effort.guards if name == DISTILLED_STOCK[0] else 1 for name in DISTILLED_STOCK if name not in samplers) * (steps - 1)
+    refined = refinement_calls("distilled", steps, 1, offsets=True) if steps <= effort.refine_to else 0
+    return fits + guards + refined + (polish_calls(steps) if steps <= effort.polish_to else 0)
 
 
-def _left_out(effort: Effort, steps: Sequence[int], anchors: Sequence[int], rows: int) -> tuple[str, ...]:
+def _left_out(effort: Effort, steps: Sequence[int], anchors: Sequence[int], rows: int, distilled: bool) -> tuple[str, ...]:
     left = []
     if len(anchors) < len(steps):
         shown = ", ".join(map(str, anchors[:20])) + (", ..." if len(anchors) > 20 else "")
-        left.append(f"full fits only at {shown} steps; the others borrow query offsets and the guard's verdict from these")
+        left.append(f"full fits only at {shown} steps; the others are carried over from these, and so is the guard's verdict")
     if effort.tries < 3:
-        left.append("two query offsets tried a step, not three; none for stock samplers between the full fits")
+        left.append("two query offsets tried a step, not three; none for multistep stock samplers between the full fits")
     if not effort.refinements:
-        left.append("no refinement of stock samplers' schedules against the end point")
-    if any(effort.polish_to < n for n in anchors):
-        left.append(f"no polish of `distilled` against the end point above {effort.polish_to} steps")
+        left.append("no refinement of multistep stock samplers' schedules against the end point")
+    for part, most in (("refinement", effort.refine_to), ("polish", effort.polish_to)):
+        if distilled and most < anchors[-1]:
+            left.append(f"no {part} of `distilled` against the end point" + (f" above {most} steps" if most else ""))
     if rows < PAST:
         left.append(f"fits of an order above {rows}, for which {rows} trajector{'y is' if rows == 1 else 'ies are'} too few")
     return tuple(left)

@@ -1,8 +1,10 @@
-"""Refines a stock sampler's schedule against the teacher's true end point, without back-propagation.
+"""Refines a sampler's schedule against the teacher's true end point, without back-propagation.
 
 An iteration nudges every sigma (and query offset) in turn. The answers before the nudged step are those of the schedule itself and are
-used again, for any sampler, so a sweep over the sigmas costs half of its roll-outs. A damped Gauss-Newton step follows, weighted so that
-it lowers the mean of the rows' errors and not of their squares: a row that became another picture doesn't decide alone.
+used again, for any sampler, so a sweep over the sigmas costs half of its roll-outs. The distilled sampler's coefficients are fitted anew
+in every roll-out, so what is followed is the end error that the best coefficients leave (variable projection). A damped Gauss-Newton step
+follows, weighted so that it lowers the mean of the rows' errors and not of their squares: a row that became another picture doesn't
+decide alone.
 """
 
 from __future__ import annotations
@@ -13,30 +15,33 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from .denoiser import Checked, start_state
 from .errors import BudgetError, DenoiserError
-from .offsets import bounded_offset, with_offsets
-from .samplers import model_calls, sample
+from .offsets import bounded_offset
+from .rollout import FITTED, calls_of, rollout
 from .sigmas.validity import check_schedule
 from .walk import TrajectorySet
 
 CAP = 3.0  # neighbouring steps in log sigma differ by this factor at most: uni_pc and dpmpp_2m explode on uneven ones
+FITTED_CAP = 10.0  # fitted coefficients stand more
 NUDGE = 0.1  # share of the nearer step by which a sigma is nudged: at 0.01 rows about to become another picture drown the rest
 OFFSET_NUDGE = 0.05
 OFFSET_UNIT = 0.3  # a change of an offset that is damped like a step made longer by a factor e
 DAMPING = 0.3
 MOST_CHANGE = 0.7  # of a step's log length, or of an offset in its unit, in one iteration
-TRIALS = 4  # steps tried an iteration, each damped four times more
+TRIALS = 2  # steps tried an iteration, each damped four times more
+LEAST_DATA = 32  # latent elements of all rows, for each sigma and offset
 
 
 @dataclass(frozen=True)
 class Refined:
-    """sigmas (N + 1,), offsets (N,) or None, the end error of every row (inf where the sampler exploded), the model calls made."""
+    """sigmas (N + 1,), offsets (N,) or None, the end error of every row (inf where the sampler exploded), the model calls made, and the
+    coefficients (N, 4) that `distilled` has there."""
 
     sigmas: np.ndarray
     offsets: np.ndarray | None
     errors: np.ndarray
     model_calls: int
+    coefficients: np.ndarray | None = None
 
 
 def refine(
@@ -50,9 +55,10 @@ def refine(
     """The best schedule found from `sigmas` on with at most `calls` model calls (every row counts), and its offsets where given.
 
     Best is the least mean of the fit rows' errors, so never worse there than the start. The first sigma stays, the last positive one stays
-    within the teacher's range; all schedules tried keep to CAP, and where none is better the start is returned as it is. The search ends
-    when nothing improves or the calls left don't cover a sweep and one trial (see `refinement_calls`). A schedule on which the model's
-    answers are not finite counts as infinitely bad. Raises ScheduleError, UnknownNameError, and BudgetError below the cost of one roll-out.
+    within the teacher's range; all schedules tried keep to CAP (FITTED_CAP), and where none is better the start is returned as it is.
+    The search ends when nothing improves or the calls left don't cover a sweep and one trial (see `refinement_calls`). A schedule on
+    which the model's answers are not finite counts as infinitely bad. Raises ScheduleError, UnknownNameError, and BudgetError below the
+    cost of one roll-out.
     """
     search = _Search(sets, sampler, parametrisation, calls)
     start = _Point(check_schedule(sigmas), None if offsets is None else np.array(offsets, dtype=np.float64))
@@ -64,19 +70,25 @@ def refine(
         if better is None:
             break
         best, damping = better, damping / 2
-    return Refined(best.sigmas, best.offsets, best.errors, search.spent())
+    return Refined(best.sigmas, best.offsets, best.errors, search.spent(), best.coefficients)
 
 
 def refinement_calls(sampler: str, steps: int, iterations: int, offsets: bool = False) -> int:
     """The most model calls a row of so many iterations of `refine`, from the teacher's own start."""
-    whole = model_calls(sampler, steps)
-    run, sweep = whole - (not offsets), sum(whole - model_calls(sampler, k) for k in range(1, steps))
+    whole = calls_of(sampler, steps)
+    run, sweep = whole - (not offsets), sum(whole - calls_of(sampler, k) for k in range(1, steps))
     return 2 * run + iterations * (sweep + offsets * (sweep + run) + TRIALS * run) if steps > 1 else run
+
+
+def most_refined(data: int) -> int:
+    """The most steps whose sigmas and offsets this many latent elements (of all rows together) are enough for."""
+    return (data // LEAST_DATA + 1) // 2
 
 
 @dataclass(frozen=True)
 class _Point:
-    """A schedule with its offsets; once run: each set's ends and model answers, every row's error, and the mean of the fit rows'."""
+    """A schedule with its offsets; once run: each set's ends and model answers, every row's error, the mean of the fit rows', and the
+    coefficients fitted on the way."""
 
     sigmas: np.ndarray
     offsets: np.ndarray | None = None
@@ -84,6 +96,7 @@ class _Point:
     answers: list[list[torch.Tensor]] = field(default_factory=list)
     errors: np.ndarray | None = None
     score: float = np.inf
+    coefficients: np.ndarray | None = None
 
     @property
     def steps(self) -> int:
@@ -98,24 +111,12 @@ class _Point:
 _Nudge = tuple[int, _Point, float]  # (the first node that differs, the nudged point, how far)
 
 
-class _Replay(Checked):
-    """Answers the first queries of a roll-out from memory, the others with the model, and keeps all answers."""
-
-    def __init__(self, model: Checked, known: Sequence[torch.Tensor]):
-        super().__init__(model)
-        self.known, self.answers = known, []
-
-    def __call__(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
-        asked = len(self.answers)
-        self.answers.append(self.known[asked] if asked < len(self.known) else self.denoise(x, sigma))
-        return self.answers[-1]
-
-
 class _Search:
     """Runs schedules on all sets and keeps account of the calls."""
 
     def __init__(self, sets: Sequence[TrajectorySet], sampler: str, parametrisation: str, calls: int):
         self.sets, self.sampler, self.parametrisation, self.calls = sets, sampler, parametrisation, calls
+        self.cap = FITTED_CAP if sampler == FITTED else CAP
         self.fit = np.concatenate([each.fit_rows for each in sets])
         self.low, self.high = max(each.sigmas[-2] for each in sets), min(each.sigmas[0] for each in sets)
         self.before = sum(each.model.calls for each in sets)
@@ -128,34 +129,35 @@ class _Search:
 
     def cost(self, point: _Point, first: int = 0) -> int:
         """Model calls of a roll-out that differs from one already made in node `first` and below (0: in all)."""
-        known = model_calls(self.sampler, first) if first else int(self._starts_as_teacher(point))
-        return len(self.fit) * (model_calls(self.sampler, point.steps) - known)
+        known = calls_of(self.sampler, first) if first else int(self._starts_as_teacher(point))
+        return len(self.fit) * (calls_of(self.sampler, point.steps) - known)
 
     def _starts_as_teacher(self, point: _Point) -> bool:
         return all(point.sigmas[0] == each.sigmas[0] for each in self.sets) and (point.offsets is None or point.offsets[0] == 0)
 
     def run(self, point: _Point, base: _Point | None = None, first: int = 0) -> _Point:
         """The point with its roll-out; answers before node `first` are the base's, the first one the teacher's where it asked the same."""
-        found = _Point(point.sigmas, point.offsets)
-        for k, each in enumerate(self.sets):
-            known = [each.vectors[len(each.sigmas)].to(each.noise)] if self._starts_as_teacher(point) else []
-            model = _Replay(each.model, base.answers[k][: model_calls(self.sampler, first)] if first else known)
-            asked = model if point.offsets is None else with_offsets(model, point.sigmas, point.offsets, self.parametrisation)
-            start = start_state(each.noise, float(point.sigmas[0]), self.parametrisation)
-            try:
-                found.ends.append(sample(asked, start, point.sigmas, self.sampler))
-            except DenoiserError:
-                return _Point(point.sigmas, point.offsets, errors=np.full(len(self.fit), np.inf))
-            found.answers.append(model.answers)
-        errors = np.concatenate([each.errors(end) for each, end in zip(self.sets, found.ends, strict=True)])
+        try:
+            run = rollout(self.sets, self.sampler, point.sigmas, point.offsets, self.parametrisation, self._known(point, base, first))
+        except DenoiserError:
+            return _Point(point.sigmas, point.offsets, errors=np.full(len(self.fit), np.inf))
+        errors = np.concatenate([each.errors(end) for each, end in zip(self.sets, run.ends, strict=True)])
         if not np.isfinite(errors).all():
             return _Point(point.sigmas, point.offsets, errors=np.where(np.isfinite(errors), errors, np.inf))
-        return _Point(point.sigmas, point.offsets, found.ends, found.answers, errors, float(errors[self.fit].mean()))
+        score = float(errors[self.fit].mean())
+        return _Point(point.sigmas, point.offsets, run.ends, run.answers, errors, score, run.coefficients)
+
+    def _known(self, point: _Point, base: _Point | None, first: int) -> list[list[torch.Tensor]] | None:
+        if first:
+            return [answers[: calls_of(self.sampler, first)] for answers in base.answers]
+        if self._starts_as_teacher(point):
+            return [[each.vectors[len(each.sigmas)].to(each.noise)] for each in self.sets]
+        return None
 
     def evened(self, start: _Point) -> _Point:
         """The start; where it breaks the cap, the nearest schedule that keeps to it, and where it explodes equal steps, if better."""
         best = start
-        for cap in (CAP, 1.0):
+        for cap in (self.cap, 1.0):
             point = self._moved(start, _capped(start.gaps, cap), start.offsets)
             uneven = start.steps > 2 and not np.allclose(point.sigmas, start.sigmas)
             if uneven and not (cap == 1 and best.ends) and self.affords(self.cost(point)):
@@ -166,7 +168,7 @@ class _Search:
         """A sweep and the steps it suggests: the first that is better, or None."""
         nudges = self._nudges(best)
         first = min(k for k, _, _ in nudges)
-        trial = self.cost(best, 1) if first else len(self.fit) * model_calls(self.sampler, best.steps)
+        trial = self.cost(best, 1) if first else len(self.fit) * calls_of(self.sampler, best.steps)
         if not self.affords(sum(self.cost(point, k) for k, point, _ in nudges) + trial):
             return None
         products = self._products(best, nudges)
@@ -213,7 +215,7 @@ class _Search:
         gaps, offsets = best.gaps * np.exp(step[: best.steps - 1]), None if best.offsets is None else best.offsets.copy()
         for (k, _, _), change in zip(nudges[best.steps - 1 :], step[best.steps - 1 :], strict=True):
             offsets[k] += OFFSET_UNIT * change
-        return self._moved(best, _capped(gaps, CAP), offsets)
+        return self._moved(best, _capped(gaps, self.cap), offsets)
 
     def _moved(self, point: _Point, gaps: np.ndarray, offsets: np.ndarray | None) -> _Point:
         """The point with these step lengths, shortened all alike where they would end below the teacher's last node."""
@@ -226,6 +228,12 @@ class _Search:
             return None
         pairs = zip(sigmas[:-1].tolist(), offsets.tolist(), strict=True)
         return np.array([bounded_offset(sigma, offset, self.low, self.high, self.parametrisation) for sigma, offset in pairs])
+
+
+def evened(sigmas: np.ndarray, cap: float = CAP) -> np.ndarray:
+    """(N + 1,): the schedule with the same ends whose neighbouring steps differ by a factor `cap` at most in log sigma."""
+    gaps = _capped(-np.diff(np.log(sigmas[:-1])), cap)
+    return np.concatenate([sigmas[:1], sigmas[0] * np.exp(-np.cumsum(gaps)), sigmas[-1:]])
 
 
 def _capped(gaps: np.ndarray, cap: float) -> np.ndarray:

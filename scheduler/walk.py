@@ -57,12 +57,14 @@ class TrajectorySet:
 
 @dataclass
 class Walk:
-    """A fitted recipe: sigmas (N + 1), offsets (N), coefficients (N, 4) or None for stock samplers; errors: each row's, RMS per element."""
+    """A fitted recipe: sigmas (N + 1), offsets (N), coefficients (N, 4) or None for stock samplers; errors: each row's, RMS per element;
+    ends: where each set's rows arrived (B, ...), only as long as it is fresh."""
 
     sigmas: np.ndarray
     offsets: np.ndarray
     coefficients: np.ndarray | None
     errors: np.ndarray
+    ends: Sequence[torch.Tensor] = ()
 
 
 def fitted(products: np.ndarray, window: Sequence[float]) -> Step:
@@ -90,27 +92,32 @@ def walk(
     stepper: Stepper,
     offer: Offer,
     tries: int = 1,
-    share: Callable[[float], float] | None = None,
 ) -> Walk:
     """Walk every set down `sigmas`; at each step keep the query offset, of those tried, whose step comes nearest the teacher.
 
     tries 1: the model is asked at the sampler's own sigma. 2: at the offered offset too. 3: and once more where a secant through these two
-    expects the best step. With `share` (sigma -> share of the offered offset, known from another walk) the first of two tries is made there
-    instead. Costs at most `tries` model calls a row and step; the first query at the start is the teacher's own and free.
+    expects the best step. Costs at most `tries` model calls a row and step; the first query at the start is the teacher's own and free.
     """
     lanes = [_Lane(each, each.state(float(sigmas[0]))) for each in sets]
     offsets, rows, seen = [], [], []
     for sigma, s_next in pairwise(np.asarray(sigmas).tolist()):
         seen.insert(0, sigma)
         query = _Query(lanes, (s_next, *seen[:PAST]), ask_at, stepper)
-        query.search(offer, tries, 0.0 if share is None else share(sigma))
+        query.search(offer, tries)
         offset, newest, step = query.best()
         for lane, prediction in zip(lanes, newest, strict=True):
             lane.advance(prediction, step.weights)
         offsets.append(offset)
         rows.append(step.coefficients)
     coefficients = None if rows[0] is None else np.array(rows)
-    return Walk(np.asarray(sigmas), np.array(offsets), coefficients, np.concatenate([lane.of.errors(lane.x) for lane in lanes]))
+    errors = np.concatenate([lane.of.errors(lane.x) for lane in lanes])
+    return Walk(np.asarray(sigmas), np.array(offsets), coefficients, errors, [lane.x for lane in lanes])
+
+
+def walk_with(sets: Sequence[TrajectorySet], sigmas: np.ndarray, offsets: Sequence[float], ask_at: Asker) -> Walk:
+    """The distilled sampler's walk with these offsets: one model call a row and step."""
+    given = dict(zip(np.asarray(sigmas).tolist(), map(float, offsets), strict=False))
+    return walk(sets, sigmas, ask_at, fitted, lambda sigma, s_next, share: given[sigma])
 
 
 class _Query:
@@ -125,9 +132,9 @@ class _Query:
         newest = [self.ask_at(lane.of.model, lane.x, self.window[1], offset) for lane in self.lanes]
         self.tried.append((offset, newest, self.stepper(self._products([newest]), self.window)))
 
-    def search(self, offer: Offer, tries: int, share: float) -> None:
+    def search(self, offer: Offer, tries: int) -> None:
         s_next, sigma = self.window[:2]
-        first, guess = offer(sigma, s_next, share), offer(sigma, s_next, 1.0)
+        first, guess = offer(sigma, s_next, 0.0), offer(sigma, s_next, 1.0)
         self.at(first)
         if tries > 1 and guess != first:
             self.at(guess)

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scheduler.effort import EFFORTS, anchors_of
 from scheduler.errors import BudgetError, UnknownNameError
-from scheduler.plan import EFFORTS, MOST_ROWS, QUALITY, anchors_of, budget_for, plan_for
+from scheduler.plan import MOST_ROWS, QUALITY, budget_for, plan_for
 from scheduler.samplers import SAMPLERS
 
 SAMPLER_SETS = st.lists(st.sampled_from([*SAMPLERS, "distilled"]), min_size=1, max_size=5, unique=True)
@@ -77,8 +78,8 @@ def test_presets_are_whole_at_their_reference_and_less_for_less(quality):
 
 
 def test_presets_rank_and_unknown_ones_are_named():
-    efforts = [plan_for(("euler", "dpmpp_2m", "distilled"), tuple(range(4, 13)), budget).effort for budget in QUALITY.values()]
-    assert [EFFORTS.index(effort) for effort in efforts] == sorted((EFFORTS.index(effort) for effort in efforts), reverse=True)
+    plans = [plan_for(("euler", "dpmpp_2m", "distilled"), tuple(range(4, 13)), budget) for budget in QUALITY.values()]
+    assert [plan.effort.name for plan in plans] == ["lean", "good", "full"] and plans[0].rows < plans[1].rows < plans[2].rows
     with pytest.raises(UnknownNameError, match="quick, standard, thorough"):
         budget_for("best", ("euler",), (4,))
 
@@ -97,6 +98,28 @@ def test_anchors_hold_both_ends_and_leave_no_wide_gap(steps, ratio):
 def test_what_is_left_out_is_said():
     whole = plan_for(("distilled",), (4, 5, 6), 10**6)
     assert not any("full fits" in each for each in whole.left_out)
-    bare = plan_for(("distilled",), tuple(range(4, 13)), 240, samples=1)
+    bare = plan_for(("distilled",), tuple(range(4, 13)), 150, samples=1)
     told = " ".join(bare.left_out)
     assert "full fits only at 4, " in told and " 12 steps" in told and "two query offsets" in told and "1 trajectory is too few" in told
+
+
+def test_what_is_left_refines_and_polishes_few_steps_first():
+    samplers, steps = ("distilled",), tuple(range(4, 13))
+    plans = [plan_for(samplers, steps, budget, samples=4) for budget in (1000, 1400, 2200, 4000)]
+    refined, polished = ([getattr(plan.effort, part) for plan in plans] for part in ("refine_to", "polish_to"))
+    assert refined == sorted(refined) and polished == sorted(polished) and refined[0] < refined[-1] and polished[0] < polished[-1]
+    assert all(to == 0 or to in plan.anchors for plan in plans for to in (plan.effort.refine_to, plan.effort.polish_to))
+
+
+def test_small_latents_are_neither_refined_nor_carried_over():
+    small, large = (plan_for(("distilled",), (4, 5, 6), 4000, samples=4, elements=size).effort for size in (4, 4096))
+    assert small.refine_to == small.polish_to == 0 and small.afresh((4, 5, 6), 4, 5)
+    assert large.refine_to == large.polish_to == 6 and not large.afresh((4, 5, 6), 4, 5)
+    assert large.afresh((4, 12), 4, 12)  # too far to carry
+
+
+def test_eulers_offsets_are_searched_for_seldom():
+    anchors = (4, 5, 6, 8, 10, 12, 16)
+    good = plan_for(("euler",), anchors, 4000, samples=4).effort
+    assert [n for n in anchors if good.searched("euler", anchors, n)] == [4, 16]
+    assert all(good.searched("dpmpp_2m", anchors, n) for n in anchors)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 
 from scheduler.denoiser import Checked
 from scheduler.errors import BudgetError, ScheduleError, UnknownNameError
-from scheduler.offsets import with_offsets
-from scheduler.refine import CAP, refine, refinement_calls
+from scheduler.offsets import ask, with_offsets
+from scheduler.refine import CAP, LEAST_DATA, evened, most_refined, refine, refinement_calls
 from scheduler.samplers import sample
 from scheduler.sigmas import log_snr_grid
 from scheduler.teacher import record_teacher
-from scheduler.walk import TrajectorySet
+from scheduler.walk import TrajectorySet, walk_with
 from tests.mixture import small_mixture, unit_noise
 
 RANGES = {"flow": (0.002, 1.0), "ve": (0.03, 14.6)}
@@ -187,3 +189,30 @@ def test_float32_latents_of_an_image_shape():
     each = TrajectorySet(Checked(exact), noise, teacher.sigmas, [*teacher.states, *teacher.predictions], np.ones(4, bool))
     start = straight(4, "flow")
     assert refine([each], start, "dpmpp_2m", "flow", 1_000).errors.mean() < errors_of(each, "dpmpp_2m", start, "flow").mean()
+
+
+@pytest.mark.parametrize("parametrisation", ["ve", "flow"])
+def test_the_distilled_sampler_is_refined_with_its_coefficients(parametrisation):
+    each = trajectories(parametrisation)
+    start = straight(5, parametrisation)
+    calls = ROWS * refinement_calls("distilled", 5, 2, offsets=True)
+    found = refine([each], start, "distilled", parametrisation, calls, np.zeros(5))
+    before = walk_with([each], start, np.zeros(5), partial(ask, parametrisation=parametrisation))
+    again = walk_with([each], found.sigmas, found.offsets, partial(ask, parametrisation=parametrisation))
+    assert found.model_calls <= calls and found.errors[each.fit_rows].mean() < before.errors[each.fit_rows].mean()
+    np.testing.assert_allclose(again.coefficients, found.coefficients, atol=1e-9)
+    np.testing.assert_allclose(again.errors, found.errors, rtol=1e-5)
+
+
+def test_evened_steps():
+    uneven = np.array([10.0, 9.9, 1.0, 0.9, 0.05, 0.0])
+    found = evened(uneven, 2.0)
+    gaps = -np.diff(np.log(found[:-1]))
+    assert found[0] == 10.0 and found[-2] == pytest.approx(0.05) and found[-1] == 0
+    assert np.all(gaps[1:] / gaps[:-1] <= 2.0 + 1e-9) and np.all(gaps[:-1] / gaps[1:] <= 2.0 + 1e-9)
+    for short in ([5.0, 0.0], [5.0, 1.0, 0.0]):
+        np.testing.assert_allclose(evened(np.array(short), 2.0), short)
+
+
+def test_how_many_steps_there_is_data_for():
+    assert [most_refined(LEAST_DATA * count) for count in (0, 1, 2, 3, 7)] == [0, 1, 1, 2, 4]

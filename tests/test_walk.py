@@ -15,7 +15,7 @@ from scheduler.samplers import sample
 from scheduler.sampling import sample_distilled
 from scheduler.sigmas import log_snr_grid
 from scheduler.teacher import record_teacher
-from scheduler.walk import SHARES, TrajectorySet, _Lane, _secant, fitted, stock, walk
+from scheduler.walk import SHARES, TrajectorySet, _Lane, _secant, fitted, stock, walk, walk_with
 from tests.mixture import small_mixture, unit_noise
 
 RANGES = {"flow": (0.002, 1.0), "ve": (0.03, 14.6)}
@@ -44,9 +44,9 @@ class Lab:
     def offer(self, sigma, s_next, share):
         return guessed_offset(sigma, s_next, share, self.low, self.high, self.parametrisation)
 
-    def walk(self, stepper=fitted, tries=1, share=None, sigmas=None):
+    def walk(self, stepper=fitted, tries=1, sigmas=None):
         sigmas = self.sigmas if sigmas is None else sigmas
-        return walk(self.sets, sigmas, partial(ask, parametrisation=self.parametrisation), stepper, self.offer, tries, share)
+        return walk(self.sets, sigmas, partial(ask, parametrisation=self.parametrisation), stepper, self.offer, tries)
 
     def errors(self, found, held_out):
         """End errors of a fitted walk's numbers on another set."""
@@ -96,9 +96,6 @@ def test_calls_are_within_tries_and_the_first_is_free(lab, tries, stepper):
     before, steps = lab.meter.done, len(lab.sigmas) - 1
     lab.walk(stepper, tries=tries)
     assert (lab.meter.done - before) <= ROWS * (tries * steps - 1)
-    before = lab.meter.done
-    lab.walk(stepper, tries=2, share=lambda sigma: 0.5)
-    assert (lab.meter.done - before) <= ROWS * 2 * steps
 
 
 def test_queries_stay_in_the_models_range():
@@ -113,17 +110,13 @@ def test_queries_stay_in_the_models_range():
         assert len(seen) == 4 and min(seen) >= low * (1 - 1e-6) and max(seen) <= high * (1 + 1e-6)
 
 
-def test_known_shares_are_tried_first():
-    lab, asked = Lab("ve", rows=2), []
-
-    def asker(model, x, sigma, offset):
-        asked.append((sigma, offset))
-        return ask(model, x, sigma, offset, "ve")
-
-    walk(lab.sets, lab.sigmas, asker, fitted, lab.offer, 2, share=lambda sigma: 0.5)
-    firsts = asked[::2]
-    expected = [lab.offer(s, n, 0.5) for s, n in zip(lab.sigmas[:-1], lab.sigmas[1:], strict=True)]
-    assert [offset for _, offset in firsts] == pytest.approx(expected)
+def test_offsets_may_be_given():
+    lab = Lab("ve", rows=4)
+    searched = lab.walk(tries=3)
+    again = walk_with(lab.sets, lab.sigmas, searched.offsets, partial(ask, parametrisation="ve"))
+    np.testing.assert_allclose(again.coefficients, searched.coefficients, atol=1e-9)
+    np.testing.assert_allclose(again.errors, searched.errors, rtol=1e-6)
+    assert np.array_equal(again.offsets, searched.offsets)
 
 
 def test_a_secant_finds_a_planted_optimum():
