@@ -1,6 +1,14 @@
-"""ComfyUI's door to StepDistill. The nodes themselves are not written yet: this loads, and adds nothing."""
+"""ComfyUI's door to StepDistill: the nodes, the web extension, and the two dropdown entries. Importable without ComfyUI."""
 
-NODE_CLASS_MAPPINGS = {}
-NODE_DISPLAY_NAME_MAPPINGS = {}
+if __package__:  # as ComfyUI loads it: a package named by its folder
+    from .nodes import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS
+    from .nodes import dropdown, routes
 
-__all__ = ["NODE_CLASS_MAPPINGS", "NODE_DISPLAY_NAME_MAPPINGS"]
+    dropdown.register()
+    routes.register()
+else:
+    NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS = {}, {}
+
+WEB_DIRECTORY = "./web"
+
+__all__ = ["NODE_CLASS_MAPPINGS", "NODE_DISPLAY_NAME_MAPPINGS", "WEB_DIRECTORY"]

@@ -28,8 +28,8 @@ OLDEST_TORCH = (2, 1)
 # The same lists as pyproject.toml's. What is imported under another name than it is installed by stands in MODULES.
 HOST_NEEDS = ["numpy>=1.26", "safetensors>=0.4"]
 DEMO_NEEDS = HOST_NEEDS + ["matplotlib>=3.8", "tqdm>=4.66"]
-TEST_NEEDS = DEMO_NEEDS + ["scikit-learn>=1.4", "pytest>=8.0", "hypothesis>=6.100", "ruff>=0.9"]
-MODULES = {"scikit-learn": "sklearn"}
+TEST_NEEDS = DEMO_NEEDS + ["scikit-learn>=1.4", "pytest>=8.0", "hypothesis>=6.100", "ruff>=0.9", "comfyui-workflow-templates-json>=0.1.123"]
+MODULES = {"scikit-learn": "sklearn", "comfyui-workflow-templates-json": "comfyui_workflow_templates_json"}
 STOPPED = 130  # the shells' exit code for Ctrl-C
 PATIENCE = 8  # seconds that a child may take to finish after Ctrl-C
 # The folder comes first on the path by hand: a host's embedded Python heeds neither PYTHONPATH nor the folder it is started in.

@@ -20,10 +20,12 @@ from scheduler.denoiser import checked
 from scheduler.dynamic_programming import schedules_from
 from scheduler.gram import gram_of
 from scheduler.offsets import ask, guessed_offset
+from scheduler.polish import polish
 from scheduler.record import Recipe
+from scheduler.refine import refine, refinement_calls
 from scheduler.sigmas import log_snr_grid
 from scheduler.teacher import record_teacher
-from scheduler.walk import TrajectorySet, fitted, stock, walk
+from scheduler.walk import TrajectorySet, Walk, fitted, stock, walk
 
 SHOWN = (4, 5, 6, 8, 10)
 NODES, ROWS = 50, 8
@@ -52,10 +54,19 @@ class Fits:
 
     def on_policy(self, sampler: str, steps: int, tries: int) -> Recipe:
         """Fitted on the student's own states; tries 1: no query offsets, 3: with them."""
-        sigmas = self.schedule("distilled", steps)
+        return _recipe(sampler, self._walk(sampler, steps, tries))
+
+    def jointly(self, steps: int, polished: bool) -> Recipe:
+        """Schedule and offsets refined against the end point with the coefficients fitted anew each time; then these polished too."""
+        start, parametrisation = self._walk("distilled", steps, 3), self.of.parametrisation
+        calls = len(self.set.noise) * refinement_calls("distilled", steps, 1, offsets=True)
+        found = refine([self.set], start.sigmas, "distilled", parametrisation, calls, start.offsets)
+        walked = Walk(found.sigmas, found.offsets, found.coefficients, found.errors)
+        return _recipe("distilled", polish([self.set], walked, parametrisation) if polished else walked)
+
+    def _walk(self, sampler: str, steps: int, tries: int) -> Walk:
         asker, stepper = partial(ask, parametrisation=self.of.parametrisation), fitted if sampler == "distilled" else stock(sampler)
-        found = walk([self.set], sigmas, asker, stepper, self._offer, tries)
-        return Recipe(sampler, steps, sigmas[0], sigmas, found.offsets, found.coefficients)
+        return walk([self.set], self.schedule("distilled", steps), asker, stepper, self._offer, tries)
 
     def off_policy(self, steps: int) -> Recipe:
         """Coefficients fitted on the teacher's own states at the schedule's sigmas, no offsets."""
@@ -97,6 +108,8 @@ def _variants(fits: Fits):
     yield "+ offsets (euler)", lambda n: fits.on_policy("euler", n, 3)
     yield "+ offsets (dpmpp_2m, same schedule)", lambda n: fits.on_policy("dpmpp_2m", n, 3)
     yield "+ coefficients and offsets", lambda n: fits.on_policy("distilled", n, 3)
+    yield "+ joint refinement with the schedule", lambda n: fits.jointly(n, polished=False)
+    yield "+ polish of the coefficients", lambda n: fits.jointly(n, polished=True)
 
 
 def _transfer(of: Subject, rows: int, folder: Path) -> None:
@@ -109,6 +122,10 @@ def _transfer(of: Subject, rows: int, folder: Path) -> None:
         _line(f"guidance {cfg:g}: best of {' and '.join(LIGHT)}", stock.values())
         _line(f"guidance {cfg:g}: distilled at {FITTED_AT:g}", [rms(trial.recipe(recipes[n])) for n in SHOWN])
         _line(f"guidance {cfg:g}: distilled there", [rms(trial.recipe(own.on_policy("distilled", n, 3))) for n in SHOWN])
+
+
+def _recipe(sampler: str, found: Walk) -> Recipe:
+    return Recipe(sampler, len(found.sigmas) - 1, found.sigmas[0], found.sigmas, found.offsets, found.coefficients)
 
 
 def _line(name: str, errors) -> None:

@@ -58,11 +58,11 @@ def distill(
     denoise: callable(x (B, ...), sigma (B,)) -> x0, or a sequence of them, each with a trajectory set of its own (several prompts).
     latent_shape: one sample's. sigma_max, sigma_min: the model's range; schedules start at sigma_max and end at 0. parametrisation:
     "flow" or "ve". budget: most model calls (one evaluation for one sample) for teacher, fits and guard together; evidence_budget: the
-    same for the evidence (0: none; None: at most as much again as budget). conditions: what the record says of cfg, prompts, patches, and
-    the table's shift. evidence_denoise: the same model under held-out conditioning. samples: rows per trajectory set (None: as many as
-    the budget allows). progress(done, planned, phase) follows every model call; should_stop() is asked before and after each; resume: a
-    folder that keeps finished parts for the next run; on_plan hears the plan before anything runs, on_gram the
-    teacher's inner products (a store keeps them beside the record).
+    same for the evidence (0: none; None: as much again as budget at most, but enough to measure one step count). conditions: what the
+    record says of cfg, prompts, patches, and the table's shift. evidence_denoise: the same model under held-out conditioning. samples:
+    rows per trajectory set (None: as many as the budget allows). progress(done, planned, phase) follows every model call; should_stop()
+    is asked before and after each; resume: a folder that keeps finished parts for the next run; on_plan hears the plan before anything
+    runs, on_gram the teacher's inner products (a store keeps them beside the record).
 
     The record's provenance counts what its parts cost, in whichever run they were made. Raises StepDistillError subclasses, all but the
     last two before the first model call: SigmaRangeError, UnknownNameError, StepsError, BudgetError, ScheduleError (latent_shape),
@@ -95,11 +95,22 @@ def distill(
 def plan_job(job: Job, budget: int, evidence_budget: int | None, samples: int | None) -> Plan:
     """The plan of a job; raises BudgetError."""
     budget = checked_budget(budget)
-    if evidence_budget is None:
-        evidence_budget = min(evidence.default_budget(job.samplers, job.steps, EVIDENCE_ROWS), budget)
-    checked_budget(evidence_budget, "evidence budget")
+    if evidence_budget is not None:
+        checked_budget(evidence_budget, "evidence budget")
     sizes = {"sets": len(job.denoisers), "samples": checked_samples(samples), "elements": math.prod(job.latent_shape)}
-    return plan_for(job.samplers, job.steps, budget, evidence=evidence_budget, **sizes)
+    plan = plan_for(job.samplers, job.steps, budget, **sizes)
+    return replace(plan, evidence=_usual_evidence(job, plan, budget) if evidence_budget is None else evidence_budget)
+
+
+def _usual_evidence(job: Job, plan: Plan, budget: int) -> int:
+    """As much again as the budget at most, but enough for one step count: a recipe without any evidence is worth little."""
+    least = evidence.least_budget(job.samplers, job.steps, _evidence_rows(plan))
+    return max(least, min(evidence.default_budget(job.samplers, job.steps, EVIDENCE_ROWS), budget))
+
+
+def _evidence_rows(plan: Plan) -> int:
+    """EVIDENCE_ROWS, rounded up to whole batches."""
+    return -(-EVIDENCE_ROWS // plan.rows) * plan.rows
 
 
 def noise_for(shape: Sequence[int], rows: int, seed: int, device: torch.device) -> torch.Tensor:
@@ -169,8 +180,7 @@ def _evidence(
     meter.phase = "evidence"
     if plan.evidence == 0:
         return recipes, {}
-    batches = -(-EVIDENCE_ROWS // plan.rows)
-    noise = noise_for(job.latent_shape, batches * plan.rows, job.seed + EVIDENCE_SEED, device)
+    noise = noise_for(job.latent_shape, _evidence_rows(plan), job.seed + EVIDENCE_SEED, device)
     model = Metered(in_batches(denoise, plan.rows), meter)
     measured = evidence.measure(
         model, noise, recipes, job.table, job.parametrisation, plan.evidence, sigma_min=job.sigma_min, finished=shelf.finished

@@ -41,6 +41,10 @@ class CheckpointError(StepDistillError):
     """A checkpoint file is not safetensors or has a layout that StepDistill's own modules cannot load."""
 
 
+class WorkflowError(StepDistillError):
+    """A file is not a ComfyUI workflow, or holds none."""
+
+
 class OutputError(StepDistillError):
     """A file or folder could not be written."""
 

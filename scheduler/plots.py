@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 CELL, LABELS = 1.18, 1.6  # inches: a picture of the grid, the labels at its left
 MOST_DIFFERENCE = 0.25
+MOST_ACROSS = 3  # panels beside each other
 Points = list[tuple[int, float]]
 
 
@@ -71,13 +72,18 @@ def plot_errors(record: Record, path: PathLike, steps: int | None = None) -> Non
     if not record.evidence.get("curve"):
         raise RecipeError("This record holds no measured errors; distil again with an evidence budget above 0.")
     samplers = list(dict.fromkeys(key.removesuffix(verdicts.OFFSETS) for key in record.evidence["curve"]))
-    figure = new_figure(max(5.6 * len(samplers), 7), 5.4)
-    axes = np.atleast_1d(figure.subplots(1, len(samplers), sharey=True))
-    for axis, sampler in zip(axes, samplers, strict=True):
+    down = -(-len(samplers) // MOST_ACROSS)
+    across = -(-len(samplers) // down)
+    figure = new_figure(max(5.6 * across, 7), 5.4 + 4.3 * (down - 1))
+    axes = np.atleast_1d(figure.subplots(down, across, sharey=True)).ravel()
+    for axis in axes[len(samplers) :]:
+        axis.set_visible(False)
+    for axis, sampler in zip(axes, samplers, strict=False):
         _draw_errors(axis, record, sampler, steps)
         readable_log(axis)
         axis.tick_params(labelleft=True)
-    axes[0].set_ylabel("distance from the many-step picture (RMS)")
+    for axis in axes[::across]:
+        axis.set_ylabel("distance from the many-step picture (RMS)")
     legend = {label: line for axis in axes for line, label in zip(*axis.get_legend_handles_labels(), strict=True)}
     columns = 4 if len(samplers) > 1 else 2
     place = {"loc": "lower left", "bbox_to_anchor": (0.03, 0.0), "ncols": columns}

@@ -7,10 +7,10 @@ import sys
 from collections.abc import Sequence
 
 from ..errors import StepDistillError, Stopped
-from . import bake, compare, demo, distill, fingerprint, plot, show, store
+from . import bake, compare, demo, distill, fingerprint, plot, show, store, swap
 
 OK, MISTAKE, USAGE, STOPPED, INTERRUPTED = 0, 1, 2, 3, 130
-COMMANDS = (demo, distill, show, compare, plot, bake, fingerprint, store)
+COMMANDS = (demo, distill, show, compare, plot, bake, swap, fingerprint, store)
 
 DESCRIPTION = """\
 Distils, from a diffusion checkpoint, the few-step sampling recipe that best reproduces what it would draw with many
@@ -28,6 +28,7 @@ examples
   python -m scheduler plot my.json -o errors.png
   python -m scheduler bake my.json --sampler euler --steps 6
                                                          the sigmas, for ComfyUI's ManualSigmas node
+  python -m scheduler swap workflow.json                 the schedulers of a ComfyUI workflow for distilled ones
   python -m scheduler COMMAND --help                     more on a command
 
 exit codes

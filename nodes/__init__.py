@@ -1,0 +1,21 @@
+"""ComfyUI's nodes: adapters over `scheduler/`, a file a family. Ids, input names and outputs never change once released."""
+
+from importlib import import_module
+
+# id: (module, display name), in the order of the menu.
+_NODES = {
+    "StepDistillDistill": ("distill", "Distill Schedule"),
+    "StepDistillSigmas": ("sigmas", "Distilled Sigmas"),
+    "StepDistillSampler": ("sampler", "Distilled Sampler"),
+    "StepDistillApply": ("apply", "Apply Distilled Schedule"),
+    "StepDistillCompare": ("compare", "Compare Schedules"),
+    "StepDistillLoad": ("records", "Load Record"),
+    "StepDistillSave": ("records", "Save Record"),
+    "StepDistillFromText": ("records", "Record from Text"),
+    "StepDistillBake": ("bake", "Bake Sigmas"),
+    "StepDistillSplit": ("bake", "Split at Sigma"),
+}
+
+
+NODE_CLASS_MAPPINGS = {name: getattr(import_module(f".{module}", __name__), name) for name, (module, _) in _NODES.items()}
+NODE_DISPLAY_NAME_MAPPINGS = {name: display for name, (_, display) in _NODES.items()}

@@ -1,0 +1,48 @@
+"""The inputs that several nodes share, said once, so that a name means the same everywhere."""
+
+from __future__ import annotations
+
+import sys
+
+from .names import DISTILLED
+
+CATEGORY = "sampling/StepDistill"
+RECORD = "RECORD"
+MODEL = ("MODEL", {"tooltip": "The model you sample with, with its LoRAs and ModelSampling nodes already applied."})
+IF_MISSING = (
+    ["stock", "error"],
+    {
+        "default": "stock",
+        "tooltip": "Where nothing was distilled for this model: run the stock schedule 'simple' (and say so), or stop with an error.",
+    },
+)
+USE_RECORD = (
+    RECORD,
+    {"tooltip": "Use this record. Left open, the best one for this model is taken from your store."},
+)
+DENOISE = (
+    "FLOAT",
+    {
+        "default": 1.0,
+        "min": 0.01,
+        "max": 1.0,
+        "step": 0.01,
+        "tooltip": "1 starts from pure noise. Below, it starts at the model's noise level for that share of its timesteps, and still "
+        "runs all the steps from there.",
+    },
+)
+
+
+def steps(default: int) -> tuple:
+    """A number of steps."""
+    return ("INT", {"default": default, "min": 1, "max": 1000, "tooltip": "How many steps: one model call each (two for heun)."})
+
+
+def samplers() -> list[str]:
+    """The samplers of the host, ours among them; without a host those of the library."""
+    host = sys.modules.get("comfy.samplers")
+    if host is None:
+        from ..scheduler.samplers import SAMPLERS as names
+    else:
+        names = host.SAMPLER_NAMES
+    return [*names] if DISTILLED in names else [*names, DISTILLED]

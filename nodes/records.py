@@ -1,0 +1,184 @@
+"""Load, Save and Record from Text: how records come into a graph and leave it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+
+from .told import about, payload
+
+CATEGORY = "sampling/StepDistill"
+NO_RECORDS = "(no records yet: run Distill Schedule)"
+PREFIX_HELP = (
+    "Name of the file in ComfyUI's output folder; a number and .json follow it. It may name a folder inside output, such as recipes/flux."
+)
+TEXT_HELP = "A record as text: what Save Record shows, or what a .json file of StepDistill holds. It travels inside the workflow."
+
+
+class StepDistillLoad:
+    """A record of the store by its name."""
+
+    DESCRIPTION = "Loads a record from StepDistill's store, by name."
+    CATEGORY, FUNCTION, HAS_INTERMEDIATE_OUTPUT = CATEGORY, "load", True  # newer hosts then show the text of a cached run too
+    RETURN_TYPES, RETURN_NAMES = ("RECORD", "STRING"), ("record", "info")
+    OUTPUT_TOOLTIPS = ("The record, for any StepDistill node that takes one.", "What the record holds, in words.")
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        tooltip = "The record's name in the store, the newest first. After distilling, refresh the list with R."
+        return {"required": {"name": (record_names() or [NO_RECORDS], {"tooltip": tooltip})}}
+
+    @classmethod
+    def VALIDATE_INPUTS(cls, name=None):
+        """In the place of the host's own check, which can only say that the value is not in the list; None: a link feeds the name."""
+        return True if name is None else why_not(name) or True
+
+    @classmethod
+    def IS_CHANGED(cls, name=None):
+        """The file's own content: another record of the store may change without this node running again."""
+        try:
+            return hashlib.sha256(_store().path(name).read_bytes()).hexdigest()
+        except Exception:
+            return float("nan")  # equal to nothing: look again next time
+
+    def load(self, name):
+        """Read it; raises ValueError with a sentence for a name that cannot be loaded."""
+        reason = why_not(name)
+        if reason:
+            raise ValueError(reason)
+        record = _store().load(name)
+        text = about(record)
+        return {"ui": {"text": [text], "stepdistill": [payload(record, info=text)]}, "result": (record, text)}
+
+
+class StepDistillSave:
+    """A record into the store and as a file of its own."""
+
+    DESCRIPTION = "Keeps a record in StepDistill's store, writes it as a .json file into the output folder, and hands out its text."
+    CATEGORY, FUNCTION, OUTPUT_NODE = CATEGORY, "save", True
+    RETURN_TYPES, RETURN_NAMES = ("STRING",), ("text",)
+    OUTPUT_TOOLTIPS = ("The record as JSON text: paste it into Record from Text to carry it in a workflow.",)
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        record = ("RECORD", {"tooltip": "The record to keep: from Distill Schedule, Load Record or Record from Text."})
+        return {"required": {"record": record, "filename_prefix": ("STRING", {"default": "stepdistill/record", "tooltip": PREFIX_HELP})}}
+
+    def save(self, record, filename_prefix="stepdistill/record"):
+        """Write both; raises ValueError for a prefix that leads out of the output folder, and OutputError."""
+        text = record.to_json()
+        path = output_path(filename_prefix)
+        name, place = keep(record)
+        _write(path, text)
+        shown = f"Kept in the store as {name.removesuffix('.json')}{place} and written to {path.name}.\n{about(record)}"
+        return {"ui": {"text": [shown], "stepdistill": [payload(record, info=shown)]}, "result": (text,)}
+
+
+class StepDistillFromText:
+    """A record that stands in the workflow itself."""
+
+    DESCRIPTION = "Reads a record from text, so that a shared workflow carries its recipes in itself and needs no file."
+    CATEGORY, FUNCTION, HAS_INTERMEDIATE_OUTPUT = CATEGORY, "read", True
+    RETURN_TYPES, RETURN_NAMES = ("RECORD",), ("record",)
+    OUTPUT_TOOLTIPS = ("The record, for any StepDistill node that takes one.",)
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        # dynamicPrompts would take the braces of JSON for choices
+        return {"required": {"text": ("STRING", {"multiline": True, "default": "", "dynamicPrompts": False, "tooltip": TEXT_HELP})}}
+
+    def read(self, text):
+        """Parse it strictly; raises RecordError, or ValueError where there is no text."""
+        from ..scheduler.record import Record
+
+        if not text.strip():
+            raise ValueError("There is no text; paste a record here: what Save Record shows, or the content of a record's .json file.")
+        record = Record.from_json(text)
+        shown = about(record)
+        return {"ui": {"text": [shown], "stepdistill": [payload(record, info=shown)]}, "result": (record,)}
+
+
+def record_names() -> list[str]:
+    """The names of the store's records, the newest first; empty where the store cannot be read: the host asks at every page load."""
+    try:
+        return [brief.file.removesuffix(".json") for brief in _store().records()]
+    except Exception:
+        return []
+
+
+def why_not(name: str) -> str | None:
+    """A sentence that says why a record cannot be loaded, or None."""
+    from ..scheduler.errors import RecordError, UnknownNameError
+
+    if name == NO_RECORDS:
+        return "The store has no records yet; run Distill Schedule first, or paste a record into Record from Text."
+    try:
+        _store().load(name)
+    except UnknownNameError as problem:
+        broken = dict(_store().problems())
+        reason = broken.get(name) or broken.get(f"{name}.json")
+        return f"The record {name} cannot be used: {reason}" if reason else str(problem)
+    except RecordError as problem:
+        return f"The record {name} cannot be used: {problem}"
+    return None
+
+
+def stored_name(record) -> str | None:
+    """The name of the store's file that holds exactly this record, or None."""
+    store = _store()
+    for brief in store.records():
+        if brief.created == record.provenance.get("created") and brief.title == (record.model.name or ""):
+            try:
+                if store.load(brief.file) == record:
+                    return brief.file
+            except Exception:  # changed or removed meanwhile
+                continue
+    return None
+
+
+def gram_of(record):
+    """The inner products (gram.Gram) that the store keeps beside this record, or None."""
+    from ..scheduler.errors import StepDistillError
+
+    name = stored_name(record)
+    try:
+        return _store().gram(name) if name else None
+    except StepDistillError:
+        return None
+
+
+def keep(record) -> tuple[str, str]:
+    """Put a record into the store, unless it lies there already with its inner products: (its file's name, what else must be said)."""
+    name = stored_name(record)
+    if name:
+        return name, ""
+    before = {brief.file for brief in _store().records()}
+    name = _store().put(record)
+    return name, " (in the place of an earlier record of this model under the same conditions)" if name in before else ""
+
+
+def output_path(prefix: str):
+    """The next free file of a name in the output folder; raises ValueError with a sentence for a prefix that leads out of it."""
+    from pathlib import Path
+
+    import folder_paths
+
+    root = os.path.realpath(folder_paths.get_output_directory())
+    wanted = os.path.realpath(os.path.join(root, prefix.replace("\0", "")))
+    outside = wanted == root or Path(root) not in Path(wanted).parents
+    if outside or "\0" in prefix:
+        raise ValueError(f"The file name {prefix!r} does not lead into ComfyUI's output folder; use a plain name such as recipes/flux.")
+    folder, name, counter, _, _ = folder_paths.get_save_image_path(prefix, root)
+    return Path(folder) / f"{name}_{counter:05}_.json"
+
+
+def _write(path, text: str) -> None:
+    from ..scheduler.files import write_text
+
+    write_text(path, text)
+
+
+def _store():
+    from .stores import store
+
+    return store()

@@ -1,0 +1,117 @@
+"""swap: a workflow file's schedulers for distilled ones, for explicit sigmas in core's nodes, or back."""
+
+from __future__ import annotations
+
+import argparse
+import textwrap
+from pathlib import Path
+
+from ..errors import OutputError
+from ..files import write_text
+from ..workflow import TARGETS, Report, open_workflow, swap
+from .console import add_json, command, print_json, say
+
+DESCRIPTION = """\
+Swaps the schedulers of a ComfyUI workflow: JSON as the page saves it, the API format, or a PNG or WebP that ComfyUI saved.
+Subgraphs, muted and bypassed nodes are swapped too. Everything else keeps its values, order and layout, and what was changed
+is noted inside the workflow, so that --to stock gives back the original.
+
+  distilled  a node with a dropdown gets the entry 'distilled', which follows the loaded model; other nodes that make sigmas
+             become Distilled Sigmas in place. With --record the workflow carries that record as text and uses it.
+  baked      explicit sigmas from --record in core's own nodes: runs where StepDistill is not installed. KSampler becomes
+             SamplerCustom. Taken are the record's recipes without offsets, for each node's own sampler, steps and denoise.
+  stock      what it was before.
+
+What is left is named, with the reason: values that come through links, samplers that choose their own steps, models that
+seem step-distilled (--anyway swaps those too)."""
+EXAMPLES = """\
+  python -m scheduler swap portrait.json                          writes portrait.distilled.json
+  python -m scheduler swap portrait.json --check                  only says what would be done
+  python -m scheduler swap picture.png --to baked --record my.json -o baked.json
+  python -m scheduler swap portrait.distilled.json --to stock -o portrait.json"""
+
+
+def add(commands) -> None:
+    """Add the command to the parser."""
+    parser = command(commands, "swap", "swap the schedulers of a ComfyUI workflow file", DESCRIPTION, EXAMPLES, run)
+    parser.add_argument("workflow", metavar="WORKFLOW", help="a workflow: JSON, or a PNG or WebP with one inside")
+    parser.add_argument("--to", choices=TARGETS, default="distilled", help="default: distilled")
+    parser.add_argument("--record", metavar="FILE", help="a record file: needed for baked; with distilled the workflow carries it")
+    parser.add_argument("-o", "--output", metavar="OUT", help="the file to write; - for stdout (default: beside WORKFLOW)")
+    parser.add_argument("--check", action="store_true", help="only say what would be done")
+    parser.add_argument("--node", metavar="ID", action="append", help="this node only; may be given again")
+    parser.add_argument("--anyway", action="store_true", help="models that seem step-distilled too")
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Swap, write, and say what was done and what was left."""
+    from ..record import load_record
+
+    record = load_record(arguments.record) if arguments.record else None
+    document = open_workflow(arguments.workflow)
+    report = swap(document, arguments.to, record, arguments.node, arguments.anyway)
+    target = None if arguments.check else _target(arguments, report)
+    if target == "-":
+        print(document.text(), end="")
+    elif target is not None:
+        write_text(target, document.text())
+    if arguments.json and target != "-":
+        print_json(_data(arguments, report, target, document.layout.exact))
+    else:
+        _tell(arguments, report, target, document.layout.exact)
+    return 0
+
+
+def _target(arguments: argparse.Namespace, report: Report) -> str | None:
+    """Where to write; None where nothing changed and no file was named. Raises OutputError where the default is taken already."""
+    if arguments.output is not None:
+        return arguments.output
+    if not report.changed:
+        return None
+    path = Path(arguments.workflow)
+    stem = path.stem
+    for word in TARGETS:
+        stem = stem.removesuffix(f".{word}")
+    target = path.with_name(f"{stem}.{arguments.to}.json")
+    if target.exists():
+        raise OutputError(f"{target.name} exists already; name the file to write with -o.")
+    return str(target)
+
+
+def _tell(arguments: argparse.Namespace, report: Report, target: str | None, exact: bool) -> None:
+    tell = say if target == "-" else print
+    groups = {"left": "Left as they are", "already": "As asked already"}
+    for action in dict.fromkeys(outcome.action for outcome in report.outcomes):
+        tell(f"{groups.get(action, action.capitalize())}:")
+        for outcome in (each for each in report.outcomes if each.action == action):
+            tell(textwrap.fill(outcome.line, 118, initial_indent="  ", subsequent_indent="      "))
+    tell(_summary(report) if report.outcomes or report.samplers else "There is no sampler in this workflow.")
+    if report.warning:
+        tell(report.warning)
+    if report.needs:
+        tell(f"To run it needs: {'; '.join(report.needs)}.")
+    if report.exact is False:
+        tell("Putting it back will not give the original exactly: keep the original file.")
+    if target not in (None, "-"):
+        tell(f"Written: {target}" + ("" if exact else " (its layout is not one that is known, so its lines were laid out anew)"))
+    elif arguments.check:
+        tell("Nothing was written.")
+
+
+def _summary(report: Report) -> str:
+    left = sum(outcome.action == "left" for outcome in report.outcomes)
+    plural = "s" if report.samplers != 1 else ""
+    return f"{report.samplers} sampler{plural}; {report.changed} node{'s' if report.changed != 1 else ''} changed, {left} left."
+
+
+def _data(arguments: argparse.Namespace, report: Report, target: str | None, exact: bool) -> dict:
+    about = {"workflow": str(arguments.workflow), "to": arguments.to, "output": target, "samplers": report.samplers}
+    about |= {
+        "changed": report.changed,
+        "can_be_put_back": report.exact,
+        "layout_kept": exact,
+        "needs": report.needs,
+        "warning": report.warning,
+    }
+    return about | {"nodes": [outcome.data() for outcome in report.outcomes]}

@@ -1,0 +1,51 @@
+"""--to distilled --record: the workflow carries its record as text, and every swapped node uses that one."""
+
+from __future__ import annotations
+
+from .document import Document, Node
+from .facts import model_takers
+from .graph import Port
+from .kinds import APPLY, FROM_TEXT, SIGMAS
+from .outcome import Outcome, edits
+from .sites import Site
+
+
+def carry(document: Document, swapped: list[Site], text: str) -> list[Outcome]:
+    """Add one node with the record to each graph, and lead each model that swapped samplers use through an Apply node."""
+    outcomes = []
+    for scope in document.scopes:
+        sites = [site for site in swapped if site.node.scope is scope]
+        if sites:
+            outcomes += _carry_in(document, scope, sites, text)
+    return outcomes
+
+
+def _carry_in(document: Document, scope, sites: list[Site], text: str) -> list[Outcome]:
+    edit, near = edits(sites[0].node), sites[0].node
+    source = edit.add(scope, FROM_TEXT, {"text": text}, near, (-680, -220))
+    edit.remember(source, {"made": True})
+    outcomes = [Outcome(source, "swapped", "added: it carries the record")]
+    for site in sites:
+        if site.node.kind == SIGMAS and not site.node.linked("record"):
+            edit.connect(site.node, "record", Port(source, 0))
+    for port, takers in _models(document, scope, sites):
+        apply = edit.add(scope, APPLY, {"use_offsets": True}, takers[0], (-340, -160))
+        moved = [edit.redirect(taker, "model", Port(apply, 0)) for taker in takers]
+        edit.connect(apply, "model", port)
+        edit.connect(apply, "record", Port(source, 0))
+        edit.remember(apply, {"moved": moved})
+        outcomes.append(Outcome(apply, "swapped", "added: it gives the model the record's schedules"))
+    return outcomes
+
+
+def _models(document: Document, scope, sites: list[Site]) -> list[tuple[Port, list[Node]]]:
+    """Every port that a swapped node with a dropdown, or its sampler, has its model from, with all that take it there."""
+    found: dict[tuple, tuple[Port, list[Node]]] = {}
+    for site in sites:
+        takers = [] if site.node.kind == SIGMAS else [site.node, *model_takers(document, site)]
+        for taker in takers:
+            port = taker.origin("model") if taker.scope is scope else None
+            if port is not None and not edits(taker).broken(taker):
+                known = found.setdefault((id(port.node), port.slot), (port, []))[1]
+                known += [taker] if taker not in known else []
+    return list(found.values())

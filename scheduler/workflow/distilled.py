@@ -1,0 +1,138 @@
+"""--to distilled: the dropdown's entry where a node has a dropdown, Distilled Sigmas in place of other makers of sigmas."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from .document import Document
+from .facts import Facts, facts_of, linked_from, model_port, step_distilled
+from .graph import Port
+from .kinds import ENTRY, MANUAL, SIGMAS, TABLE, rule_of
+from .outcome import Left, Outcome, edits
+from .sites import Site
+
+
+def to_distilled(document: Document, site: Site, anyway: bool = False) -> Outcome:
+    """Swap one site, or leave it and say why. anyway: step-distilled models too."""
+    outcome = Outcome(site.node, "swapped", "")
+    try:
+        wrong = edits(site.node).broken(site.node)
+        if wrong:
+            raise Left("damaged", wrong)
+        outcome.action, outcome.text, outcome.notes = (_dropdown if "scheduler" in site.spec else _maker)(document, site, anyway)
+    except Left as left:
+        outcome.action, outcome.code, outcome.text = "left", left.code, str(left)
+    return outcome
+
+
+def check_sampler_and_model(document: Document, site: Site, facts: Facts, anyway: bool) -> None:
+    """Raise Left for what no schedule of ours is for."""
+    if facts.sampler in TABLE["own_steps"]:
+        raise Left("own_steps", f"the sampler {facts.sampler} chooses its own steps, whatever the schedule")
+    reason = None if anyway else step_distilled(document, site, facts)
+    if reason:
+        raise Left("step_distilled", reason)
+
+
+def unlinked(document: Document, site: Site, *names: str | None, advice: str = "set it on the node itself first") -> None:
+    """Raise Left where one of the values comes through a link."""
+    for name in names:
+        if name and site.node.linked(name):
+            raise Left("linked", f"its value '{name}' comes from {linked_from(document, site.node, name)}; {advice}")
+
+
+def _dropdown(document: Document, site: Site, anyway: bool) -> tuple[str, str, list[str]]:
+    node, name = site.node, site.spec["scheduler"]
+    unlinked(document, site, name, advice=f"choose '{ENTRY}' there")
+    now = node.value(name)
+    if not isinstance(now, str):
+        raise Left("unclear", "its values are missing, or laid out in a way that is not known")
+    if now == ENTRY:
+        return "already", "distilled", []
+    facts = facts_of(document, site)
+    check_sampler_and_model(document, site, facts, anyway)
+    node.set(name, ENTRY)
+    edits(node).remember(node, {"to": ENTRY, "was": {name: now}})
+    return "swapped", f"scheduler {now} -> {ENTRY}{_steps(facts)}", _notes(site, facts)
+
+
+def _maker(document: Document, site: Site, anyway: bool) -> tuple[str, str, list[str]]:
+    node, spec = site.node, site.spec
+    if node.kind == SIGMAS:
+        return "already", SIGMAS, []
+    unlinked(document, site, spec.get("text"), spec.get("start"))
+    facts = facts_of(document, site)
+    check_sampler_and_model(document, site, facts, anyway)
+    values, counted = _values(document, site, facts)
+    port = model_port(document, site)
+    if port is None:
+        raise Left("no_model", f"{SIGMAS} needs a model, and no sampler that it feeds in the same graph has one")
+    _check_circle(site, port)
+    kept = {name: spec[name] for name in ("steps", "denoise", "model") if name in spec}
+    was = node.kind
+    memory = {"to": ENTRY} | edits(node).retype(node, SIGMAS, values, kept) | ({"counted": counted} if counted else {})
+    if not node.origin("model"):
+        edits(node).connect(node, "model", port)
+    edits(node).remember(node, memory)
+    return "swapped", f"{was} -> {SIGMAS}{_steps(facts)}", _notes(site, facts)
+
+
+def _values(document: Document, site: Site, facts: Facts) -> tuple[dict, list[str]]:
+    """The values of Distilled Sigmas in place of a maker, and those that are not the maker's own any more."""
+    node, spec = site.node, site.spec
+    if "text" in spec:
+        _check_whole(facts.numbers)
+    elif "start" in spec and not _is_full(node.value(spec["start"])):
+        raise Left("partial", f"it starts at a sigma of its own ({node.value(spec['start'])}); which denoise that is depends on the model")
+    steps = facts.steps if "text" in spec else node.value(spec["steps"])
+    denoise = node.value(spec["denoise"]) if "denoise" in spec else 1.0
+    if facts.steps is None or facts.denoise is None or not 0 < facts.denoise <= 1:
+        raise Left("unclear", f"its steps ({steps}) or denoise ({denoise}) are none that a schedule could be made for")
+    if "cuts" in spec:
+        unlinked(document, site, spec["denoise"])
+        if facts.denoise < 1:
+            unlinked(document, site, spec["steps"])
+            steps = max(1, round(facts.steps * facts.denoise))
+    counted = ["steps"] if "cuts" in spec and facts.denoise < 1 else []
+    return {"sampler_name": facts.sampler or "euler", "steps": steps, "denoise": denoise, "if_missing": "stock"}, counted
+
+
+def _check_whole(numbers: tuple[float, ...] | None) -> None:
+    if not numbers or numbers[-1] != 0 or any(b >= a for a, b in pairwise(numbers)):
+        raise Left("partial", f"what {MANUAL} holds does not run down to 0, so it is a part of a schedule")
+    if not _is_full(numbers[0]):
+        raise Left("partial", f"it starts at sigma {numbers[0]:g}; which denoise that is depends on the model")
+
+
+def _is_full(start: object) -> bool:
+    """Whether a sigma is one that models of a common kind start at."""
+    number = isinstance(start, (int, float)) and not isinstance(start, bool)
+    return number and any(abs(start / full - 1) < 0.01 for full in TABLE["full_starts"])
+
+
+def _check_circle(site: Site, port: Port) -> None:
+    """Raise Left where the model itself comes, by whatever way, from the node that would get it."""
+    seen, open_nodes = set(), [port.node]
+    while open_nodes:
+        node = open_nodes.pop()
+        if node is site.node:
+            raise Left("no_model", "the model that it would need is made from its own sigmas")
+        if node is not None and id(node) not in seen:
+            seen.add(id(node))
+            names = [entry.get("name") for entry in node.inputs()] if node.graph else list(node.fields())
+            open_nodes += [found.node for found in (node.origin(name) for name in names) if found]
+
+
+def _steps(facts: Facts) -> str:
+    parts = [f"{facts.steps} steps" if facts.steps != 1 else "1 step"] if facts.steps else []
+    parts += [f"sampler {facts.sampler}"] if facts.sampler else []
+    return f" ({', '.join(parts)})" if parts else ""
+
+
+def _notes(site: Site, facts: Facts) -> list[str]:
+    if facts.sampler is None:
+        return ["which sampler it is for is not told by the file"] if site.users else ["no sampler uses it"]
+    rule, measured = rule_of(facts.sampler)
+    if measured:
+        return []
+    return [f"{facts.sampler} takes {rule}'s schedule, not measured for it" if rule else f"no schedule is measured for {facts.sampler}"]

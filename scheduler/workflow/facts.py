@@ -1,0 +1,149 @@
+"""What a site runs under, as far as the file tells: sampler, steps, cfg, the files of the model; and whether that is step-distilled."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from .document import Document, Node
+from .graph import Port
+from .kinds import TABLE, known
+from .sites import Site, label
+
+_FILE = re.compile(r"\.(safetensors|sft|gguf|ckpt|pth?|bin)$", re.IGNORECASE)
+_NUMBER = re.compile(r"[-+]?(?:\d*\.*\d+)")  # as ManualSigmas finds its numbers
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known; None where it is not. steps and cfg may be what a node held before a link took over. numbers: of ManualSigmas."""
+
+    sampler: str | None
+    steps: int | None
+    denoise: float | None
+    cfg: float | None
+    files: tuple[str, ...]
+    numbers: tuple[float, ...] | None = None
+
+
+def facts_of(document: Document, site: Site) -> Facts:
+    """What a site runs under; of several samplers that it serves, the first."""
+    node, spec = site.node, site.spec
+    numbers = _numbers(node.value(spec["text"])) if "text" in spec else None
+    steps = len(numbers) - 1 if numbers else node.value(spec.get("steps"))
+    denoise = node.value(spec["denoise"]) if "denoise" in spec else 1.0
+    return Facts(
+        sampler_of(document, site),
+        steps if type(steps) is int and steps > 0 else None,
+        float(denoise) if _is_number(denoise) else None,
+        _cfg(document, site),
+        _files(document, site),
+        numbers,
+    )
+
+
+def step_distilled(document: Document, site: Site, facts: Facts) -> str | None:
+    """Why a site seems to run a step-distilled model, which has few-step sigmas of its own; None where nothing says so."""
+    from ..step_distilled import detect
+
+    advice = detect(facts.files)
+    if advice is not None:
+        return f"step-distilled, by {advice.because}: such a model has few steps of its own"
+    if "for" in site.spec:
+        return f"it is for {site.spec['for']}"
+    if facts.sampler == "lcm":
+        return "the sampler lcm is for step-distilled models, which have few steps of their own"
+    if facts.cfg is not None and facts.cfg <= 1 and facts.steps is not None and facts.steps <= TABLE["few_steps"]:
+        plural = "s" if facts.steps > 1 else ""
+        return f"{facts.steps} step{plural} at cfg 1 are a step-distilled model's, which has sigmas of its own"
+    return None
+
+
+def model_port(document: Document, site: Site) -> Port | None:
+    """Where a site's model comes from, in the site's own graph: its own input's, else that of the sampler or guider that it serves."""
+    takers = [site.node] if site.node.origin("model") else model_takers(document, site)
+    return next((taker.origin("model") for taker in takers if taker.scope is site.node.scope and taker.origin("model")), None)
+
+
+def model_takers(document: Document, site: Site) -> list[Node]:
+    """The nodes that hand a model to the samplers of a site: a KSampler, a SamplerCustom, or the guider."""
+    found = []
+    for user in site.users:
+        guiders = document.walk([(user.origin("guider"), user.scope)], "GUIDER")
+        found += [node for node in [user, *guiders] if node.origin("model")]
+    return found
+
+
+def loaded_from(document: Document, site: Site) -> tuple[str, ...]:
+    """The files of the models themselves, without LoRAs."""
+    takers = [site.node, *model_takers(document, site)]
+    nodes = document.walk([(taker.origin("model"), taker.scope) for taker in takers], "MODEL")
+    return _names(text for node in nodes if not node.upstream("MODEL") for text in node.texts())
+
+
+def linked_from(document: Document, node: Node, name: str) -> str:
+    """What feeds a value, in words."""
+    port = node.origin(name)
+    if port is None:
+        return "a link that leads nowhere"
+    if port.node is not None:
+        return label(port.node)
+    outer = node.scope.outer(port.slot)
+    instances = document.instances.get(node.scope.data.get("id"), [])
+    where = f" ({', '.join(label(each) for each in instances[:3])})" if instances else ""
+    return f"the subgraph's input '{outer}'{where}"
+
+
+def sampler_of(document: Document, site: Site) -> str | None:
+    """The name of the sampler that runs a site's schedule."""
+    node, spec = site.node, site.spec
+    if "sampler" in spec:
+        name = None if node.linked(spec["sampler"]) else node.value(spec["sampler"])
+        return name if isinstance(name, str) else None
+    for user in site.users:
+        for selector in document.walk([(user.origin("sampler"), user.scope)], "SAMPLER"):
+            spec = known(selector.kind)
+            if spec.get("role") == "selector":
+                linked = "sampler" in spec and selector.linked(spec["sampler"])
+                name = None if linked else spec.get("is") or selector.value(spec["sampler"])
+                return name if isinstance(name, str) else None
+    return None
+
+
+def _cfg(document: Document, site: Site) -> float | None:
+    for user in site.users:
+        guiders = document.walk([(user.origin("guider"), user.scope)], "GUIDER")
+        for node in [user, *guiders]:
+            spec = known(node.kind)
+            if "guidance" in spec:
+                return spec["guidance"]
+            value = node.value(spec.get("cfg"))
+            if _is_number(value):
+                return float(value)
+    return None
+
+
+def _files(document: Document, site: Site) -> tuple[str, ...]:
+    """The files that the model is loaded from, LoRAs included; those of bypassed nodes are not."""
+    takers = [site.node, *model_takers(document, site)]
+    nodes = document.walk([(taker.origin("model"), taker.scope) for taker in takers], "MODEL")
+    return _names(text for node in nodes if not node.state for text in node.texts())
+
+
+def _names(texts: Iterable[str]) -> tuple[str, ...]:
+    """Of texts those that name a model file, without folder and ending."""
+    files = (text for text in texts if len(text) < 500 and _FILE.search(text))
+    return tuple(dict.fromkeys(_FILE.sub("", re.split(r"[\\/]", text)[-1]) for text in files))
+
+
+def _numbers(text: object) -> tuple[float, ...] | None:
+    found = _NUMBER.findall(text) if isinstance(text, str) and len(text) < 10_000 else []
+    try:
+        return tuple(float(number) for number in found) if len(found) > 1 else None
+    except ValueError:  # "1..5"
+        return None
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e9

@@ -1,0 +1,206 @@
+"""The page's own format: nodes with lists of values and a table of links, in a graph and in subgraphs. Reading it; graph_edit.py writes.
+
+A stranger's file may hold anything anywhere: what is not as it should be is passed over, and stays as it is.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from .kinds import CONTROL, MEMORY, known
+
+FIELDS = ("id", "origin_id", "origin_slot", "target_id", "target_slot", "type")
+MUTED, BYPASSED = 2, 4
+UNKNOWN = object()
+
+
+class Port(NamedTuple):
+    """An output of a node, or an input of the whole subgraph (node None)."""
+
+    node: GraphNode | None
+    slot: int
+
+
+class Link:
+    """One row of the table of links: a list of six in the graph, an object in a subgraph."""
+
+    def __init__(self, row: list | dict):
+        self.row = row
+
+    def __getitem__(self, field: str):
+        return self.row.get(field) if isinstance(self.row, dict) else self.row[FIELDS.index(field)]
+
+    def __setitem__(self, field: str, value) -> None:
+        self.row[field if isinstance(self.row, dict) else FIELDS.index(field)] = value
+
+
+class GraphNode:
+    """A node of a graph. data: its JSON object, which is edited in place."""
+
+    graph = True
+
+    def __init__(self, data: dict, scope: GraphScope):
+        self.data, self.scope = data, scope
+
+    @property
+    def id(self):
+        return self.data["id"]
+
+    @property
+    def kind(self) -> str:
+        return self.data["type"]
+
+    @property
+    def title(self) -> str:
+        return self.data["title"] if isinstance(self.data.get("title"), str) else ""
+
+    @property
+    def state(self) -> str:
+        """ "muted", "bypassed", or "" for a node that runs."""
+        mode = self.data.get("mode")
+        return {MUTED: "muted", BYPASSED: "bypassed"}.get(mode, "") if type(mode) is int else ""
+
+    def inputs(self) -> list[dict]:
+        return _dicts(self.data.get("inputs"))
+
+    def outputs(self) -> list[dict]:
+        return _dicts(self.data.get("outputs"))
+
+    def input(self, name: str) -> dict | None:
+        return next((entry for entry in self.inputs() if entry.get("name") == name), None)
+
+    def link(self, name: str) -> Link | None:
+        """The link that feeds an input."""
+        entry = self.input(name)
+        link = self.scope.link(entry.get("link")) if entry else None
+        return link if link and link["target_id"] == self.id else None
+
+    def linked(self, name: str) -> bool:
+        return self.link(name) is not None
+
+    def origin(self, name: str) -> Port | None:
+        """What feeds an input."""
+        link = self.link(name)
+        return self.scope.origin(link) if link else None
+
+    def upstream(self, kind: str) -> list[Port]:
+        """What feeds the inputs of a type; reroutes and the like may be of any type."""
+        ports = []
+        for entry in self.inputs():
+            link = self.scope.link(entry.get("link"))
+            types = (entry.get("type"), link["type"]) if link else ()
+            if kind in types or (types and all(each in ("*", "", None) for each in types)):
+                ports.append(self.scope.origin(link))
+        return [port for port in ports if port]
+
+    def makes(self, kind: str) -> bool:
+        """Whether it has an output of a type."""
+        return any(entry.get("type") == kind for entry in self.outputs())
+
+    def names(self) -> list[str]:
+        """The names of its values, in their order; empty for an unknown kind."""
+        names = known(self.kind).get("widgets", [])
+        values = self.data.get("widgets_values")
+        bare = isinstance(values, list) and len(values) == len(names) - 1 and CONTROL in names  # written by a program, not by the page
+        return [name for name in names if name != CONTROL] if bare else names
+
+    def value(self, name: str | None):
+        """A value as the node holds it (while a link feeds it, what it was before), or None."""
+        values, names = self.data.get("widgets_values"), self.names()
+        if isinstance(values, list) and name in names and names.index(name) < len(values):
+            return values[names.index(name)]
+        named = values if isinstance(values, dict) else self.data.get("widgets_values_named")
+        return named.get(name) if isinstance(named, dict) else None
+
+    def set(self, name: str, value) -> None:
+        """Put a value in its place, and wherever newer pages repeat it by name."""
+        values, names = self.data.get("widgets_values"), self.names()
+        if isinstance(values, list) and name in names and names.index(name) < len(values):
+            values[names.index(name)] = value
+        elif isinstance(values, dict) and name in values:
+            values[name] = value
+        named = self.data.get("widgets_values_named")
+        if isinstance(named, dict) and name in named:
+            named[name] = value
+
+    def texts(self) -> list[str]:
+        """Every text among its values."""
+        values = self.data.get("widgets_values")
+        values = list(values.values()) if isinstance(values, dict) else values if isinstance(values, list) else []
+        return [value for value in values[:200] if isinstance(value, str)]
+
+    def memory(self) -> dict | None:
+        """What the swap noted here, if it did."""
+        properties = self.data.get("properties")
+        found = properties.get(MEMORY) if isinstance(properties, dict) else None
+        return found if isinstance(found, dict) else None
+
+
+class GraphScope:
+    """The graph, or the definition of a subgraph. name: None for the graph itself."""
+
+    def __init__(self, data: dict, root: bool):
+        self.data, self.root = data, root
+        self.ids: dict[str, int] = {"node": 0, "link": 0}  # the highest in the whole workflow; every scope holds the same
+        self.given: dict[str, int] = {}  # the highest that were given out here
+        self.name = None if root else str(data.get("name") or data.get("id") or "?")
+        self.by_id: dict[object, GraphNode | None] = {}  # None: two nodes have that id
+        self.nodes = [GraphNode(entry, self) for entry in _list(data.get("nodes")) if _is_node(entry)]
+        for node in self.nodes:
+            self.by_id[node.id] = None if node.id in self.by_id else node
+        self.links: dict[object, Link] = {}
+        for row in _list(data.get("links")):
+            if is_link(row):
+                self.links.setdefault(Link(row)["id"], Link(row))
+
+    def link(self, link_id) -> Link | None:
+        return self.links.get(link_id) if is_id(link_id) else None
+
+    def origin(self, link: Link) -> Port | None:
+        node, slot = self.by_id.get(link["origin_id"], UNKNOWN), link["origin_slot"]
+        if node is UNKNOWN:
+            return Port(None, slot) if not self.root and link["origin_id"] == self.entry_id else None
+        return Port(node, slot) if node else None
+
+    @property
+    def entry_id(self):
+        """The id under which links start at the subgraph's own inputs."""
+        found = self.data.get("inputNode")
+        return found.get("id", -10) if isinstance(found, dict) else -10
+
+    def outer(self, slot: int) -> str | None:
+        """The name of the subgraph's input."""
+        entries = _dicts(self.data.get("inputs"))
+        return entries[slot].get("name") if 0 <= slot < len(entries) else None
+
+    def inner(self, name: object, slot: int) -> list[Port]:
+        """What feeds an output of the subgraph, by its name, or its place where names don't tell."""
+        entries = _dicts(self.data.get("outputs"))
+        entry = next((entry for entry in entries if entry.get("name") == name), entries[slot] if 0 <= slot < len(entries) else {})
+        found = [self.link(link_id) for link_id in _list(entry.get("linkIds"))[:100]]
+        return [port for port in (self.origin(link) for link in found if link) if port]
+
+
+def is_id(value: object) -> bool:
+    """Whether a value may name a node or a link."""
+    return isinstance(value, (int, str)) and not isinstance(value, bool)
+
+
+def _is_node(entry: object) -> bool:
+    return isinstance(entry, dict) and is_id(entry.get("id")) and isinstance(entry.get("type"), str)
+
+
+def is_link(row: object) -> bool:
+    if not isinstance(row, dict) and not (isinstance(row, list) and len(row) >= len(FIELDS)):
+        return False
+    link = Link(row)
+    slots = all(type(link[field]) is int for field in ("origin_slot", "target_slot"))
+    return slots and all(is_id(link[field]) for field in ("id", "origin_id", "target_id"))
+
+
+def _list(value: object) -> list:
+    return value if isinstance(value, list) else []
+
+
+def _dicts(value: object) -> list[dict]:
+    return [entry for entry in _list(value) if isinstance(entry, dict)]

@@ -1,0 +1,63 @@
+"""What became of each place where a workflow chooses a schedule, in words and as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from . import api_edit, graph_edit
+from .document import Node
+from .sites import label
+
+# Why a node was left, as the corpus figures count them.
+CODES = {
+    "by_hand": "chosen by hand, so there is nothing to put back",
+    "damaged": "the file is damaged there",
+    "linked": "a value comes through a link",
+    "no_model": "no model link in the same graph",
+    "no_recipe": "the record has no recipe for it",
+    "own_steps": "the sampler chooses its own steps",
+    "partial": "a part of a schedule, or one with a start of its own",
+    "step_distilled": "step-distilled",
+    "unclear": "values are missing or laid out in an unknown way",
+    "unknown": "a kind of node that is not known",
+}
+
+
+@dataclass
+class Outcome:
+    """action: "swapped", "baked", "put back", "already" or "left". code: of CODES, where it was left. text: what was done, or why not."""
+
+    node: Node
+    action: str
+    text: str
+    code: str | None = None
+    notes: list[str] = field(default_factory=list)
+    where: str = ""
+
+    def __post_init__(self):
+        self.where = label(self.node)  # before it becomes another kind
+        self.number, self.kind, self.graph = self.node.id, self.node.kind, self.node.scope.name
+
+    @property
+    def line(self) -> str:
+        """One line for people, under a heading that says the action."""
+        notes = f" ({'; '.join(self.notes)})" if self.notes else ""
+        return f"{self.where}: {self.text}{notes}"
+
+    def data(self) -> dict:
+        """The same for programs."""
+        about = {"node": self.number, "kind": self.kind, "subgraph": self.graph, "action": self.action, "text": self.text}
+        return about | {"code": self.code, "notes": self.notes}
+
+
+class Left(Exception):
+    """A node is left as it is; code: of CODES."""
+
+    def __init__(self, code: str, text: str):
+        super().__init__(text)
+        self.code = code
+
+
+def edits(node: Node):
+    """The module that changes nodes of this format."""
+    return graph_edit if node.graph else api_edit

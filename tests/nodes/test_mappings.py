@@ -1,0 +1,57 @@
+"""The pack as a whole: every node is there under its id, well described, and nothing heavy is loaded for that."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.nodes import host
+from tests.nodes.pack import NAME, ROOT, module
+
+IDS = {
+    "StepDistillDistill": ("Distill Schedule", ("record", "plot", "report")),
+    "StepDistillSigmas": ("Distilled Sigmas", ("sigmas", "info")),
+    "StepDistillSampler": ("Distilled Sampler", ("sampler", "sigmas", "info")),
+    "StepDistillApply": ("Apply Distilled Schedule", ("model", "info")),
+    "StepDistillCompare": ("Compare Schedules", ("plot", "pictures", "table")),
+    "StepDistillLoad": ("Load Record", ("record", "info")),
+    "StepDistillSave": ("Save Record", ("text",)),
+    "StepDistillFromText": ("Record from Text", ("record",)),
+    "StepDistillBake": ("Bake Sigmas", ("sigmas", "text")),
+    "StepDistillSplit": ("Split at Sigma", ("high", "low")),
+}
+
+
+def test_ids_names_and_outputs_are_those_that_were_promised():
+    nodes = module("nodes")
+    pack = sys.modules[NAME]
+    assert pack.NODE_CLASS_MAPPINGS is nodes.NODE_CLASS_MAPPINGS and pack.WEB_DIRECTORY == "./web"
+    assert {name: text for name, text in nodes.NODE_DISPLAY_NAME_MAPPINGS.items()} == {name: each[0] for name, each in IDS.items()}
+    assert {name: tuple(cls.RETURN_NAMES) for name, cls in nodes.NODE_CLASS_MAPPINGS.items()} == {
+        name: each[1] for name, each in IDS.items()
+    }
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_every_node_has_its_place_and_tooltips(name):
+    cls = module("nodes").NODE_CLASS_MAPPINGS[name]
+    assert (
+        cls.CATEGORY == "sampling/StepDistill" and callable(getattr(cls, cls.FUNCTION)) and len(cls.RETURN_TYPES) == len(cls.RETURN_NAMES)
+    )
+    inputs = cls.INPUT_TYPES()
+    for key in inputs.get("required", {}) | inputs.get("optional", {}):
+        spec = (inputs.get("required", {}) | inputs.get("optional", {}))[key]
+        assert spec[1]["tooltip"].strip(), key
+
+
+def test_the_door_opens_outside_a_package():
+    code = "import sys; sys.path.insert(0, sys.argv[1]); import __init__ as door; assert door.NODE_CLASS_MAPPINGS == {}"
+    subprocess.run([sys.executable, "-c", code, str(ROOT)], check=True)
+
+
+def test_a_host_of_another_make_keeps_the_nodes(monkeypatch, caplog):
+    comfy = host.comfy(monkeypatch)
+    del comfy.samplers.SCHEDULER_HANDLERS
+    assert module("nodes.dropdown").register() is False and "nodes work without them" in caplog.text

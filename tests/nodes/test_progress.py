@@ -1,0 +1,64 @@
+"""What the page hears during model calls."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from tests.nodes.pack import module
+
+progress = module("nodes.progress")
+
+
+@pytest.mark.parametrize(
+    "seconds, words",
+    [(0.2, "1 s"), (8.4, "8 s"), (60, "1 min"), (200, "3 min 20 s"), (1815, "30 min"), (7500, "2 h 5 min"), (7200, "2 h")],
+)
+def test_a_time_in_words(seconds, words):
+    assert progress.duration(seconds) == words
+
+
+def test_the_pace_leaves_the_first_call_out():
+    now = [0.0]
+    pace = progress.Pace(lambda: now[0])
+    for seconds in (100.0, 2.0, 2.0, 2.0):
+        assert pace.seconds_for(10) is None
+        now[0] += seconds
+        pace.count(4)
+    assert pace.seconds_for(10) == pytest.approx(5.0)
+
+
+@pytest.fixture
+def teller(monkeypatch):
+    """(a Teller whose bar and server only write down, what they wrote down)."""
+    heard = SimpleNamespace(bar=[], sent=[], texts=[])
+    server = SimpleNamespace(client_id="page", send_sync=lambda event, data, sid: heard.sent.append((event, data)))
+    monkeypatch.setattr(progress, "_server", lambda: server)
+    monkeypatch.setattr(progress, "tell", heard.texts.append)
+    monkeypatch.setattr(progress, "_bar", lambda *_: lambda step, x0, x, total: heard.bar.append((step + 1, total)))
+    monkeypatch.setattr(progress, "LEAST_PAUSE", 0.0)
+    return progress.Teller(None, "7"), heard
+
+
+def test_the_plan_is_said_first_then_every_call_then_the_time(teller):
+    teller, heard = teller
+    teller.plan("Distilling.", 20)
+    for _ in range(5):
+        teller.heard(2, None, 1.0)
+    teller.progress(10, 20, "teacher")
+    teller.heard(2, None, 1.0)
+    assert heard.texts[0].startswith("Distilling.\nThe time") and len(heard.texts) == 2 and heard.texts[1].startswith("Distilling.\nAbout ")
+    assert heard.bar == [(2, 20), (4, 20), (6, 20), (8, 20), (10, 20), (12, 20)]
+    events = [data for event, data in heard.sent if event == "stepdistill.progress"]
+    assert events[0]["phase"] == "plan" and events[0]["plan"] == "Distilling." and events[0]["planned"] == 20
+    assert events[-1]["phase"] == "teacher" and events[-1]["done"] == 12 and events[-1]["node"] == "7"
+    assert events[1]["seconds_left"] is None and events[-1]["seconds_left"] >= 0
+
+
+def test_small_models_do_not_flood_the_page(teller, monkeypatch):
+    teller, heard = teller
+    monkeypatch.setattr(progress, "LEAST_PAUSE", 3600.0)
+    for _ in range(50):
+        teller.heard(1, None, 1.0)
+    assert len(heard.bar) == 1
