@@ -88,7 +88,7 @@ class StepDistillCompare:
         plot, trouble = contest_pictures.plot(results)
         pictures = contest_pictures.grid(results, scene.patcher, vae)
         table = "\n\n".join(part for part in (results.text, trouble) if part)
-        return {"ui": {"text": [table]}, "result": (plot, pictures, table)}
+        return {"ui": {"text": [table], "stepdistill": [compared(results, results.short)]}, "result": (plot, pictures, table)}
 
 
 def _is_linked(node: str | None, name: str) -> bool:

@@ -149,10 +149,12 @@ def _fitted(bench: Bench, plan: Plan, steps: int, below: Found | None) -> Found:
 
 
 def _between(bench: Bench, plan: Plan, ours: Found, verdicts: dict[int, Found]) -> Found:
-    """Ours where the guard kept it at both neighbours or it beats even the upper one's stock pair; else that pair's schedule."""
+    """Ours where the guard kept it at both neighbours and it is no worse than with the lower one's fewer steps, or where it beats even
+    the upper one's stock pair; else that pair's schedule."""
     below, above = _neighbours(plan.anchors, ours.steps)
     stock = _best_pair(bench, plan, above)  # run already, for the upper one's guard
-    kept = verdicts[below].choice == verdicts[above].choice == "ours" and np.all(ours.errors < EXPLODED)
+    both = verdicts[below].choice == verdicts[above].choice == "ours"
+    kept = both and np.all(ours.errors < EXPLODED) and _mean_error(ours) <= _mean_error(verdicts[below])
     name = stock.choice.split(" + ")[0]
     schedules = bench.stock_schedules(ours.steps)
     if kept or name not in schedules or wins(ours.errors, stock.errors, bench.unseen):

@@ -1,0 +1,121 @@
+"""The test nodes."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+
+ALIAS = "stepdistill_for_tests"
+CATEGORY = "testing"
+
+
+def project(name: str):
+    """A module of the project's scheduler package, under a name of its own: sys.path stays as it is."""
+    if ALIAS not in sys.modules:
+        folder = Path(os.environ["STEPDISTILL_TEST_ROOT"]) / "scheduler"
+        spec = importlib.util.spec_from_file_location(ALIAS, folder / "__init__.py", submodule_search_locations=[str(folder)])
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[ALIAS] = module
+        spec.loader.exec_module(module)
+    return importlib.import_module(f"{ALIAS}.{name}")
+
+
+def register_small_sd15() -> None:
+    """Let the stock loaders take eps.safetensors: SD1.5 with other widths."""
+    import comfy.supported_models
+
+    known = comfy.supported_models.SD15
+    sizes = {**known.unet_config, "context_dim": 32, "model_channels": 64}
+    comfy.supported_models.models.append(type("StepDistillTinySD15", (known,), {"unet_config": sizes}))
+
+
+def output_file(name: str) -> Path:
+    """A file in the output folder; names are plain."""
+    import folder_paths
+
+    if not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
+        raise ValueError(f"{name!r} is no plain name.")
+    return Path(folder_paths.get_output_directory()) / name
+
+
+class TestDigits:
+    RETURN_TYPES, FUNCTION, CATEGORY = ("CONDITIONING",), "make", CATEGORY
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"digits": ("STRING", {"default": "7"})}}
+
+    def make(self, digits):
+        classes = torch.tensor([int(word) for word in digits.split(",")])
+        context, pooled = project("checkpoints.digits").conditioning(classes)
+        return ([[context, {"pooled_output": pooled}]],)
+
+
+class TestConditioning:
+    RETURN_TYPES, FUNCTION, CATEGORY = ("CONDITIONING",), "make", CATEGORY
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        numbers = {"seed": 0, "tokens": 4, "width": 4096, "pooled": 0}
+        return {"required": {name: ("INT", {"default": value, "min": 0, "max": 2**32}) for name, value in numbers.items()}}
+
+    def make(self, seed, tokens, width, pooled):
+        generator = torch.Generator().manual_seed(seed)
+        extra = {"pooled_output": torch.randn(1, pooled, generator=generator)} if pooled else {}
+        return ([[torch.randn(1, tokens, width, generator=generator), extra]],)
+
+
+class TestWan:
+    RETURN_TYPES, FUNCTION, CATEGORY = ("MODEL",), "make", CATEGORY
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"seed": ("INT", {"default": 0})}}
+
+    def make(self, seed):
+        from .tiny_wan import tiny_wan
+
+        return (tiny_wan(seed),)
+
+
+class TestRecorder:
+    RETURN_TYPES, FUNCTION, CATEGORY = ("MODEL",), "make", CATEGORY
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        seconds = ("FLOAT", {"default": 0.0, "min": 0.0, "max": 10.0, "step": 0.001, "tooltip": "sleep this long at every model call"})
+        return {"required": {"model": ("MODEL",), "name": ("STRING", {"default": "runs"}), "seconds": seconds}}
+
+    def make(self, model, name, seconds):
+        from .recorder import recorded
+
+        return (recorded(model, output_file(f"{name}.jsonl"), seconds),)
+
+
+class TestSave:
+    RETURN_TYPES, FUNCTION, CATEGORY, OUTPUT_NODE = (), "write", CATEGORY, True
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        text = ("STRING", {"forceInput": True})
+        optional = {"samples": ("LATENT",), "sigmas": ("SIGMAS",), "low": ("SIGMAS",), "images": ("IMAGE",), "text": text}
+        return {"required": {"name": ("STRING", {"default": "saved"})}, "optional": optional}
+
+    def write(self, name, samples=None, text=None, **tensors):
+        tensors["samples"] = None if samples is None else samples["samples"]
+        for kind, tensor in tensors.items():
+            if tensor is not None:
+                np.save(output_file(f"{name}.{kind}.npy"), tensor.detach().cpu().float().numpy())
+        if text is not None:
+            output_file(f"{name}.txt").write_text(text, encoding="utf-8")
+        return {"ui": {"text": [text or name]}}
+
+
+NODES = {cls.__name__: cls for cls in (TestDigits, TestConditioning, TestWan, TestRecorder, TestSave)}
