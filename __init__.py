@@ -1,8 +1,7 @@
 """ComfyUI's door to StepDistill: the nodes, the web extension, and the two dropdown entries. Importable without ComfyUI."""
 
 if __package__:  # as ComfyUI loads it: a package named by its folder
-    from .nodes import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS
-    from .nodes import dropdown, routes
+    from .nodes import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS, dropdown, routes
 
     dropdown.register()
     routes.register()

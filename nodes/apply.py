@@ -12,7 +12,7 @@ class StepDistillApply:
         "Put this between the model and any KSampler, and choose 'distilled' as its scheduler: the recipe for that sampler, its steps and "
         "its denoise is used, with query offsets. Place it after ModelSampling nodes."
     )
-    CATEGORY, FUNCTION = CATEGORY, "make"
+    CATEGORY, FUNCTION, HAS_INTERMEDIATE_OUTPUT = CATEGORY, "make", True  # newer hosts then show the text of a cached run too
     RETURN_TYPES, RETURN_NAMES = ("MODEL", "STRING"), ("model", "info")
     OUTPUT_TOOLTIPS = ("The model, ready for samplers whose scheduler is 'distilled'.", "What they will use.")
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from .contest import NODES, Contest, mistake, step_counts
-from .contest_words import plan_text
+from .contest_words import beside_stock, plan_text
 from .distill import MOST_SEED
 from .fields import CATEGORY, RECORD
+from .shown import compared
 
 SAMPLERS = ("distilled", "euler", "dpmpp_2m", "res_multistep", "uni_pc", "uni_pc_bh2", "heun", "lms", "ipndm", "deis")
 DESCRIPTION = f"""\
@@ -88,7 +89,7 @@ class StepDistillCompare:
         plot, trouble = contest_pictures.plot(results)
         pictures = contest_pictures.grid(results, scene.patcher, vae)
         table = "\n\n".join(part for part in (results.text, trouble) if part)
-        return {"ui": {"text": [table], "stepdistill": [compared(results, results.short)]}, "result": (plot, pictures, table)}
+        return {"ui": {"text": [table], "stepdistill": [compared(results, "\n".join(beside_stock(results)))]}, "result": (plot, pictures, table)}
 
 
 def _is_linked(node: str | None, name: str) -> bool:

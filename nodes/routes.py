@@ -10,21 +10,14 @@ import asyncio
 import json
 from collections.abc import Callable, Mapping
 from threading import Lock
-from urllib.parse import urlsplit
+
+from .guard import Refused, body_of
 
 BASE = "/stepdistill"
 RECORD_BYTES = 8_000_000  # a record's text (4 MB at most) inside a JSON string
 WORKFLOW_BYTES = 64_000_000
 MOST_LISTED = 2000
 _one_at_a_time = Lock()
-
-
-class Refused(Exception):
-    """A request is refused; status: of the answer."""
-
-    def __init__(self, status: int, text: str):
-        super().__init__(text)
-        self.status = status
 
 
 def register() -> None:
@@ -41,20 +34,6 @@ def register() -> None:
         routes.post(BASE + path)(_writer(answer, most))
 
 
-def foreign(headers: Mapping[str, str]) -> str | None:
-    """Why a request that changes something may come from another site's page, or None. Browsers let no page forge these headers."""
-    kind = headers.get("Content-Type", "").split(";")[0].strip().lower()
-    if kind != "application/json":
-        return "Only requests of the type application/json are taken here."
-    site = headers.get("Sec-Fetch-Site")
-    if site is not None:
-        return None if site == "same-origin" else "Requests from pages of other sites are refused."
-    origin = headers.get("Origin")
-    if origin is None or urlsplit(origin).netloc.lower() == headers.get("Host", "").lower():
-        return None
-    return "Requests from pages of other sites are refused."
-
-
 def _reader(answer: Callable):
     async def handler(request):
         return await _answered(lambda: answer(dict(request.query)))
@@ -65,32 +44,12 @@ def _reader(answer: Callable):
 def _writer(answer: Callable, most: int):
     async def handler(request):
         try:
-            data = await _body(request, most)
+            data = await body_of(request, most)
         except Refused as refused:
             return _json({"error": str(refused)}, refused.status)
         return await _answered(lambda: answer(data))
 
     return handler
-
-
-async def _body(request, most: int) -> dict:
-    """The JSON object that a request brings; raises Refused before more than `most` bytes are read."""
-    wrong = foreign(request.headers)
-    if wrong:
-        raise Refused(403, wrong)
-    parts, size = [], 0
-    async for part in request.content.iter_chunked(1 << 16):
-        size += len(part)
-        if size > most:
-            raise Refused(413, f"This is too large: at most {most:,} bytes are taken here.")
-        parts.append(part)
-    try:
-        data = json.loads(b"".join(parts))
-    except (ValueError, RecursionError):
-        raise Refused(400, "This is not JSON.") from None
-    if not isinstance(data, dict):
-        raise Refused(400, "This is not a JSON object.")
-    return data
 
 
 async def _answered(work: Callable[[], dict]):
@@ -233,7 +192,8 @@ def _details(found, sampler: str | None, steps: int | None) -> dict:
     counts = {name: sorted(each) for name, each in samplers.items()}
     if sampler is not None and sampler not in counts:
         raise Refused(404, f"The record has no recipe for {sampler[:80]!r}.")
-    return {"about": about(found), "samplers": counts, "title": found.model.name or "", "shown": shown(record=found, sampler=sampler, steps=steps)}
+    drawn = shown(record=found, sampler=sampler, steps=steps)
+    return {"about": about(found), "samplers": counts, "title": found.model.name or "", "shown": drawn}
 
 
 def _record(data: dict):

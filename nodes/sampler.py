@@ -9,7 +9,7 @@ class StepDistillSampler:
     """The distilled sampler and its sigmas, to be used together in SamplerCustom or SamplerCustomAdvanced."""
 
     DESCRIPTION = "The distilled sampler with its own sigmas. Connect both to the same sampling node."
-    CATEGORY, FUNCTION = CATEGORY, "make"
+    CATEGORY, FUNCTION, HAS_INTERMEDIATE_OUTPUT = CATEGORY, "make", True  # newer hosts then show the text of a cached run too
     RETURN_TYPES, RETURN_NAMES = ("SAMPLER", "SIGMAS", "STRING"), ("sampler", "sigmas", "info")
     OUTPUT_TOOLTIPS = (
         "The sampler, with the recipe inside. On other sigmas than its own it runs as dpmpp_2m.",

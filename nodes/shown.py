@@ -47,11 +47,10 @@ def compared(results, info: str) -> dict:
     """The payload of a comparison (contest.Results): ours beside the best of the others at each step count."""
     rows = []
     for steps in results.steps:
-        others = {name: results.rms(name, steps) for name in results.errors if name != DISTILLED}
-        others = {name: error for name, error in others.items() if error is not None and math.isfinite(error)}
+        errors = {name: results.rms(name, steps) for name in results.errors}
+        others = {name: error for name, error in errors.items() if name != DISTILLED and error is not None}
         best = min(others, key=others.get) if others else None
-        ours = results.rms(DISTILLED, steps) if DISTILLED in results.errors else None
-        rows.append((ours if ours is not None and math.isfinite(ours) else None, others.get(best), best))
+        rows.append((errors.get(DISTILLED), others.get(best), best))
     lists = {"ours": [_digits(ours) for ours, _, _ in rows], "stock": [_digits(stock) for _, stock, _ in rows]}
     about = shown(info=info) | {"sampler": results.sampler, "source": "compared", "record": results.name}
     return about | {"curve": {"steps": list(results.steps), **lists, "stock_name": [name for _, _, name in rows]}}

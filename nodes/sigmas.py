@@ -9,7 +9,7 @@ class StepDistillSigmas:
     """A recipe's schedule as SIGMAS. Query offsets and coefficients cannot go along: the recipe made without them is taken."""
 
     DESCRIPTION = "The distilled schedule for a sampler, as sigmas for SamplerCustom and the like."
-    CATEGORY, FUNCTION = CATEGORY, "make"
+    CATEGORY, FUNCTION, HAS_INTERMEDIATE_OUTPUT = CATEGORY, "make", True  # newer hosts then show the text of a cached run too
     RETURN_TYPES, RETURN_NAMES = ("SIGMAS", "STRING"), ("sigmas", "info")
     OUTPUT_TOOLTIPS = ("The schedule: one sigma more than steps, ending in 0.", "Where it comes from and what was measured.")
 
