@@ -89,7 +89,8 @@ class StepDistillCompare:
         plot, trouble = contest_pictures.plot(results)
         pictures = contest_pictures.grid(results, scene.patcher, vae)
         table = "\n\n".join(part for part in (results.text, trouble) if part)
-        return {"ui": {"text": [table], "stepdistill": [compared(results, "\n".join(beside_stock(results)))]}, "result": (plot, pictures, table)}
+        drawn = compared(results, "\n".join(beside_stock(results)))
+        return {"ui": {"text": [table], "stepdistill": [drawn]}, "result": (plot, pictures, table)}
 
 
 def _is_linked(node: str | None, name: str) -> bool:
