@@ -94,7 +94,7 @@ def _answer(record, text: str) -> dict:
 
     plot, trouble = record_image(record)
     text = f"{text}\n{trouble}" if trouble else text
-    info = report.short(text)
+    info = report.short(text, record)
     return {"ui": {"text": [text], "stepdistill": [shown(record=record, info=info)]}, "result": (record, plot, text)}
 
 

@@ -14,6 +14,7 @@ from ..scheduler.matching import EXACT, Match, judged, kinship_of
 from ..scheduler.record import Recipe, Record
 from ..scheduler.sigmas.noise_table import NoiseTable
 from ..scheduler.sigmas.validity import check_steps
+from .carried import keep, kept
 from .choice import Asked, asked, counted, default_sampler, evidence_words, recipe_for, settled, stock_recipe
 from .identity import ModelFacts, advice_of, facts_of, key_of
 from .names import STOCK
@@ -141,18 +142,26 @@ def _given(record: Record, key: Key) -> _Source:
 
 
 def _stored(key: Key, sampler: str | None) -> _Source:
-    """The best record in the store that may be used."""
+    """The best record in the store that may be used, which the workflow then carries; else one that the workflow carries."""
     rule = asked(sampler, 1, None, True).rule if sampler else None
     match = best(key, rule)
-    if match is None:
-        return _Source(None, "stock", "No record of this model is in the store")
-    if not match.allowed:
-        return _Source(None, "stock", f"No record of this model is in the store. {match.sentence.rstrip('.')}")
+    if match is None or not match.allowed:
+        return _from_workflow(key, match)
+    keep(match.record)
     found = Key.of(match.record)
     again = not same_range(key, found)
     match = _judged_again(match, key, found)
     words = [word for word in match.words if match.kin.kind != SAME or word != match.kin.words]  # the same weights are no difference
     return _Source(match.record, match.kind, "; ".join(words), match.name, again)
+
+
+def _from_workflow(key: Key, refused: Match | None) -> _Source:
+    match = kept(key)
+    if match is not None:
+        words = "; ".join(differences(_filled(key, Key.of(match.record)), Key.of(match.record)))
+        return _Source(match.record, "record", words, "this workflow")
+    why = "" if refused is None else f". {refused.sentence.rstrip('.')}"
+    return _Source(None, "stock", f"No record of this model is in the store{why}")
 
 
 def _judged_again(match: Match, key: Key, found: Key) -> Match:
@@ -167,7 +176,8 @@ def _filled(key: Key, found: Key) -> Key:
 
 def _info(source: _Source, recipe: Recipe, note: str, start: float | None) -> str:
     title = source.record.model.name or source.name or "an unnamed model"
-    head = {EXACT: f"Distilled for {title}", "record": f"From the record of {title}"}.get(source.kind, f"Nearest record: {title}")
+    carried = f" that {source.name} carries" if source.kind == "record" and source.name else ""
+    head = {EXACT: f"Distilled for {title}", "record": f"From the record of {title}{carried}"}.get(source.kind, f"Nearest record: {title}")
     where = "" if start is None else f" from sigma {recipe.start_sigma:.4g}"
     parts = [f"{head}, {counted(recipe.steps)}{where}: {described(recipe)}; {evidence_words(recipe)}."]
     parts += [f"{note[:1].upper()}{note[1:]}."] if note else []

@@ -24,12 +24,20 @@ class RunningNode:
 def running_node() -> RunningNode | None:
     """The node that this thread runs, or None outside a prompt and in hosts that do not say."""
     try:
-        server, context = _host()
-        items = list(server.prompt_queue.currently_running.values())
-        prompt = next(item[2] for item in items if item[1] == context.prompt_id)
-        node = prompt[context.node_id]
-        return RunningNode(prompt, context.node_id, str(node["class_type"]), node["inputs"])
+        prompt, _, here = _running()
+        node = prompt[here]
+        return RunningNode(prompt, here, str(node["class_type"]), node["inputs"])
     except Exception:  # of the host's inner workings, which differ by version; not knowing is no fault
+        return None
+
+
+def running_workflow() -> dict | None:
+    """The page's workflow that came with the prompt that runs: the very object that saved pictures keep; None where none came."""
+    try:
+        _, extra, _ = _running()
+        workflow = extra["extra_pnginfo"]["workflow"]
+        return workflow if isinstance(workflow, dict) else None
+    except Exception:  # see running_node
         return None
 
 
@@ -75,6 +83,13 @@ def _host() -> tuple:
     from comfy_execution.utils import get_executing_context
 
     return sys.modules["server"].PromptServer.instance, get_executing_context()  # never imported anew: outside the server it cannot be
+
+
+def _running() -> tuple[Mapping, Mapping, str]:
+    """(the prompt that this thread runs, what came with it, the node's id); whatever is missing raises something."""
+    server, context = _host()
+    item = next(item for item in list(server.prompt_queue.currently_running.values()) if item[1] == context.prompt_id)
+    return item[2], item[3], context.node_id
 
 
 def _upstream(node: RunningNode | None) -> Iterator[Mapping]:

@@ -50,9 +50,9 @@ def distilled(record, kept: str, notes: list[str], plan, seconds: float) -> str:
     return "\n\n".join([_paragraph([head, *notes]), *_found(record), *(["\n".join(left)] if left else [])])
 
 
-def short(text: str) -> str:
-    """The first two paragraphs of a report: what was done, and what is recommended."""
-    return "\n".join(text.split("\n\n")[:2])
+def short(text: str, record) -> str:
+    """What is recommended, and the first paragraph of the report: what was done."""
+    return "\n".join(part for part in (record.evidence.get("recommendation"), text.split("\n\n")[0]) if part)
 
 
 def _found(record) -> list[str]:
