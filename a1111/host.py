@@ -1,0 +1,51 @@
+"""What is asked of the host, by the features that it has and never by its version."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+
+def option(name: str, default: Any) -> Any:
+    """One of the host's or our own settings; the default where the host does not know it (yet)."""
+    from modules import shared
+
+    opts = getattr(shared, "opts", None)
+    value = getattr(opts, name, default) if opts is not None else default
+    return default if value is None else value
+
+
+def loaded_model() -> Any | None:
+    """The checkpoint that is loaded now, or None; nothing is ever loaded for the question."""
+    from modules import sd_models
+
+    model = getattr(sd_models.model_data, "sd_model", None)
+    return model if getattr(model, "sd_checkpoint_info", None) is not None else None
+
+
+def forge_unet(model: Any) -> Any | None:
+    """Forge's patcher of a model's UNet, or None on other hosts."""
+    return getattr(getattr(model, "forge_objects", None), "unet", None)
+
+
+def interrupted() -> bool:
+    """Whether the user asked the host to stop."""
+    from modules import shared
+
+    return bool(shared.state.interrupted or shared.state.skipped or getattr(shared.state, "stopping_generation", False))
+
+
+def on_main_thread(work):
+    """What `work()` returns, run where the host runs its models."""
+    main_thread = sys.modules.get("modules_forge.main_thread")
+    return work() if main_thread is None else main_thread.run_and_wait_result(work)
+
+
+def say(sentence: str) -> None:
+    """A line in the host's console, each sentence once in a row."""
+    if _said[-1:] != [sentence]:
+        _said[:] = [sentence]
+        print(f"StepDistill: {sentence}", flush=True)
+
+
+_said: list[str] = []

@@ -1,0 +1,256 @@
+"""One distillation at a time, on a thread of its own: what it is asked, how far it is, what came of it. The panel and the API share it."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+import traceback
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from ..scheduler.errors import OutputError, StepDistillError, Stopped
+from .host import interrupted, on_main_thread, say
+from .teacher import Scene, Stage
+
+if TYPE_CHECKING:
+    from ..scheduler.record import Record
+
+IDLE, WAITING, RUNNING, DONE, INTERRUPTED, FAILED = "idle", "waiting", "running", "done", "interrupted", "failed"
+SAMPLERS = ("distilled", "dpmpp_2m", "euler", "heun", "lms")
+QUALITY = ("quick", "standard", "thorough")
+MEASURED = {"quick": 1.0, "standard": 2.5, "thorough": 6.0}  # evidence, in multiples of what one step count takes
+FEW = 3  # evaluations after which the time is estimated; the first, which may load the model, is not counted
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What to distil. steps: (least, most). measure: compare the recipes with stock's on held-out noise, too. again: even where the store
+    has a record that fits. name: the record's, or empty."""
+
+    scene: Scene
+    samplers: tuple[str, ...] = ("distilled", "dpmpp_2m")
+    steps: tuple[int, int] = (4, 12)
+    quality: str = "standard"
+    seed: int = 0
+    measure: bool = True
+    again: bool = False
+    name: str = ""
+
+    def evidence_budget(self, rows: int) -> int:
+        """Model calls to measure with, on so many held-out rows: as many as to distil, but enough for some step counts."""
+        from ..scheduler.evidence import default_budget, least_budget
+
+        asked = self.samplers, self.counts, rows
+        least = int(MEASURED[self.quality] * least_budget(*asked))
+        return min(default_budget(*asked), max(least, self.budget)) if self.measure else 0
+
+    @property
+    def budget(self) -> int:
+        """Model calls of the quality asked for; raises UnknownNameError."""
+        from ..scheduler.plan import budget_for
+
+        return budget_for(self.quality, self.samplers, self.counts)
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        return tuple(range(max(self.steps[0], 1), max(self.steps) + 1))
+
+
+@dataclass
+class Progress:
+    """How far the job is; `text` is its plan, then its report. Numbers are model calls."""
+
+    state: str = IDLE
+    phase: str = ""
+    done: int = 0
+    planned: int = 0
+    seconds_left: float | None = None
+    seconds: float = 0.0
+    text: str = ""
+    record_name: str = ""
+    record: Record | None = field(default=None, repr=False)
+
+    @property
+    def busy(self) -> bool:
+        return self.state in (WAITING, RUNNING)
+
+    def data(self) -> dict:
+        """For the API."""
+        return {key: value for key, value in vars(self).items() if key != "record"}
+
+
+class Job:
+    """The one job of this host."""
+
+    def __init__(self):
+        self.progress = Progress()
+        self._lock, self._cancelled = threading.Lock(), False
+
+    def start(self, wish: Wish) -> None:
+        """Begin, as soon as the host is free; raises StepDistillError for what cannot be asked, and while another runs."""
+        from ..scheduler.job import checked_samplers, checked_steps
+
+        checked_samplers(wish.samplers)
+        checked_steps(wish.counts)
+        wish.budget  # noqa: B018 - for what it raises
+        if not wish.scene.prompts:
+            raise StepDistillError("No prompt was given; give at least one, which may be empty.")
+        with self._lock:
+            if self.progress.busy:
+                raise StepDistillError("A distillation is running; interrupt it, or wait until it is done.")
+            self.progress, self._cancelled = Progress(WAITING, text="Waiting for the host to be free."), False
+        threading.Thread(target=self._run, args=(wish,), daemon=True, name="stepdistill").start()
+
+    def interrupt(self) -> None:
+        """Stop at the next model call, or before the first; what is finished is taken up by the next run of the same wish."""
+        from modules import shared
+
+        self._cancelled = self.progress.state == WAITING
+        if self.progress.state == RUNNING:
+            shared.state.interrupt()
+
+    def _run(self, wish: Wish) -> None:
+        from modules import call_queue, shared
+
+        began = time.monotonic()
+        with call_queue.queue_lock:
+            if self._cancelled:
+                self.progress.state, self.progress.text = INTERRUPTED, "Interrupted before it began."
+                return
+            shared.state.begin(job="stepdistill")
+            self.progress.state = RUNNING
+            try:
+                on_main_thread(lambda: _guarded(self.progress, wish))
+            finally:
+                shared.state.end()
+                shared.state.interrupted = shared.state.skipped = False
+                shared.state.job_count, shared.state.textinfo = 0, None
+        self.progress.seconds = round(time.monotonic() - began, 1)
+        if self.progress.busy:
+            self.progress.state = FAILED
+
+
+def _guarded(progress: Progress, wish: Wish) -> None:
+    """The job with every way that it can end: one sentence for the user, a traceback for the console where it was nobody's mistake."""
+    try:
+        _distil(progress, wish)
+    except StepDistillError as problem:
+        progress.state, progress.text = FAILED, str(problem)
+    except Exception as problem:
+        traceback.print_exc()
+        progress.state, progress.text = FAILED, f"{type(problem).__name__}: {problem}"
+    say(progress.text)
+
+
+def _distil(progress: Progress, wish: Wish) -> None:
+    from . import teacher
+
+    task = _Task(progress, wish)
+    found = teacher.run(wish.scene, task.work, task.heard)
+    if found is None:
+        progress.state = INTERRUPTED
+        progress.text = "Interrupted. What was finished is kept: the same wish goes on from there."
+        return
+    progress.record, progress.record_name, progress.text = found
+    progress.state = DONE
+
+
+class _Task:
+    """One run, inside the host's sampling."""
+
+    def __init__(self, progress: Progress, wish: Wish):
+        self.progress, self.wish = progress, wish
+        self.evaluations, self.calls, self.began = 0, 0, 0.0
+
+    def work(self, stage: Stage) -> tuple[Record, str, str] | None:
+        """(the record, its name in the store or empty, the report), or None when interrupted."""
+        from .identity import advice_of, cfg_of, conditions_of, facts_of, guidance_of, key_of
+        from .stores import stem, store
+
+        facts = facts_of(stage.model)
+        key = key_of(facts, cfg_of(stage.p), stage.shape, guidance_of(stage.model, stage.p))
+        match = None if self.wish.again else self._in_store(key)
+        if match is not None:
+            return match.record, stem(match.name), f"The store has it already: {stem(match.name)}. No model call was made."
+        conditions = conditions_of(facts, key, len(stage.denoisers), self.wish.seed)
+        conditions = replace(conditions, name=self.wish.name[:300]) if self.wish.name else conditions
+        advice = advice_of(stage.model)
+        self.notes = [advice.text] if advice else []
+        folder, grams = self._resume_folder(key), []
+        try:
+            record = self._distilled(stage, facts, conditions, folder, grams)
+        except Stopped:
+            return None
+        name, kept = "", ""
+        try:
+            name = stem(store().put(record, grams[0]))
+            shutil.rmtree(folder, ignore_errors=True) if folder else None
+        except StepDistillError as problem:
+            kept = f" It was not kept in the store ({str(problem).rstrip('.')}); export it."
+        spent = record.provenance
+        calls = f"{spent['model_calls']} model calls to distil, {spent.get('evidence_calls', 0)} to measure"
+        return record, name, " ".join([record.evidence.get("recommendation", ""), f"({calls}.){kept}", *self.notes]).strip()
+
+    def heard(self, rows: int, sigma: float) -> None:
+        """After each evaluation: the pace, and the host's own progress."""
+        now = time.monotonic()
+        self.evaluations += 1
+        if self.evaluations == 1:
+            self.began = now
+        else:
+            self.calls += rows
+        here = self.progress
+        here.done = min(here.done + rows, here.planned)
+        if self.evaluations > FEW:
+            here.seconds_left = round((here.planned - here.done) * (now - self.began) / max(self.calls, 1), 1)
+        self._show()
+
+    def _show(self) -> None:
+        from modules import shared
+
+        here, state = self.progress, shared.state
+        state.sampling_steps, state.sampling_step = max(here.planned, 1), here.done
+        state.textinfo = f"StepDistill: {here.phase}, {here.done} of {here.planned} model calls"
+
+    def _in_store(self, key: Any) -> Any:
+        """An exact match that has all that is wished for, measured."""
+        from .stores import store
+
+        match = store().lookup(key, "exact")
+        if match is None or match.kind != "exact":
+            return None
+        has = {(recipe.sampler, recipe.steps) for recipe in match.record.recipes}
+        return match if all((sampler, n) in has for sampler in self.wish.samplers for n in self.wish.counts) else None
+
+    def _resume_folder(self, key: Any):
+        from ..scheduler.files import make_folder
+        from .stores import unfinished
+
+        try:
+            return make_folder(unfinished(key))
+        except OutputError as problem:
+            self.notes.append(f"An interrupted run cannot be resumed here: {problem}")
+            return None
+
+    def _distilled(self, stage: Stage, facts: Any, conditions: Any, folder: Any, grams: list) -> Record:
+        from ..scheduler.distillation import EVIDENCE_ROWS, distill, plan_job
+        from ..scheduler.job import job_of
+
+        wish, about = self.wish, {"latent_shape": stage.shape, "sigma_max": facts.sigma_max, "sigma_min": facts.sigma_min}
+        about |= {"parametrisation": facts.parametrisation, "samplers": wish.samplers, "steps": wish.counts, "seed": wish.seed}
+        rows = plan_job(job_of(list(stage.denoisers), shift=facts.shift, **about), wish.budget, 0, None).rows
+        about |= {"budget": wish.budget, "evidence_budget": wish.evidence_budget(-(-EVIDENCE_ROWS // rows) * rows)}
+        about |= {"conditions": conditions, "device": stage.device, "resume": folder, "progress": self._told, "should_stop": interrupted}
+        return distill(list(stage.denoisers), **about, on_plan=self._planned, on_gram=grams.append)
+
+    def _planned(self, plan: Any) -> None:
+        self.progress.planned, self.progress.text = plan.calls + plan.evidence, str(plan)
+        say(plan.summary)
+
+    def _told(self, done: int, planned: int, phase: str) -> None:
+        """The library's own account: its numbers are right, ours lead by a batch."""
+        self.progress.done, self.progress.planned, self.progress.phase = done, planned, phase
+
+
+THE_JOB = Job()

@@ -1,0 +1,45 @@
+"""Our section of the host's Settings page; every option is read with a default, for hosts that were started before it was known."""
+
+from __future__ import annotations
+
+from .names import LABEL, STOCK, TITLE
+
+SECTION = ("stepdistill", TITLE)
+
+
+def register() -> None:
+    """Add the options at once, not with the page: they count under --nowebui too."""
+    import gradio as gr
+    from modules import shared
+
+    info = shared.OptionInfo
+    options = {
+        "stepdistill_dropdowns": info(
+            True, f"Offer '{LABEL}' as a schedule type and as a sampling method (after Reload UI)", gr.Checkbox, section=SECTION
+        ),
+        "stepdistill_store": info(
+            "", "Folder of the records (empty: STEPDISTILL_STORE, else your user data; ComfyUI keeps its own in user/stepdistill)",
+            gr.Textbox, section=SECTION,
+        ),
+        "stepdistill_policy": info(
+            "near", "Use a record that is not an exact match: exact (never), near (the same weights), any (related weights too)",
+            gr.Radio, _policies, section=SECTION,
+        ),
+        "stepdistill_fallback": info(
+            STOCK, "Stock schedule where nothing was distilled", gr.Dropdown, _schedules, section=SECTION
+        ),
+    }  # fmt: skip
+    for name, option in options.items():
+        shared.opts.add_option(name, option)
+
+
+def _policies() -> dict:
+    from ..scheduler.matching import POLICIES
+
+    return {"choices": list(POLICIES)}
+
+
+def _schedules() -> dict:
+    from ..scheduler.sigmas import STOCK as NAMES
+
+    return {"choices": list(NAMES)}

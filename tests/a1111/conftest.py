@@ -1,0 +1,41 @@
+"""What the tests without a host share."""
+
+from __future__ import annotations
+
+import pytest
+from safetensors.torch import save_file
+
+from tests.a1111 import made
+from tests.webui.made import record_for
+
+
+@pytest.fixture
+def webui(monkeypatch, tmp_path):
+    """A make-believe host with our script in it, and a store of its own."""
+    monkeypatch.setenv("STEPDISTILL_STORE", str(tmp_path / "store"))
+    return made.install(monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory):
+    """A checkpoint file, and the model that a host makes of it."""
+    path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
+    model = made.Model(path)
+    save_file({f"model.diffusion_model.{name}": tensor for name, tensor in model.model.diffusion_model.state_dict().items()}, path)
+    return model
+
+
+@pytest.fixture(scope="session")
+def record(checkpoint):
+    """(a record of it, its inner products)."""
+    from pathlib import Path
+
+    return record_for(Path(checkpoint.sd_checkpoint_info.filename))
+
+
+@pytest.fixture
+def stored(webui, record):
+    """The record's name in the store."""
+    from scheduler.store import Store
+
+    return Store(made.ours("a1111.stores").store().folder).put(*record).removesuffix(".json")

@@ -1,0 +1,156 @@
+"""The schedule and the sampler in a make-believe host: lists, lengths, starts, and what the parameters say."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from scheduler.sigmas import sd_table, stock_schedule
+from tests.a1111 import made
+
+KEY = "StepDistill"
+
+
+def picture(**options):
+    """As much of the host's processing as matters."""
+    given = {"scheduler": "Distilled", "cfg_scale": 7.0, "steps": 4, "fixed": False, "denoising_strength": 0.5, "is_hr_pass": False}
+    return SimpleNamespace(extra_generation_params={}, comments=[], **(given | options))
+
+
+def sampler(webui, checkpoint, name="sample_euler", **options):
+    """One of the host's samplers."""
+    made_ = webui.sampler(name, checkpoint)
+    made_.config = made.SamplerData("", None, [], options)
+    return made_
+
+
+def drawn(webui, checkpoint, p, name="sample_euler", image=False, steps=None, **options):
+    """The sigmas that the host would run."""
+    x, found = torch.zeros(1, 4, 8, 8), sampler(webui, checkpoint, name, **options)
+    sigmas = found.sample_img2img(p, x, x, None, None, steps) if image else found.sample(p, x, None, None, steps)
+    return sigmas.double().numpy()
+
+
+def test_the_lists_have_each_entry_once_however_often_the_script_runs(webui):
+    """Appended in place; nothing of the host's is replaced, and its methods are wrapped once."""
+    modules = webui.modules
+    before = modules.sd_schedulers.schedulers, modules.sd_samplers.all_samplers, webui.sampler.get_sigmas
+    for _ in range(2):
+        made.run_script()
+    assert before == (modules.sd_schedulers.schedulers, modules.sd_samplers.all_samplers, webui.sampler.get_sigmas)
+    assert [each.label for each in modules.sd_schedulers.schedulers] == ["Automatic", "Karras", "Distilled"]
+    assert [each.name for each in modules.sd_samplers.all_samplers] == ["Euler", "Distilled"]
+    assert modules.sd_schedulers.schedulers_map["distilled"] is modules.sd_schedulers.schedulers_map["Distilled"]
+
+
+def test_another_extension_has_the_name(webui):
+    """Its entries stay, and ours are not offered."""
+    schedules, samplers = webui.modules.sd_schedulers, webui.modules.sd_samplers
+    for name in ("distilled", "Distilled"):
+        schedules.schedulers_map[name] = made.Scheduler("distilled", "Distilled", None)
+    schedules.schedulers[2:] = [schedules.schedulers_map["Distilled"]]
+    theirs = made.SamplerData("Distilled", None, [], {})
+    samplers.all_samplers[1:], samplers.all_samplers_map["Distilled"] = [theirs], theirs
+    made.run_script()
+    assert [each.function for each in schedules.schedulers if each.name == "distilled"] == [None]
+    assert [each for each in samplers.all_samplers if each.name == "Distilled"] == [theirs]
+
+
+def test_the_settings_take_the_entries_out(monkeypatch, tmp_path):
+    """And leave the host's own."""
+    host = made.install(monkeypatch, {"stepdistill_dropdowns": False})
+    assert [each.label for each in host.modules.sd_schedulers.schedulers] == ["Automatic", "Karras"]
+    assert "Distilled" not in host.modules.sd_schedulers.schedulers_map
+
+
+def test_the_recipe_runs_and_says_so(webui, checkpoint, record, stored):
+    """Exactly the record's sigmas."""
+    p = picture()
+    assert np.allclose(drawn(webui, checkpoint, p), record[0].recipe("euler", 4, offsets=False).sigmas, rtol=1e-5)
+    assert p.extra_generation_params == {KEY: f"exact | {stored} | 4 steps of euler"}
+
+
+def test_samplers_that_drop_a_sigma(webui, checkpoint, record, stored):
+    """Are left with the recipe."""
+    found = drawn(webui, checkpoint, picture(), "sample_dpmpp_3m_sde", discard_next_to_last_sigma=True)
+    assert np.allclose(found, record[0].recipe("dpmpp_2m", 4, offsets=False).sigmas, rtol=1e-5)
+
+
+@pytest.mark.parametrize("drops", [False, True])
+@pytest.mark.parametrize("fixed", [False, True])
+@pytest.mark.parametrize("strength", [0.0, 0.05, 0.3, 0.5, 0.75, 0.99, 0.999, 1.0])
+@pytest.mark.parametrize("steps", [1, 2, 5, 8])
+def test_every_img2img_pass_is_a_valid_schedule(webui, checkpoint, stored, steps, strength, fixed, drops):
+    """As many steps as the host says, strictly decreasing, ending in 0, from the strength's own noise level."""
+    p = picture(steps=steps, fixed=fixed, denoising_strength=strength)
+    total, last = made.setup_img2img_steps(p)
+    found = drawn(webui, checkpoint, p, image=True, discard_next_to_last_sigma=drops)
+    assert len(found) == (min(last + 1, total) if total else 0) + 1
+    assert found[-1] == 0 and (np.diff(found) < 0).all()
+    if len(found) > 1 and 0.05 <= strength < 0.999:
+        assert np.isclose(found[0], sd_table().percent_to_sigma(1 - strength), rtol=1e-3)
+
+
+def test_no_model_and_no_context_still_give_a_schedule(webui):
+    """Whoever asks, and whatever is broken: n + 1 sigmas."""
+    schedule = made.ours("a1111.schedule")
+    for n in (0, 1, 2, 7):
+        found = schedule.sigmas_for(n, 0.03, 14.6, inner_model=None, device="cpu")
+        assert len(found) == n + 1 and found[-1] == 0 and (np.diff(found) < 0).all()
+
+
+def test_without_a_record_stock_runs_as_it_does_in_the_host(webui, checkpoint):
+    """Cut by the host as it would cut its own."""
+    p = picture(steps=8)
+    found = drawn(webui, checkpoint, p, image=True)
+    assert np.allclose(found, stock_schedule("simple", sd_table(), 8)[3:], rtol=1e-4)
+    assert p.extra_generation_params[KEY] == "stock | simple | 5 steps of euler"
+
+
+def test_a_named_record_and_none(webui, checkpoint, stored):
+    """The panel's choice goes first, and is told."""
+    for choice, source in ((stored, "named"), ("Stock schedule", "stock"), ("gone", "stock")):
+        p = picture(stepdistill_record=choice)
+        drawn(webui, checkpoint, p)
+        assert p.extra_generation_params[KEY].startswith(source) and p.extra_generation_params["StepDistill record"] == choice
+
+
+def test_parameters_read_back(webui, stored):
+    """A choice that is known here, else Automatic."""
+    read = made.ours("a1111.infotext").record_of
+    assert read({"StepDistill record": stored}) == stored
+    assert read({"StepDistill record": "gone"}) == read({}) == "Automatic"
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.integers(1, 12), more=st.integers(0, 30), drops=st.booleans(), start=st.floats(0.05, 14.614643))
+def test_filled_gives_the_recipe_when_cut(webui, steps, more, drops, start):
+    """Whatever is put before and between never runs."""
+    filled = made.ours("a1111.schedule").filled
+    recipe = [start * 0.7**k for k in range(steps)] + [0.0]
+    asked = steps + drops + more
+    found = filled(recipe, asked, drops, 14.614643)
+    assert len(found) == asked + 1 and (np.diff(found) < 0).all()
+    kept = found[:-2] + found[-1:] if drops else found
+    assert kept[-steps - 1 :] == recipe
+
+
+def test_the_script_loads_nothing_heavy(tmp_path):
+    """The host's start pays for names and callbacks only."""
+    code = (
+        "import sys\nfrom tests.a1111 import made\n"
+        "class Patch:\n    def setitem(self, mapping, key, value): mapping[key] = value\n"
+        "made.install(Patch())\n"
+        "print(*(name for name in sys.modules if name.startswith((made.ALIAS, 'matplotlib', 'safetensors'))))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=made.ROOT, capture_output=True, text=True, check=True)
+    loaded = done.stdout.split()
+    assert f"{made.ALIAS}.a1111.panel" in loaded
+    assert not {"matplotlib", "safetensors", f"{made.ALIAS}.scheduler.record", f"{made.ALIAS}.scheduler.sigmas"} & set(loaded)

@@ -1,0 +1,79 @@
+"""One real WebUI for all tests of this folder. WEBUI_PATH names the checkout; tests/conftest.py skips them without it."""
+
+from __future__ import annotations
+
+import json
+import os
+import urllib.error
+
+import pytest
+
+from tests.webui import checkpoint, made
+from tests.webui.server import Server
+
+API = "/stepdistill/v1"
+PICTURE = {"prompt": "a cat", "steps": 4, "width": 64, "height": 64, "seed": 1, "cfg_scale": 7.0}
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory):
+    """The test's checkpoint file."""
+    return checkpoint.write(tmp_path_factory.mktemp("checkpoint"))
+
+
+@pytest.fixture(scope="session")
+def server(model, tmp_path_factory):
+    """The host that the tests share, in a temporary data folder with an empty store."""
+    with Server(os.environ["WEBUI_PATH"], tmp_path_factory.mktemp("webui"), model) as started:
+        yield started
+
+
+@pytest.fixture
+def host(server):
+    """The shared host with an empty store and nothing remembered."""
+    for entry in server.get(f"{API}/records"):
+        server._asked(_request(server, f"{API}/records/{entry['name']}", "DELETE"))
+    server.get("/witness")
+    return Host(server)
+
+
+@pytest.fixture(scope="session")
+def record(model):
+    """(a record of the test's checkpoint, its inner products), distilled by the library from a denoiser that takes no time."""
+    return made.record_for(model)
+
+
+@pytest.fixture
+def stored(host, record):
+    """The record's name, once it is in the host's store."""
+    from scheduler.store import Store
+
+    return Store(host.server.store).put(*record).removesuffix(".json")
+
+
+class Host:
+    """Draws pictures and tells what was asked of the model meanwhile."""
+
+    def __init__(self, server: Server):
+        self.server, self.get, self.post = server, server.get, server.post
+
+    def draw(self, kind: str = "txt2img", **options):
+        """(the parameters that a picture carries, the sigmas at which the model was asked)."""
+        if self.server.is_forge and options.get("enable_hr"):
+            options["hr_additional_modules"] = ["Use same choices"]
+        self.get("/witness")
+        info = json.loads(self.post(f"/sdapi/v1/{kind}", PICTURE | options)["info"])
+        return info["extra_generation_params"], [call["sigma"] for call in self.get("/witness")["calls"]]
+
+    def refused(self, path: str, data: dict | bytes, method: str = "POST") -> tuple[int, str]:
+        """(status, text) of a request that must fail."""
+        with pytest.raises(urllib.error.HTTPError) as problem:
+            self.server._asked(_request(self.server, path, method, data))
+        return problem.value.code, problem.value.msg
+
+
+def _request(server: Server, path: str, method: str, data: dict | bytes | None = None):
+    import urllib.request
+
+    body = json.dumps(data).encode() if isinstance(data, dict) else data
+    return urllib.request.Request(server.address + path, body, {"Content-Type": "application/json"}, method=method)

@@ -1,0 +1,3 @@
+"""Another extension's package of the same name as ours."""
+
+RIVAL = True
