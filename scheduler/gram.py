@@ -55,6 +55,19 @@ def gram_of(sigmas: np.ndarray, vectors: torch.Tensor) -> Gram:
     return Gram(sigmas, (products + products.T) / 2, rows, spread[: len(sigmas)])
 
 
+def row_products(vectors: Sequence[torch.Tensor], rows: np.ndarray) -> np.ndarray:
+    """(R, V, V) float64: for each of the R rows marked in `rows` (B,) bool, the mean inner products of V tensors (B, ...), on any device.
+
+    In float64 on the CPU, a piece at a time: in float32, or a GPU's shortened float32, the small errors that choose between fits drown.
+    """
+    found = np.zeros((int(rows.sum()), len(vectors), len(vectors)))
+    for place, row in enumerate(np.flatnonzero(rows)):
+        for parts in zip(*(vector[row].flatten().split(max(1, CHUNK // len(vectors))) for vector in vectors), strict=True):
+            stack = torch.stack(parts).cpu().double()
+            found[place] += (stack @ stack.T).numpy() / vectors[0][row].numel()
+    return found
+
+
 def merge(grams: Sequence[Gram]) -> Gram:
     """Several sets on one grid as one: the products of the union of their rows, the spread pooled from within the sets.
 

@@ -16,6 +16,7 @@ import torch
 from .coefficients import MOST_COEFFICIENT, PAST, step_weights
 from .denoiser import start_state
 from .errors import DenoiserError
+from .gram import row_products
 from .offsets import ask
 from .samplers.linear_rules import combine
 from .walk import TrajectorySet, Walk
@@ -73,21 +74,15 @@ def _normal_equations(runs: Sequence[_Run], found: Walk) -> tuple[np.ndarray, np
     count = len(_parameters(found))
     normal, right, scale = np.zeros((count, count)), np.zeros(count), 0.0
     for run in runs:
-        columns = [_fit_part(run, run.end - run.of.end)]
+        columns = [run.end - run.of.end]
         for k, place in _parameters(found):
             nudged = found.coefficients.copy()
             nudged[k, place] += NUDGE
-            columns.append(_fit_part(run, run.finish(k, nudged) - run.end) * (UNIT / NUDGE))
-        for row in torch.stack(columns, dim=1):
-            products = (row @ row.T).numpy() / row.shape[-1]
+            columns.append((run.finish(k, nudged) - run.end) * (UNIT / NUDGE))
+        for products in row_products(columns, run.of.fit_rows):
             norm = max(float(np.sqrt(products[0, 0])), 1e-12)
             normal, right, scale = normal + products[1:, 1:] / norm, right + products[1:, 0] / norm, scale + norm
     return normal, right, scale
-
-
-def _fit_part(run: _Run, vector: torch.Tensor) -> torch.Tensor:
-    """(fit rows, elements) in float64 on the CPU."""
-    return vector[run.of.fit_rows].flatten(1).cpu().double()
 
 
 class _Run:

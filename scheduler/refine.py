@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from .errors import BudgetError, DenoiserError
+from .gram import row_products
 from .offsets import bounded_offset
 from .rollout import FITTED, calls_of, rollout
 from .sigmas.validity import check_schedule
@@ -202,11 +203,7 @@ class _Search:
             ends = self.run(point, best, first).ends or best.ends  # a nudge that explodes tells nothing
             for column, end, nudged in zip(columns, best.ends, ends, strict=True):
                 column.append((nudged - end) / size)
-        products = []
-        for each, column in zip(self.sets, columns, strict=True):
-            stack = torch.stack([vector[each.fit_rows].flatten(1) for vector in column], dim=1)
-            stack = stack.double() if stack.device.type == "cpu" else stack.float()
-            products.append((stack @ stack.mT).double().cpu().numpy() / stack.shape[-1])
+        products = [row_products(column, each.fit_rows) for each, column in zip(self.sets, columns, strict=True)]
         moved, chain = slice(1, best.steps), np.diag([1.0] * best.steps + [OFFSET_UNIT] * (len(nudges) + 1 - best.steps))
         chain[moved, moved] = -np.tril(np.ones((best.steps - 1,) * 2)) * best.gaps  # d log sigma_k / d log length_j
         return chain.T @ np.concatenate(products) @ chain

@@ -14,7 +14,7 @@ import torch
 
 from .coefficients import PAST, Step, error_of, fit_step
 from .denoiser import Checked
-from .gram import interpolation
+from .gram import interpolation, row_products
 from .samplers.linear_rules import LINEAR, combine
 
 Asker = Callable[[Checked, torch.Tensor, float, float], torch.Tensor]  # (model, x, sigma, offset) -> D
@@ -171,16 +171,8 @@ class _Lane:
         self.of, self.x, self.past = of, x, []
 
     def products(self, newest: Sequence[torch.Tensor], target: torch.Tensor) -> np.ndarray:
-        """(rows of the fit, m + 2, m + 2): mean inner products of [x, the newest prediction (or several in its place), past..., target].
-
-        Row by row in float64 on the CPU: in float32, or a GPU's shortened float32, the small errors that choose between fits drown.
-        """
-        vectors = [self.x, *newest, *self.past[: PAST - 1], target]
-        found = np.empty((int(self.of.fit_rows.sum()), len(vectors), len(vectors)))
-        for place, row in enumerate(np.flatnonzero(self.of.fit_rows)):
-            stack = torch.stack([vector[row].flatten() for vector in vectors]).cpu().double()
-            found[place] = (stack @ stack.T).numpy() / stack.shape[-1]
-        return found
+        """(rows of the fit, m + 2, m + 2): mean inner products of [x, the newest prediction (or several in its place), past..., target]."""
+        return row_products([self.x, *newest, *self.past[: PAST - 1], target], self.of.fit_rows)
 
     def advance(self, newest: torch.Tensor, weights: Sequence[float]) -> None:
         self.past = [newest, *self.past][:PAST]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduler.errors import ScheduleError, SigmaRangeError
-from scheduler.gram import gram_of, interpolation, merge, with_sigmas
+from scheduler.gram import gram_of, interpolation, merge, row_products, with_sigmas
 from scheduler.sigmas import log_snr_grid
 from scheduler.teacher import record_teacher
 from tests.mixture import small_mixture, unit_noise
@@ -99,3 +99,13 @@ def test_range_is_the_recorded_one():
         with_sigmas(gram, [1.5, 0.5, 0.0])
     with pytest.raises(ScheduleError):
         with_sigmas(gram, [0.5, 0.7, 0.0])
+
+
+def test_row_products_are_the_same_in_pieces(monkeypatch):
+    vectors = [unit_noise(3, 2, 5, seed=seed) for seed in range(4)]
+    rows = np.array([True, False, True])
+    whole = row_products(vectors, rows)
+    flat = torch.stack(vectors).flatten(2).double().numpy()
+    np.testing.assert_allclose(whole, np.einsum("vre,wre->rvw", flat, flat)[rows] / 10)
+    monkeypatch.setattr("scheduler.gram.CHUNK", 12)
+    np.testing.assert_allclose(row_products(vectors, rows), whole)
