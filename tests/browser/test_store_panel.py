@@ -1,0 +1,104 @@
+"""The store's panel and record files: list, search, details, export, remove; drops on the canvas; what is refused."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from scheduler.store import Store
+from tests.browser.made import made
+
+DROP = """
+const file = new File(given.text !== undefined ? [given.text] : [new Blob([given.head, new Uint8Array(given.size)])], given.name, { type: "application/json" });
+const transfer = new DataTransfer(); transfer.items.add(file);
+const target = given.on ? document.querySelector(given.on) : window.app.canvas.canvas;
+target.dispatchEvent(new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: transfer, clientX: 700, clientY: 500 }))
+"""
+
+
+@pytest.fixture
+def panel(page, stored):
+    """The open panel's locator."""
+    page.close_toasts()
+    page.load({"1": {"class_type": "StepDistillFromText", "inputs": {"text": ""}}})
+    if page.page.locator(".sd-panel").count() == 0:
+        page.command("Store")
+    page.page.locator(".sd-panel").wait_for()
+    page.page.get_by_role("button", name="Refresh", exact=True).click()
+    page.page.locator(".sd-item").first.wait_for()
+    yield page.page.locator(".sd-panel")
+    page.do("window.app.extensionManager.sidebarTab.toggleSidebarTab('stepdistill')")
+
+
+def test_list_search_details(page, server, panel):
+    Store(server.store).put(made("another model"))
+    panel.get_by_role("button", name="Refresh", exact=True).click()
+    panel.locator(".sd-item", has_text="another model").wait_for()
+    assert panel.locator(".sd-item").count() == 2
+    panel.get_by_role("searchbox").fill("another")
+    assert panel.locator(".sd-item").count() == 1
+    panel.locator(".sd-item").click()
+    panel.locator(".sd-card svg").wait_for()
+    before = panel.locator(".sd-card svg").inner_html()
+    panel.get_by_label("Steps").select_option("4")
+    page.page.wait_for_function("(before) => document.querySelector('.sd-panel .sd-card svg').innerHTML !== before", arg=before)
+    panel.get_by_role("searchbox").fill("nothing like that")
+    assert "No record matches" in panel.inner_text()
+    panel.get_by_role("searchbox").fill("")
+
+
+def test_export_and_remove_which_asks_first(page, server, panel, stored):
+    panel.locator(".sd-item").first.click()
+    with page.page.expect_download() as download:
+        panel.get_by_role("button", name="Export", exact=True).click()
+    assert json.loads(download.value.path().read_text())["stepdistill"] == 1
+    panel.get_by_role("button", name="Remove…", exact=True).click()
+    page.page.get_by_role("button", name="Cancel", exact=True).click()
+    assert [brief.file for brief in Store(server.store).records()] == [f"{stored}.json"]
+    panel.get_by_role("button", name="Remove…", exact=True).click()
+    page.page.locator(".sd-dialog .sd-danger").click()
+    panel.get_by_text("No records yet").wait_for()
+    assert not Store(server.store).records()
+
+
+def test_import_in_the_panel(page, server, panel):
+    page.do(DROP, {"text": made("dropped").to_json(), "name": "dropped.json", "on": ".sd-panel"})
+    panel.locator(".sd-item", has_text="dropped").wait_for()
+    page.do(DROP, {"text": '{"stepdistill": 1, "evil": "<b>"}', "name": "bad.json", "on": ".sd-panel"})
+    page.page.get_by_text("This is not a usable record").wait_for()
+    assert len(Store(server.store).records()) == 2
+
+
+def test_add_load_record(page, panel, stored):
+    panel.locator(".sd-item").first.click()
+    panel.get_by_role("button", name="Add Load Record", exact=True).click()
+    page.settled("root.nodes.some((n) => n.type === 'StepDistillLoad' && n.widgets[0].value === given)", stored)
+
+
+@pytest.mark.parametrize("way", ["Into the store", "Into the workflow"])
+def test_a_record_dropped_on_the_canvas_makes_a_ready_node(page, server, stored, way):
+    page.load({"1": {"class_type": "StepDistillSave", "inputs": {"filename_prefix": "x"}}})
+    page.do(DROP, {"text": made("dropped here").to_json(), "name": "record.json"})
+    page.page.get_by_role("button", name=way, exact=True).click()
+    kind = "StepDistillLoad" if way == "Into the store" else "StepDistillFromText"
+    page.settled("root.nodes.some((n) => n.type === given)", kind)
+    page.do("const save = root.nodes.find((n) => n.type === 'StepDistillSave'), made = root.nodes.find((n) => n.type === given); made.connect(0, save, 0)", kind)
+    page.run()
+    page.page.locator(".sd-words", has_text="dropped here").first.wait_for()
+    page.undo()
+
+
+def test_other_files_are_still_the_hosts(page, stored):
+    workflow = page.saved()
+    workflow["nodes"] = []
+    workflow["links"] = []
+    page.do(DROP, {"text": json.dumps(workflow), "name": "workflow.json"})
+    page.settled("root.nodes.length === 0")
+
+
+def test_fifty_megabytes_are_refused(page, stored):
+    page.close_toasts()
+    page.do(DROP, {"head": '{"stepdistill": 1, "x": "', "size": 50_000_000, "name": "huge.json"})
+    page.page.get_by_text("This file is too large for a record").wait_for()
+    page.close_toasts()

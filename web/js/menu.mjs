@@ -1,0 +1,118 @@
+// The right-click menus and the commands: use distilled schedules, bake, put back, on nodes, on a selection, on the whole workflow.
+
+import { chooseRecord } from "./dialogs.mjs"
+import { allNodes, app, ask, rootGraph, toast } from "./host.mjs"
+import { openPanel } from "./panel.mjs"
+import { swap } from "./swap.mjs"
+import { t } from "./texts.mjs"
+
+const ROLES = new Set(["dropdown", "maker", "sampler"])
+let kinds = {}, entry = "distilled"
+
+/** Learn which nodes choose schedules; on pages that ask no extension for menu items, add ours to their menus. */
+export async function prepareMenus() {
+  try {
+    ({ kinds, entry } = await ask("kinds"))
+  } catch (problem) {
+    console.warn("StepDistill: the server did not answer, so that its menu is not complete.", problem)
+  }
+  if (app.collectNodeMenuItems) return
+  const Canvas = window.LGraphCanvas ?? window.LiteGraph?.LGraphCanvas
+  for (const [name, items] of [["getNodeMenuOptions", nodeItems], ["getCanvasMenuOptions", canvasItems]]) {
+    const before = Canvas?.prototype[name]
+    if (!before) continue
+    Canvas.prototype[name] = function (...given) {
+      return [...before.apply(this, given), ...items(given[0])]
+    }
+  }
+}
+
+/** Whether a node has to do with schedules, or is a subgraph that has such nodes inside. */
+export function chooses(node) {
+  if (!node) return false
+  if (node.subgraph) return allNodes(node.subgraph).some(chooses)
+  const names = new Set((node.widgets ?? []).map((widget) => widget.name))
+  return ROLES.has(kinds[node.type]) || Boolean(node.properties?.stepdistill) || (names.has("scheduler") && names.has("sampler_name"))
+}
+
+/** The nodes that are selected and have to do with schedules. */
+function selected() {
+  const items = app.canvas?.selectedItems ?? Object.values(app.canvas?.selected_nodes ?? {})
+  return [...items].filter((item) => item?.graph && item.widgets !== undefined && chooses(item))
+}
+
+/** The items for the menu of a node. */
+export function nodeItems(node) {
+  if (!chooses(node)) return []
+  const picked = selected()
+  const nodes = picked.includes(node) ? picked : [node]
+  return [null, item(nodes.length > 1 ? t("menu.several", { count: nodes.length }) : t("menu.title"), actions(nodes))]
+}
+
+/** The items for the menu of the empty canvas. */
+export function canvasItems() {
+  const picked = selected()
+  const here = picked.length ? [item(t("menu.several", { count: picked.length }), actions(picked))] : []
+  return [null, ...here, item(t("menu.whole"), [...actions(null), null, { content: t("menu.store"), callback: () => openPanel() }])]
+}
+
+/** The commands, for the host's menu, search and keys: on what is selected, else on the whole workflow. */
+export function commands() {
+  const target = () => (selected().length ? selected() : null)
+  return [
+    { id: "StepDistill.Use", label: t("command.use"), icon: "pi pi-bolt", function: () => use(target()) },
+    { id: "StepDistill.UseRecord", label: t("command.useRecord"), icon: "pi pi-file", function: () => useRecord(target()) },
+    { id: "StepDistill.Bake", label: t("command.bake"), icon: "pi pi-box", function: () => bake(target()) },
+    { id: "StepDistill.PutBack", label: t("command.putBack"), icon: "pi pi-undo", function: () => swap("stock", target()) },
+    { id: "StepDistill.Store", label: t("command.store"), icon: "pi pi-database", function: () => openPanel() },
+  ]
+}
+
+function actions(nodes) {
+  return [
+    { content: t("menu.use"), callback: () => void use(nodes) },
+    { content: t("menu.useRecord"), callback: () => void useRecord(nodes) },
+    { content: t("menu.bake"), callback: () => void bake(nodes) },
+    { content: t("menu.putBack"), callback: () => void swap("stock", nodes) },
+  ]
+}
+
+const item = (content, options) => ({ content, has_submenu: true, submenu: { options } })
+
+async function use(nodes) {
+  const node = allNodes().find((each) => each.widgets?.some((widget) => widget.name === "scheduler"))
+  const values = node?.widgets.find((widget) => widget.name === "scheduler")?.options?.values
+  if (Array.isArray(values) && !values.includes(entry)) return toast("warn", t("swap.noEntry"), t("swap.noEntryHow"))
+  return swap("distilled", nodes)
+}
+
+async function useRecord(nodes) {
+  const chosen = await chosenRecord("choose.useTitle", "choose.useText", [{ value: "distilled" }], "choose.use")
+  return chosen && swap("distilled", nodes, { record: chosen.record })
+}
+
+/** Where this server's core has no ManualSigmas, the closest stock schedule is offered first. */
+async function bake(nodes) {
+  const baked = { value: "baked", label: t("choose.bakeAnyway"), note: t("choose.bakeAnywayNote") }
+  const closest = { value: "closest", label: t("choose.closest"), note: t("choose.closestNote") }
+  const here = Boolean((window.LiteGraph ?? {}).registered_node_types?.ManualSigmas)
+  const chosen = await chosenRecord("choose.bakeTitle", here ? "choose.bakeText" : "choose.bakeTextOld", here ? [baked] : [closest, baked], "choose.bake")
+  return chosen && swap(chosen.way, nodes, { record: chosen.record })
+}
+
+async function chosenRecord(title, text, ways, label) {
+  try {
+    const { records } = await ask("records")
+    return await chooseRecord(t(title), t(text), likelyFirst(records), ways, t(label))
+  } catch (problem) {
+    toast("error", t("panel.failed"), problem.message)
+    return null
+  }
+}
+
+/** Records whose title is the name of a file that the workflow loads come first. */
+function likelyFirst(records) {
+  const texts = allNodes(rootGraph()).flatMap((node) => (node.widgets ?? []).map((widget) => widget.value)).filter((value) => typeof value === "string" && value.length < 300)
+  const loaded = new Set(texts.map((text) => text.split(/[\\/]/).at(-1).replace(/\.\w+$/, "")))
+  return [...records].sort((a, b) => loaded.has(b.title) - loaded.has(a.title))
+}

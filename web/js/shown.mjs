@@ -1,0 +1,86 @@
+// The card on our own nodes: made with the node, filled by a run or from what the workflow saved, told of progress.
+
+import { Card, HEIGHT } from "./card.mjs"
+import { api, app, nodeOf, setting } from "./host.mjs"
+import { compact, payloadFrom } from "./payload.mjs"
+import { progressFrom } from "./progress.mjs"
+
+const KEY = "stepdistill_shown"  // of node.properties; "stepdistill" there belongs to the swap
+const NODES = new Set(["Distill", "Sigmas", "Sampler", "Apply", "Compare", "Load", "Save", "FromText", "Bake"].map((name) => `StepDistill${name}`))
+const WIDTH = 330
+const cards = new WeakMap()
+
+export const hasCard = (type) => NODES.has(type)
+
+/** The card of a node, made if it has none yet. */
+export function addCard(node) {
+  if (cards.has(node)) return cards.get(node)
+  const first = node.comfyClass === "StepDistillDistill" || node.comfyClass === "StepDistillCompare" ? "error" : "schedule"
+  const view = { plot: first, log: setting("LogScale", true) === true }
+  let ready = false
+  const card = new Card(view, () => ready && fit(node, card))
+  const options = { serialize: false, hideOnZoom: false, getMinHeight: () => card.height, getValue: () => "", setValue() {} }
+  const widget = node.addDOMWidget("stepdistill_shown", "stepdistill", card.element, options)
+  widget.serialize = false
+  widget.computeLayoutSize ??= () => ({ minHeight: card.height, minWidth: 200 })
+  cards.set(node, card)
+  node.setSize([Math.max(node.size[0], WIDTH), node.computeSize()[1] + HEIGHT.full - HEIGHT.empty])  // room from the first, so that no run moves anything
+  ready = true
+  const removed = node.onRemoved
+  node.onRemoved = function (...given) {
+    card.watch.disconnect()
+    return removed?.apply(this, given)
+  }
+  return card
+}
+
+/** Make a node at least as tall as its widgets need; never smaller than the user made it. */
+function fit(node, card) {
+  requestAnimationFrame(() => {
+    const [, least] = node.computeSize()
+    const width = card.payload ? Math.max(node.size[0], WIDTH) : node.size[0]
+    if (least > node.size[1] + 1 || width > node.size[0]) node.setSize([width, Math.max(least, node.size[1])])
+    node.graph?.setDirtyCanvas?.(true, true)
+  })
+}
+
+/** What a run of the node has to show. */
+export function ran(node, output) {
+  const payload = payloadFrom(output?.stepdistill?.[0])
+  const card = cards.get(node)
+  card?.running(null)
+  if (!payload || !card) return
+  card.show(payload)
+  if (setting("KeepPlots", true) === false) delete node.properties?.[KEY]
+  else node.setProperty ? node.setProperty(KEY, compact(payload)) : (node.properties[KEY] = compact(payload))
+}
+
+/** What the workflow saved. */
+export function restore(node) {
+  const card = cards.get(node), payload = payloadFrom(node.properties?.[KEY])
+  if (card && payload) card.show(payload)
+}
+
+/** Follow the server's messages. */
+export function listen() {
+  const running = new Set()
+  const stop = () => {
+    for (const card of running) card.running(null)
+    running.clear()
+  }
+  api.addEventListener("stepdistill.progress", (event) => {
+    const progress = progressFrom(event.detail)
+    const card = progress && cards.get(nodeOf(progress.node) ?? {})
+    if (!card) return
+    running.add(card)
+    card.running(progress)
+  })
+  for (const name of ["execution_error", "execution_interrupted", "execution_success"]) api.addEventListener(name, stop)
+  api.addEventListener("executing", ({ detail }) => detail === null && stop())
+}
+
+/** Draw every card again: the theme or a setting is another. */
+export function redraw(nodes) {
+  for (const node of nodes) cards.get(node)?.render()
+  app.canvas?.setDirty?.(true, true)
+}

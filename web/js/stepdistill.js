@@ -1,0 +1,58 @@
+// StepDistill's part of ComfyUI's page. The host imports every .js here; everything else is in modules named .mjs.
+
+import { addStyle, themeChanged } from "./dom.mjs"
+import { dropped } from "./drop.mjs"
+import { api, app } from "./host.mjs"
+import { canvasItems, commands, nodeItems, prepareMenus } from "./menu.mjs"
+import { addPanel } from "./panel.mjs"
+import { settings } from "./settings.mjs"
+import { addCard, hasCard, listen, ran, restore } from "./shown.mjs"
+import { takeTexts } from "./texts.mjs"
+
+async function loadTexts() {
+  try {
+    const all = await (await api.fetchApi("/i18n")).json()
+    takeTexts(all, app.ui?.settings?.getSettingValue?.("Comfy.Locale") ?? navigator.language.split("-")[0])
+  } catch (problem) {
+    console.warn("StepDistill: its texts could not be loaded.", problem)
+  }
+}
+
+addStyle()
+await loadTexts()
+
+app.registerExtension({
+  name: "StepDistill",
+  settings: settings(),
+  commands: commands(),
+  menuCommands: [{ path: ["Extensions", "StepDistill"], commands: commands().map((command) => command.id) }],
+  getNodeMenuItems: nodeItems,
+  getCanvasMenuItems: canvasItems,
+
+  async setup() {
+    listen()
+    await prepareMenus()
+    addPanel()
+    dropped()
+    new MutationObserver(themeChanged).observe(document.documentElement, { attributes: true, attributeFilter: ["style", "class"] })
+    new MutationObserver(themeChanged).observe(document.body, { attributes: true, attributeFilter: ["style", "class"] })
+  },
+
+  beforeRegisterNodeDef(type, definition) {
+    if (!hasCard(definition.name)) return
+    const executed = type.prototype.onExecuted
+    type.prototype.onExecuted = function (output, ...rest) {
+      executed?.call(this, output, ...rest)
+      ran(this, output)
+    }
+    const configured = type.prototype.onConfigure
+    type.prototype.onConfigure = function (...given) {
+      configured?.apply(this, given)
+      restore(this)
+    }
+  },
+
+  nodeCreated(node) {
+    if (hasCard(node.comfyClass)) addCard(node)
+  },
+})

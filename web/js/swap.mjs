@@ -1,0 +1,53 @@
+// Swaps in the open workflow: the page's own JSON goes to the server, which runs the same code as `python -m scheduler swap`, and what
+// comes back is loaded as one change that undo takes back.
+
+import { reportDialog } from "./dialogs.mjs"
+import { allNodes, app, ask, openGraph, rootGraph, toast } from "./host.mjs"
+import { counted, t } from "./texts.mjs"
+
+/** Where a node is, as the server knows it: the subgraph's id, or nothing, and its own. */
+export const place = (node) => `${node.graph && node.graph !== rootGraph() ? node.graph.id : ""}:${node.id}`
+
+/** The nodes themselves and, of subgraphs among them, everything inside. */
+export const withInner = (nodes) => [...new Set(nodes.flatMap((node) => (node.subgraph ? [node, ...allNodes(node.subgraph)] : [node])))]
+
+/** Swap some nodes (null: the whole workflow), load the result and say what became of it. Answers the server's report, or null. */
+export async function swap(to, nodes, options = {}) {
+  const only = nodes && withInner(nodes).map(place)
+  try {
+    const before = rootGraph().serialize()
+    const report = await ask("swap", { workflow: JSON.stringify(before), to, only, ...options })
+    if (report.changed) await load(JSON.parse(report.workflow))
+    tell(report, to, nodes, options)
+    return report
+  } catch (problem) {
+    toast("error", t("swap.failed"), problem.message)
+    return null
+  }
+}
+
+/** Load a workflow in the place of the open one, as one step of its history; the subgraph that was open stays open. */
+async function load(state) {
+  const tracker = app.extensionManager?.workflow?.activeWorkflow?.changeTracker
+  const open = openGraph() === rootGraph() ? null : openGraph().id
+  if (tracker?.updateState && Array.isArray(tracker.undoQueue)) {
+    tracker.captureCanvasState ? tracker.captureCanvasState() : tracker.checkState()
+    tracker.redoQueue.length = 0
+    await tracker.updateState([state], tracker.undoQueue)
+  } else await app.loadGraphData(state, false, false)
+  const inner = open && rootGraph().subgraphs?.get(open)
+  if (inner && openGraph() !== inner) app.canvas.setGraph(inner)
+  app.canvas.setDirty(true, true)
+}
+
+/** All well and short: a toast. Anything left or doubtful: a dialog with every node and its reason. */
+function tell(report, to, nodes, options) {
+  const left = report.nodes.filter((node) => node.action === "left")
+  const doubts = left.length || report.warning || report.exact === false
+  if (!report.nodes.length) return toast("info", t("swap.nothing"), t(nodes ? "swap.nothingHere" : "swap.nothingAnywhere"))
+  const title = report.changed ? counted(`swap.changed`, report.changed) : t("swap.unchanged")
+  const done = report.nodes.filter((node) => node.action !== "already" || !report.changed)
+  if (!doubts && done.length <= 3) return toast(report.changed ? "success" : "info", title, done.map((node) => node.line).join("\n"))
+  const again = left.some((node) => node.code === "step_distilled") && !options.anyway ? () => swap(to, nodes, { ...options, anyway: true }) : null
+  reportDialog(title, report, again)
+}
