@@ -13,7 +13,7 @@ from ..scheduler.matching import Match, checked_use, judged
 from ..scheduler.record import Recipe
 from ..scheduler.samplers import SAMPLERS, ode_sampler_for
 from ..scheduler.samplers.linear_rules import LINEAR
-from ..scheduler.store.sidecar import solved
+from ..scheduler.store.sidecar import check_worth_solving, solved
 from .host import option
 from .identity import Facts, filled
 from .names import AUTOMATIC, EXACT, FALLBACK, NAME, NAMED, NEAREST, STOCK_ONLY
@@ -139,6 +139,7 @@ def _solved_again(match: Match, facts: Facts, asked: Asked) -> Recipe:
     if gram is None or asked.steps > MOST_SOLVED:
         match.record.recipe(asked.rule, asked.steps, asked.start, asked.rule == NAME)  # says what there is
         raise RecipeError(f"More than {MOST_SOLVED} steps are not solved for." if gram is not None else "This record is for another range.")
+    check_worth_solving(match.record, asked.rule, asked.steps, asked.start is None)
     rule = asked.rule if asked.rule in LINEAR else "dpmpp_2m"
     known = (str(store().folder), match.name, match.record.provenance.get("created"), rule, asked.steps, asked.start, facts.sigma_min)
     if known not in _kept:

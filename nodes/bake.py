@@ -26,7 +26,7 @@ class StepDistillBake:
     def INPUT_TYPES(cls):
         which = "The stock sampler that the sigmas shall be for; best: the one whose recipe has the least measured error."
         steps = {"default": 8, "min": 1, "max": 1000, "tooltip": "How many steps; the schedule has one sigma more."}
-        denoise = {"default": 1.0, "min": 0.0, "max": 1.0, "step": 0.01}
+        denoise = {"default": 1.0, "min": 0.01, "max": 1.0, "step": 0.01}
         denoise["tooltip"] = "1.0 starts from pure noise; below, at the noise level where the model's own clock has that share left to run."
         return {
             "required": {

@@ -14,7 +14,7 @@ from ..scheduler.samplers import SAMPLERS, ode_sampler_for
 from ..scheduler.samplers.linear_rules import LINEAR
 from ..scheduler.sigmas import stock_schedule, strictly_decreasing
 from ..scheduler.sigmas.noise_table import NoiseTable
-from ..scheduler.store.sidecar import solved
+from ..scheduler.store.sidecar import check_worth_solving, solved
 from .names import DISTILLED, STOCK
 
 MOST_SOLVED = 40  # steps; beyond, a distilled schedule gains nothing and takes long to solve
@@ -61,12 +61,21 @@ def recipe_for(record: Record, wanted: Asked, gram: Callable[[], object], sigma_
     products = gram()
     if products is None:
         raise RecipeError(_missing(record, wanted))
+    check_worth_solving(record, wanted.rule, wanted.steps, wanted.start is None)
     if wanted.steps > MOST_SOLVED:
         raise RecipeError(f"The record has no recipe for {wanted.steps} steps, and none is solved above {MOST_SOLVED}.")
     rule = wanted.rule if wanted.rule in LINEAR else "dpmpp_2m"
     recipe = replace(_solved(products, rule, wanted.steps, wanted.start, sigma_min), sampler=wanted.rule)
     words = _UNFITTED if wanted.rule == DISTILLED else "" if rule == wanted.rule else f"it was solved as for {rule}"
     return recipe, "; ".join(part for part in (words, wanted.note) if part)
+
+
+def states(record: Record, wanted: Asked) -> bool:
+    """Whether the sampler's own recipe for these steps and this start stands in the record."""
+    try:
+        return bool(record.recipe(wanted.rule, wanted.steps, _own_start(record, wanted), wanted.offsets))
+    except RecipeError:
+        return False
 
 
 def _stated(record: Record, wanted: Asked) -> tuple[Recipe, str] | None:

@@ -26,7 +26,10 @@ HELP = {
     "negative": "The negative prompt that you draw with.",
     "latent_image": "An empty latent of the size that you draw at; its batch is how many pictures the model is asked for at a time.",
     "cfg": "The guidance that you draw with. A recipe is right for this guidance and near it.",
-    "sampler_name": "The sampler to distil for: `distilled` is StepDistill's own and gains most; `all`: all five, at five times the cost.",
+    "sampler_name": (
+        "What the recipes are for, and nothing else: `distilled` is StepDistill's own sampler and gains most; `all`: all five, at several "
+        "times the cost."
+    ),
     "max_steps": f"Recipes are made for every step count from {4} (or from this number, where it is less) up to this number.",
     "quality": "How hard to try. For one sampler at 4 to 12 steps quick takes about 2,500 model calls, standard 8,000 and thorough "
     "20,000, most of them to measure. The node says how many before it begins, and how long that takes after the first few.",

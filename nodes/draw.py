@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from ..scheduler.keys import guidance_bucket
 from ..scheduler.offsets import with_offsets
 from ..scheduler.record import Recipe
 from ..scheduler.samplers import sample
@@ -39,9 +40,17 @@ def bound(found: Found) -> Callable:
     def sample_distilled(model, x, sigmas, extra_args=None, callback=None, disable=None):
         if not _serves(found, sigmas):
             return _foreign(model, x, sigmas, extra_args, callback, disable)
+        _tell_guidance(found, cfg_of(getattr(model, "inner_model", None)))
         return _run(found.recipe, found.table.parametrisation, model, x, extra_args, callback, disable)
 
     return sample_distilled
+
+
+def _tell_guidance(found: Found, cfg: float | None) -> None:
+    """Say once where the recipe was made at a clearly different guidance: a SAMPLER cannot know it before it runs."""
+    made = None if found.record is None else found.record.conditions.cfg
+    if None not in (made, cfg) and guidance_bucket(made) != guidance_bucket(cfg):
+        log_once(f"The distilled sampler's recipe was made at cfg {made:g}, and you use {cfg:g}; distil at that for the best result.")
 
 
 def cfg_of(guider: Any) -> float | None:

@@ -15,10 +15,10 @@ from ..scheduler.record import Recipe, Record
 from ..scheduler.sigmas.noise_table import NoiseTable
 from ..scheduler.sigmas.validity import check_steps
 from .carried import keep, kept
-from .choice import Asked, asked, counted, default_sampler, evidence_words, recipe_for, settled, stock_recipe
+from .choice import Asked, asked, counted, default_sampler, evidence_words, recipe_for, settled, states, stock_recipe
 from .identity import ModelFacts, advice_of, facts_of, key_of
 from .names import STOCK
-from .stores import best, gram_for
+from .stores import best, gram_for, store
 from .told import contents
 
 IF_MISSING = ("stock", "error")
@@ -62,7 +62,7 @@ def find(
         raise UnknownNameError(f"if_missing is {if_missing!r}; use one of: {', '.join(IF_MISSING)}.")
     steps, start = check_steps(steps), start_for(facts.table, denoise, start_sigma)
     key = key_of(facts, None, cfg, latent_shape, guidance)
-    source = _given(record, key) if record is not None else _stored(key, sampler)
+    source = _given(record, key) if record is not None else _stored(key, sampler, steps, start)
     sampler = sampler or default_sampler(source.record) if source.record else sampler or "euler"
     wanted = asked(sampler, steps, start, offsets)
     try:
@@ -141,10 +141,15 @@ def _given(record: Record, key: Key) -> _Source:
     return _Source(record, "record", "; ".join([*words, *differences(_filled(key, found), found)]), "", again)
 
 
-def _stored(key: Key, sampler: str | None) -> _Source:
-    """The best record in the store that may be used, which the workflow then carries; else one that the workflow carries."""
-    rule = asked(sampler, 1, None, True).rule if sampler else None
-    match = best(key, rule)
+def _stored(key: Key, sampler: str | None, steps: int = 1, start: float | None = None) -> _Source:
+    """The best record in the store that may be used, which the workflow then carries; else one that the workflow carries.
+
+    Of several records of one model, one that states the recipe goes before one from which it could only be solved.
+    """
+    wanted = asked(sampler, steps, start, True) if sampler else None
+    match = best(key, wanted and wanted.rule)
+    if wanted and wanted.rule and match is not None and not states(match.record, wanted):
+        match = _stating(key, wanted) or match
     if match is None or not match.allowed:
         return _from_workflow(key, match)
     keep(match.record)
@@ -153,6 +158,19 @@ def _stored(key: Key, sampler: str | None) -> _Source:
     match = _judged_again(match, key, found)
     words = [word for word in match.words if match.kin.kind != SAME or word != match.kin.words]  # the same weights are no difference
     return _Source(match.record, match.kind, "; ".join(words), match.name, again)
+
+
+def _stating(key: Key, wanted: Asked) -> Match | None:
+    """The nearest record of this very model that states the recipe, the newest of equals."""
+    found = []
+    for brief in store().records():
+        if key.fingerprint is not None and brief.fingerprint == key.fingerprint.id and wanted.rule in brief.samplers:
+            try:
+                match = judged(store().load(brief.file), key, "near", name=brief.file)
+            except StepDistillError:
+                continue
+            found += [match] if match is not None and match.allowed and states(match.record, wanted) else []
+    return min(found, key=lambda match: len(match.words), default=None)
 
 
 def _from_workflow(key: Key, refused: Match | None) -> _Source:

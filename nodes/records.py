@@ -66,11 +66,17 @@ class StepDistillSave:
 
     def save(self, record, filename_prefix="stepdistill/record"):
         """Write both; raises ValueError for a prefix that leads out of the output folder, and OutputError."""
+        from ..scheduler.errors import OutputError
+
         text = record.to_json()
         path = output_path(filename_prefix)
-        name, place = keep(record)
-        _write(path, text)
-        shown = f"Kept in the store as {name.removesuffix('.json')}{place} and written to {path.name}.\n{about(record)}"
+        _write(path, text)  # first: where the store cannot be written to, this is what is left
+        try:
+            name, place = keep(record)
+            kept = f"Kept in the store as {name.removesuffix('.json')}{place}."
+        except OutputError as problem:
+            kept = f"Not kept in the store: {problem}"
+        shown = f"Written to {path.name} in the output folder. {kept}\n{about(record)}"
         return {"ui": {"text": [shown], "stepdistill": [payload(record, info=shown)]}, "result": (text,)}
 
 

@@ -38,7 +38,8 @@ def scene_notes(whole, scene, advice, shortened: bool) -> list[str]:
 def from_store(record, name: str, notes: list[str]) -> str:
     """The report where the store had it."""
     made = record.provenance["created"].replace("T", " ").removesuffix("Z")
-    head = f"From the store, without a model call: {name.removesuffix('.json')}, made {made} UTC."
+    under = "" if record.conditions.cfg is None else f" at cfg {record.conditions.cfg:g}"
+    head = f"From the store, without a model call: {name.removesuffix('.json')}, made{under} on {made} UTC."
     return "\n\n".join([_paragraph([head, *notes]), *_found(record)])
 
 

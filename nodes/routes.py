@@ -125,7 +125,8 @@ def keep(data: dict) -> dict:
     from .records import keep as keep_record
 
     found = _record(data)
-    return {"name": keep_record(found).removesuffix(".json")} | _details(found, None, None)
+    name, note = keep_record(found)
+    return {"name": name.removesuffix(".json"), "note": note.strip()} | _details(found, None, None)
 
 
 def remove(data: dict) -> dict:

@@ -17,8 +17,8 @@ from scheduler.cli import store as cli
 from scheduler.dynamic_programming import schedules_from
 from scheduler.errors import OutputError, RecipeError, RecordError, SigmaRangeError, UnknownNameError
 from scheduler.keys import Key
-from scheduler.record import load_record
-from scheduler.store.sidecar import read_gram, sidecar_of, solved, write_gram
+from scheduler.record import Conditions, Model, Recipe, Record, load_record
+from scheduler.store.sidecar import check_worth_solving, read_gram, sidecar_of, solved, write_gram
 from tests.weights import asked, cast, record_of, weights
 
 OWN = weights()
@@ -178,3 +178,16 @@ def test_fingerprint_command(options, capsys, tmp_path):
     printed = capsys.readouterr()
     assert "w1-" in printed.out and "same" in printed.out and "SDXL Lightning" in printed.out + printed.err
     assert ("sha256 " in printed.out) == ("--full" in options)
+
+
+def test_what_is_worth_solving():
+    sigmas = (10.0, 1.0, 0.0)
+    recipes = (Recipe("euler", 2, 10.0, sigmas, choice="karras"), Recipe("dpmpp_2m", 2, 10.0, sigmas))
+    made = {"version": "0", "created": "2026-01-01T00:00:00Z", "model_calls": 0}
+    record = Record(Model("ve", 0.1, 10.0), Conditions(), None, recipes, {}, made)
+    check_worth_solving(record, "dpmpp_2m", 7)
+    check_worth_solving(record, "euler", 7, whole=False)
+    with pytest.raises(RecipeError, match=r"karras\) won for euler at 2 steps"):
+        check_worth_solving(record, "euler", 7)
+    with pytest.raises(RecipeError, match="distil for heun too"):
+        check_worth_solving(record, "heun", 7)

@@ -65,7 +65,8 @@ class Page:
 
     def load_workflow(self, workflow: dict) -> None:
         """A workflow in the page's format."""
-        self.do("await window.app.loadGraphData(given, true, true, null)", workflow)
+        quiet = "{ showMissingNodesDialog: false, showMissingModelsDialog: false, silentAssetErrors: true }"
+        self.do(f"await window.app.loadGraphData(given, true, true, null, {quiet})", workflow)
         self.page.wait_for_timeout(600)
 
     def saved(self) -> dict:

@@ -41,7 +41,7 @@ def test_list_search_details(page, server, panel):
     panel.locator(".sd-item").click()
     panel.locator(".sd-card svg").wait_for()
     before = panel.locator(".sd-card svg").inner_html()
-    panel.get_by_label("Steps").select_option("4")
+    panel.get_by_label("Steps", exact=True).select_option("4")
     page.page.wait_for_function("(before) => document.querySelector('.sd-panel .sd-card svg').innerHTML !== before", arg=before)
     panel.get_by_role("searchbox").fill("nothing like that")
     assert "No record matches" in panel.inner_text()
@@ -66,7 +66,7 @@ def test_import_in_the_panel(page, server, panel):
     page.do(DROP, {"text": made("dropped").to_json(), "name": "dropped.json", "on": ".sd-panel"})
     panel.locator(".sd-item", has_text="dropped").wait_for()
     page.do(DROP, {"text": '{"stepdistill": 1, "evil": "<b>"}', "name": "bad.json", "on": ".sd-panel"})
-    page.page.get_by_text("This is not a usable record").wait_for()
+    page.page.get_by_text("This is not a usable record").first.wait_for()
     assert len(Store(server.store).records()) == 2
 
 
@@ -100,5 +100,5 @@ def test_other_files_are_still_the_hosts(page, stored):
 def test_fifty_megabytes_are_refused(page, stored):
     page.close_toasts()
     page.do(DROP, {"head": '{"stepdistill": 1, "x": "', "size": 50_000_000, "name": "huge.json"})
-    page.page.get_by_text("This file is too large for a record").wait_for()
+    page.page.get_by_text("This file is too large for a record").first.wait_for()
     page.close_toasts()

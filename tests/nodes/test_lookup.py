@@ -16,6 +16,9 @@ lookup, choice, identity, stores, shown = (module(f"nodes.{name}") for name in (
 errors = module("scheduler.errors")
 
 
+EULER_FOUR = [1.0, 0.8, 0.5, 0.2, 0.0]
+
+
 @pytest.fixture
 def store(tmp_path, monkeypatch):
     """An empty store, which the adapters use."""
@@ -108,9 +111,24 @@ def test_what_is_solved_or_borrowed_says_so(store, model, gram):
     assert "solved again" in lookup.find(model, "euler", 5).info
     assert "runs as dpmpp_2m" in lookup.find(model, "distilled", 5).info
     assert "dpmpp_2m's schedule, not measured for dpmpp_2m_sde" in lookup.find(model, "dpmpp_2m_sde", 3).info
-    assert "solved as for dpmpp_2m" in lookup.find(model, "heun", 5).info
+    heun = lookup.find(model, "heun", 5)  # what nothing was run for may lose to stock
+    assert heun.source == "stock" and "distil for heun too" in heun.info
     assert lookup.find(model, "gradient_estimation", 3).source == "stock"
     assert lookup.find(model, "ddim", 3).recipe.sigmas == lookup.find(model, "euler", 3).recipe.sigmas
+
+
+def test_where_stock_won_nothing_of_ours_is_solved(store, model, gram):
+    store.put(record_of(model, recipe("euler", choice="karras")), gram)
+    found = lookup.find(model, "euler", 5)
+    assert found.source == "stock" and "stock (karras) won for euler at 3 steps" in found.info
+
+
+def test_a_record_that_states_the_recipe_goes_before_one_that_could_solve_it(store, model, gram):
+    stating = record_of(model, *usual(), cfg=3.0)
+    store.put(stating)
+    store.put(record_of(model, recipe("distilled", EULER_FOUR, coefficients=[[0.0] * 4] * 4), recipe("dpmpp_2m"), cfg=8.0), gram)
+    for steps, cfg in ((3, 3.0), (4, 8.0)):
+        assert lookup.find(model, "distilled", steps).record.conditions.cfg == cfg
 
 
 def test_distilled_without_coefficients_takes_the_record_s_dpmpp_2m(store, model):

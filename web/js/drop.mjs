@@ -42,7 +42,11 @@ async function offer(text) {
       { label: t("dialog.cancel"), value: null }, { label: t("drop.text"), value: "text" }, { label: t("drop.keep"), kind: "sd-main", value: "keep" },
     ]
     const way = await dialog(t("drop.title", { name: found.title || t("drop.unnamed") }), body, buttons)
-    if (way === "keep") await addLoad((await ask("keep", { text })).name)
+    if (way === "keep") {
+      const { name, note } = await ask("keep", { text })
+      if (note) toast("info", t("panel.imported"), `${name} ${note}`)
+      addLoad(name)
+    }
     if (way === "text") addNode("StepDistillFromText", { text })
   } catch (problem) {
     toast("error", t("drop.refused"), problem.message)
@@ -50,7 +54,7 @@ async function offer(text) {
 }
 
 /** A Load Record node for a record of the store, which its list may not have yet. */
-export async function addLoad(name) {
+export function addLoad(name) {
   const node = addNode("StepDistillLoad", {})
   const widget = node?.widgets?.find((each) => each.name === "name")
   if (!widget) return null

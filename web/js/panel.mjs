@@ -127,8 +127,8 @@ class Panel {
       if (file.size > LARGEST) refuseLarge(file)
       else
         try {
-          const { name } = await ask("keep", { text: await file.text() })
-          toast("success", t("panel.imported"), name)
+          const { name, note } = await ask("keep", { text: await file.text() })
+          toast("success", t("panel.imported"), `${name} ${note}`)
           this.chosen = name
         } catch (problem) {
           toast("error", t("drop.refused"), problem.message)
