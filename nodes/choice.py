@@ -61,7 +61,7 @@ def recipe_for(record: Record, wanted: Asked, gram: Callable[[], object], sigma_
     products = gram()
     if products is None:
         raise RecipeError(_missing(record, wanted))
-    check_worth_solving(record, wanted.rule, wanted.steps, wanted.start is None)
+    check_worth_solving(record, wanted.rule, wanted.steps, wanted.start is None and not again)
     if wanted.steps > MOST_SOLVED:
         raise RecipeError(f"The record has no recipe for {wanted.steps} steps, and none is solved above {MOST_SOLVED}.")
     rule = wanted.rule if wanted.rule in LINEAR else "dpmpp_2m"

@@ -22,8 +22,8 @@ LONGEST_INFO = 4000
 def shown(
     found: Found | None = None, record: Record | None = None, sampler: str | None = None, steps: int | None = None, info: str = ""
 ) -> dict:
-    """The payload of a node's `ui`: for a schedule (`found`), or for a record: one of its recipes (default: of its default sampler, in
-    the middle of its step counts). Everything that is not known is None or empty; below 60 KB always."""
+    """The payload of a node's `ui`: for a schedule (`found`), or for a record: one of its recipes (default: of its default sampler, at
+    its knee, or in the middle of its step counts). Everything that is not known is None or empty; below 60 KB always."""
     record = found.record if found is not None else record
     recipe = found.recipe if found is not None else _typical(record, sampler, steps)
     table = found.table if found is not None else _table(record)
@@ -86,8 +86,17 @@ def _typical(record: Record | None, sampler: str | None, steps: int | None) -> R
 
         sampler = DISTILLED if any(each.sampler == DISTILLED for each in record.recipes) else default_sampler(record)
     mine = sorted((each for each in record.recipes if each.sampler == sampler), key=lambda each: each.steps) or list(record.recipes)
-    exact = [each for each in mine if each.steps == steps]
+    wanted = steps or _best_knee(record, sampler)
+    exact = [each for each in mine if each.steps == wanted]
     return exact[-1] if exact else mine[len(mine) // 2]
+
+
+def _best_knee(record: Record, sampler: str) -> int | None:
+    """The knee of a sampler's recipes, of those with offsets where both have one."""
+    from ..scheduler.evidence.verdicts import OFFSETS
+
+    knees = record.evidence.get("knee", {})
+    return knees.get(sampler + OFFSETS) or knees.get(sampler)
 
 
 def _table(record: Record | None) -> NoiseTable | None:

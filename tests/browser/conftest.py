@@ -1,7 +1,7 @@
 """A real ComfyUI server with a real browser: every front end that is named, with classic and with Vue nodes.
 
-COMFYUI_PATH names the checkout. COMFYUI_FRONTENDS: folders with an unpacked comfyui-frontend-package (or its static folder), separated as in
-PATH; without it the server's own front end. The tests run once for each. Needs playwright and Debian's chromium (or CHROMIUM_PATH).
+COMFYUI_PATH names the checkout. COMFYUI_FRONTENDS: folders with an unpacked comfyui-frontend-package (or its static folder), separated
+as in PATH; without it the server's own front end. The tests run once for each. Needs playwright and Debian's chromium (or CHROMIUM_PATH).
 """
 
 from __future__ import annotations

@@ -23,5 +23,6 @@ def _recipe(sampler: str, steps: int, bend: float) -> Recipe:
     rms = 0.5 / steps**1.5
     stock = {each: {"rms": rms * (1.5 + k), "median": rms} for k, each in enumerate(STOCK)}
     words = "0.67 of the error of the best stock choice (simple)"
-    evidence = {"rms": rms, "median": rms, "samples": 8, "model_calls": steps, "stock": stock, "best_stock": "simple", "ratio": 0.667, "margin": 0.05, "verdict": words}
+    evidence = {"rms": rms, "median": rms, "samples": 8, "model_calls": steps, "verdict": words}
+    evidence |= {"stock": stock, "best_stock": "simple", "ratio": 0.667, "margin": 0.05}
     return Recipe(sampler, steps, 1.0, sigmas, evidence=evidence)

@@ -11,7 +11,28 @@ SETTINGS = {
     "Comfy.Minimap.Visible": False,
     "Comfy.VersionCompatibility.DisableWarnings": True,
 }
-ROOT = "const root = window.app.rootGraph ?? window.app.graph; const all = (g) => g.nodes.flatMap((n) => [n, ...(n.subgraph ? all(n.subgraph) : [])]);"
+ROOT = """
+const root = window.app.rootGraph ?? window.app.graph;
+const all = (g) => g.nodes.flatMap((n) => [n, ...(n.subgraph ? all(n.subgraph) : [])]);
+const widget = (n, name) => n.widgets?.find((w) => w.name === name);
+const chosen = () => all(root).filter((n) => widget(n, "scheduler")).map((n) => [String(n.id), widget(n, "scheduler").value]);
+const find = (id) => window.app.canvas.graph.getNodeById(id) ?? window.app.canvas.graph.getNodeById(Number(id));
+"""
+PLACE = """
+const n = find(given), c = window.app.canvas, box = c.canvas.getBoundingClientRect();
+return [(n.pos[0] + 70 + c.ds.offset[0]) * c.ds.scale + box.left, (n.pos[1] - 14 + c.ds.offset[1]) * c.ds.scale + box.top]
+"""
+RUN = """
+const ends = ["execution_success", "execution_error"];
+const heard = (name, done) => window.app.api.addEventListener(name, (e) => done([name, e.detail.exception_message]), { once: true });
+const end = new Promise((done) => ends.forEach((name) => heard(name, done)));
+await window.app.queuePrompt(0);
+return await Promise.race([end, new Promise((r) => setTimeout(() => r(["time"]), 60000))])
+"""
+ARRANGE = """
+root.arrange();
+const c = window.app.canvas; c.ds.scale = 0.8; c.ds.offset = [30, 120]; c.setDirty(true, true)
+"""
 WAIT = 15_000
 
 
@@ -60,7 +81,7 @@ class Page:
         """A prompt in the API's format as a new workflow."""
         self.do("await window.app.loadApiJson(given, 'test')", prompt)
         self.page.wait_for_timeout(800)
-        self.do("root.arrange(); const ds = window.app.canvas.ds; ds.scale = 0.8; ds.offset = [30, 120]; window.app.canvas.setDirty(true, true)")
+        self.do(ARRANGE)
         self.page.wait_for_timeout(500)
 
     def load_workflow(self, workflow: dict) -> None:
@@ -75,8 +96,7 @@ class Page:
 
     def schedulers(self) -> dict[str, str]:
         """Of every node with a scheduler its id and what is chosen."""
-        script = "return all(root).filter((n) => n.widgets?.some((w) => w.name === 'scheduler')).map((n) => [String(n.id), n.widgets.find((w) => w.name === 'scheduler').value])"
-        return dict(self.do(script))
+        return dict(self.do("return chosen()"))
 
     def kinds(self) -> list[str]:
         return self.do("return all(root).map((n) => n.type)")
@@ -91,8 +111,7 @@ class Page:
 
     def place(self, node: str) -> tuple[float, float]:
         """Where a node's title is on the screen."""
-        script = "const a = window.app, n = a.canvas.graph.getNodeById(given) ?? a.canvas.graph.getNodeById(Number(given)), d = a.canvas.ds, r = a.canvas.canvas.getBoundingClientRect(); return [(n.pos[0] + 70 + d.offset[0]) * d.scale + r.left, (n.pos[1] - 14 + d.offset[1]) * d.scale + r.top]"
-        return tuple(self.do(script, node))
+        return tuple(self.do(PLACE, node))
 
     def menu(self, node: str, item: str, title: str = "StepDistill") -> None:
         """Right-click on a node, and choose an item of our part of its menu."""
@@ -114,8 +133,7 @@ class Page:
     def run(self) -> None:
         """Queue the workflow and wait for its end; nothing comes from the cache of an earlier run."""
         self.server.client.forget()
-        done = "new Promise((r) => { for (const n of ['execution_success', 'execution_error']) window.app.api.addEventListener(n, (e) => r([n, e.detail.exception_message]), { once: true }) })"
-        end = self.do(f"const end = {done}; await window.app.queuePrompt(0); return await Promise.race([end, new Promise((r) => setTimeout(() => r(['time']), 60000))])")
+        end = self.do(RUN)
         assert end[0] == "execution_success", end
 
     def card(self, index: int = 0):

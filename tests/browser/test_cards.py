@@ -8,6 +8,12 @@ from scheduler.store import Store
 from tests.browser.made import made
 from tests.comfyui.graphs import scene
 
+WATCH = """
+window.seen = [];
+const look = () => document.querySelectorAll(".sd-progress").forEach((part) => window.seen.push(part.innerText));
+new MutationObserver(look).observe(document.body, { subtree: true, childList: true, characterData: true })
+"""
+
 
 def load_node(page, name: str) -> None:
     """A workflow with Load Record and Save Record."""
@@ -81,7 +87,8 @@ def test_the_scale_and_hover(page, loaded):
 
 def test_it_grows_with_its_node(page, loaded):
     before = loaded.locator("svg").get_attribute("viewBox")
-    page.do("const n = root.nodes.find((n) => n.type === 'StepDistillLoad'); n.setSize([n.size[0] + 120, n.size[1] + 90]); window.app.canvas.setDirty(true, true)")
+    page.do("const n = root.nodes.find((n) => n.type === 'StepDistillLoad'); n.setSize([n.size[0] + 120, n.size[1] + 90])")
+    page.do("window.app.canvas.setDirty(true, true)")
     page.page.wait_for_function("(before) => document.querySelector('.sd-card svg').getAttribute('viewBox') !== before", arg=before)
 
 
@@ -105,7 +112,7 @@ def test_themes_differ_and_follow(page, loaded):
 
 
 def test_hostile_texts_are_shown_as_texts(page, server):
-    name = "<img src=x onerror=\"window.pwned=1\"><script>window.pwned=1</script>"
+    name = '<img src=x onerror="window.pwned=1"><script>window.pwned=1</script>'
     stored = Store(server.store).put(made(name)).removesuffix(".json")
     load_node(page, stored)
     page.run()
@@ -124,7 +131,8 @@ def test_hostile_texts_are_shown_as_texts(page, server):
 def test_a_hostile_payload_in_a_workflow_draws_nothing_wild(page, stored):
     load_node(page, stored)
     workflow = page.saved()
-    bad = {"sigmas": [1, "<b>", None], "stock": {"name": "<b>x</b>", "sigmas": [1e308, 0]}, "info": "<b>bold</b>", "curve": {"steps": [1, -4, 1e99]}}
+    bad = {"sigmas": [1, "<b>", None], "stock": {"name": "<b>x</b>", "sigmas": [1e308, 0]}, "info": "<b>bold</b>"}
+    bad["curve"] = {"steps": [1, -4, 1e99]}
     for node in workflow["nodes"]:
         node["properties"]["stepdistill_shown"] = bad if node["type"] == "StepDistillLoad" else "nothing"
     page.load_workflow(workflow)
@@ -137,9 +145,20 @@ def test_progress_while_distilling(page, server, stored):
     made_record = s.distill(max_steps=6)
     s.add("TestSave", name="progress", text=made_record[2])
     page.load(s.graph.prompt)
-    page.do("window.seen = []; new MutationObserver(() => document.querySelectorAll('.sd-progress').forEach((p) => window.seen.push(p.innerText))).observe(document.body, { subtree: true, childList: true, characterData: true })")
+    page.do(WATCH)
     page.run()
     seen = page.do("return window.seen")
     assert any("model calls" in each for each in seen) and any("left" in each for each in seen)
     assert any("teacher" in each for each in seen) and page.page.locator(".sd-progress").count() == 0
     page.card().locator("svg").wait_for()
+
+
+def test_a_node_inside_a_subgraph_shows_its_run_too(page, stored):
+    load_node(page, stored)
+    page.do("const c = window.app.canvas; c.deselectAll(); c.select(root.nodes.find((n) => n.type === 'StepDistillLoad'))")
+    page.do("window.app.canvas.graph.convertToSubgraph(window.app.canvas.selectedItems)")
+    page.run()
+    page.settled("all(root).find((n) => n.type === 'StepDistillLoad').properties.stepdistill_shown?.sigmas.length > 3")
+    page.do("window.app.canvas.setGraph(root.nodes.find((n) => n.subgraph).subgraph)")
+    page.page.locator(".sd-card svg").first.wait_for()
+    page.do("window.app.canvas.setGraph(root)")

@@ -10,7 +10,8 @@ from scheduler.store import Store
 from tests.browser.made import made
 
 DROP = """
-const file = new File(given.text !== undefined ? [given.text] : [new Blob([given.head, new Uint8Array(given.size)])], given.name, { type: "application/json" });
+const parts = given.text !== undefined ? [given.text] : [given.head, new Uint8Array(given.size)];
+const file = new File(parts, given.name, { type: "application/json" });
 const transfer = new DataTransfer(); transfer.items.add(file);
 const target = given.on ? document.querySelector(given.on) : window.app.canvas.canvas;
 target.dispatchEvent(new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: transfer, clientX: 700, clientY: 500 }))
@@ -83,7 +84,7 @@ def test_a_record_dropped_on_the_canvas_makes_a_ready_node(page, server, stored,
     page.page.get_by_role("button", name=way, exact=True).click()
     kind = "StepDistillLoad" if way == "Into the store" else "StepDistillFromText"
     page.settled("root.nodes.some((n) => n.type === given)", kind)
-    page.do("const save = root.nodes.find((n) => n.type === 'StepDistillSave'), made = root.nodes.find((n) => n.type === given); made.connect(0, save, 0)", kind)
+    page.do("const of = (t) => root.nodes.find((n) => n.type === t); of(given).connect(0, of('StepDistillSave'), 0)", kind)
     page.run()
     page.page.locator(".sd-words", has_text="dropped here").first.wait_for()
     page.undo()

@@ -18,7 +18,8 @@ from scheduler.workflow import open_workflow, survey
 COUNT = int(os.environ.get("STEPDISTILL_TEMPLATES", "30"))
 SWAP = "const { swap } = await import('/extensions/comfyui-stepdistill/js/swap.mjs'); return await swap(given.to, null, given.options)"
 VALUES = """
-const shape = (n) => [n.id, n.type, n.mode, n.title, [...n.pos].map(Math.round), (n.widgets ?? []).filter((w) => w.serialize !== false).map((w) => [w.name, w.value])];
+const values = (n) => (n.widgets ?? []).filter((w) => w.serialize !== false).map((w) => [w.name, w.value]);
+const shape = (n) => [n.id, n.type, n.mode, n.title, [...n.pos].map(Math.round), values(n)];
 return JSON.stringify(all(root).map(shape))
 """
 PROMPT = """

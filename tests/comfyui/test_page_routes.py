@@ -96,7 +96,8 @@ def test_what_is_too_large_is_refused(ask):
     ],
 )
 def test_other_sites_change_nothing(ask, server, stored, headers):
-    for path, data in (("remove", {"name": stored}), ("keep", {"text": made("evil").to_json()}), ("swap", {"workflow": "{}", "to": "stock"})):
+    changes = {"remove": {"name": stored}, "keep": {"text": made("evil").to_json()}, "swap": {"workflow": "{}", "to": "stock"}}
+    for path, data in changes.items():
         assert ask(path, data, headers)[0] == 403
     assert [brief.file for brief in Store(server.store).records()] == [f"{stored}.json"]
 

@@ -1,4 +1,7 @@
-"""locales/en/nodeDefs.json says what the nodes themselves say, ready to be translated. To write it anew: python tests/nodes/test_locales.py"""
+"""locales/en/nodeDefs.json says what the nodes themselves say, ready to be translated.
+
+To write it anew: python tests/nodes/test_locales.py
+"""
 
 from __future__ import annotations
 

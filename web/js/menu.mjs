@@ -56,6 +56,9 @@ export function canvasItems() {
   return [null, ...here, item(t("menu.whole"), [...actions(null), null, { content: t("menu.store"), callback: () => openPanel() }])]
 }
 
+/** What the tool box over a selection offers, however many nodes are in it. */
+export const toolboxCommands = (item) => (item?.widgets !== undefined && chooses(item) ? ["StepDistill.Use"] : [])
+
 /** The commands, for the host's menu, search and keys: on what is selected, else on the whole workflow. */
 export function commands() {
   const target = () => (selected().length ? selected() : null)

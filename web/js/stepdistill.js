@@ -3,7 +3,7 @@
 import { addStyle, themeChanged } from "./dom.mjs"
 import { dropped } from "./drop.mjs"
 import { api, app } from "./host.mjs"
-import { canvasItems, commands, nodeItems, prepareMenus } from "./menu.mjs"
+import { canvasItems, commands, nodeItems, prepareMenus, toolboxCommands } from "./menu.mjs"
 import { addPanel } from "./panel.mjs"
 import { settings } from "./settings.mjs"
 import { addCard, hasCard, listen, ran, restore } from "./shown.mjs"
@@ -28,6 +28,7 @@ app.registerExtension({
   menuCommands: [{ path: ["Extensions", "StepDistill"], commands: commands().map((command) => command.id) }],
   getNodeMenuItems: nodeItems,
   getCanvasMenuItems: canvasItems,
+  getSelectionToolboxCommands: toolboxCommands,
 
   async setup() {
     listen()
