@@ -160,5 +160,5 @@ def test_a_node_inside_a_subgraph_shows_its_run_too(page, stored):
     page.run()
     page.settled("all(root).find((n) => n.type === 'StepDistillLoad').properties.stepdistill_shown?.sigmas.length > 3")
     page.do("window.app.canvas.setGraph(root.nodes.find((n) => n.subgraph).subgraph)")
-    page.page.locator(".sd-card svg").first.wait_for()
+    page.page.locator(".sd-card svg").locator("visible=true").first.wait_for()
     page.do("window.app.canvas.setGraph(root)")

@@ -95,11 +95,11 @@ def test_inside_a_subgraph(page, samplers):
     outer = page.do("return String(root.nodes.find((n) => n.subgraph).id)")
     assert sorted(page.schedulers().values()) == ["beta", "karras"]
     page.menu(outer, "Use distilled schedule")
-    page.settled(KSAMPLERS, "scheduler').value).sort().join() === 'beta,distilled")
+    page.settled(KSAMPLERS, "beta,distilled")
     page.do("window.app.canvas.setGraph(root.nodes.find((n) => n.subgraph).subgraph)")
     page.page.wait_for_timeout(500)
     page.command("PutBack")
-    page.settled(KSAMPLERS, "scheduler').value).sort().join() === 'beta,karras")
+    page.settled(KSAMPLERS, "beta,karras")
     assert page.do("return window.app.canvas.graph !== root")  # still looking into the subgraph
     page.do("window.app.canvas.setGraph(root)")
 

@@ -59,7 +59,9 @@ export class Card {
 
   parts() {
     const found = this.payload
-    const head = make("div", { class: "sd-head" }, make("span", { class: "sd-name", title: found.record ?? "" }, headline(found)), badge(found))
+    const head = make(
+      "div", { class: "sd-head" }, make("span", { class: "sd-name", title: found.record ?? "" }, headline(found)), badge(found),
+    )
     const words = found.info ? make("div", { class: "sd-words", title: found.info }, found.info.replace(/: {2,}/g, ": ")) : null
     if (!this.plots.length) return [head, words]
     if (!this.plots.includes(this.view.plot)) this.view.plot = this.plots[0]
@@ -81,7 +83,10 @@ export class Card {
       act()
       this.render()
     }
-    return make("button", { type: "button", "aria-pressed": String(pressed), onclick: press, onpointerdown: (event) => event.stopPropagation() }, label)
+    return make(
+      "button", { type: "button", "aria-pressed": String(pressed), onclick: press, onpointerdown: (event) => event.stopPropagation() },
+      label,
+    )
   }
 
   /** Draw the plot at the size that it has now. */
@@ -90,7 +95,9 @@ export class Card {
     if (!width || !height) return
     const plot = this.view.plot === "error" ? errorPlot : schedulePlot
     this.drawn = plot(this.payload, { width, height }, this.view.log)
-    const picture = svg({ tag: "svg", attributes: { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": t(`card.${this.view.plot}`) } })
+    const picture = svg({
+      tag: "svg", attributes: { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": t(`card.${this.view.plot}`) },
+    })
     picture.append(...this.drawn.shapes.map(svg))
     this.marks = svg({ tag: "g" })
     picture.append(this.marks)
@@ -104,8 +111,13 @@ export class Card {
       if (!this.drawn || !box.width) return
       const point = nearest(this.drawn.points, ((event.clientX - box.left) / box.width) * this.place.clientWidth)
       if (!point) return
-      const hair = svg({ tag: "line", attributes: { x1: point.x, x2: point.x, y1: 10, y2: this.place.clientHeight - 30, class: "sd-hair" } })
-      this.marks.replaceChildren(hair, ...point.marks.map(({ y, kind }) => svg({ tag: "circle", attributes: { cx: point.x, cy: y, r: 4.5, class: `sd-${kind}` } })))
+      const hair = svg({
+        tag: "line", attributes: { x1: point.x, x2: point.x, y1: 10, y2: this.place.clientHeight - 30, class: "sd-hair" },
+      })
+      this.marks.replaceChildren(
+        hair,
+        ...point.marks.map(({ y, kind }) => svg({ tag: "circle", attributes: { cx: point.x, cy: y, r: 4.5, class: `sd-${kind}` } })),
+      )
       this.foot.replaceChildren(make("span", {}, point.text))
     })
     this.place.addEventListener("pointerleave", () => {
@@ -148,9 +160,12 @@ function badge(payload) {
 
 function scheduleNames(payload) {
   const won = payload.choice && payload.choice !== "ours" ? payload.choice : null
-  const ours = won ? t("plot.stockWon", { name: won }) : payload.source === "stock" ? t("plot.stockNamed", { name: won ?? "" }) : t("plot.ours")
+  const ours = won ? t("plot.stockWon", { name: won }) : t("plot.ours")
   if (won && won.split(" + ")[0] === payload.stock.name) return [["ours", ours]]
-  return [payload.sigmas.length && ["ours", ours], payload.stock.sigmas.length && ["stock", t("plot.stockNamed", { name: payload.stock.name ?? "" })]].filter(Boolean)
+  return [
+    payload.sigmas.length && ["ours", ours],
+    payload.stock.sigmas.length && ["stock", t("plot.stockNamed", { name: payload.stock.name ?? "" })],
+  ].filter(Boolean)
 }
 
 function errorNames(payload) {

@@ -12,7 +12,9 @@ export function dialog(title, body, buttons) {
       back?.focus?.({ preventScroll: true })
       resolve(value)
     }
-    const pressed = buttons.map(({ label, kind, value }) => make("button", { type: "button", class: kind, onclick: () => close(typeof value === "function" ? value() : value) }, label))
+    const pressed = buttons.map(({ label, kind, value }) => make(
+      "button", { type: "button", class: kind, onclick: () => close(typeof value === "function" ? value() : value) }, label,
+    ))
     const box = make("div", { class: "sd-dialog", role: "dialog", "aria-modal": "true", "aria-label": title, tabindex: "-1" },
       make("h2", {}, title), make("div", { class: "sd-body" }, ...body), make("div", { class: "sd-buttons" }, ...pressed))
     followTheme(box)
@@ -47,10 +49,15 @@ export async function reportDialog(title, report, again) {
     const lines = report.nodes.filter((node) => node.action === action).map((node) => make("li", {}, node.line))
     body.push(make("div", {}, make("h3", {}, t(`action.${action.replace(" ", "_")}`)), make("ul", {}, ...lines)))
   }
-  const more = [report.warning, report.needs.length && t("swap.needs", { what: report.needs.join("; ") }), report.exact === false && t("swap.notExact")]
+  const more = [
+    report.warning, report.needs.length && t("swap.needs", { what: report.needs.join("; ") }),
+    report.exact === false && t("swap.notExact"),
+  ]
   body.push(...more.filter(Boolean).map((text) => make("p", {}, text)))
   if (report.changed) body.push(make("p", { class: "sd-quiet" }, t("swap.undo")))
-  const buttons = [again && { label: t("swap.anyway"), value: "again" }, { label: t("dialog.close"), kind: "sd-main", value: null }].filter(Boolean)
+  const buttons = [
+    again && { label: t("swap.anyway"), value: "again" }, { label: t("dialog.close"), kind: "sd-main", value: null },
+  ].filter(Boolean)
   if ((await dialog(title, body, buttons)) === "again") again()
 }
 
@@ -61,9 +68,17 @@ export async function chooseRecord(title, text, records, ways, label) {
     return null
   }
   const choice = (group, value, name, note, first) =>
-    make("label", { class: "sd-choice" }, make("input", { type: "radio", name: group, value, checked: first }), make("span", {}, name, note && make("div", { class: "sd-quiet" }, note)))
-  const list = make("div", { class: "sd-body" }, ...records.map((each, k) => choice("sd-record", each.name, each.title || each.name, recordWords(each), k === 0)))
-  const offered = ways.length > 1 ? make("div", { class: "sd-body" }, ...ways.map(({ value, label, note }, k) => choice("sd-way", value, label, note, k === 0))) : null
+    make(
+      "label", { class: "sd-choice" }, make("input", { type: "radio", name: group, value, checked: first }),
+      make("span", {}, name, note && make("div", { class: "sd-quiet" }, note)),
+    )
+  const list = make(
+    "div", { class: "sd-body" },
+    ...records.map((each, k) => choice("sd-record", each.name, each.title || each.name, recordWords(each), k === 0)),
+  )
+  const offered = ways.length > 1 ? make(
+    "div", { class: "sd-body" }, ...ways.map(({ value, label, note }, k) => choice("sd-way", value, label, note, k === 0)),
+  ) : null
   const picked = (box) => box?.querySelector("input:checked")?.value
   return dialog(title, [make("p", {}, text), list, offered], [
     { label: t("dialog.cancel"), value: null },

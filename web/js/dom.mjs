@@ -25,7 +25,7 @@ export function svg({ tag, attributes = {}, text }) {
 
 /** Whether the page's palette is a light one, judged by what is on the screen. */
 export function isLight() {
-  const colour = getComputedStyle(document.body).getPropertyValue("--comfy-menu-bg").trim() || getComputedStyle(document.body).backgroundColor
+  const style = getComputedStyle(document.body), colour = style.getPropertyValue("--comfy-menu-bg").trim() || style.backgroundColor
   const probe = make("span", { style: "display:none" })
   probe.style.color = colour
   document.body.append(probe)
@@ -54,5 +54,7 @@ export function themeChanged() {
 /** Add the style sheet, once. */
 export function addStyle() {
   if (document.querySelector("link[data-stepdistill]")) return
-  document.head.append(make("link", { rel: "stylesheet", href: new URL("./stepdistill.css", import.meta.url).href, "data-stepdistill": true }))
+  document.head.append(make(
+    "link", { rel: "stylesheet", href: new URL("./stepdistill.css", import.meta.url).href, "data-stepdistill": true },
+  ))
 }

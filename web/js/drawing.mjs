@@ -11,7 +11,9 @@ export function schedulePlot(payload, size, log) {
   const area = areaOf(size), last = Math.max(ours.length, stock.length) - 1
   const x = linear(0, Math.max(last, 1), area.left, area.right)
   const y = sigmaAxis([...ours, ...stock], area, log)
-  const shapes = [...grid(area, x, wholeTicks(0, last, area), y), ...titles(area, size, t("plot.step"), log ? t("plot.sigmaLog") : t("plot.sigma"))]
+  const shapes = [
+    ...grid(area, x, wholeTicks(0, last, area), y), ...titles(area, size, t("plot.step"), log ? t("plot.sigmaLog") : t("plot.sigma")),
+  ]
   const line = (sigmas, kind) => curveOf(sigmas.map((sigma, k) => [x(k), y.place(sigma)]), kind, sigmas.length <= 41)
   if (stock.length) shapes.push(...line(stock, "stock"))
   if (ours.length) shapes.push(...line(ours, "ours"))
@@ -28,7 +30,9 @@ export function errorPlot(payload, size, log) {
   const counts = rows.map((row) => row.steps), low = Math.min(...counts), high = Math.max(...counts)
   const x = linear(low === high ? low - 1 : low, low === high ? high + 1 : high, area.left + 8, area.right - 8)
   const y = errorAxis(rows.flatMap((row) => [row.ours, row.stock]).filter((value) => value !== null), area, log)
-  const shapes = [...grid(area, x, wholeTicks(low, high, area), y), ...titles(area, size, t("plot.steps"), log ? t("plot.errorLog") : t("plot.error"))]
+  const shapes = [
+    ...grid(area, x, wholeTicks(low, high, area), y), ...titles(area, size, t("plot.steps"), log ? t("plot.errorLog") : t("plot.error")),
+  ]
   const chosen = rows.find((row) => row.steps === payload.steps)
   if (chosen) shapes.push(shape("line", { x1: x(chosen.steps), x2: x(chosen.steps), y1: area.top, y2: area.bottom, class: "sd-chosen" }))
   for (const kind of ["stock", "ours"]) {
@@ -49,7 +53,10 @@ export function nearest(points, x) {
 }
 
 function areaOf({ width, height }) {
-  return { left: MARGIN.left, right: Math.max(width - MARGIN.right, MARGIN.left + 20), top: MARGIN.top, bottom: Math.max(height - MARGIN.bottom, MARGIN.top + 20) }
+  return {
+    left: MARGIN.left, right: Math.max(width - MARGIN.right, MARGIN.left + 20), top: MARGIN.top,
+    bottom: Math.max(height - MARGIN.bottom, MARGIN.top + 20),
+  }
 }
 
 /** Logarithmic axes end at the bottom in 0, apart from the rest, because every schedule does. */
@@ -72,7 +79,9 @@ function errorAxis(errors, area, log) {
 const room = (area) => Math.max(2, Math.min(6, Math.floor((area.bottom - area.top) / 26)))
 
 function wholeTicks(low, high, area) {
-  return ticks(low, Math.max(high, low + 1), Math.max(2, Math.floor((area.right - area.left) / 34))).filter((value) => Number.isInteger(value) && value <= high)
+  return ticks(
+    low, Math.max(high, low + 1), Math.max(2, Math.floor((area.right - area.left) / 34)),
+  ).filter((value) => Number.isInteger(value) && value <= high)
 }
 
 function grid(area, x, across, y) {
@@ -97,7 +106,10 @@ function titles(area, size, below, beside) {
 function curveOf(points, kind, dots) {
   if (!points.length) return []
   const line = shape("polyline", { points: points.map(([px, py]) => `${round(px)},${round(py)}`).join(" "), class: `sd-line sd-${kind}` })
-  return [line, ...(dots ? points.map(([cx, cy]) => shape("circle", { cx, cy, r: kind === "ours" ? 3 : 2.2, class: `sd-dot sd-${kind}` })) : [])]
+  return [
+    line,
+    ...(dots ? points.map(([cx, cy]) => shape("circle", { cx, cy, r: kind === "ours" ? 3 : 2.2, class: `sd-dot sd-${kind}` })) : []),
+  ]
 }
 
 /** The chosen step count, filled and named; the knee, ringed and named. */
@@ -110,7 +122,10 @@ function special(rows, payload, x, y, area) {
   const left = x(knee.steps) > (area.left + area.right) / 2
   const at = y.place(knee.ours), below = at < area.top + 20
   found.push(shape("circle", { cx: x(knee.steps), cy: at, r: 8, class: "sd-knee" }))
-  found.push(shape("text", { x: x(knee.steps) + (left ? -11 : 11), y: at + (below ? 15 : -8), class: `sd-note ${left ? "sd-end" : ""}` }, t("plot.knee")))
+  found.push(shape(
+    "text", { x: x(knee.steps) + (left ? -11 : 11), y: at + (below ? 15 : -8), class: `sd-note ${left ? "sd-end" : ""}` },
+    t("plot.knee"),
+  ))
   return found
 }
 

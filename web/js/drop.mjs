@@ -39,7 +39,8 @@ async function offer(text) {
     const found = await ask("read", { text })
     const body = [make("p", {}, found.about.replace(/: {2,}/g, ": ")), make("p", { class: "sd-quiet" }, t("drop.which"))]
     const buttons = [
-      { label: t("dialog.cancel"), value: null }, { label: t("drop.text"), value: "text" }, { label: t("drop.keep"), kind: "sd-main", value: "keep" },
+      { label: t("dialog.cancel"), value: null }, { label: t("drop.text"), value: "text" },
+      { label: t("drop.keep"), kind: "sd-main", value: "keep" },
     ]
     const way = await dialog(t("drop.title", { name: found.title || t("drop.unnamed") }), body, buttons)
     if (way === "keep") {

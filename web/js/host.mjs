@@ -40,7 +40,8 @@ export async function ask(path, data) {
 /** One of our settings. */
 export function setting(name, otherwise) {
   try {
-    return app.extensionManager?.setting?.get?.(`StepDistill.${name}`) ?? app.ui?.settings?.getSettingValue?.(`StepDistill.${name}`) ?? otherwise
+    const id = `StepDistill.${name}`
+    return app.extensionManager?.setting?.get?.(id) ?? app.ui?.settings?.getSettingValue?.(id) ?? otherwise
   } catch {
     return otherwise
   }

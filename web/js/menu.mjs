@@ -99,7 +99,9 @@ async function bake(nodes) {
   const baked = { value: "baked", label: t("choose.bakeAnyway"), note: t("choose.bakeAnywayNote") }
   const closest = { value: "closest", label: t("choose.closest"), note: t("choose.closestNote") }
   const here = Boolean((window.LiteGraph ?? {}).registered_node_types?.ManualSigmas)
-  const chosen = await chosenRecord("choose.bakeTitle", here ? "choose.bakeText" : "choose.bakeTextOld", here ? [baked] : [closest, baked], "choose.bake")
+  const chosen = await chosenRecord(
+    "choose.bakeTitle", here ? "choose.bakeText" : "choose.bakeTextOld", here ? [baked] : [closest, baked], "choose.bake",
+  )
   return chosen && swap(chosen.way, nodes, { record: chosen.record })
 }
 
@@ -115,7 +117,8 @@ async function chosenRecord(title, text, ways, label) {
 
 /** Records whose title is the name of a file that the workflow loads come first. */
 function likelyFirst(records) {
-  const texts = allNodes(rootGraph()).flatMap((node) => (node.widgets ?? []).map((widget) => widget.value)).filter((value) => typeof value === "string" && value.length < 300)
+  const values = allNodes(rootGraph()).flatMap((node) => (node.widgets ?? []).map((widget) => widget.value))
+  const texts = values.filter((value) => typeof value === "string" && value.length < 300)
   const loaded = new Set(texts.map((text) => text.split(/[\\/]/).at(-1).replace(/\.\w+$/, "")))
   return [...records].sort((a, b) => loaded.has(b.title) - loaded.has(a.title))
 }

@@ -32,11 +32,19 @@ class Panel {
   constructor(element) {
     this.records = []
     this.chosen = null
-    this.query = make("input", { type: "search", placeholder: t("panel.search"), "aria-label": t("panel.search"), oninput: () => this.list() })
+    this.query = make(
+      "input", { type: "search", placeholder: t("panel.search"), "aria-label": t("panel.search"), oninput: () => this.list() },
+    )
     this.rows = make("div", { class: "sd-list", role: "listbox", "aria-label": t("panel.title") })
     this.details = make("div", { class: "sd-details" })
-    this.picker = make("input", { type: "file", accept: ".json,application/json", style: "display:none", onchange: () => this.importFiles(this.picker.files) })
-    const tools = make("div", { class: "sd-tools" }, button("panel.import", () => this.picker.click()), button("panel.refresh", () => this.refresh()), this.picker)
+    this.picker = make(
+      "input",
+      { type: "file", accept: ".json,application/json", style: "display:none", onchange: () => this.importFiles(this.picker.files) },
+    )
+    const tools = make(
+      "div", { class: "sd-tools" }, button("panel.import", () => this.picker.click()), button("panel.refresh", () => this.refresh()),
+      this.picker,
+    )
     this.root = make("div", { class: "sd-panel" }, make("h2", {}, t("panel.title")), this.query, tools, this.rows, this.details)
     followTheme(this.root)
     this.takeDrops()
@@ -61,10 +69,15 @@ class Panel {
 
   list() {
     const words = this.query.value.toLowerCase().split(/\s+/).filter(Boolean)
-    const found = this.records.filter((record) => words.every((word) => `${record.title} ${record.name} ${recordWords(record)}`.toLowerCase().includes(word)))
-    const rows = found.slice(0, 300).map((record) => make("button", { type: "button", class: "sd-item", role: "option", "aria-selected": String(record.name === this.chosen), title: record.name, onclick: () => this.choose(record.name) },
-      record.title || record.name, make("small", {}, recordWords(record))))
-    const said = found.length ? (found.length > 300 ? t("panel.more", { count: found.length - 300 }) : null) : t(this.records.length ? "panel.noMatch" : "panel.none")
+    const text = (record) => `${record.title} ${record.name} ${recordWords(record)}`.toLowerCase()
+    const found = this.records.filter((record) => words.every((word) => text(record).includes(word)))
+    const row = (record) => make("button", {
+      type: "button", class: "sd-item", role: "option", "aria-selected": String(record.name === this.chosen), title: record.name,
+      onclick: () => this.choose(record.name),
+    }, record.title || record.name, make("small", {}, recordWords(record)))
+    const rows = found.slice(0, 300).map(row)
+    const none = t(this.records.length ? "panel.noMatch" : "panel.none")
+    const said = found.length > 300 ? t("panel.more", { count: found.length - 300 }) : found.length ? null : none
     const broken = (this.problems ?? []).map(([name, reason]) => make("div", { class: "sd-quiet" }, t("panel.broken", { name, reason })))
     this.rows.replaceChildren(...rows, ...(said ? [make("div", { class: "sd-quiet" }, said)] : []), ...broken)
   }
@@ -93,13 +106,16 @@ class Panel {
     const counts = () => found.samplers[samplers.value].map((count) => [count, counted("plot.count", count)])
     fill(samplers, Object.keys(found.samplers).map((each) => [each, each]), found.shown.sampler)
     fill(steps, counts(), found.shown.steps)
-    const again = async () => draw(await ask(`record?name=${encodeURIComponent(name)}&sampler=${encodeURIComponent(samplers.value)}&steps=${steps.value}`))
+    const again = async () => draw(await ask(`record?${new URLSearchParams({ name, sampler: samplers.value, steps: steps.value })}`))
     samplers.onchange = () => {
       fill(steps, counts(), counts()[Math.floor(counts().length / 2)][0])
       again()
     }
     steps.onchange = again
-    const tools = make("div", { class: "sd-tools" }, button("panel.add", () => addLoad(name)), button("panel.export", () => this.save(name)), button("panel.remove", () => this.remove(name, found.title)))
+    const tools = make(
+      "div", { class: "sd-tools" }, button("panel.add", () => addLoad(name)), button("panel.export", () => this.save(name)),
+      button("panel.remove", () => this.remove(name, found.title)),
+    )
     this.details.replaceChildren(tools, make("div", { class: "sd-tools" }, samplers, steps), card.element, facts(found.about))
     draw(found)
   }
@@ -113,7 +129,9 @@ class Panel {
   }
 
   async remove(name, title) {
-    if (!(await sure(t("panel.removeTitle"), t("panel.removeText", { name: title || name, file: `${name}.json` }), t("panel.remove")))) return
+    if (!(await sure(
+      t("panel.removeTitle"), t("panel.removeText", { name: title || name, file: `${name}.json` }), t("panel.remove"),
+    ))) return
     try {
       await ask("remove", { name })
     } catch (problem) {
@@ -158,7 +176,10 @@ class Panel {
 /** A record in words: lines "Name: value" as a table, the rest as they are. */
 function facts(text) {
   const rows = text.split("\n").map((line) => /^(\w+): +(.*)$/.exec(line)?.slice(1) ?? ["", line])
-  return make("dl", { class: "sd-facts" }, ...rows.flatMap(([name, value]) => (name ? [make("dt", {}, name), make("dd", {}, value)] : [make("dd", { class: "sd-wide" }, value)])))
+  return make(
+    "dl", { class: "sd-facts" },
+    ...rows.flatMap(([name, value]) => (name ? [make("dt", {}, name), make("dd", {}, value)] : [make("dd", { class: "sd-wide" }, value)])),
+  )
 }
 
 const button = (key, act) => make("button", { type: "button", class: "sd-plain", onclick: act }, t(key))

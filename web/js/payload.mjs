@@ -20,7 +20,10 @@ export function compact(payload) {
   const rows = payload.curve
   return {
     ...payload, info: payload.info.slice(0, KEPT_INFO),
-    curve: { steps: rows.map((r) => r.steps), ours: rows.map((r) => r.ours), stock: rows.map((r) => r.stock), stock_name: rows.map((r) => r.name) },
+    curve: {
+      steps: rows.map((r) => r.steps), ours: rows.map((r) => r.ours), stock: rows.map((r) => r.stock),
+      stock_name: rows.map((r) => r.name),
+    },
   }
 }
 

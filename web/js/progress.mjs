@@ -7,7 +7,10 @@ export function progressFrom(raw) {
   if (!raw || typeof raw !== "object" || (typeof raw.node !== "string" && typeof raw.node !== "number")) return null
   const number = (value) => (typeof value === "number" && Number.isFinite(value) && value >= 0 ? value : null)
   const phase = typeof raw.phase === "string" ? raw.phase.slice(0, 100) : ""
-  return { node: String(raw.node), phase, done: number(raw.done) ?? 0, planned: Math.max(number(raw.planned) ?? 1, 1), seconds: number(raw.seconds_left) }
+  return {
+    node: String(raw.node), phase, done: number(raw.done) ?? 0, planned: Math.max(number(raw.planned) ?? 1, 1),
+    seconds: number(raw.seconds_left),
+  }
 }
 
 /** What is being done, the calls made of those planned with the time left, and the share that is done. */

@@ -19,7 +19,8 @@ export function ticks(low, high, count) {
   const power = 10 ** Math.floor(Math.log10(rough))
   const step = [1, 2, 5, 10].map((each) => each * power).find((each) => each >= rough * 0.999)
   const found = []
-  for (let k = Math.ceil(low / step - 1e-9); k * step <= high * (1 + 1e-9) && found.length < 50; k++) found.push(Number((k * step).toPrecision(12)))
+  const inside = (k) => k * step <= high * (1 + 1e-9) && found.length < 50
+  for (let k = Math.ceil(low / step - 1e-9); inside(k); k++) found.push(Number((k * step).toPrecision(12)))
   return found
 }
 

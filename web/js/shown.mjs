@@ -6,7 +6,9 @@ import { compact, payloadFrom } from "./payload.mjs"
 import { progressFrom } from "./progress.mjs"
 
 const KEY = "stepdistill_shown"  // of node.properties; "stepdistill" there belongs to the swap
-const NODES = new Set(["Distill", "Sigmas", "Sampler", "Apply", "Compare", "Load", "Save", "FromText", "Bake"].map((name) => `StepDistill${name}`))
+const NODES = new Set([
+  "Distill", "Sigmas", "Sampler", "Apply", "Compare", "Load", "Save", "FromText", "Bake",
+].map((name) => `StepDistill${name}`))
 const WIDTH = 330
 const cards = new WeakMap()
 
@@ -24,7 +26,8 @@ export function addCard(node) {
   widget.serialize = false
   widget.computeLayoutSize ??= () => ({ minHeight: card.height, minWidth: 200 })
   cards.set(node, card)
-  node.setSize([Math.max(node.size[0], WIDTH), node.computeSize()[1] + HEIGHT.full - HEIGHT.empty])  // room from the first, so that no run moves anything
+  const room = node.computeSize()[1] + HEIGHT.full - HEIGHT.empty  // from the first, so that no run moves anything
+  node.setSize([Math.max(node.size[0], WIDTH), room])
   ready = true
   const removed = node.onRemoved
   node.onRemoved = function (...given) {

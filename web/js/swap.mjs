@@ -48,6 +48,7 @@ function tell(report, to, nodes, options) {
   const title = report.changed ? counted(`swap.changed`, report.changed) : t("swap.unchanged")
   const done = report.nodes.filter((node) => node.action !== "already" || !report.changed)
   if (!doubts && done.length <= 3) return toast(report.changed ? "success" : "info", title, done.map((node) => node.line).join("\n"))
-  const again = left.some((node) => node.code === "step_distilled") && !options.anyway ? () => swap(to, nodes, { ...options, anyway: true }) : null
+  const offered = !options.anyway && left.some((node) => node.code === "step_distilled")
+  const again = offered ? () => swap(to, nodes, { ...options, anyway: true }) : null
   reportDialog(title, report, again)
 }
