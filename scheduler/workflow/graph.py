@@ -191,6 +191,7 @@ def _is_node(entry: object) -> bool:
 
 
 def is_link(row: object) -> bool:
+    """Whether this is a link in either of the page's forms, a list or a mapping, with ids and slots of the right kinds."""
     if not isinstance(row, dict) and not (isinstance(row, list) and len(row) >= len(FIELDS)):
         return False
     link = Link(row)
