@@ -41,7 +41,7 @@ class StepDistillBake:
         """Raises ValueError, StepsError, RecipeError and ScheduleError, each with a sentence."""
         import torch
 
-        from ..scheduler.cli.bake import baked
+        from ..scheduler.sigmas.decimals import baked
 
         recipe = plain_recipe(record, sampler_name, steps, start_of(record.model, denoise))
         text = baked(recipe.sigmas)

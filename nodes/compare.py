@@ -5,7 +5,7 @@ from __future__ import annotations
 from .contest import NODES, Contest, mistake, step_counts
 from .contest_words import beside_stock, plan_text
 from .distill import MOST_SEED
-from .fields import CATEGORY, RECORD
+from .fields import CATEGORY, RECORD, SCENE, SEED
 from .shown import compared
 
 SAMPLERS = ("distilled", "euler", "dpmpp_2m", "res_multistep", "uni_pc", "uni_pc_bh2", "heun", "lms", "ipndm", "deis")
@@ -43,18 +43,13 @@ class StepDistillCompare:
 
     @classmethod
     def INPUT_TYPES(cls):
-        seed = {"default": 0, "min": 0, "max": 0xFFFFFFFFFFFFFFFF, "control_after_generate": False}
         required = {
-            "model": ("MODEL", {}),
-            "positive": ("CONDITIONING", {}),
-            "negative": ("CONDITIONING", {}),
-            "latent_image": ("LATENT", {}),
-            "cfg": ("FLOAT", {"default": 4.0, "min": 0.0, "max": 100.0, "step": 0.1, "round": 0.01}),
+            **SCENE,
             "sampler_name": (list(SAMPLERS), {"default": SAMPLERS[0]}),
             "schedulers": ("STRING", {"default": "", "multiline": True, "dynamicPrompts": False, "placeholder": "all"}),
             "steps": ("STRING", {"default": "4, 6, 8, 12"}),
             "seeds": ("INT", {"default": 4, "min": 1, "max": 64}),
-            "noise_seed": ("INT", seed),
+            "noise_seed": SEED,
         }
         optional = {"record": (RECORD, {}), "vae": ("VAE", {})}
         required, optional = ({k: (kind, {**o, "tooltip": HELP[k]}) for k, (kind, o) in each.items()} for each in (required, optional))

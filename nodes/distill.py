@@ -12,7 +12,7 @@ from ..scheduler.errors import OutputError, StepDistillError
 from . import report
 from .asking import EVERY, QUALITY, SAMPLERS, Wish, rows_that_fit, samplers_of, steps_of
 from .earlier import in_store, with_earlier
-from .fields import CATEGORY, RECORD
+from .fields import CATEGORY, RECORD, SCENE, SEED
 from .shown import shown
 
 MOST_SEED = 2**63  # the library adds to seeds, and torch takes no more than 64 bits
@@ -54,17 +54,12 @@ class StepDistillDistill:
 
     @classmethod
     def INPUT_TYPES(cls):
-        seed = {"default": 0, "min": 0, "max": 0xFFFFFFFFFFFFFFFF, "control_after_generate": False}
         required = {
-            "model": ("MODEL", {}),
-            "positive": ("CONDITIONING", {}),
-            "negative": ("CONDITIONING", {}),
-            "latent_image": ("LATENT", {}),
-            "cfg": ("FLOAT", {"default": 4.0, "min": 0.0, "max": 100.0, "step": 0.1, "round": 0.01}),
+            **SCENE,
             "sampler_name": ([*SAMPLERS, EVERY], {"default": SAMPLERS[0]}),
             "max_steps": ("INT", {"default": 12, "min": 1, "max": 100}),
             "quality": (list(QUALITY), {"default": "standard"}),
-            "noise_seed": ("INT", seed),
+            "noise_seed": SEED,
         }
         optional = {
             "guider": ("GUIDER", {}),

@@ -8,6 +8,15 @@ from .names import DISTILLED
 
 CATEGORY = "sampling/StepDistill"
 RECORD = "RECORD"
+# What a model is run under, of the nodes that run it themselves; each says in its own words what they are for.
+SCENE = {
+    "model": ("MODEL", {}),
+    "positive": ("CONDITIONING", {}),
+    "negative": ("CONDITIONING", {}),
+    "latent_image": ("LATENT", {}),
+    "cfg": ("FLOAT", {"default": 4.0, "min": 0.0, "max": 100.0, "step": 0.1, "round": 0.01}),
+}
+SEED = ("INT", {"default": 0, "min": 0, "max": 0xFFFFFFFFFFFFFFFF, "control_after_generate": False})
 MODEL = ("MODEL", {"tooltip": "The model you sample with, with its LoRAs and ModelSampling nodes already applied."})
 IF_MISSING = (
     ["stock", "error"],

@@ -19,10 +19,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduler import cli
-from scheduler.cli import bake, console, demo, models
-from scheduler.cli.bake import baked
+from scheduler.cli import console, demo, models
 from scheduler.errors import DenoiserError, ScheduleError, Stopped
 from scheduler.record import Conditions, Model, Recipe, Record, load_record, now
+from scheduler.sigmas.decimals import baked
 
 ROOT = Path(__file__).parent.parent
 MANUAL_SIGMAS = r"[-+]?(?:\d*\.*\d+)"  # how ComfyUI's node finds its numbers
@@ -168,7 +168,7 @@ def test_baked_sigmas_survive_the_nodes_own_reading(values):
 
 def test_baked_sigmas_that_float32_cannot_tell_apart_are_refused():
     with pytest.raises(ScheduleError):
-        bake.baked([1.0, 1.0 - 1e-12, 0.0])
+        baked([1.0, 1.0 - 1e-12, 0.0])
 
 
 # Models

@@ -50,7 +50,7 @@ def plain_recipe(
 
 def decimals(sigmas: tuple[float, ...]) -> str:
     """Sigmas as ManualSigmas takes them."""
-    from ..cli.bake import baked
+    from ..sigmas.decimals import baked  # numpy: not before it is needed
 
     return baked(sigmas)
 
