@@ -1,7 +1,10 @@
-"""ComfyUI's door to StepDistill: the nodes, the web extension, and the two dropdown entries. Importable without ComfyUI."""
+"""ComfyUI's door to StepDistill: the nodes, the web extension, and the two dropdown entries.
+Importable without ComfyUI."""
 
 if __package__:  # as ComfyUI loads it: a package named by its folder
-    from .nodes import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS, dropdown, routes
+    from .nodes import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS
+    from .nodes.dropdowns import register as dropdown
+    from .nodes.server import routes
 
     dropdown.register()
     routes.register()

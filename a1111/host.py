@@ -32,7 +32,11 @@ def interrupted() -> bool:
     """Whether the user asked the host to stop."""
     from modules import shared
 
-    return bool(shared.state.interrupted or shared.state.skipped or getattr(shared.state, "stopping_generation", False))
+    return bool(
+        shared.state.interrupted
+        or shared.state.skipped
+        or getattr(shared.state, "stopping_generation", False)
+    )
 
 
 def on_main_thread(work):

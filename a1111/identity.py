@@ -12,23 +12,31 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from ..scheduler.fingerprint import Fingerprint
-from ..scheduler.keys import Key
+from ..scheduler.fingerprint.step_distilled import Advice, detect
+from ..scheduler.lookup.key import Key
 from ..scheduler.record import Conditions
 from ..scheduler.sigmas.noise_table import FlowTable, NoiseTable
-from ..scheduler.step_distilled import Advice, detect
 from .host import forge_unet
 from .weights import fingerprint_of, lora_names, original_weights, patches_of
 
-PREDICTIONS = {"epsilon": "eps", "eps": "eps", "v_prediction": "v", "v": "v", "const": "flow", "edm": "edm"}
+PREDICTIONS = {
+    "epsilon": "eps",
+    "eps": "eps",
+    "v_prediction": "v",
+    "v": "v",
+    "const": "flow",
+    "edm": "edm",
+}
 
 
 @dataclass(frozen=True)
 class Facts:
     """What a loaded model is to StepDistill.
 
-    fingerprint: of its weights without LoRAs (None: unknown). name: its file's. parametrisation: "flow" or "ve"; prediction: "eps", "v",
-    "flow" or "edm"; shift: a flow's; table: its noise levels as they are now, whatever options or extensions did to them. patches: its
-    LoRAs, as `keys.patch` makes them.
+    fingerprint: of its weights without LoRAs (None: unknown). name: its file's. parametrisation:
+    "flow" or "ve"; prediction: "eps", "v", "flow" or "edm"; shift: a flow's; table: its noise
+    levels as they are now, whatever options or extensions did to them. patches: its LoRAs, as
+    `keys.patch` makes them.
     """
 
     fingerprint: Fingerprint | None
@@ -49,18 +57,30 @@ class Facts:
 
 
 def facts_of(model: Any) -> Facts:
-    """Who a loaded model is. Its weights are asked once after each load; the rest takes a millisecond. Raises SigmaRangeError."""
+    """Who a loaded model is. Its weights are asked once after each load; the rest takes a
+    millisecond. Raises SigmaRangeError."""
     prediction, shift, sigmas, multiplier = _noise(model)
     parametrisation = "flow" if prediction == "flow" else "ve"
     if (np.diff(sigmas) == 0).any():  # some tables repeat their ends
         sigmas = sigmas * (1 + 1e-12 * np.arange(len(sigmas)))
     flow = parametrisation == "flow"
-    table = FlowTable(np.minimum(sigmas, 1.0), "flow", shift, multiplier) if flow else NoiseTable(sigmas, "ve")
+    table = (
+        FlowTable(np.minimum(sigmas, 1.0), "flow", shift, multiplier)
+        if flow
+        else NoiseTable(sigmas, "ve")
+    )
     name = Path(model.sd_checkpoint_info.filename).stem
-    return Facts(_fingerprint(model), name, parametrisation, prediction, shift, table, patches_of(model))
+    return Facts(
+        _fingerprint(model), name, parametrisation, prediction, shift, table, patches_of(model)
+    )
 
 
-def key_of(facts: Facts, cfg: float | None = None, latent_shape: Sequence[int] | None = None, guidance: float | None = None) -> Key:
+def key_of(
+    facts: Facts,
+    cfg: float | None = None,
+    latent_shape: Sequence[int] | None = None,
+    guidance: float | None = None,
+) -> Key:
     """What a record for this model is looked up by; what is not known (None) is left open."""
     shape = None if latent_shape is None else tuple(int(size) for size in latent_shape)
     noise = (facts.parametrisation, facts.sigma_min, facts.sigma_max, facts.prediction, facts.shift)
@@ -70,19 +90,37 @@ def key_of(facts: Facts, cfg: float | None = None, latent_shape: Sequence[int] |
 def conditions_of(facts: Facts, key: Key, prompts: int, seed: int) -> Conditions:
     """What a record will say of a run under a key."""
     known = facts.fingerprint
-    about = {"name": facts.name[:300], "shift": facts.shift, "prediction": facts.prediction, "patches": facts.patches}
-    about |= {"fingerprint": known.id if known else None, "samples": known.samples if known else None}
-    return Conditions(cfg=key.cfg, guidance=key.guidance, latent_shape=key.latent_shape, prompts=prompts, seed=seed, **about)
+    about = {
+        "name": facts.name[:300],
+        "shift": facts.shift,
+        "prediction": facts.prediction,
+        "patches": facts.patches,
+    }
+    about |= {
+        "fingerprint": known.id if known else None,
+        "samples": known.samples if known else None,
+    }
+    return Conditions(
+        cfg=key.cfg,
+        guidance=key.guidance,
+        latent_shape=key.latent_shape,
+        prompts=prompts,
+        seed=seed,
+        **about,
+    )
 
 
 def filled(key: Key, found: Key) -> Key:
     """The key with what it leaves open taken from a record's."""
     names = ("cfg", "guidance", "latent_shape")
-    return replace(key, **{name: getattr(found, name) for name in names if getattr(key, name) is None})
+    return replace(
+        key, **{name: getattr(found, name) for name in names if getattr(key, name) is None}
+    )
 
 
 def advice_of(model: Any) -> Advice | None:
-    """What gives a step-distilled model (Turbo, Lightning, LCM, ...) away, by its names and weights; text for the user, or None."""
+    """What gives a step-distilled model (Turbo, Lightning, LCM, ...) away, by its names and
+    weights; text for the user, or None."""
     names = (Path(model.sd_checkpoint_info.filename).stem, *lora_names(model))
     return detect(names, weights=original_weights(model))
 
@@ -109,12 +147,22 @@ def _noise(model: Any) -> tuple[str, float | None, np.ndarray, float]:
         prediction = PREDICTIONS.get(predictor.prediction_type, predictor.prediction_type)
         mu = getattr(predictor, "mu", None)
         shift = math.exp(float(mu)) if mu is not None else float(getattr(predictor, "shift", 1.0))
-        return prediction, shift if prediction == "flow" else None, _array(predictor.sigmas), 1.0 if mu is not None else 1000.0
+        return (
+            prediction,
+            shift if prediction == "flow" else None,
+            _array(predictor.sigmas),
+            1.0 if mu is not None else 1000.0,
+        )
     if hasattr(model, "create_denoiser"):  # SD3 on A1111
         denoiser = model.create_denoiser()
         return "flow", float(getattr(model, "shift", 1.0)), _array(denoiser.sigmas), 1000.0
     kept = _array(model.alphas_cumprod)
-    return PREDICTIONS.get(getattr(model, "parameterization", "eps"), "eps"), None, np.sqrt((1 - kept) / kept), 1000.0
+    return (
+        PREDICTIONS.get(getattr(model, "parameterization", "eps"), "eps"),
+        None,
+        np.sqrt((1 - kept) / kept),
+        1000.0,
+    )
 
 
 def _array(values: Any) -> np.ndarray:

@@ -1,4 +1,5 @@
-"""One distillation at a time, on a thread of its own: what it is asked, how far it is, what came of it. The panel and the API share it."""
+"""One distillation at a time, on a thread of its own: what it is asked, how far it is, what came of
+it. The panel and the API share it."""
 
 from __future__ import annotations
 
@@ -11,22 +12,33 @@ from typing import TYPE_CHECKING, Any
 
 from ..scheduler.errors import OutputError, StepDistillError, Stopped
 from .host import interrupted, on_main_thread, say
-from .teacher import Scene, Stage
+from .host_denoiser import Scene, Stage
 
 if TYPE_CHECKING:
     from ..scheduler.record import Record
 
-IDLE, WAITING, RUNNING, DONE, INTERRUPTED, FAILED = "idle", "waiting", "running", "done", "interrupted", "failed"
+IDLE, WAITING, RUNNING, DONE, INTERRUPTED, FAILED = (
+    "idle",
+    "waiting",
+    "running",
+    "done",
+    "interrupted",
+    "failed",
+)
 SAMPLERS = ("distilled", "dpmpp_2m", "euler", "heun", "lms")
 QUALITY = ("quick", "standard", "thorough")
-MEASURED = {"quick": 1.0, "standard": 2.5, "thorough": 6.0}  # evidence, in multiples of what one step count takes
+MEASURED = {
+    "quick": 1.0,
+    "standard": 2.5,
+    "thorough": 6.0,
+}  # evidence, in multiples of what one step count takes
 FEW = 3  # evaluations after which the time is estimated; the first, which may load the model, is not counted
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What to distil. steps: (least, most). measure: compare the recipes with stock's on held-out noise, too. again: even where the store
-    has a record that fits. name: the record's, or empty."""
+    """What to distil. steps: (least, most). measure: compare the recipes with stock's on held-out
+    noise, too. again: even where the store has a record that fits. name: the record's, or empty."""
 
     scene: Scene
     samplers: tuple[str, ...] = ("distilled", "dpmpp_2m")
@@ -38,7 +50,8 @@ class Wish:
     name: str = ""
 
     def evidence_budget(self, rows: int) -> int:
-        """Model calls to measure with, on so many held-out rows: as many as to distil, but enough for some step counts."""
+        """Model calls to measure with, on so many held-out rows: as many as to distil, but enough
+        for some step counts."""
         from ..scheduler.evidence import default_budget, least_budget
 
         asked = self.samplers, self.counts, rows
@@ -48,7 +61,7 @@ class Wish:
     @property
     def budget(self) -> int:
         """Model calls of the quality asked for; raises UnknownNameError."""
-        from ..scheduler.plan import budget_for
+        from ..scheduler.distilling.plan import budget_for
 
         return budget_for(self.quality, self.samplers, self.counts)
 
@@ -88,8 +101,9 @@ class Job:
         self._lock, self._cancelled = threading.Lock(), False
 
     def start(self, wish: Wish) -> None:
-        """Begin, as soon as the host is free; raises StepDistillError for what cannot be asked, and while another runs."""
-        from ..scheduler.job import checked_samplers, checked_steps
+        """Begin, as soon as the host is free; raises StepDistillError for what cannot be asked, and
+        while another runs."""
+        from ..scheduler.distilling.request import checked_samplers, checked_steps
 
         checked_samplers(wish.samplers)
         checked_steps(wish.counts)
@@ -98,12 +112,18 @@ class Job:
             raise StepDistillError("No prompt was given; give at least one, which may be empty.")
         with self._lock:
             if self.progress.busy:
-                raise StepDistillError("A distillation is running; interrupt it, or wait until it is done.")
-            self.progress, self._cancelled = Progress(WAITING, text="Waiting for the host to be free."), False
+                raise StepDistillError(
+                    "A distillation is running; interrupt it, or wait until it is done."
+                )
+            self.progress, self._cancelled = (
+                Progress(WAITING, text="Waiting for the host to be free."),
+                False,
+            )
         threading.Thread(target=self._run, args=(wish,), daemon=True, name="stepdistill").start()
 
     def interrupt(self) -> None:
-        """Stop at the next model call, or before the first; what is finished is taken up by the next run of the same wish."""
+        """Stop at the next model call, or before the first; what is finished is taken up by the
+        next run of the same wish."""
         from modules import shared
 
         self._cancelled = self.progress.state == WAITING
@@ -116,7 +136,10 @@ class Job:
         began = time.monotonic()
         with call_queue.queue_lock:
             if self._cancelled:
-                self.progress.state, self.progress.text = INTERRUPTED, "Interrupted before it began."
+                self.progress.state, self.progress.text = (
+                    INTERRUPTED,
+                    "Interrupted before it began.",
+                )
                 return
             shared.state.begin(job="stepdistill")
             self.progress.state = RUNNING
@@ -132,7 +155,8 @@ class Job:
 
 
 def _guarded(progress: Progress, wish: Wish) -> None:
-    """The job with every way that it can end: one sentence for the user, a traceback for the console where it was nobody's mistake."""
+    """The job with every way that it can end: one sentence for the user, a traceback for the
+    console where it was nobody's mistake."""
     try:
         _distil(progress, wish)
     except StepDistillError as problem:
@@ -144,10 +168,10 @@ def _guarded(progress: Progress, wish: Wish) -> None:
 
 
 def _distil(progress: Progress, wish: Wish) -> None:
-    from . import teacher
+    from . import host_denoiser
 
     task = _Task(progress, wish)
-    found = teacher.run(wish.scene, task.work, task.heard)
+    found = host_denoiser.run(wish.scene, task.work, task.heard)
     if found is None:
         progress.state = INTERRUPTED
         progress.text = "Interrupted. What was finished is kept: the same wish goes on from there."
@@ -172,9 +196,15 @@ class _Task:
         key = key_of(facts, cfg_of(stage.p), stage.shape, guidance_of(stage.model, stage.p))
         match = None if self.wish.again else self._in_store(key)
         if match is not None:
-            return match.record, stem(match.name), f"The store has it already: {stem(match.name)}. No model call was made."
+            return (
+                match.record,
+                stem(match.name),
+                f"The store has it already: {stem(match.name)}. No model call was made.",
+            )
         conditions = conditions_of(facts, key, len(stage.denoisers), self.wish.seed)
-        conditions = replace(conditions, name=self.wish.name[:300]) if self.wish.name else conditions
+        conditions = (
+            replace(conditions, name=self.wish.name[:300]) if self.wish.name else conditions
+        )
         advice = advice_of(stage.model)
         self.notes = [advice.text] if advice else []
         folder, grams = self._resume_folder(key), []
@@ -190,7 +220,13 @@ class _Task:
             kept = f" It was not kept in the store ({str(problem).rstrip('.')}); export it."
         spent = record.provenance
         calls = f"{spent['model_calls']} model calls to distil, {spent.get('evidence_calls', 0)} to measure"
-        return record, name, " ".join([record.evidence.get("recommendation", ""), f"({calls}.){kept}", *self.notes]).strip()
+        return (
+            record,
+            name,
+            " ".join(
+                [record.evidence.get("recommendation", ""), f"({calls}.){kept}", *self.notes]
+            ).strip(),
+        )
 
     def heard(self, rows: int, sigma: float) -> None:
         """After each evaluation: the pace, and the host's own progress."""
@@ -203,7 +239,9 @@ class _Task:
         here = self.progress
         here.done = min(here.done + rows, here.planned)
         if self.evaluations > FEW:
-            here.seconds_left = round((here.planned - here.done) * (now - self.began) / max(self.calls, 1), 1)
+            here.seconds_left = round(
+                (here.planned - here.done) * (now - self.began) / max(self.calls, 1), 1
+            )
         self._show()
 
     def _show(self) -> None:
@@ -221,7 +259,11 @@ class _Task:
         if match is None or match.kind != "exact":
             return None
         has = {(recipe.sampler, recipe.steps) for recipe in match.record.recipes}
-        return match if all((sampler, n) in has for sampler in self.wish.samplers for n in self.wish.counts) else None
+        return (
+            match
+            if all((sampler, n) in has for sampler in self.wish.samplers for n in self.wish.counts)
+            else None
+        )
 
     def _resume_folder(self, key: Any):
         from ..scheduler.files import make_folder
@@ -233,15 +275,40 @@ class _Task:
             self.notes.append(f"An interrupted run cannot be resumed here: {problem}")
             return None
 
-    def _distilled(self, stage: Stage, facts: Any, conditions: Any, folder: Any, grams: list) -> Record:
-        from ..scheduler.distillation import EVIDENCE_ROWS, distill, plan_job
-        from ..scheduler.job import job_of
+    def _distilled(
+        self, stage: Stage, facts: Any, conditions: Any, folder: Any, grams: list
+    ) -> Record:
+        from ..scheduler.distilling.request import job_of
+        from ..scheduler.distilling.run import EVIDENCE_ROWS, distill, plan_job
 
-        wish, about = self.wish, {"latent_shape": stage.shape, "sigma_max": facts.sigma_max, "sigma_min": facts.sigma_min}
-        about |= {"parametrisation": facts.parametrisation, "samplers": wish.samplers, "steps": wish.counts, "seed": wish.seed}
-        rows = plan_job(job_of(list(stage.denoisers), shift=facts.shift, **about), wish.budget, 0, None).rows
-        about |= {"budget": wish.budget, "evidence_budget": wish.evidence_budget(-(-EVIDENCE_ROWS // rows) * rows)}
-        about |= {"conditions": conditions, "device": stage.device, "resume": folder, "progress": self._told, "should_stop": interrupted}
+        wish, about = (
+            self.wish,
+            {
+                "latent_shape": stage.shape,
+                "sigma_max": facts.sigma_max,
+                "sigma_min": facts.sigma_min,
+            },
+        )
+        about |= {
+            "parametrisation": facts.parametrisation,
+            "samplers": wish.samplers,
+            "steps": wish.counts,
+            "seed": wish.seed,
+        }
+        rows = plan_job(
+            job_of(list(stage.denoisers), shift=facts.shift, **about), wish.budget, 0, None
+        ).rows
+        about |= {
+            "budget": wish.budget,
+            "evidence_budget": wish.evidence_budget(-(-EVIDENCE_ROWS // rows) * rows),
+        }
+        about |= {
+            "conditions": conditions,
+            "device": stage.device,
+            "resume": folder,
+            "progress": self._told,
+            "should_stop": interrupted,
+        }
         return distill(list(stage.denoisers), **about, on_plan=self._planned, on_gram=grams.append)
 
     def _planned(self, plan: Any) -> None:

@@ -5,8 +5,15 @@ LABEL = "Distilled"  # in both dropdowns; fixed, whatever checkpoint is loaded
 TITLE = "StepDistill"
 KEY = "StepDistill"  # in infotexts: the proof that a schedule of ours ran
 HIRES_KEY = "StepDistill hires"
-CHOICE_KEY = "StepDistill record"  # what the panel's list of records was set to, where it was not automatic
+CHOICE_KEY = (
+    "StepDistill record"  # what the panel's list of records was set to, where it was not automatic
+)
 AUTOMATIC = "Automatic"  # the record is looked up
 STOCK_ONLY = "Stock schedule"  # no record is used: for comparisons
-EXACT, NEAREST, NAMED, FALLBACK = "exact", "nearest", "named", "stock"  # where a schedule comes from
+EXACT, NEAREST, NAMED, FALLBACK = (
+    "exact",
+    "nearest",
+    "named",
+    "stock",
+)  # where a schedule comes from
 STOCK = "simple"  # stands in where nothing was distilled, unless the settings name another

@@ -1,11 +1,12 @@
-"""The panel under the picture's settings: the record to use, what is known of the loaded checkpoint, and distilling."""
+"""The panel under the picture's settings: the record to use, what is known of the loaded
+checkpoint, and distilling."""
 
 from __future__ import annotations
 
 import gradio as gr
 from modules import scripts
 
-from . import infotext, panel_work
+from . import infotext, panel_actions
 from .names import AUTOMATIC, LABEL, TITLE
 
 
@@ -19,7 +20,8 @@ class StepDistillScript(scripts.Script):
         return scripts.AlwaysVisible
 
     def ui(self, is_img2img: bool):
-        """The controls; those that need the page's own prompt and sizes are tied to them once these are there (panel_work)."""
+        """The controls; those that need the page's own prompt and sizes are tied to them once these
+        are there (panel_work)."""
         made = Controls(self, "img2img" if is_img2img else "txt2img")
         self.infotext_fields = [(made.record, infotext.record_of)]
         self.paste_field_names = []
@@ -27,7 +29,7 @@ class StepDistillScript(scripts.Script):
 
     def after_component(self, component, **others) -> None:
         """Of the whole page: some of them are what Distill asks."""
-        panel_work.after(component)
+        panel_actions.after(component)
 
     def process(self, p, record: str = AUTOMATIC, *others) -> None:
         """Note the choice for this picture; an axis that has spoken goes first."""
@@ -43,47 +45,69 @@ class Controls:
             self._use()
             self._ask()
             self._result()
-        panel_work.tie(self)
+        panel_actions.tie(self)
 
     def _use(self) -> None:
         with gr.Row():
             self.record = gr.Dropdown(
-                label=f"Record for the schedule type and the sampler '{LABEL}'", choices=panel_work.listed(), value=AUTOMATIC, scale=6,
+                label=f"Record for the schedule type and the sampler '{LABEL}'", choices=panel_actions.listed(), value=AUTOMATIC, scale=6,
                 elem_id=self._id("record"),
             )  # fmt: skip
             self.refresh = gr.Button("Refresh", scale=1, min_width=80, elem_id=self._id("refresh"))
-        self.status = gr.HTML(panel_work.status, elem_id=self._id("status"))
+        self.status = gr.HTML(panel_actions.status, elem_id=self._id("status"))
 
     def _ask(self) -> None:
         from .job import QUALITY, SAMPLERS
 
         with gr.Row():
-            self.quality = gr.Radio(list(QUALITY), value="standard", label="Quality", elem_id=self._id("quality"))
+            self.quality = gr.Radio(
+                list(QUALITY), value="standard", label="Quality", elem_id=self._id("quality")
+            )
             self.samplers = gr.CheckboxGroup(
-                list(SAMPLERS), value=list(SAMPLERS[:2]), label="Samplers to distil for", elem_id=self._id("samplers")
+                list(SAMPLERS),
+                value=list(SAMPLERS[:2]),
+                label="Samplers to distil for",
+                elem_id=self._id("samplers"),
             )
         with gr.Row():
-            self.least = gr.Slider(1, 50, 4, step=1, label="Fewest steps", elem_id=self._id("least"))
+            self.least = gr.Slider(
+                1, 50, 4, step=1, label="Fewest steps", elem_id=self._id("least")
+            )
             self.most = gr.Slider(1, 50, 12, step=1, label="Most steps", elem_id=self._id("most"))
             self.rows = gr.Slider(1, 8, 1, step=1, label="Batch size", elem_id=self._id("rows"))
         self.prompts = gr.Textbox(
-            label="Prompts to distil on, one a line (empty: the prompt above)", lines=2, value="", elem_id=self._id("prompts")
+            label="Prompts to distil on, one a line (empty: the prompt above)",
+            lines=2,
+            value="",
+            elem_id=self._id("prompts"),
         )
         with gr.Row():
             self.cfg = gr.Number(0, label="CFG scale (0: as above)", elem_id=self._id("cfg"))
-            self.width = gr.Number(0, label="Width (0: as above)", precision=0, elem_id=self._id("width"))
-            self.height = gr.Number(0, label="Height (0: as above)", precision=0, elem_id=self._id("height"))
-            self.again = gr.Checkbox(False, label="Distil again though the store has it", elem_id=self._id("again"))
+            self.width = gr.Number(
+                0, label="Width (0: as above)", precision=0, elem_id=self._id("width")
+            )
+            self.height = gr.Number(
+                0, label="Height (0: as above)", precision=0, elem_id=self._id("height")
+            )
+            self.again = gr.Checkbox(
+                False, label="Distil again though the store has it", elem_id=self._id("again")
+            )
         with gr.Row():
             self.distil = gr.Button("Distill", variant="primary", elem_id=self._id("distill"))
             self.interrupt = gr.Button("Interrupt", elem_id=self._id("interrupt"))
 
     def _result(self) -> None:
         self.progress = gr.HTML("", elem_id=self._id("progress"))
-        self.plot = gr.Image(show_label=False, type="pil", interactive=False, visible=False, elem_id=self._id("plot"))
+        self.plot = gr.Image(
+            show_label=False, type="pil", interactive=False, visible=False, elem_id=self._id("plot")
+        )
         self.table = gr.HTML("", elem_id=self._id("table"))
         with gr.Row():
             self.show = gr.Button("Show the record", elem_id=self._id("show"))
             self.export = gr.Button("Export the record", elem_id=self._id("export"))
-            self.take = gr.UploadButton("Import a record", file_types=[".json"], elem_id=self._id("import"))
-        self.exported = gr.File(label="Exported record", interactive=False, visible=False, elem_id=self._id("exported"))
+            self.take = gr.UploadButton(
+                "Import a record", file_types=[".json"], elem_id=self._id("import")
+            )
+        self.exported = gr.File(
+            label="Exported record", interactive=False, visible=False, elem_id=self._id("exported")
+        )

@@ -1,4 +1,5 @@
-"""From the loaded checkpoint and what a pass asks for to a recipe and a sentence that says where it comes from."""
+"""From the loaded checkpoint and what a pass asks for to a recipe and a sentence that says where it
+comes from."""
 
 from __future__ import annotations
 
@@ -8,11 +9,11 @@ from dataclasses import dataclass, replace
 from ..scheduler.errors import RecipeError, StepDistillError
 from ..scheduler.evidence.verdicts import described
 from ..scheduler.fingerprint.kinship import SAME
-from ..scheduler.keys import Key, same_range
-from ..scheduler.matching import Match, checked_use, judged
+from ..scheduler.lookup.key import Key, same_range
+from ..scheduler.lookup.match import Match, checked_use, judged
 from ..scheduler.record import Recipe
 from ..scheduler.samplers import SAMPLERS, ode_sampler_for
-from ..scheduler.samplers.linear_rules import LINEAR
+from ..scheduler.samplers.multistep import LINEAR
 from ..scheduler.store.sidecar import check_worth_solving, solved
 from .host import option
 from .identity import Facts, filled
@@ -22,14 +23,19 @@ from .stores import stem, store
 MOST_SOLVED = 100  # steps; beyond, a distilled schedule gains nothing and takes seconds to solve
 SAME_START = 1e-4  # relative, as between sigma_max of keys
 ALIASES = {"ddim": "euler"}  # other names of the same steps
-LIKE = {"dpm_2": "heun", "heunpp2": "heun", "ipndm_v": "ipndm"}  # deterministic, and nearly the same steps
+LIKE = {
+    "dpm_2": "heun",
+    "heunpp2": "heun",
+    "ipndm_v": "ipndm",
+}  # deterministic, and nearly the same steps
 KEPT = 64
 
 
 @dataclass(frozen=True)
 class Found:
-    """recipe: exactly the steps asked for, or None for the stock schedule. source: "exact", "nearest" or "named" (the user's choice of a
-    record), or "stock". name: the record's in the store. words: one to three sentences for people."""
+    """recipe: exactly the steps asked for, or None for the stock schedule. source: "exact",
+    "nearest" or "named" (the user's choice of a record), or "stock". name: the record's in the
+    store. words: one to three sentences for people."""
 
     recipe: Recipe | None
     source: str
@@ -39,8 +45,8 @@ class Found:
 
 @dataclass(frozen=True)
 class Asked:
-    """sampler: the host's function without "sample_". steps: those that will really run. start: the first sigma, or None for the model's
-    sigma_max. choice: the panel's."""
+    """sampler: the host's function without "sample_". steps: those that will really run. start: the
+    first sigma, or None for the model's sigma_max. choice: the panel's."""
 
     sampler: str
     steps: int
@@ -49,13 +55,15 @@ class Asked:
 
     @property
     def rule(self) -> str | None:
-        """The sampler whose recipe serves: its own, or that of the ODE sampler whose steps are most like its own."""
+        """The sampler whose recipe serves: its own, or that of the ODE sampler whose steps are most
+        like its own."""
         name = ALIASES.get(self.sampler, self.sampler)
         return name if name in SAMPLERS or name == NAME else LIKE.get(name) or ode_sampler_for(name)
 
 
 def find(facts: Facts, key: Key, asked: Asked) -> Found:
-    """The recipe for a pass; never raises for what a user can have done: then the stock schedule is the answer, and says why."""
+    """The recipe for a pass; never raises for what a user can have done: then the stock schedule is
+    the answer, and says why."""
     try:
         match, source, words = _match(key, asked.choice, asked.rule)
         recipe, notes = _recipe(match, facts, asked, not same_range(key, Key.of(match.record)))
@@ -71,9 +79,15 @@ def evidence_words(recipe: Recipe) -> str:
     """What was measured of a recipe, as a clause."""
     found = recipe.evidence
     if "rms" not in found:
-        return found.get("verdict") or ("a published schedule, not measured" if recipe.choice == "published" else "not measured")
+        return found.get("verdict") or (
+            "a published schedule, not measured" if recipe.choice == "published" else "not measured"
+        )
     equal = found.get("equals_stock_steps")
-    saved = f"equals stock's {equal} steps ({found['best_stock']}); " if equal and equal > recipe.steps and recipe.choice == "ours" else ""
+    saved = (
+        f"equals stock's {equal} steps ({found['best_stock']}); "
+        if equal and equal > recipe.steps and recipe.choice == "ours"
+        else ""
+    )
     return f"{saved}{found.get('verdict', 'not compared').rstrip('.')}, on {found.get('samples', 'some')} held-out samples"
 
 
@@ -86,8 +100,12 @@ def _match(key: Key, choice: str, rule: str | None) -> tuple[Match, str, tuple[s
     policy = str(option("stepdistill_policy", "near"))
     match = store().lookup(replace(key, sampler=rule), policy) or store().lookup(key, policy)
     if match is None:
-        raise RecipeError("No record of this checkpoint is in the store: distil one in the StepDistill panel.")
-    match = judged(match.record, filled(key, Key.of(match.record)), policy, True, match.name) or match
+        raise RecipeError(
+            "No record of this checkpoint is in the store: distil one in the StepDistill panel."
+        )
+    match = (
+        judged(match.record, filled(key, Key.of(match.record)), policy, True, match.name) or match
+    )
     if not match.allowed:
         raise RecipeError(f"No record of this checkpoint is in the store. {match.sentence}")
     words = tuple(word for word in match.words if match.kin.kind != SAME or word != match.kin.words)
@@ -106,10 +124,12 @@ def _named(key: Key, name: str) -> tuple[Match, str, tuple[str, ...]]:
 
 
 def _recipe(match: Match, facts: Facts, asked: Asked, again: bool) -> tuple[Recipe, list[str]]:
-    """(the recipe, what must be said of it); again: its range is another, so that only its inner products count. Raises
-    StepDistillError where nothing serves."""
+    """(the recipe, what must be said of it); again: its range is another, so that only its inner
+    products count. Raises StepDistillError where nothing serves."""
     if asked.rule is None:
-        raise RecipeError(f"No schedule is distilled for the sampler {asked.sampler}, nor for one like it.")
+        raise RecipeError(
+            f"No schedule is distilled for the sampler {asked.sampler}, nor for one like it."
+        )
     notes = [] if asked.rule == ALIASES.get(asked.sampler, asked.sampler) else [_borrowed(asked)]
     recipe = None if again else _stated(match, asked)
     if recipe is None:
@@ -122,10 +142,18 @@ def _recipe(match: Match, facts: Facts, asked: Asked, again: bool) -> tuple[Reci
 
 
 def _stated(match: Match, asked: Asked) -> Recipe | None:
-    """A recipe that stands in the record: the sampler's own, or for ours that of dpmpp_2m, as which it runs without coefficients."""
+    """A recipe that stands in the record: the sampler's own, or for ours that of dpmpp_2m, as which
+    it runs without coefficients."""
     stated = {recipe.start_sigma for recipe in match.record.recipes}
-    start = None if asked.start is None else next((each for each in stated if _same(each, asked.start)), asked.start)
-    for rule, offsets in ((asked.rule, asked.rule == NAME), *([("dpmpp_2m", True)] if asked.rule == NAME else [])):
+    start = (
+        None
+        if asked.start is None
+        else next((each for each in stated if _same(each, asked.start)), asked.start)
+    )
+    for rule, offsets in (
+        (asked.rule, asked.rule == NAME),
+        *([("dpmpp_2m", True)] if asked.rule == NAME else []),
+    ):
         try:
             return match.record.recipe(rule, asked.steps, start, offsets)
         except RecipeError:
@@ -134,20 +162,37 @@ def _stated(match: Match, asked: Asked) -> Recipe | None:
 
 
 def _solved_again(match: Match, facts: Facts, asked: Asked) -> Recipe:
-    """Solved from the teacher's inner products, remembered: a grid of pictures asks for the same ones again and again."""
+    """Solved from the teacher's inner products, remembered: a grid of pictures asks for the same
+    ones again and again."""
     gram = store().gram(match.name) if match.name else None
     if gram is None or asked.steps > MOST_SOLVED:
-        match.record.recipe(asked.rule, asked.steps, asked.start, asked.rule == NAME)  # says what there is
-        raise RecipeError(f"More than {MOST_SOLVED} steps are not solved for." if gram is not None else "This record is for another range.")
+        match.record.recipe(
+            asked.rule, asked.steps, asked.start, asked.rule == NAME
+        )  # says what there is
+        raise RecipeError(
+            f"More than {MOST_SOLVED} steps are not solved for."
+            if gram is not None
+            else "This record is for another range."
+        )
     check_worth_solving(match.record, asked.rule, asked.steps, asked.start is None)
     rule = asked.rule if asked.rule in LINEAR else "dpmpp_2m"
-    known = (str(store().folder), match.name, match.record.provenance.get("created"), rule, asked.steps, asked.start, facts.sigma_min)
+    known = (
+        str(store().folder),
+        match.name,
+        match.record.provenance.get("created"),
+        rule,
+        asked.steps,
+        asked.start,
+        facts.sigma_min,
+    )
     if known not in _kept:
         while len(_kept) >= KEPT:
             del _kept[next(iter(_kept))]
         top = float(gram.sigmas[0])
         start = facts.sigma_max if asked.start is None else asked.start
-        _kept[known] = solved(gram, rule, asked.steps, top if _same(start, top) else start, facts.sigma_min)
+        _kept[known] = solved(
+            gram, rule, asked.steps, top if _same(start, top) else start, facts.sigma_min
+        )
     return _kept[known]
 
 

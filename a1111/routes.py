@@ -1,4 +1,5 @@
-"""Routes beside the host's own API: records to list, import, export and remove; the loaded checkpoint's; distilling, with progress."""
+"""Routes beside the host's own API: records to list, import, export and remove; the loaded
+checkpoint's; distilling, with progress."""
 
 from __future__ import annotations
 
@@ -11,7 +12,8 @@ ROOT = "/stepdistill/v1"
 
 
 def register() -> None:
-    """Have the routes added when the host's server is there, where the host was asked for its own API (--api, --nowebui)."""
+    """Have the routes added when the host's server is there, where the host was asked for its own
+    API (--api, --nowebui)."""
     from modules import script_callbacks, shared
 
     if any(getattr(shared.cmd_opts, name, False) for name in ("api", "nowebui")):
@@ -21,7 +23,7 @@ def register() -> None:
 def _add(demo: Any, app: Any) -> None:
     from fastapi import Body, Depends, HTTPException, Request
 
-    from . import routes_work as work
+    from . import route_actions as work
 
     guard = [Depends(_credentials())] if _accounts() else []
 
@@ -30,7 +32,9 @@ def _add(demo: Any, app: Any) -> None:
         try:
             return function()
         except StepDistillError as problem:
-            raise HTTPException(unknown if isinstance(problem, UnknownNameError) else 422, str(problem)) from None
+            raise HTTPException(
+                unknown if isinstance(problem, UnknownNameError) else 422, str(problem)
+            ) from None
 
     def add(path: str, function, method: str) -> None:
         app.add_api_route(ROOT + path, function, methods=[method], dependencies=guard)
@@ -42,7 +46,9 @@ def _add(demo: Any, app: Any) -> None:
         return reached(lambda: work.remove(name), 404)
 
     async def take(request: Request):
-        if "json" not in request.headers.get("content-type", ""):  # other pages' forms cannot send that
+        if "json" not in request.headers.get(
+            "content-type", ""
+        ):  # other pages' forms cannot send that
             raise HTTPException(415, "Send the record as application/json.")
         text = await request.body()
         return reached(lambda: work.take(text))
@@ -50,8 +56,19 @@ def _add(demo: Any, app: Any) -> None:
     def distil(wish: dict = Body(default={})):  # noqa: B006, B008 - as FastAPI wants it
         return reached(lambda: work.distil(wish))
 
-    for name in (export, remove, take, distil):  # their annotations are texts here, which FastAPI could not look up
-        name.__annotations__ = {"name": str} if name in (export, remove) else {"request": Request} if name is take else {"wish": dict}
+    for name in (
+        export,
+        remove,
+        take,
+        distil,
+    ):  # their annotations are texts here, which FastAPI could not look up
+        name.__annotations__ = (
+            {"name": str}
+            if name in (export, remove)
+            else {"request": Request}
+            if name is take
+            else {"wish": dict}
+        )
     add("/records", lambda: reached(work.records), "GET")
     add("/records", take, "POST")
     add("/records/{name}", export, "GET")
@@ -77,7 +94,9 @@ def _credentials():
     def check(given: HTTPBasicCredentials = Depends(HTTPBasic())):  # noqa: B008 - as FastAPI wants it
         known = _accounts().get(given.username, "")
         if not known or not secrets.compare_digest(given.password.encode(), known.encode()):
-            raise HTTPException(401, "Incorrect username or password", {"WWW-Authenticate": "Basic"})
+            raise HTTPException(
+                401, "Incorrect username or password", {"WWW-Authenticate": "Basic"}
+            )
 
     check.__annotations__ = {"given": HTTPBasicCredentials}
     return check

@@ -1,4 +1,5 @@
-"""The sampler named `Distilled`: runs the recipe that our schedule found, coefficients, query offsets and all."""
+"""The sampler named `Distilled`: runs the recipe that our schedule found, coefficients, query
+offsets and all."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from typing import Any
 from . import infotext
 from .host import option, say
 from .names import LABEL, NAME
-from .passes import last_of
+from .sampling_pass import last_of
 
 SAME_SIGMA = 1e-4  # relative: hosts keep sigmas in float32
 
@@ -25,7 +26,14 @@ def register() -> None:
     if known.get(LABEL) in _made:
         del known[LABEL]
     sd_samplers.all_samplers[:] = [each for each in sd_samplers.all_samplers if each not in _made]
-    _made[:] = [SamplerData(LABEL, lambda model: KDiffusionSampler(sample_distilled, model), ["k_distilled"], {"scheduler": NAME})]
+    _made[:] = [
+        SamplerData(
+            LABEL,
+            lambda model: KDiffusionSampler(sample_distilled, model),
+            ["k_distilled"],
+            {"scheduler": NAME},
+        )
+    ]
     if LABEL in known:
         say(f"another extension has a sampling method named {LABEL}, so ours is not offered")
     elif option("stepdistill_dropdowns", True):
@@ -37,8 +45,16 @@ def register() -> None:
 _made: list[Any] = []  # our entry in the host's lists
 
 
-def sample_distilled(model: Any, x: Any, sigmas: Any, extra_args: dict | None = None, callback: Callable | None = None, disable=None):
-    """The host's form of a sampler: the recipe of this pass on its own sigmas; other sigmas run as dpmpp_2m on exactly those."""
+def sample_distilled(
+    model: Any,
+    x: Any,
+    sigmas: Any,
+    extra_args: dict | None = None,
+    callback: Callable | None = None,
+    disable=None,
+):
+    """The host's form of a sampler: the recipe of this pass on its own sigmas; other sigmas run as
+    dpmpp_2m on exactly those."""
     here = last_of(getattr(model, "sampler", None))
     found = here.found if here is not None else None
     if len(sigmas) < 2:
@@ -60,7 +76,12 @@ def _is_flow(model: Any) -> bool:
     from .host import loaded_model
     from .identity import facts_of
 
-    return facts_of(getattr(getattr(model, "inner_model", None), "inner_model", None) or loaded_model()).parametrisation == "flow"
+    return (
+        facts_of(
+            getattr(getattr(model, "inner_model", None), "inner_model", None) or loaded_model()
+        ).parametrisation
+        == "flow"
+    )
 
 
 def _foreign(here: Any, found: Any, model, x, sigmas, extra_args: dict, callback, disable):
@@ -69,23 +90,41 @@ def _foreign(here: Any, found: Any, model, x, sigmas, extra_args: dict, callback
 
     if found is None and here is not None:
         infotext.foreign(here.p, here.hires)
-        say(f"the sampler Distilled was given sigmas of another schedule; it ran as dpmpp_2m on exactly those ({len(sigmas) - 1} steps)")
+        say(
+            f"the sampler Distilled was given sigmas of another schedule; it ran as dpmpp_2m on exactly those ({len(sigmas) - 1} steps)"
+        )
     given = sigmas.tolist()
-    if given[-1] != 0 or any(one <= other for one, other in pairwise(given)):  # the host's own schedules repeat sigmas at times
-        hosts = sys.modules.get("k_diffusion.sampling") or sys.modules["ldm_patched.k_diffusion.sampling"]
-        return hosts.sample_dpmpp_2m(model, x, sigmas, extra_args=extra_args, callback=callback, disable=disable)
+    if given[-1] != 0 or any(
+        one <= other for one, other in pairwise(given)
+    ):  # the host's own schedules repeat sigmas at times
+        hosts = (
+            sys.modules.get("k_diffusion.sampling")
+            or sys.modules["ldm_patched.k_diffusion.sampling"]
+        )
+        return hosts.sample_dpmpp_2m(
+            model, x, sigmas, extra_args=extra_args, callback=callback, disable=disable
+        )
     parametrisation = "flow" if given[0] <= 1 and _is_flow(model) else "ve"
-    return _run(Recipe("dpmpp_2m", len(given) - 1, given[0], given), parametrisation, model, x, extra_args, callback, disable)
+    return _run(
+        Recipe("dpmpp_2m", len(given) - 1, given[0], given),
+        parametrisation,
+        model,
+        x,
+        extra_args,
+        callback,
+        disable,
+    )
 
 
 def _run(recipe: Any, parametrisation: str, model, x, extra_args: dict, callback, disable):
-    """A recipe, by the library's own loops; `model(x, sigma)` is the host's denoiser, with its interrupt and previews inside."""
+    """A recipe, by the library's own loops; `model(x, sigma)` is the host's denoiser, with its
+    interrupt and previews inside."""
     from tqdm.auto import tqdm
 
-    from ..scheduler.offsets import with_offsets
     from ..scheduler.samplers import sample
-    from ..scheduler.sampling import sample_distilled as run_coefficients
-    from ..scheduler.sampling import stock_sampler
+    from ..scheduler.samplers.distilled import sample_distilled as run_coefficients
+    from ..scheduler.samplers.distilled import stock_sampler
+    from ..scheduler.samplers.query_offsets import with_offsets
 
     def denoise(x, sigma):
         return model(x, sigma, **extra_args)
@@ -94,10 +133,30 @@ def _run(recipe: Any, parametrisation: str, model, x, extra_args: dict, callback
 
         def told(i: int, x, denoised) -> None:
             if callback is not None:
-                callback({"x": x, "i": i, "sigma": recipe.sigmas[i], "sigma_hat": recipe.sigmas[i], "denoised": denoised})
+                callback(
+                    {
+                        "x": x,
+                        "i": i,
+                        "sigma": recipe.sigmas[i],
+                        "sigma_hat": recipe.sigmas[i],
+                        "denoised": denoised,
+                    }
+                )
             bar.update()
 
         if recipe.coefficients is not None:
-            return run_coefficients(denoise, x, recipe.sigmas, recipe.coefficients, recipe.offsets, parametrisation, told)
-        shifted = with_offsets(denoise, recipe.sigmas, recipe.offsets, parametrisation) if recipe.offsets else denoise
+            return run_coefficients(
+                denoise,
+                x,
+                recipe.sigmas,
+                recipe.coefficients,
+                recipe.offsets,
+                parametrisation,
+                told,
+            )
+        shifted = (
+            with_offsets(denoise, recipe.sigmas, recipe.offsets, parametrisation)
+            if recipe.offsets
+            else denoise
+        )
         return sample(shifted, x, recipe.sigmas, stock_sampler(recipe), told)

@@ -1,4 +1,5 @@
-"""The schedule named `Distilled` in the host's list: looks up the loaded checkpoint's recipe whenever the host asks for sigmas."""
+"""The schedule named `Distilled` in the host's list: looks up the loaded checkpoint's recipe
+whenever the host asks for sigmas."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from typing import Any
 from . import infotext
 from .host import loaded_model, option, say
 from .names import FALLBACK, LABEL, NAME, STOCK
-from .passes import Pass, current
+from .sampling_pass import Pass, current
 
 SAME_RANGE = 1e-4
 WHOLE = 0.999  # a denoising strength that the host counts as all of it
@@ -25,9 +26,13 @@ def register() -> None:
             del known[name]
     if any(name in known for name in names):
         say(f"another extension has a schedule type named {LABEL}, so ours is not offered")
-    wanted = bool(option("stepdistill_dropdowns", True)) and not any(name in known for name in names)
+    wanted = bool(option("stepdistill_dropdowns", True)) and not any(
+        name in known for name in names
+    )
     entry = sd_schedulers.Scheduler(NAME, LABEL, sigmas_for, need_inner_model=True)
-    for listed in filter(None, (getattr(sd_schedulers, name, None) for name in ("schedulers", "all_schedulers"))):  # Forge Neo has both
+    for listed in filter(
+        None, (getattr(sd_schedulers, name, None) for name in ("schedulers", "all_schedulers"))
+    ):  # Forge Neo has both
         listed[:] = [each for each in listed if each.function is not sigmas_for] + [entry] * wanted
     known.update({name: entry for name in names} if wanted else {})
     forget = getattr(getattr(sd_samplers, "get_sampler_and_scheduler", None), "cache_clear", None)
@@ -35,23 +40,35 @@ def register() -> None:
         forget()
 
 
-def sigmas_for(n: int, sigma_min: float, sigma_max: float, inner_model: Any = None, device: Any = "cpu", **others: Any):
-    """Exactly n + 1 sigmas as a float32 tensor, whatever happens: of which the host will run those of the recipe."""
+def sigmas_for(
+    n: int,
+    sigma_min: float,
+    sigma_max: float,
+    inner_model: Any = None,
+    device: Any = "cpu",
+    **others: Any,
+):
+    """Exactly n + 1 sigmas as a float32 tensor, whatever happens: of which the host will run those
+    of the recipe."""
     import torch
 
     n = int(n)
     try:
         sigmas = _sigmas(n, float(sigma_max), inner_model)
     except Exception as problem:  # of a host's or a model's kind that is not known: the picture is drawn all the same
-        say(f"no schedule could be looked up, so a plain one runs ({type(problem).__name__}: {problem})")
+        say(
+            f"no schedule could be looked up, so a plain one runs ({type(problem).__name__}: {problem})"
+        )
         sigmas = _plain(n, float(sigma_min), float(sigma_max))
     return torch.tensor(sigmas, dtype=torch.float32, device=device)
 
 
 def filled(sigmas: Sequence[float], asked: int, drops: bool, sigma_max: float) -> list[float]:
-    """`asked` + 1 strictly decreasing sigmas that become `sigmas` when the host takes away what it does not use.
+    """`asked` + 1 strictly decreasing sigmas that become `sigmas` when the host takes away what it
+    does not use.
 
-    drops: it leaves out the last one above 0. What is missing then stands before, above the first, and never runs.
+    drops: it leaves out the last one above 0. What is missing then stands before, above the first,
+    and never runs.
     """
     found = [float(sigma) for sigma in sigmas]
     if drops:
@@ -76,7 +93,11 @@ def _sigmas(n: int, sigma_max: float, inner_model: Any) -> list[float]:
     if here is None:  # somebody else asks: what will run is not known
         asked = Asked("euler" if facts.parametrisation == "flow" else "dpmpp_2m", n)
         found = find(facts, key_of(facts), asked)
-        return _stock(n, facts) if found.recipe is None else filled(found.recipe.sigmas, n, False, facts.sigma_max)
+        return (
+            _stock(n, facts)
+            if found.recipe is None
+            else filled(found.recipe.sigmas, n, False, facts.sigma_max)
+        )
     key = key_of(facts, cfg_of(here.p), here.shape, guidance_of(model, here.p))
     return _for_pass(here, n, sigma_max, facts, key)
 
@@ -102,7 +123,8 @@ def _for_pass(here: Pass, n: int, sigma_max: float, facts: Any, key: Any) -> lis
 
 
 def _start(facts: Any, denoise: float, sigma_max: float) -> float | None:
-    """Where the run begins: at the sigma of that part of the model's clock, below a highest sigma that the user may have set."""
+    """Where the run begins: at the sigma of that part of the model's clock, below a highest sigma
+    that the user may have set."""
     limited = abs(sigma_max / facts.sigma_max - 1) > SAME_RANGE and sigma_max < facts.sigma_max
     start = None if denoise >= WHOLE else facts.table.percent_to_sigma(1 - denoise)
     if not limited:

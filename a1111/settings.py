@@ -1,4 +1,5 @@
-"""Our section of the host's Settings page; every option is read with a default, for hosts that were started before it was known."""
+"""Our section of the host's Settings page; every option is read with a default, for hosts that were
+started before it was known."""
 
 from __future__ import annotations
 
@@ -34,7 +35,7 @@ def register() -> None:
 
 
 def _policies() -> dict:
-    from ..scheduler.matching import POLICIES
+    from ..scheduler.lookup.match import POLICIES
 
     return {"choices": list(POLICIES)}
 

@@ -1,11 +1,12 @@
-"""Where records lie: the settings' folder, else STEPDISTILL_STORE, else the platform's folder for users' data."""
+"""Where records lie: the settings' folder, else STEPDISTILL_STORE, else the platform's folder for
+users' data."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from threading import Lock
 
-from ..scheduler.keys import Key
+from ..scheduler.lookup.key import Key
 from ..scheduler.store import Store
 from ..scheduler.store.folder import store_folder
 from .host import option
@@ -37,5 +38,6 @@ def stem(file: str) -> str:
 
 
 def unfinished(key: Key) -> Path:
-    """The folder where a distillation under this key keeps finished parts until it is done; it need not exist."""
+    """The folder where a distillation under this key keeps finished parts until it is done; it need
+    not exist."""
     return store().folder / UNFINISHED / key.digest()

@@ -1,4 +1,5 @@
-"""A loaded model's weights as its file has them, though LoRAs may be baked into the live ones; and those LoRAs."""
+"""A loaded model's weights as its file has them, though LoRAs may be baked into the live ones; and
+those LoRAs."""
 
 from __future__ import annotations
 
@@ -10,14 +11,15 @@ from typing import Any
 
 from ..scheduler.errors import CheckpointError
 from ..scheduler.fingerprint import Fingerprint, fingerprint_file, fingerprint_tensors
-from ..scheduler.keys import patch
+from ..scheduler.lookup.key import patch
 from .host import forge_unet
 
 PREFIX = "diffusion_model."
 
 
 def fingerprint_of(model: Any) -> Fingerprint | None:
-    """Who a loaded model is: its file's values where the file has the live weights' names, else the live ones; None for an unknown."""
+    """Who a loaded model is: its file's values where the file has the live weights' names, else the
+    live ones; None for an unknown."""
     live, stored = _live(model), _stored(model)
     if stored is not None and (live is None or live.structure == stored.structure):
         return stored  # whatever other extensions have done to the live weights
@@ -25,9 +27,12 @@ def fingerprint_of(model: Any) -> Fingerprint | None:
 
 
 def patches_of(model: Any) -> tuple[dict, ...]:
-    """The LoRAs that change a model's diffusion weights now, as keys and records carry them, in order of their names."""
+    """The LoRAs that change a model's diffusion weights now, as keys and records carry them, in
+    order of their names."""
     found = _of_forge(model) if forge_unet(model) is not None else _of_a1111()
-    entries = [patch(name, strength, sorted(map(_plain, keys))) for name, strength, keys in found if keys]
+    entries = [
+        patch(name, strength, sorted(map(_plain, keys))) for name, strength, keys in found if keys
+    ]
     return tuple(sorted(entries, key=lambda entry: (entry["name"], entry["strength"])))
 
 
@@ -37,15 +42,21 @@ def lora_names(model: Any) -> tuple[str, ...]:
 
 
 def original_weights(model: Any) -> dict[str, Any]:
-    """{name: tensor} of the diffusion model; what a LoRA was baked into is taken from the host's own backups."""
+    """{name: tensor} of the diffusion model; what a LoRA was baked into is taken from the host's
+    own backups."""
     unet = forge_unet(model)
     if unet is not None:
-        kept = getattr(getattr(unet, "lora_loader", unet), "backup", {})  # reForge's patcher keeps them itself
+        kept = getattr(
+            getattr(unet, "lora_loader", unet), "backup", {}
+        )  # reForge's patcher keeps them itself
         kept = {name: getattr(entry, "weight", entry) for name, entry in kept.items()}
         live = unet.model.diffusion_model.state_dict()
         return {PREFIX + name: kept.get(PREFIX + name, tensor) for name, tensor in live.items()}
     diffusion = model.model.diffusion_model
-    return {PREFIX + name: tensor for name, tensor in (diffusion.state_dict() | _backups(diffusion)).items()}
+    return {
+        PREFIX + name: tensor
+        for name, tensor in (diffusion.state_dict() | _backups(diffusion)).items()
+    }
 
 
 def _backups(diffusion: Any) -> dict[str, Any]:
@@ -53,7 +64,9 @@ def _backups(diffusion: Any) -> dict[str, Any]:
     found = {}
     for name, layer in diffusion.named_modules():
         for part in ("weight", "bias"):
-            kept = getattr(layer, f"network_{'weights' if part == 'weight' else 'bias'}_backup", None)
+            kept = getattr(
+                layer, f"network_{'weights' if part == 'weight' else 'bias'}_backup", None
+            )
             if isinstance(kept, tuple):  # of attention that torch keeps in one layer
                 found |= {f"{name}.in_proj_{part}": kept[0], f"{name}.out_proj.{part}": kept[1]}
             elif hasattr(kept, "shape") and getattr(layer, part, None) is not None:
@@ -64,7 +77,13 @@ def _backups(diffusion: Any) -> dict[str, Any]:
 def _live(model: Any) -> Fingerprint | None:
     try:
         return fingerprint_tensors(original_weights(model))
-    except (CheckpointError, AttributeError, RuntimeError, TypeError, ValueError):  # of weights in some new wrapping
+    except (
+        CheckpointError,
+        AttributeError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ):  # of weights in some new wrapping
         return None
 
 
@@ -81,7 +100,9 @@ def _of_forge(model: Any) -> Iterator[tuple[str, float, Iterable[str]]]:
         for (file, strength, *_), entries in patches.items():
             yield Path(str(file)).stem, float(strength), list(entries)
         return
-    for file, strength, *_ in _listed(getattr(model, "current_lora_hash", "")):  # reForge: which and how strong, not where
+    for file, strength, *_ in _listed(
+        getattr(model, "current_lora_hash", "")
+    ):  # reForge: which and how strong, not where
         yield Path(str(file)).stem, float(strength), [Path(str(file)).stem]
 
 

@@ -1,7 +1,9 @@
-"""What each part of a recipe adds, measured like the quality tables: `python -m benchmarks.quality --ablation --beds flow:3`.
+"""What each part of a recipe adds, measured like the quality tables: `python -m benchmarks.quality
+--ablation --beds flow:3`.
 
-Every variant is fitted on the dynamic programme's schedule for the distilled sampler, but for "schedule", which is Euler's own with Euler.
-Errors are RMS over held-out rows and classes, without any guard.
+Every variant is fitted on the dynamic programme's schedule for the distilled sampler, but for
+"schedule", which is Euler's own with Euler. Errors are RMS over held-out rows and classes, without
+any guard.
 """
 
 from __future__ import annotations
@@ -15,17 +17,17 @@ import torch
 
 from benchmarks.subjects import Subject, subject
 from benchmarks.trial import Trial, rms
-from scheduler.coefficients import PAST, fit_step
 from scheduler.denoiser import checked
-from scheduler.dynamic_programming import schedules_from
-from scheduler.gram import gram_of
-from scheduler.offsets import ask, guessed_offset
-from scheduler.polish import polish
+from scheduler.fit.coefficients import PAST, fit_step
+from scheduler.fit.on_policy import TrajectorySet, Walk, fitted, stock, walk
+from scheduler.fit.polish import polish
+from scheduler.fit.refine import refine, refinement_calls
+from scheduler.fit.teacher import record_teacher
 from scheduler.record import Recipe
-from scheduler.refine import refine, refinement_calls
+from scheduler.samplers.query_offsets import ask, guessed_offset
+from scheduler.search.dynamic_programming import schedules_from
+from scheduler.search.gram import gram_of
 from scheduler.sigmas import log_snr_grid
-from scheduler.teacher import record_teacher
-from scheduler.walk import TrajectorySet, Walk, fitted, stock, walk
 
 SHOWN = (4, 5, 6, 8, 10)
 NODES, ROWS = 50, 8
@@ -33,7 +35,10 @@ SIZES = (1, 2, 4, 8, 16)
 GUIDANCES = (1.0, 2.0, 3.0, 4.5, 7.0)
 FITTED_AT = 3.0
 WEIGHTS = "contraction"
-LIGHT = ("euler", "dpmpp_2m")  # stock samplers beside the guidance transfer, where all pairs would take too long
+LIGHT = (
+    "euler",
+    "dpmpp_2m",
+)  # stock samplers beside the guidance transfer, where all pairs would take too long
 
 
 class Fits:
@@ -41,15 +46,23 @@ class Fits:
 
     def __init__(self, of: Subject, rows: int = ROWS, seed: int = 0):
         self.of = of
-        grid, model, noise = log_snr_grid(*of.sigma_range, NODES, of.parametrisation), checked(of.fitting(rows)), of.noise(rows, seed)
+        grid, model, noise = (
+            log_snr_grid(*of.sigma_range, NODES, of.parametrisation),
+            checked(of.fitting(rows)),
+            of.noise(rows, seed),
+        )
         teacher = record_teacher(model, noise, grid, of.parametrisation, "adams3", keep_states=True)
-        self.set = TrajectorySet(model, noise, grid, [*teacher.states, *teacher.predictions], np.ones(rows, dtype=bool))
+        self.set = TrajectorySet(
+            model, noise, grid, [*teacher.states, *teacher.predictions], np.ones(rows, dtype=bool)
+        )
         self._gram = gram_of(grid, torch.stack([vector.flatten(1) for vector in self.set.vectors]))
         self._schedules: dict[str, dict[int, np.ndarray]] = {}
 
     def schedule(self, sampler: str, steps: int) -> np.ndarray:
         if sampler not in self._schedules:
-            self._schedules[sampler] = schedules_from(self._gram, sampler, SHOWN[-1], weights=WEIGHTS)
+            self._schedules[sampler] = schedules_from(
+                self._gram, sampler, SHOWN[-1], weights=WEIGHTS
+            )
         return self._schedules[sampler][steps]
 
     def on_policy(self, sampler: str, steps: int, tries: int) -> Recipe:
@@ -57,16 +70,24 @@ class Fits:
         return _recipe(sampler, self._walk(sampler, steps, tries))
 
     def jointly(self, steps: int, polished: bool) -> Recipe:
-        """Schedule and offsets refined against the end point with the coefficients fitted anew each time; then these polished too."""
+        """Schedule and offsets refined against the end point with the coefficients fitted anew each
+        time; then these polished too."""
         start, parametrisation = self._walk("distilled", steps, 3), self.of.parametrisation
         calls = len(self.set.noise) * refinement_calls("distilled", steps, 1, offsets=True)
         found = refine([self.set], start.sigmas, "distilled", parametrisation, calls, start.offsets)
         walked = Walk(found.sigmas, found.offsets, found.coefficients, found.errors)
-        return _recipe("distilled", polish([self.set], walked, parametrisation) if polished else walked)
+        return _recipe(
+            "distilled", polish([self.set], walked, parametrisation) if polished else walked
+        )
 
     def _walk(self, sampler: str, steps: int, tries: int) -> Walk:
-        asker, stepper = partial(ask, parametrisation=self.of.parametrisation), fitted if sampler == "distilled" else stock(sampler)
-        return walk([self.set], self.schedule("distilled", steps), asker, stepper, self._offer, tries)
+        asker, stepper = (
+            partial(ask, parametrisation=self.of.parametrisation),
+            fitted if sampler == "distilled" else stock(sampler),
+        )
+        return walk(
+            [self.set], self.schedule("distilled", steps), asker, stepper, self._offer, tries
+        )
 
     def off_policy(self, steps: int) -> Recipe:
         """Coefficients fitted on the teacher's own states at the schedule's sigmas, no offsets."""
@@ -75,8 +96,12 @@ class Fits:
         for sigma, s_next in pairwise(sigmas.tolist()):
             x = self.set.state(sigma)
             past = [self.set.model(x, sigma), *past][:PAST]
-            stack = torch.stack([vector.flatten(1) for vector in (x, *past, self.set.state(s_next))], dim=1).double()
-            rows.append(fit_step((stack @ stack.mT).numpy() / stack.shape[-1], sigma, s_next).coefficients)
+            stack = torch.stack(
+                [vector.flatten(1) for vector in (x, *past, self.set.state(s_next))], dim=1
+            ).double()
+            rows.append(
+                fit_step((stack @ stack.mT).numpy() / stack.shape[-1], sigma, s_next).coefficients
+            )
         return Recipe("distilled", steps, sigmas[0], sigmas, None, rows)
 
     def _offer(self, sigma: float, s_next: float, share: float) -> float:
@@ -87,7 +112,9 @@ def ablate(label: str, rows: int, folder: Path) -> None:
     """Print a bed's ablations."""
     of = subject(label)
     trial = Trial(of, rows, folder)
-    print(f"\n== {of.name}, guidance {of.cfg:g}, {rows} held-out rows, fitted on {ROWS} samples unless said otherwise")
+    print(
+        f"\n== {of.name}, guidance {of.cfg:g}, {rows} held-out rows, fitted on {ROWS} samples unless said otherwise"
+    )
     print(f"{'RMS':44}" + "".join(f"{f'N={n}':>9}" for n in SHOWN))
     pairs = {n: min(rms(errors) for errors in trial.stock_pairs(n).values()) for n in SHOWN}
     _line("best stock pair in hindsight", pairs.values())
@@ -98,7 +125,10 @@ def ablate(label: str, rows: int, folder: Path) -> None:
         _line(name, [rms(trial.recipe(make(n))) for n in SHOWN])
     for size in SIZES:
         fewer = Fits(of, size)
-        _line(f"both, fitted on {size}", [rms(trial.recipe(fewer.on_policy("distilled", n, 3))) for n in SHOWN])
+        _line(
+            f"both, fitted on {size}",
+            [rms(trial.recipe(fewer.on_policy("distilled", n, 3))) for n in SHOWN],
+        )
     _transfer(of.at(FITTED_AT), rows, folder)
 
 
@@ -118,14 +148,30 @@ def _transfer(of: Subject, rows: int, folder: Path) -> None:
     for cfg in GUIDANCES:
         there = of.at(cfg)
         trial, own = Trial(there, rows, folder), Fits(there)
-        stock = {n: min(rms(errors) for name in LIGHT for errors in trial.stock(name, n).values()) for n in SHOWN}
+        stock = {
+            n: min(rms(errors) for name in LIGHT for errors in trial.stock(name, n).values())
+            for n in SHOWN
+        }
         _line(f"guidance {cfg:g}: best of {' and '.join(LIGHT)}", stock.values())
-        _line(f"guidance {cfg:g}: distilled at {FITTED_AT:g}", [rms(trial.recipe(recipes[n])) for n in SHOWN])
-        _line(f"guidance {cfg:g}: distilled there", [rms(trial.recipe(own.on_policy("distilled", n, 3))) for n in SHOWN])
+        _line(
+            f"guidance {cfg:g}: distilled at {FITTED_AT:g}",
+            [rms(trial.recipe(recipes[n])) for n in SHOWN],
+        )
+        _line(
+            f"guidance {cfg:g}: distilled there",
+            [rms(trial.recipe(own.on_policy("distilled", n, 3))) for n in SHOWN],
+        )
 
 
 def _recipe(sampler: str, found: Walk) -> Recipe:
-    return Recipe(sampler, len(found.sigmas) - 1, found.sigmas[0], found.sigmas, found.offsets, found.coefficients)
+    return Recipe(
+        sampler,
+        len(found.sigmas) - 1,
+        found.sigmas[0],
+        found.sigmas,
+        found.offsets,
+        found.coefficients,
+    )
 
 
 def _line(name: str, errors) -> None:

@@ -1,7 +1,8 @@
-"""Analytic test beds: ideal denoisers of known mixtures, class-conditional, with fixed construction and seed.
+"""Analytic test beds: ideal denoisers of known mixtures, class-conditional, with fixed construction
+and seed.
 
-x = alpha x0 + s n (alpha = 1 for VE, 1 - s for flow) and x0 from a mixture of Gaussians: E[x0 | x] is exact, so that
-errors measured here are the sampler's alone.
+x = alpha x0 + s n (alpha = 1 for VE, 1 - s for flow) and x0 from a mixture of Gaussians: E[x0 | x]
+is exact, so that errors measured here are the sampler's alone.
 """
 
 from __future__ import annotations
@@ -24,16 +25,26 @@ class Mixture:
     directions: torch.Tensor | None = None  # (K, d, r), orthonormal columns
     spread: torch.Tensor | None = None  # (K, r)
 
-    def posterior_mean(self, x: torch.Tensor, s: float, alpha: float, classes: torch.Tensor | None) -> torch.Tensor:
+    def posterior_mean(
+        self, x: torch.Tensor, s: float, alpha: float, classes: torch.Tensor | None
+    ) -> torch.Tensor:
         """E[x0 | x] for x of shape (B, d); a class of -1 (or None) means every component."""
         noisy = alpha**2 * self.rest + s**2
         shrink = alpha * self.rest / noisy  # (K,): how far x pulls the mean of its component
-        distance = x.square().sum(-1, keepdim=True) - 2 * alpha * x @ self.means.T + alpha**2 * self.means.square().sum(-1)
+        distance = (
+            x.square().sum(-1, keepdim=True)
+            - 2 * alpha * x @ self.means.T
+            + alpha**2 * self.means.square().sum(-1)
+        )
         logits = -0.5 * (distance / noisy + self.means.shape[1] * noisy.log())
         if self.directions is not None:
-            along = torch.einsum("bd,kdr->bkr", x, self.directions) - alpha * torch.einsum("kd,kdr->kr", self.means, self.directions)
+            along = torch.einsum("bd,kdr->bkr", x, self.directions) - alpha * torch.einsum(
+                "kd,kdr->kr", self.means, self.directions
+            )
             wide = noisy[:, None] + alpha**2 * self.spread
-            logits = logits + 0.5 * ((1 / noisy[:, None] - 1 / wide) * along.square() - (wide / noisy[:, None]).log()).sum(-1)
+            logits = logits + 0.5 * (
+                (1 / noisy[:, None] - 1 / wide) * along.square() - (wide / noisy[:, None]).log()
+            ).sum(-1)
         if classes is not None:
             other = (classes[:, None] >= 0) & (self.labels != classes[:, None])
             logits = logits.masked_fill(other, -torch.inf)
@@ -92,12 +103,15 @@ def low_rank_bed() -> Bed:
     means = 0.8 * torch.randn(8, 64, generator=rng, dtype=torch.float64)
     directions = torch.linalg.qr(torch.randn(8, 64, 6, generator=rng, dtype=torch.float64)).Q
     spread = 2.0 * torch.rand(8, 6, generator=rng, dtype=torch.float64) + 0.2
-    mixture = Mixture(means, torch.arange(8) % 4, torch.full((8,), 0.02, dtype=torch.float64), directions, spread)
+    mixture = Mixture(
+        means, torch.arange(8) % 4, torch.full((8,), 0.02, dtype=torch.float64), directions, spread
+    )
     return Bed("low-rank-64", mixture, "flow", 0.002, 1.0, shift=1.0, classes=4)
 
 
 def photo_bed() -> Bed:
-    """8x8 grey patches of scikit-learn's two sample photos as a 24-component full-covariance mixture; VE over SD's range."""
+    """8x8 grey patches of scikit-learn's two sample photos as a 24-component full-covariance
+    mixture; VE over SD's range."""
     from sklearn.cluster import KMeans
     from sklearn.datasets import load_sample_images
 
@@ -112,7 +126,9 @@ def photo_bed() -> Bed:
     means = torch.tensor(found.cluster_centers_)
     values, vectors = zip(*(_principal(part) for part in parts), strict=True)
     rest = torch.full((24,), 0.002, dtype=torch.float64)
-    mixture = Mixture(means, _brightness_classes(means, 4), rest, torch.stack(vectors), torch.stack(values))
+    mixture = Mixture(
+        means, _brightness_classes(means, 4), rest, torch.stack(vectors), torch.stack(values)
+    )
     return Bed("photo-patches", mixture, "ve", *SD_RANGE, classes=4)
 
 
@@ -122,7 +138,9 @@ def digits_bed() -> Bed:
 
     digits = load_digits()
     data = torch.tensor(digits.data / 8 - 1)
-    mixture = Mixture(data, torch.tensor(digits.target), torch.full((len(data),), 0.04, dtype=torch.float64))
+    mixture = Mixture(
+        data, torch.tensor(digits.target), torch.full((len(data),), 0.04, dtype=torch.float64)
+    )
     return Bed("digit-atoms", mixture, "flow", 3 / 1002, 1.0, shift=3.0, classes=10)
 
 

@@ -2,8 +2,9 @@
 
     python -m benchmarks.fingerprint [--folder FOLDER]
 
-Files up to 1 GB are filled with random numbers; the larger ones are sparse, for a fingerprint reads as little of them. "first" is the
-first time in this process, right after the file was made (its pages are in the file cache), "warm" the median of 20 more.
+Files up to 1 GB are filled with random numbers; the larger ones are sparse, for a fingerprint reads
+as little of them. "first" is the first time in this process, right after the file was made (its
+pages are in the file cache), "warm" the median of 20 more.
 """
 
 from __future__ import annotations
@@ -21,14 +22,28 @@ import torch
 from scheduler.fingerprint import file_hash, fingerprint_file, fingerprint_tensors
 from scheduler.fingerprint.kinship import kinship
 
-# GB, tensors: a small model; SD1.5's and SDXL's UNets with about as many tensors; FLUX's; Wan's 14 billion in fp16; 12 billion in fp32.
-SIZES = ((0.01, 60), (0.1, 400), (1, 686), (1.7, 686), (5.1, 1680), (10, 780), (24, 780), (28, 1095), (48, 780))
+# GB, tensors: a small model; SD1.5's and SDXL's UNets with about as many tensors; FLUX's; Wan's 14
+# billion in fp16; 12 billion in fp32.
+SIZES = (
+    (0.01, 60),
+    (0.1, 400),
+    (1, 686),
+    (1.7, 686),
+    (5.1, 1680),
+    (10, 780),
+    (24, 780),
+    (28, 1095),
+    (48, 780),
+)
 FILLED = 1.0
 
 
 def make(path: Path, gigabytes: float, tensors: int) -> None:
     """A BF16 safetensors file with names as long as real ones: half of its tensors matrices, half biases."""
-    names = [f"model.diffusion_model.double_blocks.{k // 2}.img_attn.{('proj.bias', 'qkv.weight')[k % 2]}" for k in range(tensors)]
+    names = [
+        f"model.diffusion_model.double_blocks.{k // 2}.img_attn.{('proj.bias', 'qkv.weight')[k % 2]}"
+        for k in range(tensors)
+    ]
     side = int((gigabytes * 1e9 / 2 / (tensors // 2)) ** 0.5)
     header, place = {}, 0
     for name in names:
@@ -60,7 +75,10 @@ def times(folder: Path) -> None:
         path = folder / "model.safetensors"
         make(path, gigabytes, tensors)
         first, *rest = [milliseconds(lambda path=path: fingerprint_file(path)) for _ in range(21)]
-        print(f"{gigabytes:6}{tensors:9}{first:10.1f}{np.median(rest):9.1f}{max(rest):15.1f}", flush=True)
+        print(
+            f"{gigabytes:6}{tensors:9}{first:10.1f}{np.median(rest):9.1f}{max(rest):15.1f}",
+            flush=True,
+        )
         if gigabytes == FILLED:
             spent = milliseconds(lambda path=path: file_hash(path))
             print(f"       (SHA-256 of every byte of the {gigabytes} GB file: {spent:,.0f} ms)")
@@ -71,41 +89,71 @@ def equality() -> None:
     """Kinship of one model with itself in other clothes, and with others."""
     generator = torch.Generator().manual_seed(0)
     own = {
-        f"blocks.{k}.{part}": 0.03 * torch.randn((256, 256) if "weight" in part else (256,), generator=generator)
+        f"blocks.{k}.{part}": 0.03
+        * torch.randn((256, 256) if "weight" in part else (256,), generator=generator)
         for k in range(150)
         for part in ("attn.weight", "attn.bias")
     }
-    noise = {name: torch.randn(tensor.shape, generator=generator) * tensor.std() for name, tensor in own.items()}
+    noise = {
+        name: torch.randn(tensor.shape, generator=generator) * tensor.std()
+        for name, tensor in own.items()
+    }
     there = fingerprint_tensors(own)
-    half, brain = ({name: tensor.to(dtype) for name, tensor in own.items()} for dtype in (torch.float16, torch.bfloat16))
+    half, brain = (
+        {name: tensor.to(dtype) for name, tensor in own.items()}
+        for dtype in (torch.float16, torch.bfloat16)
+    )
     cases = {
-        "prefix model.diffusion_model.": {f"model.diffusion_model.{name}": tensor for name, tensor in own.items()},
+        "prefix model.diffusion_model.": {
+            f"model.diffusion_model.{name}": tensor for name, tensor in own.items()
+        },
         "reversed order": dict(reversed(own.items())),
-        "column by column in memory": {n: t.t().contiguous().t() if t.ndim == 2 else t for n, t in own.items()},
+        "column by column in memory": {
+            n: t.t().contiguous().t() if t.ndim == 2 else t for n, t in own.items()
+        },
         "cast to float16": half,
         "cast to bfloat16": brain,
         "float16, then bfloat16": {name: tensor.bfloat16() for name, tensor in half.items()},
         "bfloat16, then float32": {name: tensor.float() for name, tensor in brain.items()},
-        "cast to float8 e4m3": {name: tensor.to(torch.float8_e4m3fn) for name, tensor in own.items()},
+        "cast to float8 e4m3": {
+            name: tensor.to(torch.float8_e4m3fn) for name, tensor in own.items()
+        },
         "cast to float8 e5m2": {name: tensor.to(torch.float8_e5m2) for name, tensor in own.items()},
-        "scaled float8": {n: (t / 2e-4).to(torch.float8_e4m3fn) if t.ndim == 2 else t for n, t in own.items()},
-        "finetune, 0.1 % of the spread": {name: tensor + 0.001 * noise[name] for name, tensor in own.items()},
-        "the same, both in float16": {name: (tensor + 0.001 * noise[name]).half() for name, tensor in own.items()},
+        "scaled float8": {
+            n: (t / 2e-4).to(torch.float8_e4m3fn) if t.ndim == 2 else t for n, t in own.items()
+        },
+        "finetune, 0.1 % of the spread": {
+            name: tensor + 0.001 * noise[name] for name, tensor in own.items()
+        },
+        "the same, both in float16": {
+            name: (tensor + 0.001 * noise[name]).half() for name, tensor in own.items()
+        },
         "finetune, 10 %": {name: tensor + 0.1 * noise[name] for name, tensor in own.items()},
-        "3 of 150 blocks changed by 1 %": {n: t * 1.01 if n.split(".")[1] in ("3", "50", "99") else t for n, t in own.items()},
+        "3 of 150 blocks changed by 1 %": {
+            n: t * 1.01 if n.split(".")[1] in ("3", "50", "99") else t for n, t in own.items()
+        },
         "other weights": noise,
     }
     print(f"\n{'the weights in float32 against':<34}{'kinship':<12}{'mean cosine':<14}words")
     for name, tensors in cases.items():
-        found = kinship(fingerprint_tensors(tensors), fingerprint_tensors(half) if "both in" in name else there)
+        found = kinship(
+            fingerprint_tensors(tensors), fingerprint_tensors(half) if "both in" in name else there
+        )
         print(f"{name:<34}{found.kind:<12}{found.alike:<14.6f}{found.words}")
-    print(f"live weights, 300 tensors: {np.median([milliseconds(lambda: fingerprint_tensors(own)) for _ in range(9)]):.1f} ms; ", end="")
-    print(f"one comparison: {np.median([milliseconds(lambda: kinship(there, there)) for _ in range(9)]):.1f} ms")
+    print(
+        f"live weights, 300 tensors: {np.median([milliseconds(lambda: fingerprint_tensors(own)) for _ in range(9)]):.1f} ms; ",
+        end="",
+    )
+    print(
+        f"one comparison: {np.median([milliseconds(lambda: kinship(there, there)) for _ in range(9)]):.1f} ms"
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--folder", help="where the files are made (default: the system's temporary folder)")
+    parser.add_argument(
+        "--folder", help="where the files are made (default: the system's temporary folder)"
+    )
     with tempfile.TemporaryDirectory(dir=parser.parse_args().folder) as folder:
         times(Path(folder))
     equality()

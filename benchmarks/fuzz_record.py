@@ -1,11 +1,13 @@
-"""Mutated records against the parser: a record or a RecordError, never anything else, never long, never large.
+"""Mutated records against the parser: a record or a RecordError, never anything else, never long,
+never large.
 
     python -m benchmarks.fuzz_record [--records 200000] [--seed 0]
 
-Half of the mutations change the JSON tree (values exchanged for hostile ones, keys dropped, doubled and renamed, parts moved and repeated),
-half the bytes (flipped, cut, doubled, spliced, tokens put in). Every record that is accepted must be saved and read again as it was.
-Time is CPU time of one call, the least of four where it is above a tenth of the limit, since a busy machine stalls; memory is traced for
-every 50th record and for every one above 100 KB.
+Half of the mutations change the JSON tree (values exchanged for hostile ones, keys dropped, doubled
+and renamed, parts moved and repeated), half the bytes (flipped, cut, doubled, spliced, tokens put
+in). Every record that is accepted must be saved and read again as it was. Time is CPU time of one
+call, the least of four where it is above a tenth of the limit, since a busy machine stalls; memory
+is traced for every 50th record and for every one above 100 KB.
 """
 
 from __future__ import annotations
@@ -26,8 +28,38 @@ from scheduler.record import Record  # noqa: E402
 from tests.weights import record_of, weights  # noqa: E402
 
 MOST_SECONDS, MOST_BYTES = 0.1, 50_000_000
-HOSTILE = (None, True, False, 0, -1, 1, 0.5, -0.0, 1e308, 5e-324, 10**19, 2**64, "", "x" * 3000, "\x1b[31m", "\u202e", "\ud800", "../../x")
-HOSTILE += ("__class__", "NaN", [], {}, [[]], {"": {}}, [0.0] * 2000, {"a": [{}] * 50}, [1.0, 0.5, 0.5, 0.0], "1" * 400)
+HOSTILE = (
+    None,
+    True,
+    False,
+    0,
+    -1,
+    1,
+    0.5,
+    -0.0,
+    1e308,
+    5e-324,
+    10**19,
+    2**64,
+    "",
+    "x" * 3000,
+    "\x1b[31m",
+    "\u202e",
+    "\ud800",
+    "../../x",
+)
+HOSTILE += (
+    "__class__",
+    "NaN",
+    [],
+    {},
+    [[]],
+    {"": {}},
+    [0.0] * 2000,
+    {"a": [{}] * 50},
+    [1.0, 0.5, 0.5, 0.0],
+    "1" * 400,
+)
 TOKENS = (
     b"NaN",
     b"Infinity",
@@ -63,11 +95,28 @@ TOKENS += (
 def base(large: bool) -> dict:
     """A record to mutate: of 5 KB, or one of 200 KB as they come out of a long run."""
     data = json.loads(
-        record_of(weights(blocks=10 if large else 1), patches=[{"name": "l", "strength": 0.5, "fingerprint": "ab"}]).to_json()
+        record_of(
+            weights(blocks=10 if large else 1),
+            patches=[{"name": "l", "strength": 0.5, "fingerprint": "ab"}],
+        ).to_json()
     )
-    data["recipes"][0] |= {"offsets": [0.0, 0.1, -0.1, 0.0], "evidence": {"rms": 0.1, "stock": {"beta": {"rms": 0.2, "median": None}}}}
-    data["recipes"].append({**data["recipes"][1], "sampler": "distilled", "coefficients": [[0.1, 0, 0, 0]] * data["recipes"][1]["steps"]})
-    data["evidence"] = {"curve": {"euler": {"4": 0.5, "6": None}}, "knee": {"euler": 4}, "seeds": 8, "recommendation": "6 steps"}
+    data["recipes"][0] |= {
+        "offsets": [0.0, 0.1, -0.1, 0.0],
+        "evidence": {"rms": 0.1, "stock": {"beta": {"rms": 0.2, "median": None}}},
+    }
+    data["recipes"].append(
+        {
+            **data["recipes"][1],
+            "sampler": "distilled",
+            "coefficients": [[0.1, 0, 0, 0]] * data["recipes"][1]["steps"],
+        }
+    )
+    data["evidence"] = {
+        "curve": {"euler": {"4": 0.5, "6": None}},
+        "knee": {"euler": 4},
+        "seeds": 8,
+        "recommendation": "6 steps",
+    }
     if large:
         data["recipes"] = [{**data["recipes"][1], "sampler": f"s{k}"} for k in range(1500)]
     return data
@@ -76,7 +125,13 @@ def base(large: bool) -> dict:
 def places(value, path=()):
     """The path of everything in a tree."""
     yield path
-    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    pairs = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    )
     for key, entry in pairs:
         yield from places(entry, (*path, key))
 
@@ -117,7 +172,15 @@ def _at(data, path: tuple):
 def bytes_mutated(text: bytes, rng: random.Random) -> bytes:
     for _ in range(rng.choice((1, 1, 2, 5))):
         place, length = rng.randrange(len(text) + 1), rng.choice((0, 0, 1, 2, 10, 200))
-        put = rng.choice((b"", rng.choice(TOKENS), bytes([rng.randrange(256)]), text[place : place + 50], text[-(place % 97) :]))
+        put = rng.choice(
+            (
+                b"",
+                rng.choice(TOKENS),
+                bytes([rng.randrange(256)]),
+                text[place : place + 50],
+                text[-(place % 97) :],
+            )
+        )
         text = text[:place] + put + text[place + length :]
     return text
 
@@ -160,8 +223,17 @@ def main() -> int:
     parser.add_argument("--records", type=int, default=200_000)
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
-    rng, found, slowest, largest, begun = random.Random(asked.seed), Counter(), 0.0, 0, time.monotonic()
-    bases = [(data, list(places(data))[1:], json.dumps(data).encode()) for data in (base(False), base(True))]
+    rng, found, slowest, largest, begun = (
+        random.Random(asked.seed),
+        Counter(),
+        0.0,
+        0,
+        time.monotonic(),
+    )
+    bases = [
+        (data, list(places(data))[1:], json.dumps(data).encode())
+        for data in (base(False), base(True))
+    ]
     for number in range(asked.records):
         data, paths, text = bases[number % 1000 == 999]
         mutated = tree_mutated(data, paths, rng) if number % 2 else bytes_mutated(text, rng)
@@ -171,11 +243,17 @@ def main() -> int:
             found["FAULTS"] += 1
             print(f"record {number}: {type(problem).__name__}: {str(problem)[:300]}", flush=True)
         spent = seconds_of(mutated)
-        slowest = max(slowest, spent if spent < MOST_SECONDS / 10 else min(spent, *(seconds_of(mutated) for _ in range(3))))
+        slowest = max(
+            slowest,
+            spent
+            if spent < MOST_SECONDS / 10
+            else min(spent, *(seconds_of(mutated) for _ in range(3))),
+        )
         if number % 50 == 0 or len(mutated) > 100_000:
             largest = max(largest, memory_of(mutated))
     print(
-        f"{asked.records:,} mutated records in {time.monotonic() - begun:.0f} s: " + ", ".join(f"{n:,} {what}" for what, n in found.items())
+        f"{asked.records:,} mutated records in {time.monotonic() - begun:.0f} s: "
+        + ", ".join(f"{n:,} {what}" for what, n in found.items())
     )
     limits = f"limits {1e3 * MOST_SECONDS:g} ms, {MOST_BYTES / 1e6:g} MB"
     print(f"slowest {1e3 * slowest:.1f} ms of CPU, most memory {largest / 1e6:.1f} MB ({limits})")

@@ -1,9 +1,11 @@
-"""Peak memory of recording a teacher against samples, nodes and latent size, one fresh process a cell.
+"""Peak memory of recording a teacher against samples, nodes and latent size, one fresh process a
+cell.
 
     python -m benchmarks.memory
 
-"inner products" keeps no states, "states" asks for them. The process that only imports and holds the noise is taken off, so that a cell is
-what recording itself needed at its peak. Where neither getrusage nor Windows' own counter answers, a cell says n/a.
+"inner products" keeps no states, "states" asks for them. The process that only imports and holds
+the noise is taken off, so that a cell is what recording itself needed at its peak. Where neither
+getrusage nor Windows' own counter answers, a cell says n/a.
 """
 
 from __future__ import annotations
@@ -38,12 +40,18 @@ def _windows_peak_mib() -> float:
     import ctypes
 
     class Counters(ctypes.Structure):
-        _fields_ = [("cb", ctypes.c_uint32), ("faults", ctypes.c_uint32), *((f"size{i}", ctypes.c_size_t) for i in range(8))]
+        _fields_ = [
+            ("cb", ctypes.c_uint32),
+            ("faults", ctypes.c_uint32),
+            *((f"size{i}", ctypes.c_size_t) for i in range(8)),
+        ]
 
     try:
         counters = Counters(cb=ctypes.sizeof(Counters))
         process = ctypes.c_void_p(ctypes.windll.kernel32.GetCurrentProcess())
-        done = ctypes.windll.psapi.GetProcessMemoryInfo(process, ctypes.byref(counters), counters.cb)
+        done = ctypes.windll.psapi.GetProcessMemoryInfo(
+            process, ctypes.byref(counters), counters.cb
+        )
         return counters.size0 / 2**20 if done else float("nan")
     except (AttributeError, OSError):
         return float("nan")
@@ -53,8 +61,8 @@ def measure(samples: int, nodes: int, elements: int, keep: bool) -> float:
     """In this process: MiB that recording added to the peak."""
     import torch
 
+    from scheduler.fit.teacher import record_teacher
     from scheduler.sigmas import log_snr_grid
-    from scheduler.teacher import record_teacher
 
     def denoise(x, sigma):
         alpha = 1 - float(sigma[0])
@@ -64,23 +72,41 @@ def measure(samples: int, nodes: int, elements: int, keep: bool) -> float:
     record_teacher(denoise, warm_up, log_snr_grid(0.002, 1.0, 8, "flow"), "flow")
     noise = torch.randn(samples, elements)
     before = peak_mib()
-    record_teacher(denoise, noise, log_snr_grid(0.002, 1.0, nodes, "flow"), "flow", keep_states=keep)
+    record_teacher(
+        denoise, noise, log_snr_grid(0.002, 1.0, nodes, "flow"), "flow", keep_states=keep
+    )
     return peak_mib() - before
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--cell", nargs=4, type=int, metavar=("SAMPLES", "NODES", "ELEMENTS", "KEEP"), help="measure one cell here")
-    parser.add_argument("--states-up-to", type=int, default=2048, help="MiB of states above which that column is left out")
+    parser.add_argument(
+        "--cell",
+        nargs=4,
+        type=int,
+        metavar=("SAMPLES", "NODES", "ELEMENTS", "KEEP"),
+        help="measure one cell here",
+    )
+    parser.add_argument(
+        "--states-up-to",
+        type=int,
+        default=2048,
+        help="MiB of states above which that column is left out",
+    )
     args = parser.parse_args()
     if args.cell:
         print(measure(*args.cell[:3], bool(args.cell[3])))
         return
-    print(f"{'samples':>8}{'nodes':>7}{'elements':>10}{'all vectors MiB':>17}{'inner products MiB':>20}{'states MiB':>12}")
+    print(
+        f"{'samples':>8}{'nodes':>7}{'elements':>10}{'all vectors MiB':>17}{'inner products MiB':>20}{'states MiB':>12}"
+    )
     for cell in CELLS:
         vectors = cell[0] * (2 * cell[1] + 1) * cell[2] * 4 / 2**20
         states = _in_a_process(*cell, 1) if vectors <= args.states_up_to else "-"
-        print(f"{cell[0]:8}{cell[1]:7}{cell[2]:10}{vectors:17.0f}{_in_a_process(*cell, 0):>20}{states:>12}", flush=True)
+        print(
+            f"{cell[0]:8}{cell[1]:7}{cell[2]:10}{vectors:17.0f}{_in_a_process(*cell, 0):>20}{states:>12}",
+            flush=True,
+        )
 
 
 def _in_a_process(*cell: int) -> str:

@@ -1,4 +1,5 @@
-"""The picture grid of the README: the flow checkpoint at 4 and 6 steps on held-out seeds and digits, in the same columns."""
+"""The picture grid of the README: the flow checkpoint at 4 and 6 steps on held-out seeds and
+digits, in the same columns."""
 
 from __future__ import annotations
 
@@ -10,32 +11,42 @@ from benchmarks.quality import run
 from benchmarks.subjects import subject
 from benchmarks.trial import REFERENCE_NODES, Trial, rms
 from scheduler.denoiser import start_state
+from scheduler.distilling.plan import budget_for
 from scheduler.evidence.verdicts import DEFAULT_STOCK
-from scheduler.plan import budget_for
-from scheduler.plots import PictureRow, plot_pictures
+from scheduler.plots.curves import PictureRow, plot_pictures
 from scheduler.samplers import sample
-from scheduler.sampling import run_recipe
+from scheduler.samplers.distilled import run_recipe
 from scheduler.sigmas import baselines
 
 LABEL, STEPS, COLUMNS = "flow:3", (4, 6), 5
 
 
 def draw(path: Path, preset: str, rows: int, folder: Path | None) -> None:
-    """Distil, then draw: teacher, and for each of STEPS the default stock schedule with euler, the best stock pair in hindsight, and ours.
+    """Distil, then draw: teacher, and for each of STEPS the default stock schedule with euler, the
+    best stock pair in hindsight, and ours.
 
-    Errors at the left are over all `rows`, as in the tables; those below the pictures are the pictures' own.
+    Errors at the left are over all `rows`, as in the tables; those below the pictures are the
+    pictures' own.
     """
     of = subject(LABEL)
     trial = Trial(of, rows, folder)
     record, about = run(of, ("distilled",), budget_for(preset, ("distilled",), range(4, 13)))
-    grid = [PictureRow("teacher", f"heun, {REFERENCE_NODES} nodes\n{2 * REFERENCE_NODES - 1} model calls", _decoded(of, trial.end))]
+    grid = [
+        PictureRow(
+            "teacher",
+            f"heun, {REFERENCE_NODES} nodes\n{2 * REFERENCE_NODES - 1} model calls",
+            _decoded(of, trial.end),
+        )
+    ]
     for steps in STEPS:
         default = DEFAULT_STOCK[of.parametrisation]
         pairs = trial.stock_pairs(steps)
         best = min(pairs, key=lambda name: rms(pairs[name]))
         grid.append(_stock_row(trial, "default", f"{default} + euler", steps))
         grid.append(_stock_row(trial, "best stock", best, steps))
-        ends = run_recipe(trial.denoise, trial.noise, record.recipe("distilled", steps), of.parametrisation)
+        ends = run_recipe(
+            trial.denoise, trial.noise, record.recipe("distilled", steps), of.parametrisation
+        )
         grid.append(_row(trial, "distilled", steps, "schedule, coefficients,\nquery offsets", ends))
     title = "The same seeds, drawn in 4 and in 6 model calls"
     spent = f"distilled in {about['calls']} model calls"
@@ -52,12 +63,19 @@ def _stock_row(trial: Trial, label: str, pair: str, calls: int) -> PictureRow:
     steps = (calls + 1) // 2 if sampler == "heun" else calls
     sigmas = baselines(trial.subject.table, steps, *trial.subject.sigma_range)[name]
     start = start_state(trial.noise, float(sigmas[0]), trial.subject.parametrisation)
-    return _row(trial, label, calls, f"{name},\n{sampler}", sample(trial.denoise, start, sigmas, sampler))
+    return _row(
+        trial, label, calls, f"{name},\n{sampler}", sample(trial.denoise, start, sigmas, sampler)
+    )
 
 
 def _row(trial: Trial, label: str, calls: int, detail: str, ends: torch.Tensor) -> PictureRow:
     errors = trial.errors(ends)
-    return PictureRow(label, f"{calls} calls, error {rms(errors):.3f}\n{detail}", _decoded(trial.subject, ends), errors[:COLUMNS])
+    return PictureRow(
+        label,
+        f"{calls} calls, error {rms(errors):.3f}\n{detail}",
+        _decoded(trial.subject, ends),
+        errors[:COLUMNS],
+    )
 
 
 def _slim(path: Path) -> None:

@@ -1,4 +1,5 @@
-"""How good the recipes are, on seeds and classes never used in fitting, beside the best stock pair in hindsight on the test set itself.
+"""How good the recipes are, on seeds and classes never used in fitting, beside the best stock pair
+in hindsight on the test set itself.
 
     python -m benchmarks.quality                              # the standard preset on all beds
     python -m benchmarks.quality --preset quick --beds flow:3 digit-atoms
@@ -6,8 +7,8 @@
     python -m benchmarks.quality --pictures pictures.png      # the flow checkpoint at 4 and 6 steps
     python -m benchmarks.quality --read a.json b.json         # print again what --save wrote, together
 
-Beds: flow and eps (the bundled checkpoints), isotropic-16, low-rank-64, photo-patches, digit-atoms, each with :guidance. Stock runs are
-kept between calls (--cache), since they take most of the time.
+Beds: flow and eps (the bundled checkpoints), isotropic-16, low-rank-64, photo-patches, digit-atoms,
+each with :guidance. Stock runs are kept between calls (--cache), since they take most of the time.
 """
 
 from __future__ import annotations
@@ -25,19 +26,22 @@ import torch
 from benchmarks import tables
 from benchmarks.subjects import ALL, Subject, subject
 from benchmarks.trial import STOCK_SAMPLERS, Trial, rms
-from scheduler.bench import Bench
-from scheduler.craft import _best_stock
-from scheduler.distillation import _record, distill, plan_job
-from scheduler.effort import DISTILLED_STOCK
-from scheduler.job import job_of
-from scheduler.meter import Meter
-from scheduler.plan import QUALITY, budget_for, plan_for
+from scheduler.distilling.candidates import _best_stock
+from scheduler.distilling.effort import DISTILLED_STOCK
+from scheduler.distilling.experiments import Bench
+from scheduler.distilling.meter import Meter
+from scheduler.distilling.plan import QUALITY, budget_for, plan_for
+from scheduler.distilling.request import job_of
+from scheduler.distilling.resume import Shelf
+from scheduler.distilling.run import _record, distill, plan_job
 from scheduler.record import Record
-from scheduler.shelf import Shelf
 
 SHOWN = (4, 5, 6, 8, 10)
 STEPS = tuple(range(4, 13))
-RUNS = (("euler", "dpmpp_2m", "distilled"), ("uni_pc",))  # together, as a preset is defined; then one alone, for its share
+RUNS = (
+    ("euler", "dpmpp_2m", "distilled"),
+    ("uni_pc",),
+)  # together, as a preset is defined; then one alone, for its share
 SLOW = ("flow", "eps")  # tested on half as many rows
 
 
@@ -45,7 +49,10 @@ def measure(label: str, preset: str, rows: int, folder: Path | None, seed: int =
     """Everything the tables say of one bed, as plain data."""
     of = subject(label)
     trial = Trial(of, rows // 2 if of.name in SLOW else rows, folder)
-    cells = {n: {"stock": _stock(trial, n), "double": _stock(trial, 2 * n), "recipes": {}, "guard": {}} for n in SHOWN}
+    cells = {
+        n: {"stock": _stock(trial, n), "double": _stock(trial, 2 * n), "recipes": {}, "guard": {}}
+        for n in SHOWN
+    }
     runs = []
     for samplers in RUNS:
         budget = budget_for(preset, samplers, STEPS)
@@ -54,13 +61,26 @@ def measure(label: str, preset: str, rows: int, folder: Path | None, seed: int =
         bench = _bench(of, samplers, budget, seed)
         for n in SHOWN:
             cells[n]["recipes"] |= _recipes(trial, record, samplers, n)
-            cells[n]["guard"] |= {sampler: _guard(trial, *bench, sampler, n) for sampler in samplers}
-    return {"bed": of.name, "cfg": of.cfg, "preset": preset, "rows": len(trial.noise), "runs": runs, "cells": cells}
+            cells[n]["guard"] |= {
+                sampler: _guard(trial, *bench, sampler, n) for sampler in samplers
+            }
+    return {
+        "bed": of.name,
+        "cfg": of.cfg,
+        "preset": preset,
+        "rows": len(trial.noise),
+        "runs": runs,
+        "cells": cells,
+    }
 
 
-def run(of: Subject, samplers, budget: int, seed: int = 0, steps=STEPS, samples: int | None = None) -> tuple[Record, dict]:
+def run(
+    of: Subject, samplers, budget: int, seed: int = 0, steps=STEPS, samples: int | None = None
+) -> tuple[Record, dict]:
     """One distillation on the fitting classes, without evidence: the record, and what it cost."""
-    rows = plan_for(samplers, steps, budget, samples=samples, elements=math.prod(of.latent_shape)).rows
+    rows = plan_for(
+        samplers, steps, budget, samples=samples, elements=math.prod(of.latent_shape)
+    ).rows
     low, high = of.sigma_range
     began = time.perf_counter()
     record = distill(
@@ -68,7 +88,13 @@ def run(of: Subject, samplers, budget: int, seed: int = 0, steps=STEPS, samples:
         conditions=of.conditions, samples=rows, seed=seed,
     )  # fmt: skip
     seconds = time.perf_counter() - began
-    about = {"samplers": list(samplers), "budget": budget, "calls": record.provenance["model_calls"], "seconds": seconds, "rows": rows}
+    about = {
+        "samplers": list(samplers),
+        "budget": budget,
+        "calls": record.provenance["model_calls"],
+        "seconds": seconds,
+        "rows": rows,
+    }
     return record, about | {"how": record.provenance["how"]}
 
 
@@ -82,32 +108,55 @@ def _stock(trial: Trial, calls: int) -> dict[str, dict]:
     for sampler in STOCK_SAMPLERS:
         errors = trial.stock(sampler, calls)
         best = min(errors, key=lambda name: rms(errors[name]))
-        found[sampler] = summarised(errors[best], best) | {"median": min(float(np.median(each)) for each in errors.values())}
+        found[sampler] = summarised(errors[best], best) | {
+            "median": min(float(np.median(each)) for each in errors.values())
+        }
     return found
 
 
 def _recipes(trial: Trial, record: Record, samplers, steps: int) -> dict[str, dict]:
-    """By sampler, and sampler + "+" for the variant with query offsets (the plain one where offsets did not win)."""
+    """By sampler, and sampler + "+" for the variant with query offsets (the plain one where offsets
+    did not win)."""
     found = {}
     for sampler in samplers:
         for offsets in (False, True) if sampler != "distilled" else (True,):
             recipe = record.recipe(sampler, steps, offsets=offsets)
-            used = recipe.choice if not offsets or sampler == "distilled" or recipe.offsets is not None else f"{recipe.choice}, no offsets"
-            found[sampler + "+" * (offsets and sampler != "distilled")] = summarised(trial.recipe(recipe), used)
+            used = (
+                recipe.choice
+                if not offsets or sampler == "distilled" or recipe.offsets is not None
+                else f"{recipe.choice}, no offsets"
+            )
+            found[sampler + "+" * (offsets and sampler != "distilled")] = summarised(
+                trial.recipe(recipe), used
+            )
     return found
 
 
 def _bench(of: Subject, samplers, budget: int, seed: int) -> tuple[Bench, int]:
-    """The workbench that the run had, made again outside its account, to hear what its guard would say without ours; its guard's width."""
+    """The workbench that the run had, made again outside its account, to hear what its guard would
+    say without ours; its guard's width."""
     rows = plan_for(samplers, STEPS, budget, elements=math.prod(of.latent_shape)).rows
     low, high = of.sigma_range
-    job = job_of(of.fitting(rows), of.latent_shape, high, low, of.parametrisation, samplers, STEPS, of.conditions.shift, seed)
+    job = job_of(
+        of.fitting(rows),
+        of.latent_shape,
+        high,
+        low,
+        of.parametrisation,
+        samplers,
+        STEPS,
+        of.conditions.shift,
+        seed,
+    )
     plan = plan_job(job, budget, 0, rows)
-    return _record(job, plan, Meter(plan.calls), Shelf(None, ()), torch.device("cpu")), plan.effort.guards
+    return _record(
+        job, plan, Meter(plan.calls), Shelf(None, ()), torch.device("cpu")
+    ), plan.effort.guards
 
 
 def _guard(trial: Trial, bench: Bench, guards: int, sampler: str, steps: int) -> dict:
-    """What the guard's ranking gives a user who distils nothing: its stock schedule (for "distilled", its stock pair), on the test rows."""
+    """What the guard's ranking gives a user who distils nothing: its stock schedule (for
+    "distilled", its stock pair), on the test rows."""
     pairs = DISTILLED_STOCK if sampler == "distilled" else (sampler,)
     found = [(_best_stock(bench, pair, steps, guards), pair) for pair in pairs]
     best, pair = min(found, key=lambda each: each[0].errors.mean())
@@ -117,12 +166,28 @@ def _guard(trial: Trial, bench: Bench, guards: int, sampler: str, steps: int) ->
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--preset", choices=QUALITY, default="standard")
-    parser.add_argument("--beds", nargs="+", default=ALL, metavar="BED[:GUIDANCE]", help=f"default: {' '.join(ALL)}")
-    parser.add_argument("--rows", type=int, default=48, help="held-out rows; the checkpoints get half as many (default 48)")
+    parser.add_argument(
+        "--beds", nargs="+", default=ALL, metavar="BED[:GUIDANCE]", help=f"default: {' '.join(ALL)}"
+    )
+    parser.add_argument(
+        "--rows",
+        type=int,
+        default=48,
+        help="held-out rows; the checkpoints get half as many (default 48)",
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the fitting noise")
-    parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "stepdistill-quality", metavar="FOLDER")
-    parser.add_argument("--save", type=Path, metavar="FILE", help="also write the figures as JSON, after each bed")
-    parser.add_argument("--read", type=Path, nargs="+", metavar="FILE", help="measure nothing; print these")
+    parser.add_argument(
+        "--cache",
+        type=Path,
+        default=Path(tempfile.gettempdir()) / "stepdistill-quality",
+        metavar="FOLDER",
+    )
+    parser.add_argument(
+        "--save", type=Path, metavar="FILE", help="also write the figures as JSON, after each bed"
+    )
+    parser.add_argument(
+        "--read", type=Path, nargs="+", metavar="FILE", help="measure nothing; print these"
+    )
     parser.add_argument("--ablation", action="store_true")
     parser.add_argument("--pictures", type=Path, metavar="PNG")
     args = parser.parse_args()
@@ -137,7 +202,11 @@ def main() -> None:
             ablate(label, args.rows, args.cache)
         return
     if args.read:
-        results = [tables.with_whole_steps(each) for path in args.read for each in json.loads(path.read_text())]
+        results = [
+            tables.with_whole_steps(each)
+            for path in args.read
+            for each in json.loads(path.read_text())
+        ]
         print(tables.everything(results))
         return
     results = []

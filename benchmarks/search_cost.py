@@ -1,14 +1,17 @@
-"""What each search costs: model calls and wall time of the paper's search, BOSS, GITS and the inner-product dynamic programmes.
+"""What each search costs: model calls and wall time of the paper's search, BOSS, GITS and the
+inner-product dynamic programmes.
 
     python -m benchmarks.search_cost                      # 16 samples of 65,536 elements: the paper's search takes minutes
     python -m benchmarks.search_cost --elements 4096      # under a minute
     python -m benchmarks.search_cost --no-paper           # ours alone
 
-One run, one denoiser (the ideal one of a mixture of eight broad Gaussians, flow), one grid, one set of noise. All schedules N = 1..steps
-are made. A model call is one evaluation for one sample; the paper's search pays for its own Euler teacher, the others share one
-recorded teacher, whose calls are counted with each. "beyond" is time outside the model, recording included: wall, and processor
-seconds of all threads, which a busy machine doesn't distort as much. The last columns are root-mean-square end errors of Euler under
-the schedule on held-out noise against a 240-node Heun teacher.
+One run, one denoiser (the ideal one of a mixture of eight broad Gaussians, flow), one grid, one set
+of noise. All schedules N = 1..steps are made. A model call is one evaluation for one sample; the
+paper's search pays for its own Euler teacher, the others share one recorded teacher, whose calls
+are counted with each. "beyond" is time outside the model, recording included: wall, and processor
+seconds of all threads, which a busy machine doesn't distort as much. The last columns are
+root-mean-square end errors of Euler under the schedule on held-out noise against a 240-node Heun
+teacher.
 """
 
 from __future__ import annotations
@@ -19,13 +22,13 @@ import time
 import numpy as np
 import torch
 
-from scheduler.boss_gits import boss_paths, gits_paths
 from scheduler.denoiser import start_state
-from scheduler.dynamic_programming import schedules_from
-from scheduler.oss import median_schedule, oss_search, oss_sigmas
+from scheduler.fit.teacher import record_teacher
 from scheduler.samplers import LINEAR, sample
+from scheduler.search.boss_gits import boss_paths, gits_paths
+from scheduler.search.dynamic_programming import schedules_from
+from scheduler.search.oss import median_schedule, oss_search, oss_sigmas
 from scheduler.sigmas import log_snr_grid
-from scheduler.teacher import record_teacher
 
 SIGMA_MIN = 0.002
 SHOWN = (5, 10, 20)
@@ -36,9 +39,14 @@ class TimedMixture:
 
     def __init__(self, elements: int, variance: float = 0.3, spread: float = 1.0):
         rng = torch.Generator().manual_seed(3)
-        # Centres in a few directions only: else a large latent would know its component from the first step on.
+        # Centres in a few directions only: else a large latent would know its component from the
+        # first step on.
         self.means = spread * torch.randn(8, elements, generator=rng) / max(elements / 64, 1) ** 0.5
-        self.squares, self.variance, self.seconds = self.means.square().sum(1), variance, np.zeros(2)
+        self.squares, self.variance, self.seconds = (
+            self.means.square().sum(1),
+            variance,
+            np.zeros(2),
+        )
 
     def __call__(self, x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
         began = clocks()
@@ -71,7 +79,9 @@ class Stopwatch:
 def paper(model, noise, grid, steps):
     watch = Stopwatch(model)
     found = oss_search(model, noise, grid[::-1], steps)
-    schedules = {n: oss_sigmas(median_schedule(found.schedules(n)), grid[::-1]) for n in range(1, steps + 1)}
+    schedules = {
+        n: oss_sigmas(median_schedule(found.schedules(n)), grid[::-1]) for n in range(1, steps + 1)
+    }
     return found.model_calls, watch.read(), schedules
 
 
@@ -91,9 +101,18 @@ def teacher_searches(model, noise, grid, steps, solver):
 
     yield f"BOSS, {solver} teacher", *timed(lambda: on_grid(boss_paths(teacher.gram, steps)))
     yield f"GITS 1.15, {solver} teacher", *timed(lambda: on_grid(gits_paths(teacher.gram, steps)))
-    yield f"ours, one-step (euler), {solver}", *timed(lambda: schedules_from(teacher.gram, "euler", steps))
-    yield f"ours, two-step (dpmpp_2m), {solver}", *timed(lambda: schedules_from(teacher.gram, "dpmpp_2m", steps))
-    yield f"ours, all {len(LINEAR)} samplers, {solver}", *timed(lambda: [schedules_from(teacher.gram, name, steps) for name in LINEAR])
+    yield (
+        f"ours, one-step (euler), {solver}",
+        *timed(lambda: schedules_from(teacher.gram, "euler", steps)),
+    )
+    yield (
+        f"ours, two-step (dpmpp_2m), {solver}",
+        *timed(lambda: schedules_from(teacher.gram, "dpmpp_2m", steps)),
+    )
+    yield (
+        f"ours, all {len(LINEAR)} samplers, {solver}",
+        *timed(lambda: [schedules_from(teacher.gram, name, steps) for name in LINEAR]),
+    )
 
 
 def errors(model, noise, reference, schedules) -> str:
@@ -106,7 +125,13 @@ def errors(model, noise, reference, schedules) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    for name, value in (("samples", 16), ("elements", 65536), ("nodes", 60), ("steps", 30), ("threads", 2)):
+    for name, value in (
+        ("samples", 16),
+        ("elements", 65536),
+        ("nodes", 60),
+        ("steps", 30),
+        ("threads", 2),
+    ):
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--no-paper", action="store_true", help="leave the paper's search out")
     args = parser.parse_args()
@@ -114,17 +139,29 @@ def main() -> None:
     torch.manual_seed(0)
     model, noise = TimedMixture(args.elements), torch.randn(args.samples, args.elements)
     grid, held_out = log_snr_grid(SIGMA_MIN, 1.0, args.nodes, "flow"), torch.randn(8, args.elements)
-    reference = record_teacher(model, held_out, log_snr_grid(SIGMA_MIN, 1.0, 240, "flow"), "flow", elements=1).end
-    print(f"{args.samples} samples of {args.elements} elements, {args.nodes}-node grid, N = 1..{args.steps}, {args.threads} threads")
+    reference = record_teacher(
+        model, held_out, log_snr_grid(SIGMA_MIN, 1.0, 240, "flow"), "flow", elements=1
+    ).end
+    print(
+        f"{args.samples} samples of {args.elements} elements, {args.nodes}-node grid, N = 1..{args.steps}, {args.threads} threads"
+    )
     shown = "".join(f"{f'N={n}':>9}" for n in SHOWN)
-    print(f"{'search':36}{'calls/sample':>13}{'wall s':>9}{'beyond: wall':>14}{'cpu s':>7}{'calls':>8}{shown}")
-    rows = [] if args.no_paper else [("OSS, the paper's search", *paper(model, noise, grid, args.steps))]
+    print(
+        f"{'search':36}{'calls/sample':>13}{'wall s':>9}{'beyond: wall':>14}{'cpu s':>7}{'calls':>8}{shown}"
+    )
+    rows = (
+        []
+        if args.no_paper
+        else [("OSS, the paper's search", *paper(model, noise, grid, args.steps))]
+    )
     for solver in ("heun", "dpmpp_2m"):
         rows += teacher_searches(model, noise, grid, args.steps, solver)
     most = args.samples * args.nodes * (args.steps + 1)
     for name, calls, (wall, beyond, cpu), schedules in rows:
         shown = "" if "two-step" in name else errors(model, held_out, reference, schedules)
-        print(f"{name:36}{calls / args.samples:13.0f}{wall:9.2f}{beyond:14.2f}{cpu:7.2f}{f'1/{most / calls:.1f}':>8}{shown}")
+        print(
+            f"{name:36}{calls / args.samples:13.0f}{wall:9.2f}{beyond:14.2f}{cpu:7.2f}{f'1/{most / calls:.1f}':>8}{shown}"
+        )
 
 
 if __name__ == "__main__":

@@ -2,9 +2,10 @@
 
     python -m benchmarks.store_lookup [--records 10000] [--folder FOLDER]
 
-Records as a standard run makes them: three samplers at nine step counts, every recipe beside 14 stock schedules. 20 conditions for each
-model, all models of one architecture: the worst case for finding relatives. Medians of 20; a first lookup parses the record that it finds,
-a later one has it.
+Records as a standard run makes them: three samplers at nine step counts, every recipe beside 14
+stock schedules. 20 conditions for each model, all models of one architecture: the worst case for
+finding relatives. Medians of 20; a first lookup parses the record that it finds, a later one has
+it.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from scheduler.fingerprint import Fingerprint  # noqa: E402
-from scheduler.keys import Key  # noqa: E402
+from scheduler.lookup.key import Key  # noqa: E402
 from scheduler.record import Recipe, Record, load_record  # noqa: E402
 from scheduler.store import Store  # noqa: E402
 from tests.weights import record_of, weights  # noqa: E402
@@ -33,7 +34,14 @@ def typical() -> Record:
     """A record of about 60 KB."""
     record = record_of(weights(blocks=40))
     rng = np.random.default_rng(0)
-    stock = {f"schedule {k} + sampler {k}": {"rms": rng.random(), "median": rng.random(), "different": 0.1} for k in range(14)}
+    stock = {
+        f"schedule {k} + sampler {k}": {
+            "rms": rng.random(),
+            "median": rng.random(),
+            "different": 0.1,
+        }
+        for k in range(14)
+    }
     evidence = {
         "rms": 0.1,
         "median": 0.1,
@@ -48,7 +56,17 @@ def typical() -> Record:
         for steps in range(4, 13):
             sigmas = np.append(np.sort(rng.random(steps - 1))[::-1] * 0.9, 0.0)
             rows = rng.random((steps, 4)) if sampler == "distilled" else None
-            recipes.append(Recipe(sampler, steps, 1.0, [1.0, *sigmas], [0.0, *rng.random(steps - 1)], rows, evidence=evidence))
+            recipes.append(
+                Recipe(
+                    sampler,
+                    steps,
+                    1.0,
+                    [1.0, *sigmas],
+                    [0.0, *rng.random(steps - 1)],
+                    rows,
+                    evidence=evidence,
+                )
+            )
     return replace(record, recipes=tuple(recipes))
 
 
@@ -59,8 +77,14 @@ def fill(folder: Path, count: int) -> None:
     for number in range(count):
         if number % CONDITIONS == 0:
             for sample in samples.values():
-                sample["values"] = [float(str(value)) for value in rng.normal(0, 0.05, len(sample["values"])).astype(np.float32)]
-            data["model"] |= {"fingerprint": f"w1-model-{number // CONDITIONS}", "name": f"Model {number // CONDITIONS}"}
+                sample["values"] = [
+                    float(str(value))
+                    for value in rng.normal(0, 0.05, len(sample["values"])).astype(np.float32)
+                ]
+            data["model"] |= {
+                "fingerprint": f"w1-model-{number // CONDITIONS}",
+                "name": f"Model {number // CONDITIONS}",
+            }
         data["conditions"]["cfg"] = 1.0 + number % CONDITIONS
         (folder / f"model-{number}.json").write_text(json.dumps(data))
 
@@ -81,14 +105,23 @@ def questions(folder: Path, count: int) -> dict[str, list[Key]]:
     keys = []
     for number in range(0, count, max(count // 20, 1)):
         keys.append(Key.of(load_record(folder / f"model-{number}.json"), "euler"))
-    strange = [replace(key.fingerprint, samples=_noised(key.fingerprint.samples), id=f"w1-{k}") for k, key in enumerate(keys)]
-    cast = [Fingerprint(f"w1-cast-{k}", _cast(key.fingerprint.samples)) for k, key in enumerate(keys)]
+    strange = [
+        replace(key.fingerprint, samples=_noised(key.fingerprint.samples), id=f"w1-{k}")
+        for k, key in enumerate(keys)
+    ]
+    cast = [
+        Fingerprint(f"w1-cast-{k}", _cast(key.fingerprint.samples)) for k, key in enumerate(keys)
+    ]
     return {
         "exact": keys,
-        "exact, weights cast to bfloat16": [replace(key, fingerprint=one) for key, one in zip(keys, cast, strict=True)],
+        "exact, weights cast to bfloat16": [
+            replace(key, fingerprint=one) for key, one in zip(keys, cast, strict=True)
+        ],
         "nearest, another cfg": [replace(key, cfg=70.0) for key in keys],
         "nothing, another range": [replace(key, sigma_max=0.9) for key in keys],
-        "nothing, an unknown model": [replace(key, fingerprint=one) for key, one in zip(keys, strange, strict=True)],
+        "nothing, an unknown model": [
+            replace(key, fingerprint=one) for key, one in zip(keys, strange, strict=True)
+        ],
     }
 
 
@@ -97,18 +130,26 @@ def _cast(samples: dict) -> dict:
         bits = np.array(values, dtype=np.float32).view(np.uint32) + 0x8000
         return (bits & 0xFFFF0000).astype(np.uint32).view(np.float32).astype(float).tolist()
 
-    return {name: {**sample, "dtype": "BF16", "values": bfloat16(sample["values"])} for name, sample in samples.items()}
+    return {
+        name: {**sample, "dtype": "BF16", "values": bfloat16(sample["values"])}
+        for name, sample in samples.items()
+    }
 
 
 def _noised(samples: dict) -> dict:
     rng = np.random.default_rng(2)
-    return {name: {**sample, "values": rng.normal(0, 0.05, len(sample["values"])).tolist()} for name, sample in samples.items()}
+    return {
+        name: {**sample, "values": rng.normal(0, 0.05, len(sample["values"])).tolist()}
+        for name, sample in samples.items()
+    }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--records", type=int, default=10_000)
-    parser.add_argument("--folder", help="where the store is made (default: the system's temporary folder)")
+    parser.add_argument(
+        "--folder", help="where the store is made (default: the system's temporary folder)"
+    )
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=asked.folder) as name:
         folder = Path(name)
@@ -129,7 +170,11 @@ def main() -> None:
         said("revision", store.revision)
         record = store.load("model-0")
         said("put", lambda: store.put(record), 5)
-        said("lookup just after a put (the folder is scanned)", lambda: store.lookup(keys["exact"][0]), 5)
+        said(
+            "lookup just after a put (the folder is scanned)",
+            lambda: store.lookup(keys["exact"][0]),
+            5,
+        )
 
 
 if __name__ == "__main__":

@@ -2,10 +2,12 @@
 
     python -m benchmarks.store_torture [--kills 200] [--processes 8] [--seconds 60]
 
-Kills: a child writes one record after another over the same keys and tells, through a pipe, each that it has finished; it is killed
-(SIGKILL) at a random moment. Afterwards every key must hold a good record that is not older than the last one told.
-Crowd: processes write, look up, load and list at once, each with keys of its own and some that all share. Every read must give a whole
-record of the right key, and at the end each process's last records must be there. Needs a POSIX system (fork, SIGKILL).
+Kills: a child writes one record after another over the same keys and tells, through a pipe, each
+that it has finished; it is killed (SIGKILL) at a random moment. Afterwards every key must hold a
+good record that is not older than the last one told. Crowd: processes write, look up, load and list
+at once, each with keys of its own and some that all share. Every read must give a whole record of
+the right key, and at the end each process's last records must be there. Needs a POSIX system (fork,
+SIGKILL).
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from scheduler.keys import Key  # noqa: E402
+from scheduler.lookup.key import Key  # noqa: E402
 from scheduler.store import Store  # noqa: E402
 from tests.weights import record_of, smooth_gram, weights  # noqa: E402
 
@@ -59,7 +61,9 @@ def kills(folder: str, count: int, rng: random.Random) -> list[str]:
     products, faults, last, reached = smooth_gram(40), [], {}, 0
     for turn in range(count):
         reading, writing = os.pipe()
-        child = multiprocessing.get_context("fork").Process(target=write_for_ever, args=(folder, writing, reached, products))
+        child = multiprocessing.get_context("fork").Process(
+            target=write_for_ever, args=(folder, writing, reached, products)
+        )
         child.start()
         os.close(writing)
         time.sleep(rng.uniform(0.005, 0.15))
@@ -70,8 +74,13 @@ def kills(folder: str, count: int, rng: random.Random) -> list[str]:
         for place in range(0, len(told) // TOLD.size * TOLD.size, TOLD.size):
             key, number = TOLD.unpack_from(told, place)
             last[key], reached = number, max(reached, number)
-        faults += [f"kill {turn}: {fault}" for fault in lost(folder, {cfg_of(key): number for key, number in last.items()})]
-    print(f"{count} kills, {reached} finished writes, {len(list(Path(folder).glob('.*.tmp*')))} temporary files left by them")
+        faults += [
+            f"kill {turn}: {fault}"
+            for fault in lost(folder, {cfg_of(key): number for key, number in last.items()})
+        ]
+    print(
+        f"{count} kills, {reached} finished writes, {len(list(Path(folder).glob('.*.tmp*')))} temporary files left by them"
+    )
     return faults
 
 
@@ -83,7 +92,9 @@ def lost(folder: str, last: dict[float, int]) -> list[str]:
         if match is None or match.kind != "exact":
             faults.append(f"the record at cfg {cfg:g} is lost")
         elif match.record.conditions.seed < number:
-            faults.append(f"the record at cfg {cfg:g} is number {match.record.conditions.seed}, older than {number}")
+            faults.append(
+                f"the record at cfg {cfg:g} is number {match.record.conditions.seed}, older than {number}"
+            )
     return faults + [f"{name}: {reason}" for name, reason in store.problems()]
 
 
@@ -93,7 +104,15 @@ def work(folder: str, number: int, seconds: float, answer) -> None:
     counts = dict.fromkeys(("written", "read", "listed"), 0)
     end = time.monotonic() + seconds
     prints = replace(Key.of(TEMPLATE).fingerprint, id=f"w1-of-process-{number}")
-    mine = replace(TEMPLATE, model=replace(TEMPLATE.model, name=f"process {number}", fingerprint=prints.id, patches=[patch_of(number)]))
+    mine = replace(
+        TEMPLATE,
+        model=replace(
+            TEMPLATE.model,
+            name=f"process {number}",
+            fingerprint=prints.id,
+            patches=[patch_of(number)],
+        ),
+    )
     while time.monotonic() < end:
         try:
             turn(store, rng, mine, own, counts, faults)
@@ -127,8 +146,14 @@ def turn(store: Store, rng: random.Random, mine, own: dict, counts: dict, faults
     elif what < 0.95:
         wanted = numbered(mine, cfg, 0) if what < 0.7 else record(SHARED, 0)
         match = store.lookup(Key.of(wanted, "euler"))
-        if what < 0.7 and cfg in own and (match is None or match.kind != "exact" or match.record.conditions.seed != own[cfg]):
-            faults.append(f"{mine.model.name}: read {match and match.record.conditions.seed} for {own[cfg]} at cfg {cfg:g}")
+        if (
+            what < 0.7
+            and cfg in own
+            and (match is None or match.kind != "exact" or match.record.conditions.seed != own[cfg])
+        ):
+            faults.append(
+                f"{mine.model.name}: read {match and match.record.conditions.seed} for {own[cfg]} at cfg {cfg:g}"
+            )
         counts["read"] += 1
     else:
         faults += [f"{name}: {reason}" for name, reason in store.problems()]
@@ -138,14 +163,20 @@ def turn(store: Store, rng: random.Random, mine, own: dict, counts: dict, faults
 def crowd(folder: str, processes: int, seconds: float) -> list[str]:
     context = multiprocessing.get_context("fork")
     answer = context.Queue()
-    children = [context.Process(target=work, args=(folder, number, seconds, answer)) for number in range(processes)]
+    children = [
+        context.Process(target=work, args=(folder, number, seconds, answer))
+        for number in range(processes)
+    ]
     for child in children:
         child.start()
     found = [answer.get() for _ in children]
     for child in children:
         child.join()
     total = {name: sum(counts[name] for counts, _ in found) for name in found[0][0]}
-    print(f"{processes} processes, {seconds:g} s: " + ", ".join(f"{count:,} {name}" for name, count in total.items()))
+    print(
+        f"{processes} processes, {seconds:g} s: "
+        + ", ".join(f"{count:,} {name}" for name, count in total.items())
+    )
     return [fault for _, faults in found for fault in faults]
 
 
@@ -158,7 +189,9 @@ def main() -> int:
     asked = parser.parse_args()
     np.random.seed(asked.seed)
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two:
-        faults = kills(one, asked.kills, random.Random(asked.seed)) + crowd(two, asked.processes, asked.seconds)
+        faults = kills(one, asked.kills, random.Random(asked.seed)) + crowd(
+            two, asked.processes, asked.seconds
+        )
     print("\n".join(faults) if faults else "no record lost, none torn")
     return 1 if faults else 0
 

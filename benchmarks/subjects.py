@@ -1,5 +1,5 @@
-"""What the quality tables are measured on: the bundled checkpoints and the analytic beds, each under a guidance, fitted on some classes and
-tested on others."""
+"""What the quality tables are measured on: the bundled checkpoints and the analytic beds, each
+under a guidance, fitted on some classes and tested on others."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from benchmarks import beds
 from scheduler.checkpoints import digits
 from scheduler.checkpoints.load import BUNDLED, load_checkpoint
-from scheduler.distillation import noise_for
+from scheduler.distilling.run import noise_for
 from scheduler.record import Conditions
 from scheduler.sigmas.noise_table import NoiseTable, table_for
 
@@ -21,13 +21,16 @@ BEDS: dict[str, Callable] = {
     "photo-patches": beds.photo_bed,
     "digit-atoms": beds.digits_bed,
 }
-ALL = tuple([f"{name}:{cfg}" for name in BUNDLED for cfg in (1, 3)] + [f"{name}:1" for name in BEDS])
+ALL = tuple(
+    [f"{name}:{cfg}" for name in BUNDLED for cfg in (1, 3)] + [f"{name}:1" for name in BEDS]
+)
 TEST_SEED = 7_000_003
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A model at one guidance. `model` is a Checkpoint or a Bed; both have the fields and the `denoiser(classes, cfg)` used here."""
+    """A model at one guidance. `model` is a Checkpoint or a Bed; both have the fields and the
+    `denoiser(classes, cfg)` used here."""
 
     name: str
     cfg: float
@@ -85,6 +88,8 @@ def subject(label: str) -> Subject:
     if name in BUNDLED:
         return Subject(name, float(cfg or 1), load_checkpoint(name), digits.CLASSES)
     if name not in BEDS:
-        raise SystemExit(f"{name!r} is no bed; use one of: {', '.join([*BUNDLED, *BEDS])}, each perhaps with :guidance.")
+        raise SystemExit(
+            f"{name!r} is no bed; use one of: {', '.join([*BUNDLED, *BEDS])}, each perhaps with :guidance."
+        )
     bed = BEDS[name]()
     return Subject(name, float(cfg or 1), bed, bed.classes)

@@ -1,4 +1,5 @@
-"""The printed form of the quality figures: a table a bed, the geometric means beside their targets, and every losing cell by name."""
+"""The printed form of the quality figures: a table a bed, the geometric means beside their targets,
+and every losing cell by name."""
 
 from __future__ import annotations
 
@@ -26,16 +27,25 @@ def everything(results: list[dict]) -> str:
 
 
 def bed(result: dict) -> str:
-    """One bed: RMS, then medians; s marks a recipe that is a stock one, because ours did not win; - a variant whose offsets did not."""
-    lines = [f"\n== {result['bed']}, guidance {result['cfg']:g}, preset {result['preset']}, {result['rows']} held-out rows"]
+    """One bed: RMS, then medians; s marks a recipe that is a stock one, because ours did not win; -
+    a variant whose offsets did not."""
+    lines = [
+        f"\n== {result['bed']}, guidance {result['cfg']:g}, preset {result['preset']}, {result['rows']} held-out rows"
+    ]
     for run in result["runs"]:
         spent = f"{run['calls']} of {run['budget']} model calls on {run['rows']} samples, {run['seconds']:.0f} s"
         lines.append(f"   {', '.join(run['samplers'])}: {spent}")
     for figure in ("rms", "median"):
         lines.append(_header(figure))
         lines += [_line(n, cell, figure) for n, cell in result["cells"].items()]
-    pairs = {n: (best_pair(cell["stock"])["choice"], cell["guard"]["distilled"]["choice"]) for n, cell in result["cells"].items()}
-    lines += [f"   N={n}: best stock pair {best}; the guard's own {guards}" for n, (best, guards) in pairs.items()]
+    pairs = {
+        n: (best_pair(cell["stock"])["choice"], cell["guard"]["distilled"]["choice"])
+        for n, cell in result["cells"].items()
+    }
+    lines += [
+        f"   N={n}: best stock pair {best}; the guard's own {guards}"
+        for n, (best, guards) in pairs.items()
+    ]
     return "\n".join(lines)
 
 
@@ -43,22 +53,37 @@ def _header(figure: str) -> str:
     columns = ["best pair", "at 2N", "distilled", "/best", "/2N"]
     for sampler in SAMPLERS:
         columns += [f"stock {sampler.replace('dpmpp_', '')}", "ours", "+offsets", "/stock"]
-    return f"{figure:>8}" + "".join(f"{column:>13}" if column.startswith("stock") else f"{column:>10}" for column in columns)
+    return f"{figure:>8}" + "".join(
+        f"{column:>13}" if column.startswith("stock") else f"{column:>10}" for column in columns
+    )
 
 
 def _line(steps: int, cell: Cell, figure: str) -> str:
-    best, double = best_pair(cell["stock"], figure)[figure], best_pair(cell["double"], figure)[figure]
+    best, double = (
+        best_pair(cell["stock"], figure)[figure],
+        best_pair(cell["double"], figure)[figure],
+    )
     ours = cell["recipes"]["distilled"]
     line = f"{f'N={steps}':>8}{_number(best):>10}{_number(double):>10}{_marked(ours, figure):>10}"
     line += f"{ours[figure] / best:10.2f}{ours[figure] / double:10.2f}"
     for sampler in SAMPLERS:
-        stock, plain, offsets = cell["stock"][sampler][figure], cell["recipes"][sampler], cell["recipes"][f"{sampler}+"]
+        stock, plain, offsets = (
+            cell["stock"][sampler][figure],
+            cell["recipes"][sampler],
+            cell["recipes"][f"{sampler}+"],
+        )
         line += f"{_number(stock):>13}{_marked(plain, figure):>10}{_marked(offsets, figure):>10}{offsets[figure] / stock:10.2f}"
     return line
 
 
 def _marked(recipe: dict, figure: str) -> str:
-    mark = "-" if recipe["choice"].endswith("no offsets") else " " if recipe["choice"] == "ours" else "s"
+    mark = (
+        "-"
+        if recipe["choice"].endswith("no offsets")
+        else " "
+        if recipe["choice"] == "ours"
+        else "s"
+    )
     return _number(recipe[figure]) + mark
 
 
@@ -73,24 +98,41 @@ def mean(ratios: Iterable[float]) -> float:
 
 
 def summary(results: list[dict]) -> str:
-    """Geometric means and worst cells over all beds and step counts, beside the targets, then what misses them cell by cell."""
-    cells = [(f"{each['bed']}:{each['cfg']:g} N={n}", cell) for each in results for n, cell in each["cells"].items()]
-    lines = [f"\n== all {len(results)} beds, {len(cells)} cells (RMS): geometric mean, worst cell, median error's mean, target"]
+    """Geometric means and worst cells over all beds and step counts, beside the targets, then what
+    misses them cell by cell."""
+    cells = [
+        (f"{each['bed']}:{each['cfg']:g} N={n}", cell)
+        for each in results
+        for n, cell in each["cells"].items()
+    ]
+    lines = [
+        f"\n== all {len(results)} beds, {len(cells)} cells (RMS): geometric mean, worst cell, median error's mean, target"
+    ]
     losses = []
     for name, ours, theirs, target, worst in _comparisons():
         ratios = {where: ours(cell, "rms") / theirs(cell, "rms") for where, cell in cells}
         medians = mean(ours(cell, "median") / theirs(cell, "median") for _, cell in cells)
         most = max(ratios, key=ratios.get)
-        lines.append(f"{name:48}{mean(ratios.values()):7.3f}{ratios[most]:8.2f} ({most}){'':2}median {medians:.3f}   {target}")
+        lines.append(
+            f"{name:48}{mean(ratios.values()):7.3f}{ratios[most]:8.2f} ({most}){'':2}median {medians:.3f}   {target}"
+        )
         if worst is not None:
-            losses += [f"{name} {where}: {ratio:.2f}" for where, ratio in ratios.items() if ratio > worst]
+            losses += [
+                f"{name} {where}: {ratio:.2f}" for where, ratio in ratios.items() if ratio > worst
+            ]
     guarded = list(_guarded(cells))
-    lines.append(f"{'recipes above 1.05x of the guard own stock choice':48}{len(guarded):7} of {len(cells) * 7}   target 0")
+    lines.append(
+        f"{'recipes above 1.05x of the guard own stock choice':48}{len(guarded):7} of {len(cells) * 7}   target 0"
+    )
     for k, run in enumerate(results[0]["runs"]):
-        calls, seconds = ([each["runs"][k][key] for each in results] for key in ("calls", "seconds"))
+        calls, seconds = (
+            [each["runs"][k][key] for each in results] for key in ("calls", "seconds")
+        )
         spent = f"{min(calls)} to {max(calls)} model calls, {min(seconds):.0f} to {max(seconds):.0f} s a bed"
         lines.append(f"{', '.join(run['samplers'])}: {spent}")
-    return "\n".join([*lines, "losing cells:", *(f"  {each}" for each in [*losses, *guarded] or ["none"])])
+    return "\n".join(
+        [*lines, "losing cells:", *(f"  {each}" for each in [*losses, *guarded] or ["none"])]
+    )
 
 
 def _comparisons() -> Iterable[tuple[str, Callable, Callable, str, float | None]]:
@@ -105,8 +147,20 @@ def _comparisons() -> Iterable[tuple[str, Callable, Callable, str, float | None]
     def pair(steps: str) -> Callable:
         return lambda cell, figure: best_pair(cell[steps], figure)[figure]
 
-    yield "distilled / best stock pair", recipe("distilled"), pair("stock"), "target .35, worst 1", 1.0
-    yield "distilled at N / best stock pair at 2N", recipe("distilled"), pair("double"), "target 1.15", None
+    yield (
+        "distilled / best stock pair",
+        recipe("distilled"),
+        pair("stock"),
+        "target .35, worst 1",
+        1.0,
+    )
+    yield (
+        "distilled at N / best stock pair at 2N",
+        recipe("distilled"),
+        pair("double"),
+        "target 1.15",
+        None,
+    )
     targets = {"euler+": "target .45", "dpmpp_2m+": "target .95"}
     for sampler in SAMPLERS:
         for name in (sampler, f"{sampler}+"):

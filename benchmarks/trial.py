@@ -1,7 +1,9 @@
-"""The held-out side of the tables: a fine reference on seeds and classes that no fit has seen, and every run's distance from it.
+"""The held-out side of the tables: a fine reference on seeds and classes that no fit has seen, and
+every run's distance from it.
 
-On purpose apart from scheduler/evidence.py: what a record claims of itself is checked by other code. Stock runs, which cost most, are kept
-in a folder; a model that answers otherwise than before, or other noise, starts a new file.
+On purpose apart from scheduler/evidence.py: what a record claims of itself is checked by other
+code. Stock runs, which cost most, are kept in a folder; a model that answers otherwise than before,
+or other noise, starts a new file.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from scheduler.denoiser import start_state
 from scheduler.errors import DenoiserError
 from scheduler.record import Recipe
 from scheduler.samplers import sample
-from scheduler.sampling import run_recipe
+from scheduler.samplers.distilled import run_recipe
 from scheduler.sigmas import baselines, log_snr_grid
 
 REFERENCE_NODES = 200
@@ -33,17 +35,30 @@ def rms(errors: np.ndarray) -> float:
 
 
 class Trial:
-    """Runs on `rows` held-out rows of a subject, at its own guidance or another; each run gives end errors (rows,), RMS per element."""
+    """Runs on `rows` held-out rows of a subject, at its own guidance or another; each run gives end
+    errors (rows,), RMS per element."""
 
     def __init__(self, subject: Subject, rows: int, folder: Path | None = None):
         self.subject, self.noise = subject, subject.noise(rows, TEST_SEED)
         self.denoise = subject.testing(rows)
         self._model = _Remembering(self.denoise)
-        self._path = None if folder is None else folder / f"{subject.label.replace(':', '-')}-{rows}-{self._probe()}.npz"
+        self._path = (
+            None
+            if folder is None
+            else folder / f"{subject.label.replace(':', '-')}-{rows}-{self._probe()}.npz"
+        )
         self._unsaved = False
-        self._kept = dict(np.load(self._path)) if self._path is not None and self._path.exists() else {}
+        self._kept = (
+            dict(np.load(self._path)) if self._path is not None and self._path.exists() else {}
+        )
         if "end" not in self._kept:
-            self._keep("end", self._draw("heun", log_snr_grid(*subject.sigma_range, REFERENCE_NODES, subject.parametrisation)).numpy())
+            self._keep(
+                "end",
+                self._draw(
+                    "heun",
+                    log_snr_grid(*subject.sigma_range, REFERENCE_NODES, subject.parametrisation),
+                ).numpy(),
+            )
         self.end = torch.tensor(self._kept["end"])
 
     def run(self, sampler: str, sigmas: np.ndarray) -> np.ndarray:
@@ -54,7 +69,8 @@ class Trial:
             return np.full(len(self.noise), np.inf)
 
     def stock(self, sampler: str, calls: int) -> dict[str, np.ndarray]:
-        """Errors of a stock sampler on every stock and published schedule at this many model calls: "schedule + sampler" -> (rows,)."""
+        """Errors of a stock sampler on every stock and published schedule at this many model calls:
+        "schedule + sampler" -> (rows,)."""
         steps = (calls + 1) // 2 if sampler == "heun" else calls
         found = {}
         for name, sigmas in baselines(self.subject.table, steps, *self.subject.sigma_range).items():
@@ -67,12 +83,18 @@ class Trial:
 
     def stock_pairs(self, calls: int) -> dict[str, np.ndarray]:
         """All of STOCK_SAMPLERS together."""
-        return {key: errors for sampler in STOCK_SAMPLERS for key, errors in self.stock(sampler, calls).items()}
+        return {
+            key: errors
+            for sampler in STOCK_SAMPLERS
+            for key, errors in self.stock(sampler, calls).items()
+        }
 
     def recipe(self, recipe: Recipe) -> np.ndarray:
         """Errors of a recipe."""
         try:
-            return self.errors(run_recipe(self.denoise, self.noise, recipe, self.subject.parametrisation))
+            return self.errors(
+                run_recipe(self.denoise, self.noise, recipe, self.subject.parametrisation)
+            )
         except DenoiserError:
             return np.full(len(self.noise), np.inf)
 
@@ -81,13 +103,21 @@ class Trial:
         return np.where(np.isfinite(errors), errors, np.inf)
 
     def _probe(self) -> str:
-        """A name for what the model answers on this noise: to four digits, which survives another machine's rounding mostly."""
-        answer = self.denoise(self.noise * PROBE_SIGMA, torch.full((len(self.noise),), PROBE_SIGMA)).flatten()
+        """A name for what the model answers on this noise: to four digits, which survives another
+        machine's rounding mostly."""
+        answer = self.denoise(
+            self.noise * PROBE_SIGMA, torch.full((len(self.noise),), PROBE_SIGMA)
+        ).flatten()
         values = [f"{value:.4g}" for value in answer[:: max(answer.numel() // 64, 1)].tolist()]
         return hashlib.sha256(repr(values).encode()).hexdigest()[:12]
 
     def _draw(self, sampler: str, sigmas: np.ndarray) -> torch.Tensor:
-        return sample(self._model, start_state(self.noise, float(sigmas[0]), self.subject.parametrisation), sigmas, sampler)
+        return sample(
+            self._model,
+            start_state(self.noise, float(sigmas[0]), self.subject.parametrisation),
+            sigmas,
+            sampler,
+        )
 
     def _keep(self, key: str, values: np.ndarray, save: bool = True) -> None:
         self._kept[key] = values
@@ -105,7 +135,8 @@ class Trial:
 
 
 class _Remembering:
-    """A denoiser that does not compute twice what stock runs ask again and again: the first query of all, the second of one schedule."""
+    """A denoiser that does not compute twice what stock runs ask again and again: the first query
+    of all, the second of one schedule."""
 
     def __init__(self, denoise):
         self.denoise, self.known = denoise, OrderedDict()

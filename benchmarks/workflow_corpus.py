@@ -1,10 +1,12 @@
-"""Swaps, puts back and bakes every workflow of ComfyUI's own template package, and counts what became of each sampler node.
+"""Swaps, puts back and bakes every workflow of ComfyUI's own template package, and counts what
+became of each sampler node.
 
     python -m benchmarks.workflow_corpus [FOLDER] [--list CODE] [--anyway]
 
-FOLDER: JSON files in place of the package (`pip install comfyui-workflow-templates-json`). Every swap is written as text, read again and
-put back; "round trips" counts those whose text is the original's, byte for byte. Baking uses a made-up record that has every stock sampler
-at 1 to 60 steps. --list names the nodes that were left for one reason.
+FOLDER: JSON files in place of the package (`pip install comfyui-workflow-templates-json`). Every
+swap is written as text, read again and put back; "round trips" counts those whose text is the
+original's, byte for byte. Baking uses a made-up record that has every stock sampler at 1 to 60
+steps. --list names the nodes that were left for one reason.
 """
 
 from __future__ import annotations
@@ -29,20 +31,35 @@ def templates() -> list[Path]:
     """The package's workflow files (its indexes are left out); empty where it is not installed."""
     found = find_spec(PACKAGE)
     folder = Path(found.origin).parent / "templates" if found and found.origin else None
-    return [path for path in sorted(folder.glob("*.json")) if not path.name.startswith(("index", "fuse_options"))] if folder else []
+    return (
+        [
+            path
+            for path in sorted(folder.glob("*.json"))
+            if not path.name.startswith(("index", "fuse_options"))
+        ]
+        if folder
+        else []
+    )
 
 
 def made_up_record(most_steps: int = 60) -> Record:
     """Every stock sampler at 1 to N steps, of a flow model."""
     samplers = [name for name in TABLE["measured"] if name != "distilled"]
-    recipes = [Recipe(name, n, 1.0, np.linspace(1, 0, n + 1)) for name in samplers for n in range(1, most_steps + 1)]
+    recipes = [
+        Recipe(name, n, 1.0, np.linspace(1, 0, n + 1))
+        for name in samplers
+        for n in range(1, most_steps + 1)
+    ]
     conditions = Conditions(name="made up", cfg=None)
     provenance = {"version": "0", "created": now(), "model_calls": 0}
-    return Record(Model.of(conditions, "flow", 0.001, 1.0), conditions, None, recipes, {}, provenance)
+    return Record(
+        Model.of(conditions, "flow", 0.001, 1.0), conditions, None, recipes, {}, provenance
+    )
 
 
 class Tally:
-    """What became of the sampler nodes of many workflows under one target. listed: (code, file, line) of those left."""
+    """What became of the sampler nodes of many workflows under one target. listed: (code, file,
+    line) of those left."""
 
     def __init__(self):
         self.counts: Counter[str] = Counter()
@@ -80,13 +97,18 @@ class Tally:
 
     def show(self, title: str) -> None:
         """Print the figures."""
-        rows = [(name, self.counts[name]) for name in ("workflows", "sampler nodes", "changed", "left with a reason", "neither")]
+        rows = [
+            (name, self.counts[name])
+            for name in ("workflows", "sampler nodes", "changed", "left with a reason", "neither")
+        ]
         rows += [(f"  {CODES[code]}", count) for code, count in self.codes.most_common()]
         rows += [(name, self.counts[name]) for name in ("round trips equal", "layouts kept")]
         print(f"\n{title}\n{table(('', 'count'), rows)}")
 
 
-def measured(paths: list[Path], to: str, record: Record | None = None, anyway: bool = False) -> Tally:
+def measured(
+    paths: list[Path], to: str, record: Record | None = None, anyway: bool = False
+) -> Tally:
     """The tally of many workflows under one target."""
     tally = Tally()
     for path in paths:
@@ -95,9 +117,16 @@ def measured(paths: list[Path], to: str, record: Record | None = None, anyway: b
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", nargs="?", help="JSON files in place of the package")
-    parser.add_argument("--list", metavar="CODE", choices=list(CODES), help=f"name the nodes left for a reason: {', '.join(CODES)}")
+    parser.add_argument(
+        "--list",
+        metavar="CODE",
+        choices=list(CODES),
+        help=f"name the nodes left for a reason: {', '.join(CODES)}",
+    )
     parser.add_argument("--anyway", action="store_true", help="swap what seems step-distilled too")
     asked = parser.parse_args()
     paths = sorted(Path(asked.folder).glob("*.json")) if asked.folder else templates()

@@ -1,4 +1,5 @@
-"""ComfyUI's nodes: adapters over `scheduler/`, a file a family. Ids, input names and outputs never change once released."""
+"""ComfyUI's nodes: adapters over `scheduler/`, a file a family. Ids, input names and outputs never
+change once released."""
 
 from importlib import import_module
 
@@ -17,5 +18,8 @@ _NODES = {
 }
 
 
-NODE_CLASS_MAPPINGS = {name: getattr(import_module(f".{module}", __name__), name) for name, (module, _) in _NODES.items()}
+NODE_CLASS_MAPPINGS = {
+    name: getattr(import_module(f".{module}", __name__), name)
+    for name, (module, _) in _NODES.items()
+}
 NODE_DISPLAY_NAME_MAPPINGS = {name: display for name, (_, display) in _NODES.items()}

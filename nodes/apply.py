@@ -1,4 +1,5 @@
-"""Apply Distilled Schedule: every KSampler downstream whose scheduler is `distilled` uses the recipe for its own sampler and steps."""
+"""Apply Distilled Schedule: every KSampler downstream whose scheduler is `distilled` uses the
+recipe for its own sampler and steps."""
 
 from __future__ import annotations
 
@@ -6,15 +7,23 @@ from .fields import CATEGORY, MODEL, USE_RECORD
 
 
 class StepDistillApply:
-    """Leaves on a MODEL which record its samplers use, and hangs the wrapper in that puts the recipes where they belong."""
+    """Leaves on a MODEL which record its samplers use, and hangs the wrapper in that puts the
+    recipes where they belong."""
 
     DESCRIPTION = (
         "Put this between the model and any KSampler, and choose 'distilled' as its scheduler: the recipe for that sampler, its steps and "
         "its denoise is used, with query offsets. Place it after ModelSampling nodes."
     )
-    CATEGORY, FUNCTION, HAS_INTERMEDIATE_OUTPUT = CATEGORY, "make", True  # newer hosts then show the text of a cached run too
+    CATEGORY, FUNCTION, HAS_INTERMEDIATE_OUTPUT = (
+        CATEGORY,
+        "make",
+        True,
+    )  # newer hosts then show the text of a cached run too
     RETURN_TYPES, RETURN_NAMES = ("MODEL", "STRING"), ("model", "info")
-    OUTPUT_TOOLTIPS = ("The model, ready for samplers whose scheduler is 'distilled'.", "What they will use.")
+    OUTPUT_TOOLTIPS = (
+        "The model, ready for samplers whose scheduler is 'distilled'.",
+        "What they will use.",
+    )
 
     @classmethod
     def INPUT_TYPES(cls):
@@ -22,24 +31,30 @@ class StepDistillApply:
             "Let stock samplers (euler, dpmpp_2m, res_multistep, uni_pc) ask the model at the noise levels that the recipe found better, "
             "where it has such. The 'distilled' sampler always does. Turn it off to use schedules alone."
         )
-        required = {"model": MODEL, "use_offsets": ("BOOLEAN", {"default": True, "tooltip": tooltip})}
+        required = {
+            "model": MODEL,
+            "use_offsets": ("BOOLEAN", {"default": True, "tooltip": tooltip}),
+        }
         return {"required": required, "optional": {"record": USE_RECORD}}
 
     @classmethod
     def IS_CHANGED(cls, **_):
-        from .stores import revision
+        from .host.store import revision
 
         return revision()
 
     def make(self, model, use_offsets, record=None):
         """The marked clone and its info; raises StepDistillError for a record of another model."""
-        from .applied import Applied, mark
+        from .dropdowns.apply_mark import Applied, mark
+        from .dropdowns.apply_wrapper import hang
         from .lookup import described_source
-        from .shown import shown
-        from .wrapper import hang
+        from .page.card_data import shown
 
         used, info = described_source(model, record, use_offsets)
         clone = model.clone()
         mark(clone, Applied(record, use_offsets))
         hang(clone)
-        return {"ui": {"stepdistill": [shown(record=used, info=info)], "text": [info]}, "result": (clone, info)}
+        return {
+            "ui": {"stepdistill": [shown(record=used, info=info)], "text": [info]},
+            "result": (clone, info),
+        }

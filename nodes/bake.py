@@ -1,14 +1,26 @@
-"""Bake Sigmas and Split at Sigma: schedules for graphs that shall open without StepDistill, and for models of two experts."""
+"""Bake Sigmas and Split at Sigma: schedules for graphs that shall open without StepDistill, and for
+models of two experts."""
 
 from __future__ import annotations
 
 import math
 
+from .page.record_words import payload
 from .records import CATEGORY, gram_of
-from .told import payload
 
 BEST = "best"
-SAMPLERS = (BEST, "euler", "dpmpp_2m", "res_multistep", "uni_pc", "uni_pc_bh2", "heun", "lms", "ipndm", "deis")
+SAMPLERS = (
+    BEST,
+    "euler",
+    "dpmpp_2m",
+    "res_multistep",
+    "uni_pc",
+    "uni_pc_bh2",
+    "heun",
+    "lms",
+    "ipndm",
+    "deis",
+)
 
 
 class StepDistillBake:
@@ -20,14 +32,24 @@ class StepDistillBake:
     )
     CATEGORY, FUNCTION, OUTPUT_NODE = CATEGORY, "bake", True
     RETURN_TYPES, RETURN_NAMES = ("SIGMAS", "STRING"), ("sigmas", "text")
-    OUTPUT_TOOLTIPS = ("The schedule, for SamplerCustom and its kin.", "The same as decimals, for the ManualSigmas node of newer versions.")
+    OUTPUT_TOOLTIPS = (
+        "The schedule, for SamplerCustom and its kin.",
+        "The same as decimals, for the ManualSigmas node of newer versions.",
+    )
 
     @classmethod
     def INPUT_TYPES(cls):
         which = "The stock sampler that the sigmas shall be for; best: the one whose recipe has the least measured error."
-        steps = {"default": 8, "min": 1, "max": 1000, "tooltip": "How many steps; the schedule has one sigma more."}
+        steps = {
+            "default": 8,
+            "min": 1,
+            "max": 1000,
+            "tooltip": "How many steps; the schedule has one sigma more.",
+        }
         denoise = {"default": 1.0, "min": 0.01, "max": 1.0, "step": 0.01}
-        denoise["tooltip"] = "1.0 starts from pure noise; below, at the noise level where the model's own clock has that share left to run."
+        denoise["tooltip"] = (
+            "1.0 starts from pure noise; below, at the noise level where the model's own clock has that share left to run."
+        )
         return {
             "required": {
                 "record": ("RECORD", {"tooltip": "The record whose recipe is baked."}),
@@ -47,7 +69,10 @@ class StepDistillBake:
         text = baked(recipe.sigmas)
         sigmas = torch.tensor([float(word) for word in text.split(", ")], dtype=torch.float32)
         words = in_words(recipe)
-        return {"ui": {"text": [f"{text}\n{words}"], "stepdistill": [payload(record, recipe, words)]}, "result": (sigmas, text)}
+        return {
+            "ui": {"text": [f"{text}\n{words}"], "stepdistill": [payload(record, recipe, words)]},
+            "result": (sigmas, text),
+        }
 
 
 class StepDistillSplit:
@@ -59,14 +84,22 @@ class StepDistillSplit:
     )
     CATEGORY, FUNCTION, HAS_INTERMEDIATE_OUTPUT = CATEGORY, "split", True
     RETURN_TYPES, RETURN_NAMES = ("SIGMAS", "SIGMAS"), ("high", "low")
-    OUTPUT_TOOLTIPS = ("From the start down to the boundary: the high-noise expert's.", "From the boundary down: the low-noise expert's.")
+    OUTPUT_TOOLTIPS = (
+        "From the start down to the boundary: the high-noise expert's.",
+        "From the boundary down: the low-noise expert's.",
+    )
 
     @classmethod
     def INPUT_TYPES(cls):
         sigma = {"default": 0.875, "min": 0.0, "max": 10000.0, "step": 0.001, "round": False}
-        sigma["tooltip"] = "The boundary as a sigma: 0.875 for Wan 2.2 text to video, 0.9 for image to video."
+        sigma["tooltip"] = (
+            "The boundary as a sigma: 0.875 for Wan 2.2 text to video, 0.9 for image to video."
+        )
         return {
-            "required": {"sigmas": ("SIGMAS", {"tooltip": "The schedule of the whole picture or video."}), "sigma": ("FLOAT", sigma)}
+            "required": {
+                "sigmas": ("SIGMAS", {"tooltip": "The schedule of the whole picture or video."}),
+                "sigma": ("FLOAT", sigma),
+            }
         }
 
     def split(self, sigmas, sigma):
@@ -80,7 +113,8 @@ class StepDistillSplit:
 
 
 def plain_recipe(record, sampler_name: str, steps: int, start: float):
-    """The record's best recipe that is sigmas alone, for a stock sampler (BEST: any), else one solved from the stored inner products.
+    """The record's best recipe that is sigmas alone, for a stock sampler (BEST: any), else one
+    solved from the stored inner products.
 
     Raises RecipeError, saying what there is, where neither is possible; StepsError.
     """
@@ -89,18 +123,30 @@ def plain_recipe(record, sampler_name: str, steps: int, start: float):
     from .choice import Asked, default_sampler, recipe_for
 
     steps = check_steps(steps)
-    found = [recipe for recipe in candidates(record, steps, start) if sampler_name in (BEST, recipe.sampler)]
+    found = [
+        recipe
+        for recipe in candidates(record, steps, start)
+        if sampler_name in (BEST, recipe.sampler)
+    ]
     if found:
         return min(found, key=_rank)
     sampler = default_sampler(record) if sampler_name == BEST else sampler_name
     try:
-        return recipe_for(record, Asked(sampler, sampler, "", steps, start, False), lambda: gram_of(record), record.model.sigma_min)[0]
+        return recipe_for(
+            record,
+            Asked(sampler, sampler, "", steps, start, False),
+            lambda: gram_of(record),
+            record.model.sigma_min,
+        )[0]
     except RecipeError as problem:
-        raise RecipeError(f"{problem} Take steps and a sampler from these, or distil for the one you want.") from None
+        raise RecipeError(
+            f"{problem} Take steps and a sampler from these, or distil for the one you want."
+        ) from None
 
 
 def candidates(record, steps: int, start: float) -> list:
-    """The recipes of N steps from a start that are plain sigmas for a stock sampler, each under that sampler's name."""
+    """The recipes of N steps from a start that are plain sigmas for a stock sampler, each under
+    that sampler's name."""
     from dataclasses import replace
 
     found = []
@@ -112,7 +158,8 @@ def candidates(record, steps: int, start: float) -> list:
 
 
 def start_of(model, denoise: float) -> float:
-    """The sigma at which a denoise starts for a record's model: where its clock has that share left. ValueError unless in (0, 1]."""
+    """The sigma at which a denoise starts for a record's model: where its clock has that share
+    left. ValueError unless in (0, 1]."""
     from ..scheduler.sigmas.noise_table import table_for
 
     if not 0 < denoise <= 1:
@@ -132,7 +179,8 @@ def in_words(recipe) -> str:
 
 
 def split_at(sigmas, sigma: float):
-    """(high, low, the sigma that was moved or None): two float32 tensors that meet at the boundary and have N steps together.
+    """(high, low, the sigma that was moved or None): two float32 tensors that meet at the boundary
+    and have N steps together.
 
     sigmas: (N+1,), strictly decreasing. Raises ValueError with a sentence.
     """
@@ -152,10 +200,18 @@ def _check_split(values, sigma: float) -> None:
     import torch
 
     if values.dim() != 1 or len(values) < 3:
-        raise ValueError(f"A schedule of {max(values.numel() - 1, 0)} step(s) cannot be split; it needs two steps at least.")
+        raise ValueError(
+            f"A schedule of {max(values.numel() - 1, 0)} step(s) cannot be split; it needs two steps at least."
+        )
     if not bool(values.isfinite().all()) or not bool((values[1:] < values[:-1]).all()):
-        raise ValueError("The sigmas do not strictly decrease, so there is nothing to split them at; connect a sampling schedule.")
-    first, last, boundary = values[0].item(), values[-1].item(), torch.tensor(sigma, dtype=torch.float32)
+        raise ValueError(
+            "The sigmas do not strictly decrease, so there is nothing to split them at; connect a sampling schedule."
+        )
+    first, last, boundary = (
+        values[0].item(),
+        values[-1].item(),
+        torch.tensor(sigma, dtype=torch.float32),
+    )
     if boundary >= first:
         raise ValueError(
             f"The boundary {sigma:g} is not below the first sigma {first:.4g}: all steps are the low-noise expert's; run that one alone."
@@ -173,7 +229,7 @@ def _rank(recipe) -> tuple:
 
 
 def _stock(recipe) -> str:
-    from ..scheduler.sampling import stock_sampler
+    from ..scheduler.samplers.distilled import stock_sampler
 
     return stock_sampler(recipe)
 

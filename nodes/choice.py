@@ -1,4 +1,5 @@
-"""Which of a record's recipes serves what a graph asks for, and in what words: the sampler, the start, the evidence."""
+"""Which of a record's recipes serves what a graph asks for, and in what words: the sampler, the
+start, the evidence."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ import numpy as np
 from ..scheduler.errors import RecipeError, StepDistillError
 from ..scheduler.record import Recipe, Record
 from ..scheduler.samplers import SAMPLERS, ode_sampler_for
-from ..scheduler.samplers.linear_rules import LINEAR
+from ..scheduler.samplers.multistep import LINEAR
 from ..scheduler.sigmas import stock_schedule, strictly_decreasing
 from ..scheduler.sigmas.noise_table import NoiseTable
 from ..scheduler.store.sidecar import check_worth_solving, solved
@@ -25,8 +26,9 @@ KEPT = 64  # solved schedules that are remembered
 
 @dataclass(frozen=True)
 class Asked:
-    """What a graph asks for. sampler: the host's name; rule: the sampler whose recipe serves it (None: none does); note: how they differ,
-    in words. steps: N. start: the first sigma, or None for the model's sigma_max. offsets: whether query offsets can be used."""
+    """What a graph asks for. sampler: the host's name; rule: the sampler whose recipe serves it
+    (None: none does); note: how they differ, in words. steps: N. start: the first sigma, or None
+    for the model's sigma_max. offsets: whether query offsets can be used."""
 
     sampler: str
     rule: str | None
@@ -37,20 +39,29 @@ class Asked:
 
 
 def asked(sampler: str, steps: int, start: float | None, offsets: bool) -> Asked:
-    """What serves a sampler by its name in the host: itself, or the ODE sampler whose steps are most like its own, or nothing."""
+    """What serves a sampler by its name in the host: itself, or the ODE sampler whose steps are
+    most like its own, or nothing."""
     if sampler in SAMPLERS or sampler == DISTILLED:
         return Asked(sampler, sampler, "", steps, start, offsets)
     if sampler in ALIASES:
         return Asked(sampler, ALIASES[sampler], "", steps, start, offsets)
     rule = ode_sampler_for(sampler)
-    note = f"it is {rule}'s schedule, not measured for {sampler}" if rule else f"no schedule is distilled for {sampler}"
+    note = (
+        f"it is {rule}'s schedule, not measured for {sampler}"
+        if rule
+        else f"no schedule is distilled for {sampler}"
+    )
     return Asked(sampler, rule, note, steps, start, False)
 
 
-def recipe_for(record: Record, wanted: Asked, gram: Callable[[], object], sigma_min: float, again: bool = False) -> tuple[Recipe, str]:
-    """(the recipe, what must be said of it, or ""); with `again` the record is for another range and only its inner products count.
+def recipe_for(
+    record: Record, wanted: Asked, gram: Callable[[], object], sigma_min: float, again: bool = False
+) -> tuple[Recipe, str]:
+    """(the recipe, what must be said of it, or ""); with `again` the record is for another range
+    and only its inner products count.
 
-    gram: asked for the inner products (None: there are none) only when they are needed. Raises RecipeError where nothing serves.
+    gram: asked for the inner products (None: there are none) only when they are needed. Raises
+    RecipeError where nothing serves.
     """
     if wanted.rule is None:
         raise RecipeError(f"{wanted.note[:1].upper()}{wanted.note[1:]}.")
@@ -63,27 +74,45 @@ def recipe_for(record: Record, wanted: Asked, gram: Callable[[], object], sigma_
         raise RecipeError(_missing(record, wanted))
     check_worth_solving(record, wanted.rule, wanted.steps, wanted.start is None and not again)
     if wanted.steps > MOST_SOLVED:
-        raise RecipeError(f"The record has no recipe for {wanted.steps} steps, and none is solved above {MOST_SOLVED}.")
+        raise RecipeError(
+            f"The record has no recipe for {wanted.steps} steps, and none is solved above {MOST_SOLVED}."
+        )
     rule = wanted.rule if wanted.rule in LINEAR else "dpmpp_2m"
-    recipe = replace(_solved(products, rule, wanted.steps, wanted.start, sigma_min), sampler=wanted.rule)
-    words = _UNFITTED if wanted.rule == DISTILLED else "" if rule == wanted.rule else f"it was solved as for {rule}"
+    recipe = replace(
+        _solved(products, rule, wanted.steps, wanted.start, sigma_min), sampler=wanted.rule
+    )
+    words = (
+        _UNFITTED
+        if wanted.rule == DISTILLED
+        else ""
+        if rule == wanted.rule
+        else f"it was solved as for {rule}"
+    )
     return recipe, "; ".join(part for part in (words, wanted.note) if part)
 
 
 def states(record: Record, wanted: Asked) -> bool:
     """Whether the sampler's own recipe for these steps and this start stands in the record."""
     try:
-        return bool(record.recipe(wanted.rule, wanted.steps, _own_start(record, wanted), wanted.offsets))
+        return bool(
+            record.recipe(wanted.rule, wanted.steps, _own_start(record, wanted), wanted.offsets)
+        )
     except RecipeError:
         return False
 
 
 def _stated(record: Record, wanted: Asked) -> tuple[Recipe, str] | None:
-    """A recipe that stands in the record: the sampler's own, or for `distilled` that of the sampler it runs as without coefficients."""
+    """A recipe that stands in the record: the sampler's own, or for `distilled` that of the sampler
+    it runs as without coefficients."""
     start = _own_start(record, wanted)
-    for rule, words in ((wanted.rule, wanted.note), *([("dpmpp_2m", _UNFITTED)] if wanted.rule == DISTILLED else [])):
+    for rule, words in (
+        (wanted.rule, wanted.note),
+        *([("dpmpp_2m", _UNFITTED)] if wanted.rule == DISTILLED else []),
+    ):
         try:
-            return replace(record.recipe(rule, wanted.steps, start, wanted.offsets), sampler=wanted.rule), words
+            return replace(
+                record.recipe(rule, wanted.steps, start, wanted.offsets), sampler=wanted.rule
+            ), words
         except RecipeError:
             continue
     return None
@@ -96,7 +125,16 @@ def _solved(products, rule: str, steps: int, start: float | None, sigma_min: flo
         while len(_kept) >= KEPT:
             del _kept[next(iter(_kept))]
         top = float(products.sigmas[0])
-        _kept[known] = products, solved(products, rule, steps, top if start is None or _same(start, top) else start, sigma_min)
+        _kept[known] = (
+            products,
+            solved(
+                products,
+                rule,
+                steps,
+                top if start is None or _same(start, top) else start,
+                sigma_min,
+            ),
+        )
     return _kept[known][1]
 
 
@@ -105,15 +143,19 @@ _UNFITTED = "no coefficients were fitted for that, so the sampler runs as dpmpp_
 
 
 def default_sampler(record: Record) -> str:
-    """The sampler whose schedule a caller gets that cannot say its own: one that hosts are often left at, of those in the record."""
-    usual = ("euler", "dpmpp_2m") if record.model.parametrisation == "flow" else ("dpmpp_2m", "euler")
+    """The sampler whose schedule a caller gets that cannot say its own: one that hosts are often
+    left at, of those in the record."""
+    usual = (
+        ("euler", "dpmpp_2m") if record.model.parametrisation == "flow" else ("dpmpp_2m", "euler")
+    )
     known = {recipe.sampler for recipe in record.recipes}
     others = [name for name in SAMPLERS if name in known]
     return next((name for name in usual if name in known), others[0] if others else usual[0])
 
 
 def stock_recipe(table: NoiseTable, wanted: Asked, denoise: float = 1.0) -> Recipe:
-    """The stock schedule that stands in: exactly N steps, as the host's own `simple` cuts it for a denoise, or from a start."""
+    """The stock schedule that stands in: exactly N steps, as the host's own `simple` cuts it for a
+    denoise, or from a start."""
     start = wanted.start
     if start is None or _same(start, table.sigma_max):
         sigmas = stock_schedule(STOCK, table, wanted.steps)
@@ -126,20 +168,32 @@ def stock_recipe(table: NoiseTable, wanted: Asked, denoise: float = 1.0) -> Reci
 
 
 def settled(recipe: Recipe, sigma_max: float) -> Recipe:
-    """The recipe with a start that is the model's sigma_max up to a host's rounding put exactly there: hosts scale noise by that."""
+    """The recipe with a start that is the model's sigma_max up to a host's rounding put exactly
+    there: hosts scale noise by that."""
     if recipe.start_sigma == sigma_max or not _same(recipe.start_sigma, sigma_max):
         return recipe
     return replace(recipe, start_sigma=sigma_max, sigmas=(sigma_max, *recipe.sigmas[1:]))
 
 
 def evidence_words(recipe: Recipe) -> str:
-    """What was measured of a recipe, as a clause: the error beside stock's, the steps it saves, and on how many held-out samples."""
+    """What was measured of a recipe, as a clause: the error beside stock's, the steps it saves, and
+    on how many held-out samples."""
     found, name = recipe.evidence, counted(recipe.steps)
     if "rms" not in found:
-        return found.get("verdict") or ("a published schedule, not measured" if recipe.choice == "published" else "not measured")
-    seeds = f"{found['samples']} held-out sample{'s' if found['samples'] != 1 else ''}" if found.get("samples") else "held-out samples"
+        return found.get("verdict") or (
+            "a published schedule, not measured" if recipe.choice == "published" else "not measured"
+        )
+    seeds = (
+        f"{found['samples']} held-out sample{'s' if found['samples'] != 1 else ''}"
+        if found.get("samples")
+        else "held-out samples"
+    )
     equal = found.get("equals_stock_steps")
-    saved = f"{name} = stock's {equal} ({found['best_stock']}): " if equal and equal > recipe.steps and recipe.choice == "ours" else ""
+    saved = (
+        f"{name} = stock's {equal} ({found['best_stock']}): "
+        if equal and equal > recipe.steps and recipe.choice == "ours"
+        else ""
+    )
     return f"{saved}{found.get('verdict', 'not compared').rstrip('.')}; {seeds}"
 
 
@@ -149,7 +203,8 @@ def counted(steps: int) -> str:
 
 
 def _own_start(record: Record, wanted: Asked) -> float | None:
-    """The start that the record's own recipes state, where it is the one asked for up to a host's rounding."""
+    """The start that the record's own recipes state, where it is the one asked for up to a host's
+    rounding."""
     if wanted.start is None:
         return None
     stated = {recipe.start_sigma for recipe in record.recipes}

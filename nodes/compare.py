@@ -1,14 +1,26 @@
-"""Compare Schedules: every schedule with one sampler at equal model calls, against what the same model draws with many steps."""
+"""Compare Schedules: every schedule with one sampler at equal model calls, against what the same
+model draws with many steps."""
 
 from __future__ import annotations
 
-from .contest import NODES, Contest, mistake, step_counts
-from .contest_words import beside_stock, plan_text
+from .comparison import NODES, Contest, mistake, step_counts
 from .distill import MOST_SEED
 from .fields import CATEGORY, RECORD, SCENE, SEED
-from .shown import compared
+from .page.card_data import compared
+from .page.compare_report import beside_stock, plan_text
 
-SAMPLERS = ("distilled", "euler", "dpmpp_2m", "res_multistep", "uni_pc", "uni_pc_bh2", "heun", "lms", "ipndm", "deis")
+SAMPLERS = (
+    "distilled",
+    "euler",
+    "dpmpp_2m",
+    "res_multistep",
+    "uni_pc",
+    "uni_pc_bh2",
+    "heun",
+    "lms",
+    "ipndm",
+    "deis",
+)
 DESCRIPTION = f"""\
 Draws the same few noises with every schedule and the same sampler at equal model calls, and measures how far each ends from
 what the model draws with many steps (a {NODES}-step teacher of second order). Nothing is distilled: ours comes from the record input or
@@ -46,19 +58,26 @@ class StepDistillCompare:
         required = {
             **SCENE,
             "sampler_name": (list(SAMPLERS), {"default": SAMPLERS[0]}),
-            "schedulers": ("STRING", {"default": "", "multiline": True, "dynamicPrompts": False, "placeholder": "all"}),
+            "schedulers": (
+                "STRING",
+                {"default": "", "multiline": True, "dynamicPrompts": False, "placeholder": "all"},
+            ),
             "steps": ("STRING", {"default": "4, 6, 8, 12"}),
             "seeds": ("INT", {"default": 4, "min": 1, "max": 64}),
             "noise_seed": SEED,
         }
         optional = {"record": (RECORD, {}), "vae": ("VAE", {})}
-        required, optional = ({k: (kind, {**o, "tooltip": HELP[k]}) for k, (kind, o) in each.items()} for each in (required, optional))
+        required, optional = (
+            {k: (kind, {**o, "tooltip": HELP[k]}) for k, (kind, o) in each.items()}
+            for each in (required, optional)
+        )
         return {"required": required, "optional": optional, "hidden": {"unique_id": "UNIQUE_ID"}}
 
     @classmethod
     def IS_CHANGED(cls, unique_id=None, **_):
-        """The store's revision where ours comes from the store, so that a new record is compared; else nothing but the inputs counts."""
-        from .stores import revision
+        """The store's revision where ours comes from the store, so that a new record is compared;
+        else nothing but the inputs counts."""
+        from .host.store import revision
 
         return "record" if _is_linked(unique_id, "record") else revision()
 
@@ -72,17 +91,25 @@ class StepDistillCompare:
         record=None, vae=None, unique_id=None,
     ):  # fmt: skip
         """The plot, the grid of pictures and the table; raises StepDistillError with a sentence."""
-        from . import contest_pictures
-        from .guided import guided
-        from .progress import Teller
+        from .host.guider import guided
+        from .page import comparison_pictures
+        from .page.progress import Teller
 
         scene = guided(model, positive, negative, cfg, latent_image)
-        contest = Contest(scene, sampler_name, step_counts(steps), schedulers, int(seeds), int(noise_seed) % MOST_SEED, record)
+        contest = Contest(
+            scene,
+            sampler_name,
+            step_counts(steps),
+            schedulers,
+            int(seeds),
+            int(noise_seed) % MOST_SEED,
+            record,
+        )
         teller = Teller(scene.patcher, unique_id, previews=len(scene.shape) > 2)
         teller.plan(plan_text(contest), contest.calls)
         results = contest.run(teller)
-        plot, trouble = contest_pictures.plot(results)
-        pictures = contest_pictures.grid(results, scene.patcher, vae)
+        plot, trouble = comparison_pictures.plot(results)
+        pictures = comparison_pictures.grid(results, scene.patcher, vae)
         table = "\n\n".join(part for part in (results.text, trouble) if part)
         drawn = compared(results, "\n".join(beside_stock(results)))
         return {"ui": {"text": [table], "stepdistill": [drawn]}, "result": (plot, pictures, table)}
@@ -94,6 +121,8 @@ def _is_linked(node: str | None, name: str) -> bool:
         from server import PromptServer
 
         items = list(PromptServer.instance.prompt_queue.currently_running.values())
-        return any(isinstance(item[2].get(node, {}).get("inputs", {}).get(name), list) for item in items)
+        return any(
+            isinstance(item[2].get(node, {}).get("inputs", {}).get(name), list) for item in items
+        )
     except Exception:  # of the host's inner workings: not knowing is no fault
         return False

@@ -1,4 +1,5 @@
-"""Distill Schedule: the recipes of the model in the graph, under the graph's own conditioning, guidance, LoRA and size."""
+"""Distill Schedule: the recipes of the model in the graph, under the graph's own conditioning,
+guidance, LoRA and size."""
 
 from __future__ import annotations
 
@@ -9,11 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..scheduler.errors import OutputError, StepDistillError
-from . import report
-from .asking import EVERY, QUALITY, SAMPLERS, Wish, rows_that_fit, samplers_of, steps_of
-from .earlier import in_store, with_earlier
+from .distill_request import EVERY, QUALITY, SAMPLERS, Wish, rows_that_fit, samplers_of, steps_of
 from .fields import CATEGORY, RECORD, SCENE, SEED
-from .shown import shown
+from .page import distill_report
+from .page.card_data import shown
+from .reuse_stored import in_store, with_earlier
 
 MOST_SEED = 2**63  # the library adds to seeds, and torch takes no more than 64 bits
 DESCRIPTION = """\
@@ -67,61 +68,88 @@ class StepDistillDistill:
             "name": ("STRING", {"default": ""}),
             "frames": ("INT", {"default": 0, "min": 0, "max": 10000}),
         }
-        return {"required": _with_help(required), "optional": _with_help(optional), "hidden": {"unique_id": "UNIQUE_ID"}}
+        return {
+            "required": _with_help(required),
+            "optional": _with_help(optional),
+            "hidden": {"unique_id": "UNIQUE_ID"},
+        }
 
     def distill(
         self, model, positive, negative, latent_image, cfg, sampler_name, max_steps, quality, noise_seed,
         guider=None, extra_positive=None, name="", frames=0, unique_id=None,
     ):  # fmt: skip
-        """The record (from the store where it has one), its plot and the report; raises StepDistillError with a sentence."""
-        from .guided import guided
+        """The record (from the store where it has one), its plot and the report; raises
+        StepDistillError with a sentence."""
+        from .host.guider import guided
 
         samplers, steps = samplers_of(sampler_name), steps_of(int(max_steps))
         scene = guided(model, positive, negative, cfg, latent_image, guider)
         seed, name = int(noise_seed) % MOST_SEED, name.strip()[:300]
-        record, text = _Task(scene, samplers, steps, quality, seed, extra_positive, name, int(frames), unique_id).run()
+        record, text = _Task(
+            scene, samplers, steps, quality, seed, extra_positive, name, int(frames), unique_id
+        ).run()
         return _answer(record, text)
 
 
 def _with_help(inputs: dict) -> dict:
-    return {name: (kind, {**options, "tooltip": HELP[name]}) for name, (kind, options) in inputs.items()}
+    return {
+        name: (kind, {**options, "tooltip": HELP[name]}) for name, (kind, options) in inputs.items()
+    }
 
 
 def _answer(record, text: str) -> dict:
-    from .pictures import record_image
+    from .page.images import record_image
 
     plot, trouble = record_image(record)
     text = f"{text}\n{trouble}" if trouble else text
-    info = report.short(text, record)
-    return {"ui": {"text": [text], "stepdistill": [shown(record=record, info=info)]}, "result": (record, plot, text)}
+    info = distill_report.short(text, record)
+    return {
+        "ui": {"text": [text], "stepdistill": [shown(record=record, info=info)]},
+        "result": (record, plot, text),
+    }
 
 
 class _Task:
     """One run of the node."""
 
     def __init__(self, scene, samplers, steps, quality, seed, extra_positive, name, frames, node):
-        from .guided import first_frames, with_frames
-        from .identity import advice_of, conditions_of, facts_of, guidance_of, key_of
+        from .host.guider import first_frames, with_frames
+        from .host.model_facts import advice_of, conditions_of, facts_of, guidance_of, key_of
 
-        self.full = scene if 0 < frames < scene.frames else None  # where the recipe is checked at full length
+        self.full = (
+            scene if 0 < frames < scene.frames else None
+        )  # where the recipe is checked at full length
         self.scene = scene if self.full is None else with_frames(scene, frames)
-        self.extra = extra_positive if self.full is None else first_frames(extra_positive, scene.frames, frames)
+        self.extra = (
+            extra_positive
+            if self.full is None
+            else first_frames(extra_positive, scene.frames, frames)
+        )
         self.seed, self.node = seed, node
         facts, sets = facts_of(scene.patcher), 1 + (extra_positive is not None)
         guidance = guidance_of(scene.guider.original_conds.get("positive"))
         conditions = conditions_of(facts, scene.cfg, self.scene.shape, guidance, sets, seed)
-        self.wish = Wish(samplers, steps, quality, replace(conditions, name=name) if name else conditions, facts, sets)
+        self.wish = Wish(
+            samplers,
+            steps,
+            quality,
+            replace(conditions, name=name) if name else conditions,
+            facts,
+            sets,
+        )
         self.key = key_of(facts, "+".join(sorted(samplers)), scene.cfg, self.scene.shape, guidance)
-        self.notes = report.scene_notes(scene, self.scene, advice_of(scene.patcher), self.full is not None)
+        self.notes = distill_report.scene_notes(
+            scene, self.scene, advice_of(scene.patcher), self.full is not None
+        )
 
     def run(self):
         """(the record, the report)."""
-        from .stores import store
+        from .host.store import store
 
         self.plan = self._plan()
         name, found = in_store(store(), self.key, self.wish, self.samples)
         if name is not None:
-            return found, report.from_store(found, name, self.notes)
+            return found, distill_report.from_store(found, name, self.notes)
         self.notes += [found] if found else []
         return self._distilled()
 
@@ -137,15 +165,23 @@ class _Task:
         fitting = rows_that_fit(math.prod(self.scene.shape), plan.sets, free)
         if fitting >= plan.rows:
             return plan
-        self.notes.append(f"Fewer samples than the budget allows ({fitting * plan.sets}): more do not fit into this computer's memory.")
+        self.notes.append(
+            f"Fewer samples than the budget allows ({fitting * plan.sets}): more do not fit into this computer's memory."
+        )
         self.samples = fitting
         return self.wish.plan(fitting)
 
     def _distilled(self):
-        from .progress import Teller
+        from .page.progress import Teller
 
-        began, teller = time.monotonic(), Teller(self.scene.patcher, self.node, previews=len(self.scene.shape) > 2)
-        teller.plan(report.plan_text(self.plan, self.wish, self.notes, self.scene), self.plan.calls + self.plan.evidence)
+        began, teller = (
+            time.monotonic(),
+            Teller(self.scene.patcher, self.node, previews=len(self.scene.shape) > 2),
+        )
+        teller.plan(
+            distill_report.plan_text(self.plan, self.wish, self.notes, self.scene),
+            self.plan.calls + self.plan.evidence,
+        )
         folder, grams = self._resume_folder(), []
         record = self._run(teller, folder, grams)
         if self.full is not None:
@@ -153,25 +189,37 @@ class _Task:
         record, kept = self._keep(record, grams[0])
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
-        return record, report.distilled(record, kept, self.notes, self.plan, time.monotonic() - began)
+        return record, distill_report.distilled(
+            record, kept, self.notes, self.plan, time.monotonic() - began
+        )
 
     def _run(self, teller, folder: Path | None, grams: list):
         """The library's distill inside one sampling call."""
-        from ..scheduler.distillation import distill
-        from .guided import run
+        from ..scheduler.distilling.run import distill
+        from .host.guider import run
 
         options = dict(self.wish.about)
         options.pop("shift")  # distill takes it from the conditions
-        options |= {"budget": self.wish.budget, "evidence_budget": self.plan.evidence, "samples": self.samples}
-        options |= {"conditions": self.wish.conditions, "progress": teller.progress, "resume": folder, "on_gram": grams.append}
+        options |= {
+            "budget": self.wish.budget,
+            "evidence_budget": self.plan.evidence,
+            "samples": self.samples,
+        }
+        options |= {
+            "conditions": self.wish.conditions,
+            "progress": teller.progress,
+            "resume": folder,
+            "on_gram": grams.append,
+        }
         teller.phase = "teacher"
         work = lambda denoisers: distill(denoisers, **options)  # noqa: E731
         return run(self.scene, work, self.wish.facts.sigma_max, self.seed, self.extra, teller.heard)
 
     def _resume_folder(self) -> Path | None:
-        """Where finished parts are kept, or None where nothing can be written: then an interrupted run begins anew."""
+        """Where finished parts are kept, or None where nothing can be written: then an interrupted
+        run begins anew."""
         from ..scheduler.files import make_folder
-        from .stores import unfinished
+        from .host.store import unfinished
 
         try:
             return make_folder(unfinished(self.key))
@@ -181,19 +229,23 @@ class _Task:
 
     def _keep(self, record, gram):
         """(the record as it is put into the store, what became of it in words)."""
-        from .stores import store
+        from .host.store import store
 
         try:
             whole, words = with_earlier(store(), self.key, record, self.wish, self.samples)
             name = store().put(whole, gram)
         except StepDistillError as problem:
-            return record, f"not kept in the store ({str(problem).rstrip('.')}); the record output holds it: use Save Record"
+            return (
+                record,
+                f"not kept in the store ({str(problem).rstrip('.')}); the record output holds it: use Save Record",
+            )
         self.notes += [words] if words else []
         return whole, f"kept in the store as {name.removesuffix('.json')}"
 
     def _checked_at_full_length(self, record, teller):
-        """The record with the outcome of a check at full length in its recommendation; a check that fails costs only its own sentence."""
-        from .full_length import checked
+        """The record with the outcome of a check at full length in its recommendation; a check that
+        fails costs only its own sentence."""
+        from .full_length_check import checked
 
         words = checked(self.full, record, self.wish, self.seed, teller)
         self.notes.append(words)

@@ -8,7 +8,8 @@ from .names import DISTILLED
 
 CATEGORY = "sampling/StepDistill"
 RECORD = "RECORD"
-# What a model is run under, of the nodes that run it themselves; each says in its own words what they are for.
+# What a model is run under, of the nodes that run it themselves; each says in its own words what
+# they are for.
 SCENE = {
     "model": ("MODEL", {}),
     "positive": ("CONDITIONING", {}),
@@ -17,7 +18,12 @@ SCENE = {
     "cfg": ("FLOAT", {"default": 4.0, "min": 0.0, "max": 100.0, "step": 0.1, "round": 0.01}),
 }
 SEED = ("INT", {"default": 0, "min": 0, "max": 0xFFFFFFFFFFFFFFFF, "control_after_generate": False})
-MODEL = ("MODEL", {"tooltip": "The model you sample with, with its LoRAs and ModelSampling nodes already applied."})
+MODEL = (
+    "MODEL",
+    {
+        "tooltip": "The model you sample with, with its LoRAs and ModelSampling nodes already applied."
+    },
+)
 IF_MISSING = (
     ["stock", "error"],
     {
@@ -27,7 +33,9 @@ IF_MISSING = (
 )
 USE_RECORD = (
     RECORD,
-    {"tooltip": "Use this record. Left open, the best one for this model is taken from your store."},
+    {
+        "tooltip": "Use this record. Left open, the best one for this model is taken from your store."
+    },
 )
 DENOISE = (
     "FLOAT",
@@ -44,7 +52,15 @@ DENOISE = (
 
 def steps(default: int) -> tuple:
     """A number of steps."""
-    return ("INT", {"default": default, "min": 1, "max": 1000, "tooltip": "How many steps: one model call each (two for heun)."})
+    return (
+        "INT",
+        {
+            "default": default,
+            "min": 1,
+            "max": 1000,
+            "tooltip": "How many steps: one model call each (two for heun).",
+        },
+    )
 
 
 def samplers() -> list[str]:

@@ -1,4 +1,5 @@
-"""From a MODEL and what a graph asks for to a recipe and a sentence that says where it comes from. Nothing is substituted silently."""
+"""From a MODEL and what a graph asks for to a recipe and a sentence that says where it comes from.
+Nothing is substituted silently."""
 
 from __future__ import annotations
 
@@ -9,17 +10,27 @@ from typing import Any
 from ..scheduler.errors import RecipeError, SigmaRangeError, StepDistillError, UnknownNameError
 from ..scheduler.evidence.verdicts import described
 from ..scheduler.fingerprint.kinship import OTHER, SAME
-from ..scheduler.keys import Key, differences, range_words, same_noise, same_range
-from ..scheduler.matching import EXACT, Match, judged, kinship_of
+from ..scheduler.lookup.key import Key, differences, range_words, same_noise, same_range
+from ..scheduler.lookup.match import EXACT, Match, judged, kinship_of
 from ..scheduler.record import Recipe, Record
 from ..scheduler.sigmas.noise_table import NoiseTable
 from ..scheduler.sigmas.validity import check_steps
-from .carried import keep, kept
-from .choice import Asked, asked, counted, default_sampler, evidence_words, recipe_for, settled, states, stock_recipe
-from .identity import ModelFacts, advice_of, facts_of, key_of
+from .choice import (
+    Asked,
+    asked,
+    counted,
+    default_sampler,
+    evidence_words,
+    recipe_for,
+    settled,
+    states,
+    stock_recipe,
+)
+from .host.model_facts import ModelFacts, advice_of, facts_of, key_of
+from .host.store import best, gram_for, store
+from .host.workflow_records import keep, kept
 from .names import STOCK
-from .stores import best, gram_for, store
-from .told import contents
+from .page.record_words import contents
 
 IF_MISSING = ("stock", "error")
 WHOLE = 0.9999  # a denoise above counts as 1, as in the host
@@ -27,8 +38,9 @@ WHOLE = 0.9999  # a denoise above counts as 1, as in the host
 
 @dataclass(frozen=True)
 class Found:
-    """recipe: exactly N steps, whatever its source. info: one to three sentences for people. source: "record" (the one that was given),
-    "exact" or "nearest" (from the store), or "stock". table: the model's own. record, name: where the recipe comes from, if anywhere."""
+    """recipe: exactly N steps, whatever its source. info: one to three sentences for people.
+    source: "record" (the one that was given), "exact" or "nearest" (from the store), or "stock".
+    table: the model's own. record, name: where the recipe comes from, if anywhere."""
 
     recipe: Recipe
     info: str
@@ -51,15 +63,19 @@ def find(
     latent_shape: Sequence[int] | None = None,
     guidance: float | None = None,
 ) -> Found:
-    """The recipe for a sampler (the host's name; None: the record's default) and N steps, from a record or the store, or stock's.
+    """The recipe for a sampler (the host's name; None: the record's default) and N steps, from a
+    record or the store, or stock's.
 
-    model: a MODEL, or its ModelFacts. denoise: where start_sigma is None, the start is the model's sigma at that part of its clock.
-    offsets: whether the caller can carry query offsets. cfg, guidance, latent_shape: None where the caller cannot know them.
-    Raises RecipeError (nothing is there and if_missing is "error"; another model's record), SigmaRangeError, StepsError.
+    model: a MODEL, or its ModelFacts. denoise: where start_sigma is None, the start is the model's
+    sigma at that part of its clock. offsets: whether the caller can carry query offsets. cfg,
+    guidance, latent_shape: None where the caller cannot know them. Raises RecipeError (nothing is
+    there and if_missing is "error"; another model's record), SigmaRangeError, StepsError.
     """
     facts = model if isinstance(model, ModelFacts) else facts_of(model)
     if if_missing not in IF_MISSING:
-        raise UnknownNameError(f"if_missing is {if_missing!r}; use one of: {', '.join(IF_MISSING)}.")
+        raise UnknownNameError(
+            f"if_missing is {if_missing!r}; use one of: {', '.join(IF_MISSING)}."
+        )
     steps, start = check_steps(steps), start_for(facts.table, denoise, start_sigma)
     key = key_of(facts, None, cfg, latent_shape, guidance)
     source = _given(record, key) if record is not None else _stored(key, sampler, steps, start)
@@ -70,22 +86,35 @@ def find(
             raise RecipeError(source.words)
         recipe, note = recipe_for(source.record, wanted, source.gram, facts.sigma_min, source.again)
         recipe = settled(recipe, facts.sigma_max)
-        return Found(recipe, _info(source, recipe, note, start), source.kind, facts.table, source.record, source.name)
+        return Found(
+            recipe,
+            _info(source, recipe, note, start),
+            source.kind,
+            facts.table,
+            source.record,
+            source.name,
+        )
     except StepDistillError as problem:
         if if_missing == "error":
-            cure = "set if_missing to stock" + (", or distil with Distill Schedule" if wanted.rule else "")
+            cure = "set if_missing to stock" + (
+                ", or distil with Distill Schedule" if wanted.rule else ""
+            )
             raise RecipeError(f"{str(problem).rstrip('.')}; {cure}.") from None
         return _stock(model, facts, wanted, start_sigma is None and denoise or 1.0, str(problem))
 
 
 def start_for(table: NoiseTable, denoise: float, start_sigma: float | None = None) -> float | None:
-    """Where a run starts: at `start_sigma`, or at the sigma of the model's clock that a denoise stands for; None: at sigma_max.
+    """Where a run starts: at `start_sigma`, or at the sigma of the model's clock that a denoise
+    stands for; None: at sigma_max.
 
-    Raises SigmaRangeError for a start that the model does not have and for a denoise that is not above 0.
+    Raises SigmaRangeError for a start that the model does not have and for a denoise that is not
+    above 0.
     """
     if start_sigma is not None:
         if not 0 < start_sigma <= table.sigma_max * (1 + 1e-4):
-            raise SigmaRangeError(f"The start sigma is {start_sigma:g}; it must be above 0 and at most the model's {table.sigma_max:g}.")
+            raise SigmaRangeError(
+                f"The start sigma is {start_sigma:g}; it must be above 0 and at most the model's {table.sigma_max:g}."
+            )
         return None if start_sigma >= table.sigma_max else float(start_sigma)
     if not 0 < denoise <= 1:
         raise SigmaRangeError(f"denoise is {denoise:g}; it must be above 0 and at most 1.")
@@ -93,7 +122,8 @@ def start_for(table: NoiseTable, denoise: float, start_sigma: float | None = Non
 
 
 def described_source(model: Any, record: Record | None, offsets: bool) -> tuple[Record | None, str]:
-    """(the record that runs of a MODEL will use, or None; what to say of it). Raises RecipeError and SigmaRangeError as `find` does."""
+    """(the record that runs of a MODEL will use, or None; what to say of it). Raises RecipeError
+    and SigmaRangeError as `find` does."""
     key = key_of(facts_of(model))
     source = _given(record, key) if record is not None else _stored(key, None)
     if source.record is None:
@@ -103,13 +133,18 @@ def described_source(model: Any, record: Record | None, offsets: bool) -> tuple[
     title = source.record.model.name or source.name or "an unnamed model"
     info = f"Samplers whose scheduler is 'distilled' use the record of {title} ({contents(source.record)}), "
     info += f"{'with' if offsets else 'without'} query offsets."
-    return source.record, f"{info} It differs from what you run: {source.words}." if source.words else f"{info} {_made_at(source.record)}"
+    return (
+        source.record,
+        f"{info} It differs from what you run: {source.words}."
+        if source.words
+        else f"{info} {_made_at(source.record)}",
+    )
 
 
 @dataclass(frozen=True)
 class _Source:
-    """A record that may serve, or none. kind: as Found.source. words: how it differs, or why there is none. again: its range is another,
-    so that only its inner products count."""
+    """A record that may serve, or none. kind: as Found.source. words: how it differs, or why there
+    is none. again: its range is another, so that only its inner products count."""
 
     record: Record | None
     kind: str
@@ -122,29 +157,42 @@ class _Source:
 
 
 def _given(record: Record, key: Key) -> _Source:
-    """A record that the user named: refused for another model or kind of noise, its differences told otherwise."""
+    """A record that the user named: refused for another model or kind of noise, its differences
+    told otherwise."""
     if not isinstance(record, Record):
-        raise RecipeError(f"The input 'record' got a {type(record).__name__}; connect the output of a StepDistill node that has a record.")
+        raise RecipeError(
+            f"The input 'record' got a {type(record).__name__}; connect the output of a StepDistill node that has a record."
+        )
     found, title = Key.of(record), record.model.name or "an unnamed model"
     if not same_noise(key, found):
         kinds = [f"{each.parametrisation}, {each.prediction}" for each in (found, key)]
-        raise SigmaRangeError(f"This record is for another kind of noise ({kinds[0]}; your model is {kinds[1]}); distil your own.")
+        raise SigmaRangeError(
+            f"This record is for another kind of noise ({kinds[0]}; your model is {kinds[1]}); distil your own."
+        )
     known = key.fingerprint is not None and found.fingerprint is not None
     kin = kinship_of(key, found) if known else None
     if known and kin.kind == OTHER:
-        raise RecipeError(f"This record is for {title}, and yours is {kin.words}; connect a record of your own model, or distil one.")
+        raise RecipeError(
+            f"This record is for {title}, and yours is {kin.words}; connect a record of your own model, or distil one."
+        )
     again = not same_range(key, found)
     if again and gram_for(record) is None:
-        raise SigmaRangeError(f"This record was {range_words(key, found)}, and schedules are never stretched; distil for your model.")
+        raise SigmaRangeError(
+            f"This record was {range_words(key, found)}, and schedules are never stretched; distil for your model."
+        )
     words = [] if kin is None or kin.kind == SAME else [kin.words]
     words += ["it names no checkpoint"] if kin is None else []
-    return _Source(record, "record", "; ".join([*words, *differences(_filled(key, found), found)]), "", again)
+    return _Source(
+        record, "record", "; ".join([*words, *differences(_filled(key, found), found)]), "", again
+    )
 
 
 def _stored(key: Key, sampler: str | None, steps: int = 1, start: float | None = None) -> _Source:
-    """The best record in the store that may be used, which the workflow then carries; else one that the workflow carries.
+    """The best record in the store that may be used, which the workflow then carries; else one that
+    the workflow carries.
 
-    Of several records of one model, one that states the recipe goes before one from which it could only be solved.
+    Of several records of one model, one that states the recipe goes before one from which it could
+    only be solved.
     """
     wanted = asked(sampler, steps, start, True) if sampler else None
     match = best(key, wanted and wanted.rule)
@@ -156,7 +204,9 @@ def _stored(key: Key, sampler: str | None, steps: int = 1, start: float | None =
     found = Key.of(match.record)
     again = not same_range(key, found)
     match = _judged_again(match, key, found)
-    words = [word for word in match.words if match.kin.kind != SAME or word != match.kin.words]  # the same weights are no difference
+    words = [
+        word for word in match.words if match.kin.kind != SAME or word != match.kin.words
+    ]  # the same weights are no difference
     return _Source(match.record, match.kind, "; ".join(words), match.name, again)
 
 
@@ -164,12 +214,20 @@ def _stating(key: Key, wanted: Asked) -> Match | None:
     """The nearest record of this very model that states the recipe, the newest of equals."""
     found = []
     for brief in store().records():
-        if key.fingerprint is not None and brief.fingerprint == key.fingerprint.id and wanted.rule in brief.samplers:
+        if (
+            key.fingerprint is not None
+            and brief.fingerprint == key.fingerprint.id
+            and wanted.rule in brief.samplers
+        ):
             try:
                 match = judged(store().load(brief.file), key, "near", name=brief.file)
             except StepDistillError:
                 continue
-            found += [match] if match is not None and match.allowed and states(match.record, wanted) else []
+            found += (
+                [match]
+                if match is not None and match.allowed and states(match.record, wanted)
+                else []
+            )
     return min(found, key=lambda match: len(match.words), default=None)
 
 
@@ -183,23 +241,34 @@ def _from_workflow(key: Key, refused: Match | None) -> _Source:
 
 
 def _judged_again(match: Match, key: Key, found: Key) -> Match:
-    """The match without the differences that are none: conditions that the caller cannot know are taken as the record's."""
+    """The match without the differences that are none: conditions that the caller cannot know are
+    taken as the record's."""
     return judged(match.record, _filled(key, found), "near", True, match.name) or match
 
 
 def _filled(key: Key, found: Key) -> Key:
     names = ("cfg", "guidance", "latent_shape")
-    return replace(key, **{name: getattr(found, name) for name in names if getattr(key, name) is None})
+    return replace(
+        key, **{name: getattr(found, name) for name in names if getattr(key, name) is None}
+    )
 
 
 def _info(source: _Source, recipe: Recipe, note: str, start: float | None) -> str:
     title = source.record.model.name or source.name or "an unnamed model"
     carried = f" that {source.name} carries" if source.kind == "record" and source.name else ""
-    head = {EXACT: f"Distilled for {title}", "record": f"From the record of {title}{carried}"}.get(source.kind, f"Nearest record: {title}")
+    head = {EXACT: f"Distilled for {title}", "record": f"From the record of {title}{carried}"}.get(
+        source.kind, f"Nearest record: {title}"
+    )
     where = "" if start is None else f" from sigma {recipe.start_sigma:.4g}"
-    parts = [f"{head}, {counted(recipe.steps)}{where}: {described(recipe)}; {evidence_words(recipe)}."]
+    parts = [
+        f"{head}, {counted(recipe.steps)}{where}: {described(recipe)}; {evidence_words(recipe)}."
+    ]
     parts += [f"{note[:1].upper()}{note[1:]}."] if note else []
-    parts += [f"It differs from what you run: {source.words}."] if source.words else [_made_at(source.record)]
+    parts += (
+        [f"It differs from what you run: {source.words}."]
+        if source.words
+        else [_made_at(source.record)]
+    )
     return " ".join(part for part in parts if part)
 
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 
-from .told import about, payload
+from .page.record_words import about, payload
 
 CATEGORY = "sampling/StepDistill"
 NO_RECORDS = "(no records yet: run Distill Schedule)"
-PREFIX_HELP = (
-    "Name of the file in ComfyUI's output folder; a number and .json follow it. It may name a folder inside output, such as recipes/flux."
-)
+PREFIX_HELP = "Name of the file in ComfyUI's output folder; a number and .json follow it. It may name a folder inside output, such as recipes/flux."
 TEXT_HELP = "A record as text: what Save Record shows, or what a .json file of StepDistill holds. It travels inside the workflow."
 
 
@@ -19,9 +17,16 @@ class StepDistillLoad:
     """A record of the store by its name."""
 
     DESCRIPTION = "Loads a record from StepDistill's store, by name."
-    CATEGORY, FUNCTION, HAS_INTERMEDIATE_OUTPUT = CATEGORY, "load", True  # newer hosts then show the text of a cached run too
+    CATEGORY, FUNCTION, HAS_INTERMEDIATE_OUTPUT = (
+        CATEGORY,
+        "load",
+        True,
+    )  # newer hosts then show the text of a cached run too
     RETURN_TYPES, RETURN_NAMES = ("RECORD", "STRING"), ("record", "info")
-    OUTPUT_TOOLTIPS = ("The record, for any StepDistill node that takes one.", "What the record holds, in words.")
+    OUTPUT_TOOLTIPS = (
+        "The record, for any StepDistill node that takes one.",
+        "What the record holds, in words.",
+    )
 
     @classmethod
     def INPUT_TYPES(cls):
@@ -30,7 +35,8 @@ class StepDistillLoad:
 
     @classmethod
     def VALIDATE_INPUTS(cls, name=None):
-        """In the place of the host's own check, which can only say that the value is not in the list; None: a link feeds the name."""
+        """In the place of the host's own check, which can only say that the value is not in the
+        list; None: a link feeds the name."""
         return True if name is None else why_not(name) or True
 
     @classmethod
@@ -48,7 +54,10 @@ class StepDistillLoad:
             raise ValueError(reason)
         record = _store().load(name)
         text = about(record)
-        return {"ui": {"text": [text], "stepdistill": [payload(record, info=text)]}, "result": (record, text)}
+        return {
+            "ui": {"text": [text], "stepdistill": [payload(record, info=text)]},
+            "result": (record, text),
+        }
 
 
 class StepDistillSave:
@@ -57,12 +66,27 @@ class StepDistillSave:
     DESCRIPTION = "Keeps a record in StepDistill's store, writes it as a .json file into the output folder, and hands out its text."
     CATEGORY, FUNCTION, OUTPUT_NODE = CATEGORY, "save", True
     RETURN_TYPES, RETURN_NAMES = ("STRING",), ("text",)
-    OUTPUT_TOOLTIPS = ("The record as JSON text: paste it into Record from Text to carry it in a workflow.",)
+    OUTPUT_TOOLTIPS = (
+        "The record as JSON text: paste it into Record from Text to carry it in a workflow.",
+    )
 
     @classmethod
     def INPUT_TYPES(cls):
-        record = ("RECORD", {"tooltip": "The record to keep: from Distill Schedule, Load Record or Record from Text."})
-        return {"required": {"record": record, "filename_prefix": ("STRING", {"default": "stepdistill/record", "tooltip": PREFIX_HELP})}}
+        record = (
+            "RECORD",
+            {
+                "tooltip": "The record to keep: from Distill Schedule, Load Record or Record from Text."
+            },
+        )
+        return {
+            "required": {
+                "record": record,
+                "filename_prefix": (
+                    "STRING",
+                    {"default": "stepdistill/record", "tooltip": PREFIX_HELP},
+                ),
+            }
+        }
 
     def save(self, record, filename_prefix="stepdistill/record"):
         """Write both; raises ValueError for a prefix that leads out of the output folder, and OutputError."""
@@ -77,7 +101,10 @@ class StepDistillSave:
         except OutputError as problem:
             kept = f"Not kept in the store: {problem}"
         shown = f"Written to {path.name} in the output folder. {kept}\n{about(record)}"
-        return {"ui": {"text": [shown], "stepdistill": [payload(record, info=shown)]}, "result": (text,)}
+        return {
+            "ui": {"text": [shown], "stepdistill": [payload(record, info=shown)]},
+            "result": (text,),
+        }
 
 
 class StepDistillFromText:
@@ -91,21 +118,39 @@ class StepDistillFromText:
     @classmethod
     def INPUT_TYPES(cls):
         # dynamicPrompts would take the braces of JSON for choices
-        return {"required": {"text": ("STRING", {"multiline": True, "default": "", "dynamicPrompts": False, "tooltip": TEXT_HELP})}}
+        return {
+            "required": {
+                "text": (
+                    "STRING",
+                    {
+                        "multiline": True,
+                        "default": "",
+                        "dynamicPrompts": False,
+                        "tooltip": TEXT_HELP,
+                    },
+                )
+            }
+        }
 
     def read(self, text):
         """Parse it strictly; raises RecordError, or ValueError where there is no text."""
         from ..scheduler.record import Record
 
         if not text.strip():
-            raise ValueError("There is no text; paste a record here: what Save Record shows, or the content of a record's .json file.")
+            raise ValueError(
+                "There is no text; paste a record here: what Save Record shows, or the content of a record's .json file."
+            )
         record = Record.from_json(text)
         shown = about(record)
-        return {"ui": {"text": [shown], "stepdistill": [payload(record, info=shown)]}, "result": (record,)}
+        return {
+            "ui": {"text": [shown], "stepdistill": [payload(record, info=shown)]},
+            "result": (record,),
+        }
 
 
 def record_names() -> list[str]:
-    """The names of the store's records, the newest first; empty where the store cannot be read: the host asks at every page load."""
+    """The names of the store's records, the newest first; empty where the store cannot be read: the
+    host asks at every page load."""
     try:
         return [brief.file.removesuffix(".json") for brief in _store().records()]
     except Exception:
@@ -133,7 +178,9 @@ def stored_name(record) -> str | None:
     """The name of the store's file that holds exactly this record, or None."""
     store = _store()
     for brief in store.records():
-        if brief.created == record.provenance.get("created") and brief.title == (record.model.name or ""):
+        if brief.created == record.provenance.get("created") and brief.title == (
+            record.model.name or ""
+        ):
             try:
                 if store.load(brief.file) == record:
                     return brief.file
@@ -154,17 +201,24 @@ def gram_of(record):
 
 
 def keep(record) -> tuple[str, str]:
-    """Put a record into the store, unless it lies there already with its inner products: (its file's name, what else must be said)."""
+    """Put a record into the store, unless it lies there already with its inner products: (its
+    file's name, what else must be said)."""
     name = stored_name(record)
     if name:
         return name, ""
     before = {brief.file for brief in _store().records()}
     name = _store().put(record)
-    return name, " (in the place of an earlier record of this model under the same conditions)" if name in before else ""
+    return (
+        name,
+        " (in the place of an earlier record of this model under the same conditions)"
+        if name in before
+        else "",
+    )
 
 
 def output_path(prefix: str):
-    """The next free file of a name in the output folder; raises ValueError with a sentence for a prefix that leads out of it."""
+    """The next free file of a name in the output folder; raises ValueError with a sentence for a
+    prefix that leads out of it."""
     from pathlib import Path
 
     import folder_paths
@@ -173,7 +227,9 @@ def output_path(prefix: str):
     wanted = os.path.realpath(os.path.join(root, prefix.replace("\0", "")))
     outside = wanted == root or Path(root) not in Path(wanted).parents
     if outside or "\0" in prefix:
-        raise ValueError(f"The file name {prefix!r} does not lead into ComfyUI's output folder; use a plain name such as recipes/flux.")
+        raise ValueError(
+            f"The file name {prefix!r} does not lead into ComfyUI's output folder; use a plain name such as recipes/flux."
+        )
     folder, name, counter, _, _ = folder_paths.get_save_image_path(prefix, root)
     return Path(folder) / f"{name}_{counter:05}_.json"
 
@@ -185,6 +241,6 @@ def _write(path, text: str) -> None:
 
 
 def _store():
-    from .stores import store
+    from .host.store import store
 
     return store()

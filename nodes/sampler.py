@@ -8,8 +8,14 @@ from .fields import CATEGORY, DENOISE, IF_MISSING, MODEL, USE_RECORD, steps
 class StepDistillSampler:
     """The distilled sampler and its sigmas, to be used together in SamplerCustom or SamplerCustomAdvanced."""
 
-    DESCRIPTION = "The distilled sampler with its own sigmas. Connect both to the same sampling node."
-    CATEGORY, FUNCTION, HAS_INTERMEDIATE_OUTPUT = CATEGORY, "make", True  # newer hosts then show the text of a cached run too
+    DESCRIPTION = (
+        "The distilled sampler with its own sigmas. Connect both to the same sampling node."
+    )
+    CATEGORY, FUNCTION, HAS_INTERMEDIATE_OUTPUT = (
+        CATEGORY,
+        "make",
+        True,
+    )  # newer hosts then show the text of a cached run too
     RETURN_TYPES, RETURN_NAMES = ("SAMPLER", "SIGMAS", "STRING"), ("sampler", "sigmas", "info")
     OUTPUT_TOOLTIPS = (
         "The sampler, with the recipe inside. On other sigmas than its own it runs as dpmpp_2m.",
@@ -24,7 +30,7 @@ class StepDistillSampler:
 
     @classmethod
     def IS_CHANGED(cls, **_):
-        from .stores import revision
+        from .host.store import revision
 
         return revision()
 
@@ -33,10 +39,10 @@ class StepDistillSampler:
         import torch
         from comfy.samplers import KSAMPLER
 
-        from .draw import bound
+        from .dropdowns.sampler_function import bound
         from .lookup import find
         from .names import DISTILLED
-        from .shown import shown
+        from .page.card_data import shown
 
         found = find(model, DISTILLED, steps, denoise, record=record, if_missing=if_missing)
         sigmas = torch.tensor(found.recipe.sigmas, dtype=torch.float32)

@@ -6,22 +6,37 @@ from .fields import CATEGORY, DENOISE, IF_MISSING, MODEL, USE_RECORD, samplers, 
 
 
 class StepDistillSigmas:
-    """A recipe's schedule as SIGMAS. Query offsets and coefficients cannot go along: the recipe made without them is taken."""
+    """A recipe's schedule as SIGMAS. Query offsets and coefficients cannot go along: the recipe
+    made without them is taken."""
 
     DESCRIPTION = "The distilled schedule for a sampler, as sigmas for SamplerCustom and the like."
-    CATEGORY, FUNCTION, HAS_INTERMEDIATE_OUTPUT = CATEGORY, "make", True  # newer hosts then show the text of a cached run too
+    CATEGORY, FUNCTION, HAS_INTERMEDIATE_OUTPUT = (
+        CATEGORY,
+        "make",
+        True,
+    )  # newer hosts then show the text of a cached run too
     RETURN_TYPES, RETURN_NAMES = ("SIGMAS", "STRING"), ("sigmas", "info")
-    OUTPUT_TOOLTIPS = ("The schedule: one sigma more than steps, ending in 0.", "Where it comes from and what was measured.")
+    OUTPUT_TOOLTIPS = (
+        "The schedule: one sigma more than steps, ending in 0.",
+        "Where it comes from and what was measured.",
+    )
 
     @classmethod
     def INPUT_TYPES(cls):
         tooltip = "The sampler that will run these sigmas: a schedule is made for one sampler. Choose the same one there."
-        required = {"model": MODEL, "sampler_name": (samplers(), {"default": "euler", "tooltip": tooltip}), "steps": steps(8)}
-        return {"required": required | {"denoise": DENOISE, "if_missing": IF_MISSING}, "optional": {"record": USE_RECORD}}
+        required = {
+            "model": MODEL,
+            "sampler_name": (samplers(), {"default": "euler", "tooltip": tooltip}),
+            "steps": steps(8),
+        }
+        return {
+            "required": required | {"denoise": DENOISE, "if_missing": IF_MISSING},
+            "optional": {"record": USE_RECORD},
+        }
 
     @classmethod
     def IS_CHANGED(cls, **_):
-        from .stores import revision
+        from .host.store import revision
 
         return revision()
 
@@ -31,9 +46,20 @@ class StepDistillSigmas:
 
         from .lookup import find
         from .names import DISTILLED
-        from .shown import shown
+        from .page.card_data import shown
 
         offsets = sampler_name == DISTILLED  # our own sampler looks its recipe up by these sigmas
-        found = find(model, sampler_name, steps, denoise, record=record, offsets=offsets, if_missing=if_missing)
+        found = find(
+            model,
+            sampler_name,
+            steps,
+            denoise,
+            record=record,
+            offsets=offsets,
+            if_missing=if_missing,
+        )
         sigmas = torch.tensor(found.recipe.sigmas, dtype=torch.float32)
-        return {"ui": {"stepdistill": [shown(found)], "text": [found.info]}, "result": (sigmas, found.info)}
+        return {
+            "ui": {"stepdistill": [shown(found)], "text": [found.info]},
+            "result": (sigmas, found.info),
+        }

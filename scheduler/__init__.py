@@ -1,4 +1,5 @@
-"""StepDistill: the few-step sampling recipe that best reproduces what a checkpoint would draw with many steps, with evidence."""
+"""StepDistill: the few-step sampling recipe that best reproduces what a checkpoint would draw with
+many steps, with evidence."""
 
 from importlib import import_module
 
@@ -9,12 +10,20 @@ _PLACES = {
     "Conditions": "record",
     "Record": "record",
     "StepDistillError": "errors",
-    "distill": "distillation",
+    "distill": "distilling.run",
     "load_record": "record",
-    "oss_schedules": "oss",
+    "oss_schedules": "search.oss",
 }
 
-__all__ = ["Conditions", "Record", "StepDistillError", "__version__", "distill", "load_record", "oss_schedules"]
+__all__ = [
+    "Conditions",
+    "Record",
+    "StepDistillError",
+    "__version__",
+    "distill",
+    "load_record",
+    "oss_schedules",
+]
 
 
 def __getattr__(name: str):

@@ -25,10 +25,12 @@ class Denoiser(Protocol):
 
 
 class Checked:
-    """Wraps a denoiser: takes sigma as one number for the whole batch, counts model calls, refuses bad answers.
+    """Wraps a denoiser: takes sigma as one number for the whole batch, counts model calls, refuses
+    bad answers.
 
-    `calls` grows by the batch size at each evaluation (a model call is one evaluation for one sample).
-    Raises DenoiserError, naming the sigma, for an answer of another type, shape or kind of dtype, or not finite.
+    `calls` grows by the batch size at each evaluation (a model call is one evaluation for one
+    sample). Raises DenoiserError, naming the sigma, for an answer of another type, shape or kind of
+    dtype, or not finite.
     """
 
     def __init__(self, denoise: Denoiser):
@@ -45,7 +47,8 @@ class Checked:
 
 
 class Reporting(Checked):
-    """A checked denoiser that counts its own calls from 0, also where the one inside counts for others, and tells a listener after each."""
+    """A checked denoiser that counts its own calls from 0, also where the one inside counts for
+    others, and tells a listener after each."""
 
     def __init__(self, denoise: Denoiser, on_call: Callable[[int], None] | None):
         super().__init__(checked(denoise))
@@ -60,7 +63,8 @@ class Reporting(Checked):
 
 
 def checked(denoise: Denoiser) -> Checked:
-    """The denoiser as a `Checked` one; one that is already checked is returned as it is, so that counts add up."""
+    """The denoiser as a `Checked` one; one that is already checked is returned as it is, so that
+    counts add up."""
     return denoise if isinstance(denoise, Checked) else Checked(denoise)
 
 
@@ -77,13 +81,15 @@ def guided(conditional: Denoiser, unconditional: Denoiser, cfg: float) -> Denois
 
 
 def start_state(noise: torch.Tensor, sigma: float, parametrisation: str) -> torch.Tensor:
-    """The state at the first sigma for unit Gaussian noise over an empty latent: sigma * noise in both parametrisations."""
+    """The state at the first sigma for unit Gaussian noise over an empty latent: sigma * noise in
+    both parametrisations."""
     check_parametrisation(parametrisation)
     return noise * sigma
 
 
 def half_log_snr(sigmas, parametrisation: str) -> np.ndarray:
-    """lambda(sigma): log((1 - s) / s) for flow, -log s for VE, in float64; +inf at sigma 0, -inf at a flow's sigma 1."""
+    """lambda(sigma): log((1 - s) / s) for flow, -log s for VE, in float64; +inf at sigma 0, -inf at
+    a flow's sigma 1."""
     check_parametrisation(parametrisation)
     s = np.asarray(sigmas, dtype=np.float64)
     with np.errstate(divide="ignore"):
@@ -100,17 +106,25 @@ def sigma_at(half_log_snr_values, parametrisation: str) -> np.ndarray:
 def check_parametrisation(parametrisation: str) -> None:
     """Raise UnknownNameError unless the parametrisation is one of PARAMETRISATIONS."""
     if parametrisation not in PARAMETRISATIONS:
-        raise UnknownNameError(f"Parametrisation {parametrisation!r} is unknown; use one of: {', '.join(PARAMETRISATIONS)}.")
+        raise UnknownNameError(
+            f"Parametrisation {parametrisation!r} is unknown; use one of: {', '.join(PARAMETRISATIONS)}."
+        )
 
 
 def _check_answer(denoised: object, x: torch.Tensor, sigma: float) -> None:
     at = f"at sigma {sigma:.6g}"
     if not isinstance(denoised, torch.Tensor):
-        raise DenoiserError(f"The denoiser returned a {type(denoised).__name__} {at}; it must return a tensor of shape {tuple(x.shape)}.")
+        raise DenoiserError(
+            f"The denoiser returned a {type(denoised).__name__} {at}; it must return a tensor of shape {tuple(x.shape)}."
+        )
     if denoised.shape != x.shape:
-        raise DenoiserError(f"The denoiser returned shape {tuple(denoised.shape)} {at}; it must return x's own shape {tuple(x.shape)}.")
+        raise DenoiserError(
+            f"The denoiser returned shape {tuple(denoised.shape)} {at}; it must return x's own shape {tuple(x.shape)}."
+        )
     if not denoised.is_floating_point():
-        raise DenoiserError(f"The denoiser returned {denoised.dtype} {at}; it must return a floating-point tensor such as {x.dtype}.")
+        raise DenoiserError(
+            f"The denoiser returned {denoised.dtype} {at}; it must return a floating-point tensor such as {x.dtype}."
+        )
     # The largest magnitude is not finite exactly when some value is not.
     if not math.isfinite(float(denoised.float().abs().amax())):
         cure = "check the model's precision (try float32 or bfloat16) and its sigma range"

@@ -1,4 +1,5 @@
-"""Every mistake a user can make has its own class and says in one sentence what was wrong, what was expected and what to do."""
+"""Every mistake a user can make has its own class and says in one sentence what was wrong, what was
+expected and what to do."""
 
 
 class StepDistillError(Exception):

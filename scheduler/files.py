@@ -18,11 +18,13 @@ REPLACE_TRIES = 6  # on Windows a virus scanner or a reader may hold the old fil
 
 @contextmanager
 def atomic_path(path: PathLike) -> Iterator[Path]:
-    """A temporary path beside `path` to write to; put in its place, after a flush to disk, when the block ends well.
+    """A temporary path beside `path` to write to; put in its place, after a flush to disk, when the
+    block ends well.
 
-    It keeps the suffix of `path` (writers that choose a format by suffix go on working) and exists, empty, when handed
-    out. If the block raises, or the program is stopped, an earlier file under `path` is left as it was; only a kill
-    leaves the temporary file (`.name.<random>.tmp.suffix`) behind. Raises OutputError when the file cannot be written.
+    It keeps the suffix of `path` (writers that choose a format by suffix go on working) and exists,
+    empty, when handed out. If the block raises, or the program is stopped, an earlier file under
+    `path` is left as it was; only a kill leaves the temporary file (`.name.<random>.tmp.suffix`)
+    behind. Raises OutputError when the file cannot be written.
     """
     final = _as_path(path)
     if not final.name:
@@ -57,7 +59,8 @@ def write_text(path: PathLike, text: str) -> None:
 
 
 def make_folder(path: PathLike) -> Path:
-    """Make a folder, with its parents, unless it exists, and try that it can be written to; raises OutputError."""
+    """Make a folder, with its parents, unless it exists, and try that it can be written to; raises
+    OutputError."""
     folder = _as_path(path)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -81,7 +84,8 @@ def read_bytes(path: PathLike, most: int, error: type[StepDistillError]) -> byte
 
 
 def _read(path: PathLike, most: int, error: type[StepDistillError]) -> bytes:
-    # O_NONBLOCK: opening a named pipe would otherwise wait for a writer for ever. Both flags are missing on some systems.
+    # O_NONBLOCK: opening a named pipe would otherwise wait for a writer for ever. Both flags are
+    # missing on some systems.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     handle = os.open(os.fspath(path), flags)
     with os.fdopen(handle, "rb") as file:
@@ -100,14 +104,17 @@ def _as_path(path: PathLike) -> Path:
     try:
         final = Path(path)
     except TypeError as problem:
-        raise OutputError(f"{_shown(path)} is not a path; give the name of the file to write.") from problem
+        raise OutputError(
+            f"{_shown(path)} is not a path; give the name of the file to write."
+        ) from problem
     if "\0" in str(final):
         raise OutputError(f"{_shown(path)} holds a NUL character; give a plain file name.")
     return final
 
 
 def _create(path: Path) -> None:
-    # Not tempfile: its files are readable by their owner alone, and a store may be shared; here the umask decides.
+    # Not tempfile: its files are readable by their owner alone, and a store may be shared; here the
+    # umask decides.
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
 
 
@@ -117,7 +124,8 @@ def _flush(path: Path) -> None:
 
 
 def _flush_folder(folder: Path) -> None:
-    # The new name survives a power cut only once its folder is on disk too; Windows cannot open folders and need not.
+    # The new name survives a power cut only once its folder is on disk too; Windows cannot open
+    # folders and need not.
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -137,11 +145,17 @@ def _replace(temporary: Path, final: Path) -> None:
 
 
 def _unwritable(path: PathLike, problem: Exception) -> OutputError:
-    return OutputError(f"{_shown(path)} could not be written: {_reason(problem)}; choose a place that exists and that you may write to.")
+    return OutputError(
+        f"{_shown(path)} could not be written: {_reason(problem)}; choose a place that exists and that you may write to."
+    )
 
 
 def _reason(problem: Exception) -> str:
-    return (getattr(problem, "strerror", None) or str(problem) or type(problem).__name__).rstrip(".").lower()
+    return (
+        (getattr(problem, "strerror", None) or str(problem) or type(problem).__name__)
+        .rstrip(".")
+        .lower()
+    )
 
 
 def _shown(path: object) -> str:

@@ -1,7 +1,8 @@
-"""StepDistill's door for A1111, Forge and reForge, which run every file of this folder under its bare name. The code is in a1111/.
+"""StepDistill's door for A1111, Forge and reForge, which run every file of this folder under its
+bare name. The code is in a1111/.
 
-Our packages are loaded under one name of their own: other extensions may own the top-level names `scheduler` and `a1111`, and the first
-to be imported would win.
+Our packages are loaded under one name of their own: other extensions may own the top-level names
+`scheduler` and `a1111`, and the first to be imported would win.
 """
 
 import importlib

@@ -1,4 +1,5 @@
-"""What all tests share: one thread a process, hypothesis without deadlines, and hosts' tests skipped where there is no host."""
+"""What all tests share: one thread a process, hypothesis without deadlines, and hosts' tests
+skipped where there is no host."""
 
 from __future__ import annotations
 
@@ -7,13 +8,14 @@ import os
 import pytest
 from hypothesis import settings
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: its small tensors run slower on more
+os.environ.setdefault(
+    "OMP_NUM_THREADS", "1"
+)  # before torch is imported: its small tensors run slower on more
 
 # A shared, busy machine makes single examples slow at random; in CI every run tries the same examples.
 settings.register_profile("local", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
-
 
 
 @pytest.fixture
@@ -36,7 +38,8 @@ HOSTS = {"comfyui": "COMFYUI_PATH", "webui": "WEBUI_PATH"}
 
 
 def pytest_collection_modifyitems(items):
-    """Mark the tests of a host's folder with its name, and skip them with a reason where no checkout of it is named."""
+    """Mark the tests of a host's folder with its name, and skip them with a reason where no
+    checkout of it is named."""
     for item in items:
         folder = item.path.parent.name
         if folder in ("comfyui", "webui", "browser"):

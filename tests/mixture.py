@@ -7,7 +7,10 @@ import torch
 
 def mixture_denoiser(means, weights, variance: float, parametrisation: str = "flow"):
     """denoise(x, sigma) for x (B, ...) whose elements flatten to the means' dimension; in x's dtype."""
-    means, logs = torch.as_tensor(means, dtype=torch.float64), torch.as_tensor(weights, dtype=torch.float64).log()
+    means, logs = (
+        torch.as_tensor(means, dtype=torch.float64),
+        torch.as_tensor(weights, dtype=torch.float64).log(),
+    )
 
     def denoise(x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
         s = sigma.double()[:, None]
@@ -29,4 +32,6 @@ def small_mixture(parametrisation: str = "flow", size: int = 8):
 
 
 def unit_noise(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> torch.Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(dtype)
+    return torch.randn(
+        *shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
+    ).to(dtype)

@@ -76,7 +76,11 @@ def test_bad_places_are_output_errors(tmp_path, name):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError) as caught:
         write_bytes(os.path.join(tmp_path, name), b"x")
-    assert "\n" not in str(caught.value) and "\0" not in str(caught.value) and len(str(caught.value)) < 400
+    assert (
+        "\n" not in str(caught.value)
+        and "\0" not in str(caught.value)
+        and len(str(caught.value)) < 400
+    )
     assert sorted(os.listdir(tmp_path)) == ["file", "folder"]
 
 
@@ -115,7 +119,9 @@ def test_a_link_is_replaced_not_followed(tmp_path):
     (tmp_path / "outside").write_bytes(b"theirs")
     (tmp_path / "link").symlink_to(tmp_path / "outside")
     write_bytes(tmp_path / "link", b"ours")
-    assert (tmp_path / "outside").read_bytes() == b"theirs" and (tmp_path / "link").read_bytes() == b"ours"
+    assert (tmp_path / "outside").read_bytes() == b"theirs" and (
+        tmp_path / "link"
+    ).read_bytes() == b"ours"
 
 
 def test_make_folder(tmp_path, monkeypatch):

@@ -1,4 +1,5 @@
-"""install.py: the hosts' hook, the set-up that the README's two commands share, and how a child's end is passed on. No network."""
+"""install.py: the hosts' hook, the set-up that the README's two commands share, and how a child's
+end is passed on. No network."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ INSTALL = ROOT / "install.py"
 
 @pytest.fixture
 def install(tmp_path, monkeypatch):
-    """install.py as a module; its .venv would lie in a temporary folder with a blank in its name, its children are noted, not run."""
+    """install.py as a module; its .venv would lie in a temporary folder with a blank in its name,
+    its children are noted, not run."""
     spec = spec_from_file_location("stepdistill_install", INSTALL)
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -47,20 +49,29 @@ def pretend(module, command):
 
 
 def venv_python(module) -> str:
-    return os.path.join(module.VENV, *(("Scripts", "python.exe") if os.name == "nt" else ("bin", "python")))
+    return os.path.join(
+        module.VENV, *(("Scripts", "python.exe") if os.name == "nt" else ("bin", "python"))
+    )
 
 
 def has(monkeypatch, install, *modules, versions=None):
     """Pretend that this Python has just these modules."""
-    monkeypatch.setattr(install, "_find", lambda name: SimpleNamespace() if name in modules else None)
+    monkeypatch.setattr(
+        install, "_find", lambda name: SimpleNamespace() if name in modules else None
+    )
     monkeypatch.setattr(install, "_text_version", lambda name: (versions or {}).get(name, "99"))
 
 
 def pip_lines(install) -> list:
-    return [command[0:1] + command[4:] for command in install.commands if command[1:4] == ["-m", "pip", "install"]]
+    return [
+        command[0:1] + command[4:]
+        for command in install.commands
+        if command[1:4] == ["-m", "pip", "install"]
+    ]
 
 
-# --- the hosts' hook ------------------------------------------------------------------------------------------------
+# --- the hosts' hook
+# ------------------------------------------------------------------------------------------------
 
 
 def test_hook_is_silent_and_imports_nothing_heavy(tmp_path):
@@ -74,7 +85,9 @@ except SystemExit as end:
     heavy = [name for name in ("torch", "numpy", "subprocess", "argparse", "launch") if name in sys.modules]
     print(end.code, heavy)"""
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, env=environment)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, env=environment
+    )
     assert (done.stdout.strip(), done.stderr) == ("0 []", "")
 
 
@@ -82,14 +95,18 @@ def test_hook_installs_what_is_missing_but_never_torch(install, monkeypatch):
     has(monkeypatch, install, "torch", "numpy")
     monkeypatch.setitem(sys.modules, "launch", None)
     assert install.hook() == 0
-    assert [line[-1] for line in pip_lines(install)] == ["safetensors>=0.4"] and pip_lines(install)[0][0] == sys.executable
+    assert [line[-1] for line in pip_lines(install)] == ["safetensors>=0.4"] and pip_lines(install)[
+        0
+    ][0] == sys.executable
     assert not any("torch" in need for need in install.HOST_NEEDS)
 
 
 def test_hook_goes_through_the_hosts_own_pip(install, monkeypatch):
     calls = []
     has(monkeypatch, install, "torch", "numpy")
-    monkeypatch.setitem(sys.modules, "launch", SimpleNamespace(run_pip=lambda *words: calls.append(words)))
+    monkeypatch.setitem(
+        sys.modules, "launch", SimpleNamespace(run_pip=lambda *words: calls.append(words))
+    )
     assert install.hook() == 0 and install.commands == []
     assert calls == [('install "safetensors>=0.4"', "safetensors>=0.4 for StepDistill")]
 
@@ -107,7 +124,8 @@ def test_by_hand_without_torch_it_explains_itself(install, monkeypatch, capsys):
     assert "--demo" in capsys.readouterr().out
 
 
-# --- setting up -----------------------------------------------------------------------------------------------------
+# --- setting up -----------------------------------------------------------------------------------
+# ------------------
 
 
 def test_complete_python_is_used_as_it_is(install, monkeypatch):
@@ -117,7 +135,17 @@ def test_complete_python_is_used_as_it_is(install, monkeypatch):
 
 @pytest.mark.parametrize("versions", [None, {"tqdm": "4.2"}])
 def test_small_needs_are_added_to_a_python_with_torch(install, monkeypatch, versions, capsys):
-    has(monkeypatch, install, "torch", "numpy", "safetensors", "matplotlib", "pip", *(["tqdm"] if versions else []), versions=versions)
+    has(
+        monkeypatch,
+        install,
+        "torch",
+        "numpy",
+        "safetensors",
+        "matplotlib",
+        "pip",
+        *(["tqdm"] if versions else []),
+        versions=versions,
+    )
     monkeypatch.setattr(install, "_is_managed", lambda: False)
     assert install.prepared_python(install.DEMO_NEEDS) == sys.executable
     assert [line[-1] for line in pip_lines(install)] == ["tqdm>=4.66"]
@@ -137,11 +165,18 @@ def test_without_a_usable_torch_a_venv_is_made_once(install, monkeypatch, module
     has(monkeypatch, install, *modules, versions={"torch": "1.13.1+cu117"})
     assert install.prepared_python(install.DEMO_NEEDS) == venv_python(install)
     installed = [line[-1] for line in pip_lines(install)]
-    assert installed == [install.TORCH, install.DEMO_NEEDS[-1]] and pip_lines(install)[0][0] == venv_python(install)
+    assert installed == [install.TORCH, install.DEMO_NEEDS[-1]] and pip_lines(install)[0][
+        0
+    ] == venv_python(install)
     install.commands.clear()
-    assert install.prepared_python(install.DEMO_NEEDS) == venv_python(install) and install.commands == []
+    assert (
+        install.prepared_python(install.DEMO_NEEDS) == venv_python(install)
+        and install.commands == []
+    )
     install.prepared_python(install.TEST_NEEDS)
-    assert [line[-1] for line in pip_lines(install)] == [install.TEST_NEEDS[-1]], "torch is there already"
+    assert [line[-1] for line in pip_lines(install)] == [install.TEST_NEEDS[-1]], (
+        "torch is there already"
+    )
 
 
 def test_another_torch_on_request_stays(install, monkeypatch):
@@ -198,15 +233,22 @@ def test_what_is_run_in_the_end(install, monkeypatch):
     monkeypatch.setattr(install, "prepared_python", lambda needs, torch: "py")
     install.main(["--demo", "--steps", "6"])
     install.main(["--test", "-k", "record"])
-    assert install.commands == [["py", "-c", install.DEMO, install.ROOT, "--steps", "6"], ["py", "-m", "pytest", "-k", "record"]]
+    assert install.commands == [
+        ["py", "-c", install.DEMO, install.ROOT, "--steps", "6"],
+        ["py", "-m", "pytest", "-k", "record"],
+    ]
 
 
-@pytest.mark.parametrize(("arguments", "code"), [(["--help"], 0), (["--wrong"], 2), (["demo"], 2), (["--demo", "--torch"], 1)])
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [(["--help"], 0), (["--wrong"], 2), (["demo"], 2), (["--demo", "--torch"], 1)],
+)
 def test_usage(install, arguments, code):
     assert install.main(arguments) == code and install.commands == []
 
 
-# --- running --------------------------------------------------------------------------------------------------------
+# --- running --------------------------------------------------------------------------------------
+# ------------------
 
 
 def test_the_demo_is_ours_wherever_it_is_started(tmp_path):
@@ -219,7 +261,9 @@ def test_the_demo_is_ours_wherever_it_is_started(tmp_path):
         folder.mkdir(parents=True)
         (folder / "__init__.py").write_text("")
     (theirs / "__main__.py").write_text("raise SystemExit(9)")
-    (ours / "__main__.py").write_text("import os, sys; from . import __name__ as n; print(n, sys.argv[1:], os.getcwd()); sys.exit(5)")
+    (ours / "__main__.py").write_text(
+        "import os, sys; from . import __name__ as n; print(n, sys.argv[1:], os.getcwd()); sys.exit(5)"
+    )
     command = [sys.executable, "-c", install.DEMO, str(ours.parent), "--out", "x"]
     done = subprocess.run(command, cwd=theirs.parent, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (5, "")
@@ -237,11 +281,19 @@ DEAF = "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nprint
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is sent as a POSIX signal here")
-@pytest.mark.parametrize(("child", "whole_group", "last"), [(CLEAN, True, "saved"), (CLEAN, False, "saved"), (DEAF, True, "up")])
+@pytest.mark.parametrize(
+    ("child", "whole_group", "last"),
+    [(CLEAN, True, "saved"), (CLEAN, False, "saved"), (DEAF, True, "up")],
+)
 def test_ctrl_c(child, whole_group, last):
     """The child gets it from the terminal, or else from us; no traceback; 130."""
     process = subprocess.Popen(
-        [sys.executable, "-c", runner(child)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        [sys.executable, "-c", runner(child)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
     assert process.stdout.readline() == "up\n"
     time.sleep(0.1)
@@ -256,7 +308,8 @@ def runner(child: str) -> str:
     return f"{heed}; import sys, install; install.PATIENCE = 0.3; sys.exit(install.run([sys.executable, '-c', {child!r}]))"
 
 
-# --- the lists ------------------------------------------------------------------------------------------------------
+# --- the lists ------------------------------------------------------------------------------------
+# ------------------
 
 
 def test_the_lists_are_pyprojects(install):
@@ -264,7 +317,10 @@ def test_the_lists_are_pyprojects(install):
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
     assert install.HOST_NEEDS == project["dependencies"] and extras["torch"] == [install.TORCH]
-    assert install.DEMO_NEEDS == install.HOST_NEEDS + extras["demo"] and install.TEST_NEEDS == install.HOST_NEEDS + extras["test"]
+    assert (
+        install.DEMO_NEEDS == install.HOST_NEEDS + extras["demo"]
+        and install.TEST_NEEDS == install.HOST_NEEDS + extras["test"]
+    )
 
 
 def test_older_pythons_can_read_the_file_as_far_as_the_message():
@@ -274,7 +330,12 @@ def test_older_pythons_can_read_the_file_as_far_as_the_message():
 def test_the_packs_door_opens_without_a_host(monkeypatch):
     spec = spec_from_file_location("stepdistill_door", ROOT / "__init__.py")
     door = module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "stepdistill_door", door)  # as ComfyUI does before it runs a pack
+    monkeypatch.setitem(
+        sys.modules, "stepdistill_door", door
+    )  # as ComfyUI does before it runs a pack
     spec.loader.exec_module(door)
-    assert len(door.NODE_CLASS_MAPPINGS) == 10 and door.NODE_CLASS_MAPPINGS.keys() == door.NODE_DISPLAY_NAME_MAPPINGS.keys()
+    assert (
+        len(door.NODE_CLASS_MAPPINGS) == 10
+        and door.NODE_CLASS_MAPPINGS.keys() == door.NODE_DISPLAY_NAME_MAPPINGS.keys()
+    )
     assert (ROOT / door.WEB_DIRECTORY).is_dir()

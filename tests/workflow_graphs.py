@@ -14,8 +14,14 @@ SOCKETS = {
     "CheckpointLoaderSimple": ([], ["MODEL", "CLIP", "VAE"]),
     "LoraLoaderModelOnly": (["model:MODEL"], ["MODEL"]),
     "Reroute": ([":*"], ["*"]),
-    "KSampler": (["model:MODEL", "positive:CONDITIONING", "negative:CONDITIONING", "latent_image:LATENT"], ["LATENT"]),
-    "KSamplerAdvanced": (["model:MODEL", "positive:CONDITIONING", "negative:CONDITIONING", "latent_image:LATENT"], ["LATENT"]),
+    "KSampler": (
+        ["model:MODEL", "positive:CONDITIONING", "negative:CONDITIONING", "latent_image:LATENT"],
+        ["LATENT"],
+    ),
+    "KSamplerAdvanced": (
+        ["model:MODEL", "positive:CONDITIONING", "negative:CONDITIONING", "latent_image:LATENT"],
+        ["LATENT"],
+    ),
     "BasicScheduler": (["model:MODEL"], ["SIGMAS"]),
     "SDTurboScheduler": (["model:MODEL"], ["SIGMAS"]),
     "BetaSamplingScheduler": (["model:MODEL"], ["SIGMAS"]),
@@ -30,7 +36,14 @@ SOCKETS = {
     "BasicGuider": (["model:MODEL", "conditioning:CONDITIONING"], ["GUIDER"]),
     "RandomNoise": ([], ["NOISE"]),
     "SamplerCustom": (
-        ["model:MODEL", "positive:CONDITIONING", "negative:CONDITIONING", "sampler:SAMPLER", "sigmas:SIGMAS", "latent_image:LATENT"],
+        [
+            "model:MODEL",
+            "positive:CONDITIONING",
+            "negative:CONDITIONING",
+            "sampler:SAMPLER",
+            "sigmas:SIGMAS",
+            "latent_image:LATENT",
+        ],
         ["LATENT", "LATENT"],
     ),
     "SamplerCustomAdvanced": (
@@ -47,10 +60,16 @@ SOCKETS = {
 
 
 class Graph:
-    """Builds a graph node by node: `add(kind, values, model=port)` gives the node's id; a port is an id or (id, slot)."""
+    """Builds a graph node by node: `add(kind, values, model=port)` gives the node's id; a port is
+    an id or (id, slot)."""
 
     def __init__(self, name: str | None = None):
-        self.data = {"id": f"00000000-0000-4000-8000-{crc32(str(name).encode()):012d}", "revision": 0, "last_node_id": 0, "last_link_id": 0}
+        self.data = {
+            "id": f"00000000-0000-4000-8000-{crc32(str(name).encode()):012d}",
+            "revision": 0,
+            "last_node_id": 0,
+            "last_link_id": 0,
+        }
         self.data |= {
             "nodes": [],
             "links": [],
@@ -65,12 +84,33 @@ class Graph:
         more = {key: fed.pop(key) for key in ("mode", "title", "color") if key in fed}
         ins, outs = sockets or SOCKETS[kind]
         node_id = self.data["last_node_id"] = self.data["last_node_id"] + 1
-        inputs = [dict(zip(("name", "type"), entry.split(":"), strict=True)) | {"link": None} for entry in ins]
+        inputs = [
+            dict(zip(("name", "type"), entry.split(":"), strict=True)) | {"link": None}
+            for entry in ins
+        ]
         known = {entry["name"] for entry in inputs}
-        inputs += [{"name": name, "type": "*", "widget": {"name": name}, "link": None} for name in fed if name not in known]
-        node = {"id": node_id, "type": kind, "pos": [100 * node_id, 50.5], "size": [270, 200], "flags": {}, "order": node_id, "mode": 0}
-        node |= {"inputs": inputs, "outputs": [{"name": each, "type": each, "links": None} for each in outs]}
-        node |= {"properties": {"cnr_id": "comfy-core", "ver": "0.3.64", "Node name for S&R": kind}, "widgets_values": values or []} | more
+        inputs += [
+            {"name": name, "type": "*", "widget": {"name": name}, "link": None}
+            for name in fed
+            if name not in known
+        ]
+        node = {
+            "id": node_id,
+            "type": kind,
+            "pos": [100 * node_id, 50.5],
+            "size": [270, 200],
+            "flags": {},
+            "order": node_id,
+            "mode": 0,
+        }
+        node |= {
+            "inputs": inputs,
+            "outputs": [{"name": each, "type": each, "links": None} for each in outs],
+        }
+        node |= {
+            "properties": {"cnr_id": "comfy-core", "ver": "0.3.64", "Node name for S&R": kind},
+            "widgets_values": values or [],
+        } | more
         self.data["nodes"].append(node)
         for name, port in fed.items():
             self.link(port, node_id, name)
@@ -103,9 +143,18 @@ class Graph:
         for k, (name, (origin, slot)) in enumerate((outputs or {}).items()):
             data["last_link_id"] += 1
             kind = self.node(origin)["outputs"][slot]["type"]
-            links.append(dict(zip(keys, (data["last_link_id"], origin, slot, -20, k, kind), strict=True)))
-            made.append({"id": f"out-{k}", "name": name, "type": kind, "linkIds": [data["last_link_id"]]})
-        state = {"lastGroupId": 0, "lastNodeId": data.pop("last_node_id"), "lastLinkId": data.pop("last_link_id"), "lastRerouteId": 0}
+            links.append(
+                dict(zip(keys, (data["last_link_id"], origin, slot, -20, k, kind), strict=True))
+            )
+            made.append(
+                {"id": f"out-{k}", "name": name, "type": kind, "linkIds": [data["last_link_id"]]}
+            )
+        state = {
+            "lastGroupId": 0,
+            "lastNodeId": data.pop("last_node_id"),
+            "lastLinkId": data.pop("last_link_id"),
+            "lastRerouteId": 0,
+        }
         return data | {
             "name": self.name,
             "state": state,
@@ -119,7 +168,10 @@ class Graph:
 def inner(name: str, inputs: dict[str, str]) -> Graph:
     """A graph that becomes a subgraph: its inputs are fed from port (-10, k)."""
     graph = Graph(name)
-    graph.data["inputs"] = [{"id": f"in-{k}", "name": key, "type": kind, "linkIds": []} for k, (key, kind) in enumerate(inputs.items())]
+    graph.data["inputs"] = [
+        {"id": f"in-{k}", "name": key, "type": kind, "linkIds": []}
+        for k, (key, kind) in enumerate(inputs.items())
+    ]
     return graph
 
 
@@ -134,7 +186,9 @@ def plain(
     """Loader -> KSampler -> decode. The sampler is node 2."""
     graph = Graph()
     graph.add("CheckpointLoaderSimple", [file])
-    graph.add("KSampler", [952805179515179, "randomize", steps, cfg, sampler, scheduler, denoise], model=1)
+    graph.add(
+        "KSampler", [952805179515179, "randomize", steps, cfg, sampler, scheduler, denoise], model=1
+    )
     graph.add("VAEDecode", samples=2, vae=(1, 2))
     return graph
 
@@ -146,13 +200,19 @@ def advanced(sigmas: str, values: list, sampler: str = "euler", cfg: float = 3.5
     graph.add("CFGGuider", [cfg], model=1)
     graph.add("KSamplerSelect", [sampler])
     graph.add("RandomNoise", [5, "fixed"])
-    graph.add(sigmas, values, **({"model": 1} if any(each.startswith("model") for each in SOCKETS[sigmas][0]) else {}), **fed)
+    graph.add(
+        sigmas,
+        values,
+        **({"model": 1} if any(each.startswith("model") for each in SOCKETS[sigmas][0]) else {}),
+        **fed,
+    )
     graph.add("SamplerCustomAdvanced", noise=4, guider=2, sampler=3, sigmas=5)
     return graph
 
 
 def prompt() -> dict:
-    """A prompt in the API format with a KSampler ("3") and a SamplerCustomAdvanced ("9") fed by Flux2Scheduler ("8")."""
+    """A prompt in the API format with a KSampler ("3") and a SamplerCustomAdvanced ("9") fed by
+    Flux2Scheduler ("8")."""
     return {
         "4": {"inputs": {"ckpt_name": "photo.safetensors"}, "class_type": "CheckpointLoaderSimple", "_meta": {"title": "Load"}},
         "3": {
@@ -177,14 +237,24 @@ def prompt() -> dict:
     }  # fmt: skip
 
 
-def record(steps=(4, 6, 8, 20), samplers=("euler", "dpmpp_2m"), starts=(1.0,), cfg: float | None = None) -> Record:
+def record(
+    steps=(4, 6, 8, 20), samplers=("euler", "dpmpp_2m"), starts=(1.0,), cfg: float | None = None
+) -> Record:
     """A record of a flow model with shift 3; dpmpp_2m has the smaller errors."""
     recipes = [
-        Recipe(name, n, start, np.linspace(start, 0, n + 1) ** 1.3 / start**0.3, evidence={"rms": 0.1 if name == "euler" else 0.05})
+        Recipe(
+            name,
+            n,
+            start,
+            np.linspace(start, 0, n + 1) ** 1.3 / start**0.3,
+            evidence={"rms": 0.1 if name == "euler" else 0.05},
+        )
         for name in samplers
         for n in steps
         for start in starts
     ]
     conditions = Conditions(name="photo", cfg=cfg, shift=3.0)
     provenance = {"version": "0.1.0", "created": now(), "model_calls": 0}
-    return Record(Model.of(conditions, "flow", 0.003, 1.0), conditions, None, recipes, {}, provenance)
+    return Record(
+        Model.of(conditions, "flow", 0.003, 1.0), conditions, None, recipes, {}, provenance
+    )

@@ -1,4 +1,5 @@
-"""Two small, really trained checkpoints (handwritten digits) and the modules that run them without any host."""
+"""Two small, really trained checkpoints (handwritten digits) and the modules that run them without
+any host."""
 
 from __future__ import annotations
 

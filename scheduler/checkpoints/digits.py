@@ -1,7 +1,9 @@
-"""Handwritten digits as a model sees them: pictures, latents both ways, and the class as conditioning tensors.
+"""Handwritten digits as a model sees them: pictures, latents both ways, and the class as
+conditioning tensors.
 
-The data are scikit-learn's `load_digits`: 1,797 pictures of 8x8 from the test set of UCI's Optical Recognition of Handwritten
-Digits (Alpaydin & Kaynak 1998, CC BY 4.0). Only `load_digits` here needs scikit-learn.
+The data are scikit-learn's `load_digits`: 1,797 pictures of 8x8 from the test set of UCI's Optical
+Recognition of Handwritten Digits (Alpaydin & Kaynak 1998, CC BY 4.0). Only `load_digits` here needs
+scikit-learn.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ NO_CLASS = -1
 TOKENS = 2
 WORDS = 32
 POOLED = 16
-# One-hot vectors of this height have a root mean square near 1, as text encoders' vectors do; 4 is exact in every float type.
+# One-hot vectors of this height have a root mean square near 1, as text encoders' vectors do; 4 is
+# exact in every float type.
 STRENGTH = 4.0
 HELD_OUT_EVERY = 6
 CONDITIONING_RULE = (
@@ -36,7 +39,9 @@ def load_digits() -> tuple[Tensor, Tensor]:
     from sklearn.datasets import load_digits as load
 
     data = load()
-    return torch.tensor(data.images, dtype=torch.float32) / 16, torch.tensor(data.target, dtype=torch.long)
+    return torch.tensor(data.images, dtype=torch.float32) / 16, torch.tensor(
+        data.target, dtype=torch.long
+    )
 
 
 def held_out(count: int) -> Tensor:
@@ -47,13 +52,17 @@ def held_out(count: int) -> Tensor:
 def render(pictures: Tensor, side: int, generator: torch.Generator | None = None) -> Tensor:
     """Pictures (B, 8, 8) enlarged to (B, side, side), bicubic, in [0, 1].
 
-    With a generator each is also turned by up to 6 degrees, scaled by up to 6 % and moved by up to 0.3 of its own pixels:
-    enough that no picture is seen twice, too little to change what it shows.
+    With a generator each is also turned by up to 6 degrees, scaled by up to 6 % and moved by up to
+    0.3 of its own pixels: enough that no picture is seen twice, too little to change what it shows.
     """
     count = pictures.shape[0]
-    transforms = torch.eye(2, 3).expand(count, 2, 3) if generator is None else _jitter(count, generator)
+    transforms = (
+        torch.eye(2, 3).expand(count, 2, 3) if generator is None else _jitter(count, generator)
+    )
     grid = F.affine_grid(transforms, [count, 1, side, side], align_corners=False)
-    enlarged = F.grid_sample(pictures[:, None], grid, mode="bicubic", padding_mode="zeros", align_corners=False)
+    enlarged = F.grid_sample(
+        pictures[:, None], grid, mode="bicubic", padding_mode="zeros", align_corners=False
+    )
     return enlarged[:, 0].clamp(0, 1)
 
 
@@ -73,7 +82,10 @@ def _jitter(count: int, generator: torch.Generator) -> Tensor:
 
 def dct_matrix(size: int) -> Tensor:
     """The orthonormal DCT-II, (size, size), rows by rising frequency."""
-    k, n = torch.arange(size, dtype=torch.float64)[:, None], torch.arange(size, dtype=torch.float64)[None]
+    k, n = (
+        torch.arange(size, dtype=torch.float64)[:, None],
+        torch.arange(size, dtype=torch.float64)[None],
+    )
     rows = torch.cos(math.pi * k * (2 * n + 1) / (2 * size)) * math.sqrt(2 / size)
     rows[0] /= math.sqrt(2)
     return rows.float()
@@ -81,9 +93,11 @@ def dct_matrix(size: int) -> Tensor:
 
 @dataclass(frozen=True)
 class Latents:
-    """Pictures to latents and back: an orthonormal DCT of each block x block square, then (value - mean) / std per channel.
+    """Pictures to latents and back: an orthonormal DCT of each block x block square, then (value -
+    mean) / std per channel.
 
-    Channel u * block + v holds vertical frequency u and horizontal frequency v, so the latent has block^2 channels.
+    Channel u * block + v holds vertical frequency u and horizontal frequency v, so the latent has
+    block^2 channels.
     """
 
     block: int
@@ -92,10 +106,15 @@ class Latents:
 
     @staticmethod
     def fitted(pictures: Tensor, block: int) -> Latents:
-        """The transform under which these pictures (B, S, S) have mean 0 and standard deviation 1 in every channel."""
+        """The transform under which these pictures (B, S, S) have mean 0 and standard deviation 1
+        in every channel."""
         plain = Latents(block, (0.0,) * block**2, (1.0,) * block**2).encode(pictures).double()
         mean, std = plain.mean(dim=(0, 2, 3)), plain.std(dim=(0, 2, 3))
-        return Latents(block, tuple(round(m, 6) for m in mean.tolist()), tuple(round(s, 6) for s in std.tolist()))
+        return Latents(
+            block,
+            tuple(round(m, 6) for m in mean.tolist()),
+            tuple(round(s, 6) for s in std.tolist()),
+        )
 
     def encode(self, pictures: Tensor) -> Tensor:
         """Pictures (B, S, S) in [0, 1] to latents (B, block^2, S / block, S / block)."""
@@ -108,7 +127,9 @@ class Latents:
         """Latents (B, block^2, h, w) to pictures (B, h * block, w * block) in [0, 1]."""
         frequencies = latents * self._column(self.std, latents) + self._column(self.mean, latents)
         dct = dct_matrix(self.block).to(latents)
-        squares = torch.einsum("up,vq,nuvhw->nhpwq", dct, dct, frequencies.unflatten(1, (self.block, self.block)))
+        squares = torch.einsum(
+            "up,vq,nuvhw->nhpwq", dct, dct, frequencies.unflatten(1, (self.block, self.block))
+        )
         return squares.flatten(3, 4).flatten(1, 2).clamp(0, 1)
 
     def _column(self, values: Sequence[float], like: Tensor) -> Tensor:
@@ -116,12 +137,15 @@ class Latents:
 
 
 def conditioning(classes: Tensor) -> tuple[Tensor, Tensor]:
-    """Context (B, 2, 32) and pooled (B, 16), float32, of classes (B,): 0 to 9, or NO_CLASS. CONDITIONING_RULE says what is where.
+    """Context (B, 2, 32) and pooled (B, 16), float32, of classes (B,): 0 to 9, or NO_CLASS.
+    CONDITIONING_RULE says what is where.
 
     Raises UnknownNameError for other classes.
     """
     if not bool(((classes >= NO_CLASS) & (classes < CLASSES)).all()):
-        raise UnknownNameError(f"Classes are the digits 0 to 9, or {NO_CLASS} for none; got {classes.tolist()}.")
+        raise UnknownNameError(
+            f"Classes are the digits 0 to 9, or {NO_CLASS} for none; got {classes.tolist()}."
+        )
     known = classes >= 0
     one_hot = F.one_hot(classes.clamp(min=0), POOLED).float() * known[:, None] * STRENGTH
     context = torch.zeros(classes.shape[0], TOKENS, WORDS, device=classes.device)

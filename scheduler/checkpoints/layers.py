@@ -10,12 +10,15 @@ from torch.nn import functional as F
 
 
 def timestep_embedding(timesteps: Tensor, width: int) -> Tensor:
-    """Cosines, then sines, of `timesteps` (B,) at width/2 frequencies from 1 down to nearly 1/10000: (B, width) float32.
+    """Cosines, then sines, of `timesteps` (B,) at width/2 frequencies from 1 down to nearly
+    1/10000: (B, width) float32.
 
     Source: Ho et al. 2020 (arXiv 2006.11239), in the order of CompVis' latent diffusion.
     """
     half = width // 2
-    frequencies = torch.exp(-math.log(10000) * torch.arange(half, dtype=torch.float32, device=timesteps.device) / half)
+    frequencies = torch.exp(
+        -math.log(10000) * torch.arange(half, dtype=torch.float32, device=timesteps.device) / half
+    )
     angles = timesteps.float()[:, None] * frequencies[None]
     return torch.cat([angles.cos(), angles.sin()], dim=-1)
 

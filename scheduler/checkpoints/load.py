@@ -34,7 +34,8 @@ def sd_sigmas() -> Tensor:
 
 
 def nearest_timestep(sigma: Tensor) -> Tensor:
-    """The index (B,) of the table's noise level nearest to sigma (B,) in log sigma, in float32, as SD's hosts round it."""
+    """The index (B,) of the table's noise level nearest to sigma (B,) in log sigma, in float32, as
+    SD's hosts round it."""
     table = sd_sigmas().log().float().to(sigma.device)
     return (sigma.float().log()[:, None] - table).abs().argmin(dim=1)
 
@@ -43,8 +44,9 @@ def nearest_timestep(sigma: Tensor) -> Tensor:
 class Checkpoint:
     """A loaded model of handwritten digits.
 
-    name; parametrisation "flow" or "ve"; prediction "flow" or "eps"; shift (flow only, else None); sigma_min and sigma_max of
-    the model's own table; latent_shape (C, H, W); metadata, what the file says of itself; model, the network in float32.
+    name; parametrisation "flow" or "ve"; prediction "flow" or "eps"; shift (flow only, else None);
+    sigma_min and sigma_max of the model's own table; latent_shape (C, H, W); metadata, what the
+    file says of itself; model, the network in float32.
     """
 
     name: str
@@ -60,24 +62,31 @@ class Checkpoint:
     device: torch.device
 
     def denoiser(self, classes: Tensor, cfg: float = 1.0) -> Callable[[Tensor, Tensor], Tensor]:
-        """denoise(x (B, C, H, W), sigma (B,)) -> x0 with row i asked for class classes[i] (0..9, or -1 for none).
+        """denoise(x (B, C, H, W), sigma (B,)) -> x0 with row i asked for class classes[i] (0..9, or
+        -1 for none).
 
-        D = D_free + cfg (D_class - D_free), both in one batch of 2B; at cfg 1 only the class is evaluated (B).
+        D = D_free + cfg (D_class - D_free), both in one batch of 2B; at cfg 1 only the class is
+        evaluated (B).
         """
         asked = digits.conditioning(classes.to(self.device))
-        both = digits.conditioning(torch.cat([classes, torch.full_like(classes, digits.NO_CLASS)]).to(self.device))
+        both = digits.conditioning(
+            torch.cat([classes, torch.full_like(classes, digits.NO_CLASS)]).to(self.device)
+        )
 
         def denoise(x: Tensor, sigma: Tensor) -> Tensor:
             if cfg == 1:
                 return self.predict(x, sigma, *asked)
-            with_class, free = self.predict(torch.cat([x, x]), torch.cat([sigma, sigma]), *both).chunk(2)
+            with_class, free = self.predict(
+                torch.cat([x, x]), torch.cat([sigma, sigma]), *both
+            ).chunk(2)
             return free + cfg * (with_class - free)
 
         return denoise
 
     @torch.no_grad()
     def predict(self, x: Tensor, sigma: Tensor, context: Tensor, pooled: Tensor) -> Tensor:
-        """D(x, sigma) under conditioning tensors, in x's dtype: x - sigma v (flow) or x - sigma eps, computed in float32."""
+        """D(x, sigma) under conditioning tensors, in x's dtype: x - sigma v (flow) or x - sigma
+        eps, computed in float32."""
         wide, s = x.float(), sigma.float()[:, None, None, None]
         if self.parametrisation == "flow":
             output = self.model(wide, sigma.float() * 1000, context, pooled)
@@ -99,9 +108,13 @@ def load_checkpoint(path: str | Path, device: str | torch.device = "cpu") -> Che
     tensors, metadata = _read(path)
     model = _build(tensors, path)
     try:
-        return _described(model.to(device=device, dtype=torch.float32), metadata, torch.device(device))
+        return _described(
+            model.to(device=device, dtype=torch.float32), metadata, torch.device(device)
+        )
     except (KeyError, TypeError, ValueError, OverflowError, SigmaRangeError) as problem:
-        raise CheckpointError(f"{path.name} has incomplete or mistyped StepDistill metadata ({problem!r}); make it again.") from problem
+        raise CheckpointError(
+            f"{path.name} has incomplete or mistyped StepDistill metadata ({problem!r}); make it again."
+        ) from problem
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict]:
@@ -110,20 +123,28 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict]:
         tensors = load(data)
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     except (SafetensorError, KeyError, ValueError, RecursionError) as problem:
-        raise CheckpointError(f"{path.name} is not a safetensors file ({problem}); no other format is ever loaded.") from problem
+        raise CheckpointError(
+            f"{path.name} is not a safetensors file ({problem}); no other format is ever loaded."
+        ) from problem
     try:
         return tensors, dict(json.loads(header["__metadata__"]["stepdistill"]))
     except (KeyError, TypeError, ValueError, RecursionError) as problem:
-        raise CheckpointError(f"{path.name} has no StepDistill metadata; use a bundled checkpoint, or one that train.py made.") from problem
+        raise CheckpointError(
+            f"{path.name} has no StepDistill metadata; use a bundled checkpoint, or one that train.py made."
+        ) from problem
 
 
 def _build(tensors: dict[str, Tensor], path: Path) -> nn.Module:
-    weights = {key.removeprefix(PREFIX): value for key, value in tensors.items() if key.startswith(PREFIX)}
+    weights = {
+        key.removeprefix(PREFIX): value for key, value in tensors.items() if key.startswith(PREFIX)
+    }
     try:
         with torch.device("meta"):  # no memory before the shapes are known to fit
             model = _empty({key: tuple(value.shape) for key, value in weights.items()})
     except (KeyError, IndexError, ValueError, TypeError, RuntimeError) as problem:
-        raise CheckpointError(f"{path.name} is of no known layout; it should be a small SD3-type MMDiT or SD1.x-type UNet.") from problem
+        raise CheckpointError(
+            f"{path.name} is of no known layout; it should be a small SD3-type MMDiT or SD1.x-type UNet."
+        ) from problem
     _check(weights, model.state_dict(), path)
     model.load_state_dict(weights, assign=True)
     return model.requires_grad_(False).eval()
@@ -136,18 +157,33 @@ def _empty(shapes: dict[str, tuple[int, ...]]) -> nn.Module:
         if width > WIDEST:
             raise ValueError(f"{width} is too wide")
         words, pooled = shapes["context_embedder.weight"][1], shapes["y_embedder.mlp.0.weight"][1]
-        return MMDiT(channels, width // HEAD, words, pooled, side=round(shapes["pos_embed"][1] ** 0.5))
+        return MMDiT(
+            channels, width // HEAD, words, pooled, side=round(shapes["pos_embed"][1] ** 0.5)
+        )
     width, channels = shapes["input_blocks.0.0.weight"][:2]
-    inner, words = shapes["middle_block.0.out_layers.3.weight"][0], shapes["middle_block.1.transformer_blocks.0.attn2.to_k.weight"][1]
+    inner, words = (
+        shapes["middle_block.0.out_layers.3.weight"][0],
+        shapes["middle_block.1.transformer_blocks.0.attn2.to_k.weight"][1],
+    )
     return UNet(channels, width, inner, words)
 
 
 def _check(weights: dict[str, Tensor], expected: dict[str, Tensor], path: Path) -> None:
     wrong = sorted(weights.keys() ^ expected.keys())
-    wrong += [key for key, value in expected.items() if key in weights and weights[key].shape != value.shape]
-    wrong += [key for key, value in weights.items() if not (value.is_floating_point() and bool(value.isfinite().all()))]
+    wrong += [
+        key
+        for key, value in expected.items()
+        if key in weights and weights[key].shape != value.shape
+    ]
+    wrong += [
+        key
+        for key, value in weights.items()
+        if not (value.is_floating_point() and bool(value.isfinite().all()))
+    ]
     if wrong:
-        raise CheckpointError(f"{path.name} has {len(wrong)} missing, unknown, misshapen or non-finite weights, the first {wrong[0]!r}.")
+        raise CheckpointError(
+            f"{path.name} has {len(wrong)} missing, unknown, misshapen or non-finite weights, the first {wrong[0]!r}."
+        )
 
 
 def _described(model: nn.Module, metadata: dict, device: torch.device) -> Checkpoint:
@@ -155,12 +191,18 @@ def _described(model: nn.Module, metadata: dict, device: torch.device) -> Checkp
     if (metadata["parametrisation"], metadata["prediction"]) != kind:
         raise ValueError(f"parametrisation and prediction should be {kind}")
     table = flow_table(float(metadata["shift"])) if kind == FLOW else sd_table()
-    transform = digits.Latents(int(latent["block"]), tuple(map(float, latent["mean"])), tuple(map(float, latent["std"])))
+    transform = digits.Latents(
+        int(latent["block"]), tuple(map(float, latent["mean"])), tuple(map(float, latent["std"]))
+    )
     shape = tuple(int(size) for size in latent["shape"])
-    if len(shape) != 3 or not len(transform.mean) == len(transform.std) == transform.block**2 == shape[0] == _channels(model):
+    if len(shape) != 3 or not len(transform.mean) == len(
+        transform.std
+    ) == transform.block**2 == shape[0] == _channels(model):
         raise ValueError("the latent transform should have as many channels as the network")
     levels = (table.shift, table.sigma_min, table.sigma_max)
-    return Checkpoint(str(metadata["name"]), *kind, *levels, shape, metadata, model, transform, device)
+    return Checkpoint(
+        str(metadata["name"]), *kind, *levels, shape, metadata, model, transform, device
+    )
 
 
 def _channels(model: nn.Module) -> int:

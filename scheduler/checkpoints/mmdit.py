@@ -1,7 +1,8 @@
-"""A small MMDiT: the network of Stable Diffusion 3 (Esser et al. 2024, arXiv 2403.03206), with the key names that ComfyUI reads.
+"""A small MMDiT: the network of Stable Diffusion 3 (Esser et al. 2024, arXiv 2403.03206), with the
+key names that ComfyUI reads.
 
-Width is 64 per block and one head of 64 per block, because ComfyUI infers depth, width and heads from the width alone.
-The patch is 2, the smallest that its cropping of the position table takes.
+Width is 64 per block and one head of 64 per block, because ComfyUI infers depth, width and heads
+from the width alone. The patch is 2, the smallest that its cropping of the position table takes.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ FREQUENCIES = 256
 
 
 def position_table(width: int, side: int) -> Tensor:
-    """The fixed 2-D sin-cos table (1, side * side, width): columns' code, then rows' code, a unit per patch."""
+    """The fixed 2-D sin-cos table (1, side * side, width): columns' code, then rows' code, a unit
+    per patch."""
     omega = 1 / 10000 ** (torch.arange(width // 4, dtype=torch.float64) / (width / 4))
     angles = torch.arange(side, dtype=torch.float64)[:, None] * omega
     code = torch.cat([angles.sin(), angles.cos()], dim=1)
@@ -67,7 +69,8 @@ class Mlp(nn.Module):
 
 
 class Stream(nn.Module):
-    """One stream (context or picture) of a joint block; `last` is the context of the last block, whose output nobody reads."""
+    """One stream (context or picture) of a joint block; `last` is the context of the last block,
+    whose output nobody reads."""
 
     def __init__(self, width: int, last: bool = False):
         super().__init__()
@@ -77,7 +80,9 @@ class Stream(nn.Module):
         if not last:
             self.norm2 = _norm(width)
             self.mlp = Mlp(width)
-        self.adaLN_modulation = nn.Sequential(nn.SiLU(), nn.Linear(width, (2 if last else 6) * width))
+        self.adaLN_modulation = nn.Sequential(
+            nn.SiLU(), nn.Linear(width, (2 if last else 6) * width)
+        )
 
     def before(self, x: Tensor, c: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         """q, k and v of x under the modulation that c asks for, and what `after` needs of that modulation."""
@@ -138,12 +143,16 @@ class PatchEmbed(nn.Module):
 
 
 class MMDiT(nn.Module):
-    """model(x (B, C, H, W), timesteps (B,) = 1000 sigma, context (B, L, words), y (B, pooled)) -> velocity (B, C, H, W).
+    """model(x (B, C, H, W), timesteps (B,) = 1000 sigma, context (B, L, words), y (B, pooled)) ->
+    velocity (B, C, H, W).
 
-    H and W are even and at most 2 * `side`, the side of the position table, of which the middle is used.
+    H and W are even and at most 2 * `side`, the side of the position table, of which the middle is
+    used.
     """
 
-    def __init__(self, channels: int = 16, depth: int = 2, words: int = 32, pooled: int = 16, side: int = 4):
+    def __init__(
+        self, channels: int = 16, depth: int = 2, words: int = 32, pooled: int = 16, side: int = 4
+    ):
         super().__init__()
         width = HEAD * depth
         self.side = side
@@ -152,13 +161,17 @@ class MMDiT(nn.Module):
         self.y_embedder = Embedder(pooled, width)
         self.context_embedder = nn.Linear(words, width)
         self.register_buffer("pos_embed", position_table(width, side))
-        self.joint_blocks = nn.ModuleList(JointBlock(width, last=i == depth - 1) for i in range(depth))
+        self.joint_blocks = nn.ModuleList(
+            JointBlock(width, last=i == depth - 1) for i in range(depth)
+        )
         self.final_layer = FinalLayer(width, channels)
 
     def forward(self, x: Tensor, timesteps: Tensor, context: Tensor, y: Tensor) -> Tensor:
         h, w = x.shape[-2] // PATCH, x.shape[-1] // PATCH
         tokens = self.x_embedder(x) + self._positions(h, w)
-        c = self.t_embedder(timestep_embedding(timesteps, FREQUENCIES).to(x.dtype)) + self.y_embedder(y)
+        c = self.t_embedder(
+            timestep_embedding(timesteps, FREQUENCIES).to(x.dtype)
+        ) + self.y_embedder(y)
         words = self.context_embedder(context)
         for block in self.joint_blocks:
             words, tokens = block(words, tokens, c)

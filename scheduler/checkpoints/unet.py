@@ -1,7 +1,9 @@
-"""A small UNet of the Stable Diffusion 1.x type (Rombach et al. 2021, arXiv 2112.10752), with the key names of the LDM code.
+"""A small UNet of the Stable Diffusion 1.x type (Rombach et al. 2021, arXiv 2112.10752), with the
+key names of the LDM code.
 
-Two levels, one residual block each; transformers with cross-attention at the inner level only, where their cost on a CPU is
-small; eight heads, as in SD1.x, so that a host needs no more than another `model_channels` and `context_dim` to run it.
+Two levels, one residual block each; transformers with cross-attention at the inner level only,
+where their cost on a CPU is small; eight heads, as in SD1.x, so that a host needs no more than
+another `model_channels` and `context_dim` to run it.
 """
 
 from __future__ import annotations
@@ -21,10 +23,14 @@ class ResBlock(nn.Module):
 
     def __init__(self, channels: int, embedding: int, out: int):
         super().__init__()
-        self.in_layers = nn.Sequential(nn.GroupNorm(GROUPS, channels), nn.SiLU(), nn.Conv2d(channels, out, 3, padding=1))
+        self.in_layers = nn.Sequential(
+            nn.GroupNorm(GROUPS, channels), nn.SiLU(), nn.Conv2d(channels, out, 3, padding=1)
+        )
         self.emb_layers = nn.Sequential(nn.SiLU(), nn.Linear(embedding, out))
         # The identity keeps the convolution's index, 3, that dropout gives it in the published key names.
-        self.out_layers = nn.Sequential(nn.GroupNorm(GROUPS, out), nn.SiLU(), nn.Identity(), nn.Conv2d(out, out, 3, padding=1))
+        self.out_layers = nn.Sequential(
+            nn.GroupNorm(GROUPS, out), nn.SiLU(), nn.Identity(), nn.Conv2d(out, out, 3, padding=1)
+        )
         self.skip_connection = nn.Identity() if channels == out else nn.Conv2d(channels, out, 1)
 
     def forward(self, x: Tensor, emb: Tensor) -> Tensor:
@@ -63,19 +69,30 @@ class FeedForward(nn.Module):
 
     def __init__(self, width: int):
         super().__init__()
-        self.net = nn.Sequential(GatedLinear(width, 4 * width), nn.Identity(), nn.Linear(4 * width, width))
+        self.net = nn.Sequential(
+            GatedLinear(width, 4 * width), nn.Identity(), nn.Linear(4 * width, width)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         return self.net(x)
 
 
 class TransformerBlock(nn.Module):
-    """Self-attention, cross-attention over the context, feed-forward; each on the normalised input and added to it."""
+    """Self-attention, cross-attention over the context, feed-forward; each on the normalised input
+    and added to it."""
 
     def __init__(self, width: int, context: int):
         super().__init__()
-        self.attn1, self.attn2, self.ff = CrossAttention(width, width), CrossAttention(width, context), FeedForward(width)
-        self.norm1, self.norm2, self.norm3 = nn.LayerNorm(width), nn.LayerNorm(width), nn.LayerNorm(width)
+        self.attn1, self.attn2, self.ff = (
+            CrossAttention(width, width),
+            CrossAttention(width, context),
+            FeedForward(width),
+        )
+        self.norm1, self.norm2, self.norm3 = (
+            nn.LayerNorm(width),
+            nn.LayerNorm(width),
+            nn.LayerNorm(width),
+        )
 
     def forward(self, x: Tensor, context: Tensor) -> Tensor:
         n = self.norm1(x)
@@ -136,7 +153,8 @@ class Block(nn.ModuleList):
 
 
 class UNet(nn.Module):
-    """model(x (B, C, H, W) scaled to unit variance, timesteps (B,), context (B, L, words)) -> noise (B, C, H, W); H and W even."""
+    """model(x (B, C, H, W) scaled to unit variance, timesteps (B,), context (B, L, words)) -> noise
+    (B, C, H, W); H and W even."""
 
     def __init__(self, channels: int = 4, width: int = 64, inner: int = 64, words: int = 32):
         super().__init__()
@@ -151,16 +169,30 @@ class UNet(nn.Module):
                 Block([ResBlock(width, emb, inner), SpatialTransformer(inner, words)]),
             ]
         )
-        self.middle_block = Block([ResBlock(inner, emb, inner), SpatialTransformer(inner, words), ResBlock(inner, emb, inner)])
+        self.middle_block = Block(
+            [
+                ResBlock(inner, emb, inner),
+                SpatialTransformer(inner, words),
+                ResBlock(inner, emb, inner),
+            ]
+        )
         self.output_blocks = nn.ModuleList(
             [
                 Block([ResBlock(2 * inner, emb, inner), SpatialTransformer(inner, words)]),
-                Block([ResBlock(inner + width, emb, inner), SpatialTransformer(inner, words), Upsample(inner)]),
+                Block(
+                    [
+                        ResBlock(inner + width, emb, inner),
+                        SpatialTransformer(inner, words),
+                        Upsample(inner),
+                    ]
+                ),
                 Block([ResBlock(inner + width, emb, width)]),
                 Block([ResBlock(width + width, emb, width)]),
             ]
         )
-        self.out = nn.Sequential(nn.GroupNorm(GROUPS, width), nn.SiLU(), nn.Conv2d(width, channels, 3, padding=1))
+        self.out = nn.Sequential(
+            nn.GroupNorm(GROUPS, width), nn.SiLU(), nn.Conv2d(width, channels, 3, padding=1)
+        )
 
     def forward(self, x: Tensor, timesteps: Tensor, context: Tensor) -> Tensor:
         emb = self.time_embed(timestep_embedding(timesteps, self.width).to(x.dtype))

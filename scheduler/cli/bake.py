@@ -19,25 +19,54 @@ EXAMPLES = """\
 
 def add(commands) -> None:
     """Add the command to the parser."""
-    parser = command(commands, "bake", "print a recipe's sigmas for ComfyUI's ManualSigmas node", DESCRIPTION, EXAMPLES, run)
+    parser = command(
+        commands,
+        "bake",
+        "print a recipe's sigmas for ComfyUI's ManualSigmas node",
+        DESCRIPTION,
+        EXAMPLES,
+        run,
+    )
     parser.add_argument("record", metavar="RECORD", help="a record file")
-    parser.add_argument("--sampler", required=True, help="the sampler that it is for: euler, dpmpp_2m, ...")
+    parser.add_argument(
+        "--sampler", required=True, help="the sampler that it is for: euler, dpmpp_2m, ..."
+    )
     parser.add_argument("--steps", type=positive, required=True, help="how many steps")
-    parser.add_argument("--start-sigma", type=float, help="where it starts (default: the model's sigma_max)")
+    parser.add_argument(
+        "--start-sigma", type=float, help="where it starts (default: the model's sigma_max)"
+    )
     add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the sigmas; what to do with them goes to stderr."""
-    recipe = load_record(arguments.record).recipe(arguments.sampler, arguments.steps, arguments.start_sigma, offsets=False)
+    recipe = load_record(arguments.record).recipe(
+        arguments.sampler, arguments.steps, arguments.start_sigma, offsets=False
+    )
     text = baked(recipe.sigmas)
     if arguments.json:
-        print_json({"sampler": recipe.sampler, "steps": recipe.steps, "choice": recipe.choice, "text": text, "sigmas": list(recipe.sigmas)})
+        print_json(
+            {
+                "sampler": recipe.sampler,
+                "steps": recipe.steps,
+                "choice": recipe.choice,
+                "text": text,
+                "sigmas": list(recipe.sigmas),
+            }
+        )
         return 0
-    origin = {"ours": "distilled", "published": "a published schedule"}.get(recipe.choice, f"stock won here: {recipe.choice}")
-    origin += f"; {recipe.evidence['verdict'].rstrip('.')}" if recipe.evidence.get("verdict") else ""
-    say(f"{recipe.sampler}, {recipe.steps} steps ({origin}); paste the line into ManualSigmas and use the sampler {recipe.sampler}:")
+    origin = {"ours": "distilled", "published": "a published schedule"}.get(
+        recipe.choice, f"stock won here: {recipe.choice}"
+    )
+    origin += (
+        f"; {recipe.evidence['verdict'].rstrip('.')}" if recipe.evidence.get("verdict") else ""
+    )
+    say(
+        f"{recipe.sampler}, {recipe.steps} steps ({origin}); paste the line into ManualSigmas and use the sampler {recipe.sampler}:"
+    )
     if recipe.sampler == "distilled":
-        say("ComfyUI has no sampler of that name without StepDistill; for its own samplers, bake a recipe made for one of them.")
+        say(
+            "ComfyUI has no sampler of that name without StepDistill; for its own samplers, bake a recipe made for one of them."
+        )
     print(text)
     return 0

@@ -8,7 +8,18 @@ from collections.abc import Callable, Sequence
 from ..errors import RecipeError, Stopped, UnknownNameError
 from ..evidence import verdicts
 from ..record import load_record
-from .console import Progress, add_json, command, error_text, names, positive, print_json, step_counts, stoppable, table
+from .console import (
+    Progress,
+    add_json,
+    command,
+    error_text,
+    names,
+    positive,
+    print_json,
+    step_counts,
+    stoppable,
+    table,
+)
 from .models import add_model, asked_model
 
 DESCRIPTION = """\
@@ -23,14 +34,31 @@ EXAMPLES = """\
 
 def add(commands) -> None:
     """Add the command to the parser."""
-    parser = command(commands, "compare", "measure schedules against each other on a model", DESCRIPTION, EXAMPLES, run)
+    parser = command(
+        commands,
+        "compare",
+        "measure schedules against each other on a model",
+        DESCRIPTION,
+        EXAMPLES,
+        run,
+    )
     add_model(parser)
-    parser.add_argument("--samplers", type=names, default=["euler", "dpmpp_2m"], metavar="A,B", help="default: euler,dpmpp_2m")
-    parser.add_argument("--steps", type=step_counts, default=[4, 6, 8], metavar="4-12", help="default: 4,6,8")
+    parser.add_argument(
+        "--samplers",
+        type=names,
+        default=["euler", "dpmpp_2m"],
+        metavar="A,B",
+        help="default: euler,dpmpp_2m",
+    )
+    parser.add_argument(
+        "--steps", type=step_counts, default=[4, 6, 8], metavar="4-12", help="default: 4,6,8"
+    )
     parser.add_argument("--schedules", type=names, metavar="A,B", help="default: all")
     parser.add_argument("--record", metavar="FILE", help="a record whose recipes take part")
     parser.add_argument("--samples", type=positive, default=10, help="noise samples (default 10)")
-    parser.add_argument("--nodes", type=positive, default=100, help="of the reference teacher (default 100)")
+    parser.add_argument(
+        "--nodes", type=positive, default=100, help="of the reference teacher (default 100)"
+    )
     add_json(parser)
 
 
@@ -44,13 +72,18 @@ def run(arguments: argparse.Namespace) -> int:
     found = _measured(arguments, asked)
     if arguments.json:
         errors = {
-            sampler: {name: {n: verdicts.summarised(each) for n, each in by.items()} for name, by in rows.items()}
+            sampler: {
+                name: {n: verdicts.summarised(each) for n, each in by.items()}
+                for name, by in rows.items()
+            }
             for sampler, rows in found.items()
         }
         print_json({"model": asked.name, "samples": arguments.samples, "errors": errors})
         return 0
     for sampler, rows in found.items():
-        print(f"\n{sampler}: error against a {arguments.nodes}-node teacher, {arguments.samples} samples\n{_table(rows, arguments.steps)}")
+        print(
+            f"\n{sampler}: error against a {arguments.nodes}-node teacher, {arguments.samples} samples\n{_table(rows, arguments.steps)}"
+        )
     return 0
 
 
@@ -58,14 +91,19 @@ def _measured(arguments: argparse.Namespace, asked) -> dict[str, dict[str, dict]
     """{sampler: {schedule: {steps: errors (R,)}}}."""
     import torch
 
-    from ..distillation import EVIDENCE_SEED, noise_for
+    from ..distilling.run import EVIDENCE_SEED, noise_for
     from ..evidence.held_out import HeldOut
     from ..samplers import model_calls
     from ..sigmas import table_for
 
     noise_table = table_for(asked.sigma_min, asked.sigma_max, asked.parametrisation, asked.shift)
     runs = _planned(arguments, asked, noise_table)
-    noise = noise_for(asked.latent_shape, arguments.samples, arguments.seed + EVIDENCE_SEED, torch.device(arguments.device))
+    noise = noise_for(
+        asked.latent_shape,
+        arguments.samples,
+        arguments.seed + EVIDENCE_SEED,
+        torch.device(arguments.device),
+    )
     calls = 2 * arguments.nodes - 1 + sum(model_calls(sampler, steps) for sampler, _, steps in runs)
     about = noise_table, asked.parametrisation, (asked.sigma_min, asked.sigma_max), arguments.nodes
     found: dict[str, dict[str, dict]] = {}
@@ -73,11 +111,15 @@ def _measured(arguments: argparse.Namespace, asked) -> dict[str, dict[str, dict]
         heard = _listener(calls * arguments.samples, progress, should_stop)
         held_out = HeldOut(asked.evidence_denoise or asked.denoise, noise, *about, heard)
         for (sampler, name, steps), sigmas in runs.items():
-            found.setdefault(sampler, {}).setdefault(name, {})[steps] = held_out.run(sampler, sigmas)
+            found.setdefault(sampler, {}).setdefault(name, {})[steps] = held_out.run(
+                sampler, sigmas
+            )
     return found
 
 
-def _listener(planned: int, progress: Progress, should_stop: Callable[[], bool]) -> Callable[[int], None]:
+def _listener(
+    planned: int, progress: Progress, should_stop: Callable[[], bool]
+) -> Callable[[int], None]:
     """Tells the progress bar how many calls were made, and stops when asked to."""
 
     def heard(calls: int) -> None:
@@ -88,7 +130,9 @@ def _listener(planned: int, progress: Progress, should_stop: Callable[[], bool])
     return heard
 
 
-def _planned(arguments: argparse.Namespace, asked, noise_table) -> dict[tuple[str, str, int], Sequence[float]]:
+def _planned(
+    arguments: argparse.Namespace, asked, noise_table
+) -> dict[tuple[str, str, int], Sequence[float]]:
     """The runs: (sampler, schedule, steps) -> sigmas. Raises UnknownNameError and RecipeError."""
     from ..sigmas import baselines
 
@@ -97,8 +141,14 @@ def _planned(arguments: argparse.Namespace, asked, noise_table) -> dict[tuple[st
         known = baselines(noise_table, steps, asked.sigma_min, asked.sigma_max)
         unknown = [name for name in arguments.schedules or () if name not in known]
         if unknown:
-            raise UnknownNameError(f"Schedule {unknown[0]!r} is unknown for this model; use some of: {', '.join(known)}.")
-        runs |= {(sampler, name, steps): known[name] for sampler in arguments.samplers for name in arguments.schedules or known}
+            raise UnknownNameError(
+                f"Schedule {unknown[0]!r} is unknown for this model; use some of: {', '.join(known)}."
+            )
+        runs |= {
+            (sampler, name, steps): known[name]
+            for sampler in arguments.samplers
+            for name in arguments.schedules or known
+        }
     for recipe in _recipes(arguments, asked):
         runs[recipe.sampler, "recipe", recipe.steps] = recipe.sigmas
     return runs
@@ -114,8 +164,16 @@ def _recipes(arguments: argparse.Namespace, asked) -> list:
             f"The record is for a {made_for[0]} model that starts at sigma {made_for[1]:g}, and {asked.name} is a {here[0]} model "
             f"that starts at {here[1]:g}; compare it on a model of its own kind."
         )
-    wanted = [recipe for recipe in record.recipes if recipe.offsets is None and recipe.coefficients is None]
-    found = [recipe for recipe in wanted if recipe.sampler in arguments.samplers and recipe.steps in arguments.steps]
+    wanted = [
+        recipe
+        for recipe in record.recipes
+        if recipe.offsets is None and recipe.coefficients is None
+    ]
+    found = [
+        recipe
+        for recipe in wanted
+        if recipe.sampler in arguments.samplers and recipe.steps in arguments.steps
+    ]
     if not found:
         raise RecipeError(
             "The record has no recipe, without offsets or coefficients, for these samplers and step counts; see it by: show RECORD."
@@ -124,10 +182,25 @@ def _recipes(arguments: argparse.Namespace, asked) -> list:
 
 
 def _table(rows: dict[str, dict], steps: list[int]) -> str:
-    errors = {name: {count: verdicts.summarised(each)["rms"] for count, each in by.items()} for name, by in rows.items()}
-    least = {count: min((by[count] for by in errors.values() if by.get(count) is not None), default=None) for count in steps}
+    errors = {
+        name: {count: verdicts.summarised(each)["rms"] for count, each in by.items()}
+        for name, by in rows.items()
+    }
+    least = {
+        count: min((by[count] for by in errors.values() if by.get(count) is not None), default=None)
+        for count in steps
+    }
     lines = []
-    for name, by in sorted(errors.items(), key=lambda entry: entry[1].get(steps[-1]) or float("inf")):
-        cells = [error_text(by.get(count)) + ("*" if by.get(count) is not None and by[count] == least[count] else " ") for count in steps]
+    for name, by in sorted(
+        errors.items(), key=lambda entry: entry[1].get(steps[-1]) or float("inf")
+    ):
+        cells = [
+            error_text(by.get(count))
+            + ("*" if by.get(count) is not None and by[count] == least[count] else " ")
+            for count in steps
+        ]
         lines.append((name, *cells))
-    return table(("schedule", *(f"{count} steps " for count in steps)), lines) + "\n* the least error of its column"
+    return (
+        table(("schedule", *(f"{count} steps " for count in steps)), lines)
+        + "\n* the least error of its column"
+    )

@@ -14,10 +14,16 @@ from ..errors import Stopped
 MOST_STEPS = 1000
 
 
-def command(commands, name: str, summary: str, description: str, examples: str, run: Callable) -> argparse.ArgumentParser:
+def command(
+    commands, name: str, summary: str, description: str, examples: str, run: Callable
+) -> argparse.ArgumentParser:
     """A sub-command with a help that teaches."""
     parser = commands.add_parser(
-        name, help=summary, description=description, epilog=f"examples\n{examples}", formatter_class=argparse.RawDescriptionHelpFormatter
+        name,
+        help=summary,
+        description=description,
+        epilog=f"examples\n{examples}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.set_defaults(run=run)
     return parser
@@ -25,7 +31,9 @@ def command(commands, name: str, summary: str, description: str, examples: str, 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
     """--json, for programs."""
-    parser.add_argument("--json", action="store_true", help="print one JSON document instead, for programs")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON document instead, for programs"
+    )
 
 
 def step_counts(text: str) -> list[int]:
@@ -48,7 +56,11 @@ def names(text: str) -> list[str]:
 
 def positive(text: str) -> int:
     """A whole number of at least 1."""
-    return _numbers(text, 1, 10**12, "a whole number above 0")[0] if text.isdigit() else _refuse(text, "a whole number above 0")
+    return (
+        _numbers(text, 1, 10**12, "a whole number above 0")[0]
+        if text.isdigit()
+        else _refuse(text, "a whole number above 0")
+    )
 
 
 def positive_or_zero(text: str) -> int:
@@ -91,22 +103,35 @@ def print_json(data: object) -> None:
     print(json.dumps(data, indent=1, allow_nan=False))
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[object]], left: Sequence[int] = (0,)) -> str:
+def table(
+    header: Sequence[str], rows: Sequence[Sequence[object]], left: Sequence[int] = (0,)
+) -> str:
     """Aligned columns in plain characters; the columns in `left` to the left, the others to the right."""
     cells = [[str(cell) for cell in row] for row in (header, *rows)]
     widths = [max(len(row[k]) for row in cells) for k in range(len(header))]
     lines = [
-        "  ".join(cell.ljust(w) if k in left else cell.rjust(w) for k, (cell, w) in enumerate(zip(row, widths, strict=True)))
+        "  ".join(
+            cell.ljust(w) if k in left else cell.rjust(w)
+            for k, (cell, w) in enumerate(zip(row, widths, strict=True))
+        )
         for row in cells
     ]
-    return "\n".join(line.rstrip() for line in [lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
+    return "\n".join(
+        line.rstrip() for line in [lines[0], "  ".join("-" * width for width in widths), *lines[1:]]
+    )
 
 
 def error_text(value: float | None) -> str:
     """An error in three significant digits without an exponent; "-" for none."""
     if value is None:
         return "-"
-    return f"{value:.3f}" if value >= 0.0995 else f"{value:.4f}" if value >= 0.00995 else f"{value:.5f}"
+    return (
+        f"{value:.3f}"
+        if value >= 0.0995
+        else f"{value:.4f}"
+        if value >= 0.00995
+        else f"{value:.5f}"
+    )
 
 
 class Progress:
@@ -137,7 +162,14 @@ class Progress:
         patience = 0.2 if sys.stderr.isatty() else 10.0
         shape = "{desc:<12.12} {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt} model calls, {remaining} left"
         return tqdm(
-            total=planned, desc=phase, file=sys.stderr, bar_format=shape, mininterval=patience, dynamic_ncols=True, leave=False, ascii=" #"
+            total=planned,
+            desc=phase,
+            file=sys.stderr,
+            bar_format=shape,
+            mininterval=patience,
+            dynamic_ncols=True,
+            leave=False,
+            ascii=" #",
         )
 
     def close(self) -> None:
@@ -154,7 +186,8 @@ class Progress:
 
 @contextmanager
 def stoppable() -> Iterator[Callable[[], bool]]:
-    """While model calls run, Ctrl-C (or SIGTERM) asks for a stop between two of them, so that what is finished is kept.
+    """While model calls run, Ctrl-C (or SIGTERM) asks for a stop between two of them, so that what
+    is finished is kept.
 
     A second one insists. Gives `should_stop`; a Stopped that this leads to carries by_keyboard.
     """

@@ -38,8 +38,20 @@ PICTURE_STEPS = range(4, 9)
 
 def add(commands) -> None:
     """Add the command to the parser."""
-    parser = command(commands, "demo", "see the whole job on a bundled checkpoint, in two minutes", DESCRIPTION, EXAMPLES, run)
-    parser.add_argument("--output", default="stepdistill-demo", metavar="FOLDER", help="where the results go (default: ./stepdistill-demo)")
+    parser = command(
+        commands,
+        "demo",
+        "see the whole job on a bundled checkpoint, in two minutes",
+        DESCRIPTION,
+        EXAMPLES,
+        run,
+    )
+    parser.add_argument(
+        "--output",
+        default="stepdistill-demo",
+        metavar="FOLDER",
+        help="where the results go (default: ./stepdistill-demo)",
+    )
     parser.add_argument("--cfg", type=float, default=2.0, help="guidance scale (default 2)")
     parser.add_argument("--seed", type=positive_or_zero, default=0, help="of the noise (default 0)")
 
@@ -48,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Distil, measure, print the tables and draw the pictures."""
     began = time.monotonic()
     folder = make_folder(arguments.output)  # before any work: it may not be writable
-    from ..distillation import EVIDENCE_ROWS
+    from ..distilling.run import EVIDENCE_ROWS
     from ..evidence import full_budget
 
     rows = -(-EVIDENCE_ROWS // ROWS) * ROWS  # whole batches, as `distill` measures them
@@ -72,7 +84,9 @@ def run(arguments: argparse.Namespace) -> int:
     record.save(folder / "record.json")
     print(report(record))
     draw(record, asked, folder, arguments.seed)
-    say(f"\nDone in {time.monotonic() - began:.0f} s. In {folder.resolve()}: record.json, {', '.join(PLOTS)}")
+    say(
+        f"\nDone in {time.monotonic() - began:.0f} s. In {folder.resolve()}: record.json, {', '.join(PLOTS)}"
+    )
     return 0
 
 
@@ -84,7 +98,11 @@ def report(record: Record) -> str:
 
 def headline(record: Record) -> str:
     """The most telling recipe of few steps: "Your 6 steps match stock's 11"."""
-    able = [(recipe, _matched(recipe, record)) for recipe in record.recipes if 3 <= recipe.steps <= 12 and _clearly_better(recipe)]
+    able = [
+        (recipe, _matched(recipe, record))
+        for recipe in record.recipes
+        if 3 <= recipe.steps <= 12 and _clearly_better(recipe)
+    ]
     if not able:
         return "No recipe is clearly better than the best stock schedule here: keep stock."
     recipe, (more, equal) = max(able, key=lambda each: (each[1][1] / each[0].steps, -each[0].steps))
@@ -96,7 +114,11 @@ def headline(record: Record) -> str:
 def _matched(recipe: Recipe, record: Record) -> tuple[bool, int]:
     """(False, M) where stock needs M steps to match, (True, M) where all M that were tried do not do."""
     equal = recipe.evidence.get("equals_stock_steps")
-    return (False, equal) if equal else (True, max(int(steps) for steps in record.evidence["stock_curve"][recipe.sampler]))
+    return (
+        (False, equal)
+        if equal
+        else (True, max(int(steps) for steps in record.evidence["stock_curve"][recipe.sampler]))
+    )
 
 
 def _clearly_better(recipe: Recipe) -> bool:
@@ -109,8 +131,19 @@ def _table(record: Record, sampler: str) -> str:
     for recipe in record.recipes:
         if recipe.sampler == sampler and recipe.evidence.get("best_stock"):
             found.setdefault(recipe.steps, {})[recipe.offsets is not None] = recipe
-    header = ("steps", default, "best stock", "", "schedule", "and offsets", "ours/stock", "stock needs")
-    return table(header, [_row(record, found[steps], default) for steps in sorted(found)], left=(3,))
+    header = (
+        "steps",
+        default,
+        "best stock",
+        "",
+        "schedule",
+        "and offsets",
+        "ours/stock",
+        "stock needs",
+    )
+    return table(
+        header, [_row(record, found[steps], default) for steps in sorted(found)], left=(3,)
+    )
 
 
 def _row(record: Record, variants: dict[bool, Recipe], default: str) -> tuple:
@@ -132,12 +165,16 @@ def _row(record: Record, variants: dict[bool, Recipe], default: str) -> tuple:
 
 def _own(recipe: Recipe | None) -> str:
     """Our error, marked where the recipe is a stock schedule that won."""
-    return "-" if recipe is None else error_text(recipe.evidence["rms"]) + (" " if recipe.choice == "ours" else "s")
+    return (
+        "-"
+        if recipe is None
+        else error_text(recipe.evidence["rms"]) + (" " if recipe.choice == "ours" else "s")
+    )
 
 
 def draw(record: Record, asked: Asked, folder: Path, seed: int) -> None:
     """The three pictures."""
-    from .. import plots
+    from ..plots import curves as plots
 
     plots.plot_schedules(record, folder / PLOTS[0])
     plots.plot_errors(record, folder / PLOTS[1])
@@ -145,13 +182,20 @@ def draw(record: Record, asked: Asked, folder: Path, seed: int) -> None:
     rows, recipe = picture_rows(record, asked, seed)
     title = f"What {recipe.steps} model calls draw"
     under = f"{asked.name} checkpoint, guidance {record.conditions.cfg:g}   |   held-out seeds, one a column; below each picture its error"
-    plots.plot_pictures(rows, folder / PLOTS[2], [f"digit {digit}" for digit in digits], title, under)
+    plots.plot_pictures(
+        rows, folder / PLOTS[2], [f"digit {digit}" for digit in digits], title, under
+    )
 
 
 def picture_recipe(record: Record) -> Recipe:
-    """The best recipe at the fewest steps, from four up, at which ours is clearly ahead; else simply the best at the first of these."""
+    """The best recipe at the fewest steps, from four up, at which ours is clearly ahead; else
+    simply the best at the first of these."""
     for steps in PICTURE_STEPS:
-        there = [recipe for recipe in record.recipes if recipe.steps == steps and recipe.evidence.get("rms")]
+        there = [
+            recipe
+            for recipe in record.recipes
+            if recipe.steps == steps and recipe.evidence.get("rms")
+        ]
         best = min(there, key=lambda recipe: recipe.evidence["rms"])
         if best.choice == "ours" and _clearly_better(best):
             return best
@@ -160,32 +204,71 @@ def picture_recipe(record: Record) -> Recipe:
 
 
 def picture_rows(record: Record, asked: Asked, seed: int) -> tuple[Sequence, Recipe]:
-    """Teacher, default stock, best stock and ours on the same held-out noise, with errors, and the recipe that is ours."""
+    """Teacher, default stock, best stock and ours on the same held-out noise, with errors, and the
+    recipe that is ours."""
     import torch
 
-    from ..distillation import EVIDENCE_SEED, noise_for
+    from ..distilling.run import EVIDENCE_SEED, noise_for
     from ..evidence.held_out import HeldOut
-    from ..sampling import run_recipe
+    from ..samplers.distilled import run_recipe
     from ..sigmas import table_for
 
     ours = picture_recipe(record)
-    noise = noise_for(asked.latent_shape, record.evidence["seeds"], seed + EVIDENCE_SEED, torch.device("cpu"))[:PICTURES]
+    noise = noise_for(
+        asked.latent_shape, record.evidence["seeds"], seed + EVIDENCE_SEED, torch.device("cpu")
+    )[:PICTURES]
     noise_table = table_for(asked.sigma_min, asked.sigma_max, asked.parametrisation, asked.shift)
-    held_out = HeldOut(asked.evidence_denoise, noise, noise_table, asked.parametrisation, (asked.sigma_min, asked.sigma_max), PICTURE_NODES)
+    held_out = HeldOut(
+        asked.evidence_denoise,
+        noise,
+        noise_table,
+        asked.parametrisation,
+        (asked.sigma_min, asked.sigma_max),
+        PICTURE_NODES,
+    )
     drawn = [("teacher", f"heun\n{PICTURE_NODES} nodes", held_out.end)]
-    for label, name in (("default stock", verdicts.DEFAULT_STOCK[asked.parametrisation]), ("best stock", ours.evidence["best_stock"])):
-        stock = Recipe(ours.sampler, ours.steps, (sigmas := held_out.schedules(ours.steps)[name])[0], sigmas, choice=name)
-        drawn.append((label, f"{ours.sampler}\n{name}", run_recipe(asked.evidence_denoise, noise, stock, asked.parametrisation)))
-    kind = "schedule and offsets" if ours.offsets is not None else "schedule" if ours.choice == "ours" else f"stock won: {ours.choice}"
-    drawn.append(("distilled", f"{ours.sampler}\n{kind}", run_recipe(asked.evidence_denoise, noise, ours, asked.parametrisation)))
+    for label, name in (
+        ("default stock", verdicts.DEFAULT_STOCK[asked.parametrisation]),
+        ("best stock", ours.evidence["best_stock"]),
+    ):
+        stock = Recipe(
+            ours.sampler,
+            ours.steps,
+            (sigmas := held_out.schedules(ours.steps)[name])[0],
+            sigmas,
+            choice=name,
+        )
+        drawn.append(
+            (
+                label,
+                f"{ours.sampler}\n{name}",
+                run_recipe(asked.evidence_denoise, noise, stock, asked.parametrisation),
+            )
+        )
+    kind = (
+        "schedule and offsets"
+        if ours.offsets is not None
+        else "schedule"
+        if ours.choice == "ours"
+        else f"stock won: {ours.choice}"
+    )
+    drawn.append(
+        (
+            "distilled",
+            f"{ours.sampler}\n{kind}",
+            run_recipe(asked.evidence_denoise, noise, ours, asked.parametrisation),
+        )
+    )
     return [_picture_row(asked, held_out.end, *each) for each in drawn], ours
 
 
 def _picture_row(asked: Asked, teacher, label: str, detail: str, latents):
-    from ..plots import PictureRow
+    from ..plots.curves import PictureRow
 
     pictures = asked.checkpoint.decode(latents).cpu().numpy()
     if label == "teacher":
         return PictureRow(label, detail, pictures)
     errors = (latents - teacher).float().flatten(1).square().mean(1).sqrt().cpu().numpy()
-    return PictureRow(label, f"{detail}\nerror {math.sqrt(float((errors**2).mean())):.3f}", pictures, errors)
+    return PictureRow(
+        label, f"{detail}\nerror {math.sqrt(float((errors**2).mean())):.3f}", pictures, errors
+    )

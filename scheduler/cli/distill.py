@@ -7,7 +7,18 @@ import argparse
 from ..errors import OutputError
 from ..files import make_folder
 from ..record import Conditions, Record
-from .console import Progress, add_json, command, names, positive, positive_or_zero, print_json, say, step_counts, stoppable
+from .console import (
+    Progress,
+    add_json,
+    command,
+    names,
+    positive,
+    positive_or_zero,
+    print_json,
+    say,
+    step_counts,
+    stoppable,
+)
 from .models import Asked, add_model, asked_model
 from .show import show_record
 
@@ -30,13 +41,32 @@ EXAMPLES = """\
 
 def add(commands) -> None:
     """Add the command to the parser."""
-    parser = command(commands, "distill", "distil the recipes of a model into a record file", DESCRIPTION, EXAMPLES, run)
-    add_model(parser)
-    parser.add_argument("-o", "--output", required=True, metavar="FILE", help="the record file to write")
-    parser.add_argument(
-        "--samplers", type=names, default=["euler", "dpmpp_2m", "distilled"], metavar="A,B", help="default: euler,dpmpp_2m,distilled"
+    parser = command(
+        commands,
+        "distill",
+        "distil the recipes of a model into a record file",
+        DESCRIPTION,
+        EXAMPLES,
+        run,
     )
-    parser.add_argument("--steps", type=step_counts, default=list(range(4, 13)), metavar="4-12", help="step counts (default 4-12)")
+    add_model(parser)
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="FILE", help="the record file to write"
+    )
+    parser.add_argument(
+        "--samplers",
+        type=names,
+        default=["euler", "dpmpp_2m", "distilled"],
+        metavar="A,B",
+        help="default: euler,dpmpp_2m,distilled",
+    )
+    parser.add_argument(
+        "--steps",
+        type=step_counts,
+        default=list(range(4, 13)),
+        metavar="4-12",
+        help="step counts (default 4-12)",
+    )
     spend = parser.add_mutually_exclusive_group()
     spend.add_argument(
         "--quality",
@@ -44,14 +74,30 @@ def add(commands) -> None:
         default="standard",
         help="a budget of 1000, 4000 (default) or 16000 model calls for three samplers at 4-12 steps, and in proportion",
     )
-    spend.add_argument("--budget", type=positive, help="most model calls for teacher, fits and guard together")
-    parser.add_argument(
-        "--evidence-budget", type=positive_or_zero, help="most model calls for the evidence, apart; 0: none (default: a stated one)"
+    spend.add_argument(
+        "--budget", type=positive, help="most model calls for teacher, fits and guard together"
     )
-    parser.add_argument("--samples", type=positive, help="noise samples of the teacher (default: what suits the budget)")
-    parser.add_argument("--resume", metavar="FOLDER", help="keep finished parts here, and go on from those that are there")
     parser.add_argument(
-        "--store", nargs="?", const="", metavar="FOLDER", help="keep the record, and its teacher's inner products, in the store too"
+        "--evidence-budget",
+        type=positive_or_zero,
+        help="most model calls for the evidence, apart; 0: none (default: a stated one)",
+    )
+    parser.add_argument(
+        "--samples",
+        type=positive,
+        help="noise samples of the teacher (default: what suits the budget)",
+    )
+    parser.add_argument(
+        "--resume",
+        metavar="FOLDER",
+        help="keep finished parts here, and go on from those that are there",
+    )
+    parser.add_argument(
+        "--store",
+        nargs="?",
+        const="",
+        metavar="FOLDER",
+        help="keep the record, and its teacher's inner products, in the store too",
     )
     parser.add_argument("--quiet", action="store_true", help="no plan and no progress bar")
     add_json(parser)
@@ -60,13 +106,14 @@ def add(commands) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Distil, save, and show what was found."""
     check_target(arguments.output)
-    from ..plan import budget_for
+    from ..distilling.plan import budget_for
 
     asked = asked_model(arguments)
     options = {
         "samplers": arguments.samplers,
         "steps": arguments.steps,
-        "budget": arguments.budget or budget_for(arguments.quality, arguments.samplers, arguments.steps),
+        "budget": arguments.budget
+        or budget_for(arguments.quality, arguments.samplers, arguments.steps),
         "evidence_budget": arguments.evidence_budget,
         "conditions": conditions_of(asked, arguments.cfg, arguments.seed),
         "samples": arguments.samples,
@@ -84,7 +131,12 @@ def run(arguments: argparse.Namespace) -> int:
         say(f"Kept in the store {store.folder} as {store.put(record, grams[0])}")
     if arguments.json:
         print_json(
-            {"record": str(arguments.output), "recipes": len(record.recipes), "evidence": record.evidence, "provenance": record.provenance}
+            {
+                "record": str(arguments.output),
+                "recipes": len(record.recipes),
+                "evidence": record.evidence,
+                "provenance": record.provenance,
+            }
         )
     else:
         show_record(record)
@@ -93,13 +145,22 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def distilled(asked: Asked, options: dict, quiet: bool = False) -> Record:
-    """Run `distill` on a model with the plan said beforehand and a progress bar; Ctrl-C ends it between two model calls."""
-    from ..distillation import distill
+    """Run `distill` on a model with the plan said beforehand and a progress bar; Ctrl-C ends it
+    between two model calls."""
+    from ..distilling.run import distill
 
-    about = {"latent_shape": asked.latent_shape, "sigma_max": asked.sigma_max, "sigma_min": asked.sigma_min}
+    about = {
+        "latent_shape": asked.latent_shape,
+        "sigma_max": asked.sigma_max,
+        "sigma_min": asked.sigma_min,
+    }
     about |= {"parametrisation": asked.parametrisation, "evidence_denoise": asked.evidence_denoise}
     with stoppable() as should_stop, Progress(not quiet) as progress:
-        heard = {"progress": progress, "should_stop": should_stop, "on_plan": None if quiet else lambda plan: say(f"{plan}\n")}
+        heard = {
+            "progress": progress,
+            "should_stop": should_stop,
+            "on_plan": None if quiet else lambda plan: say(f"{plan}\n"),
+        }
         return distill(asked.denoise, **about, **options, **heard)
 
 
@@ -126,5 +187,7 @@ def check_target(path: str) -> None:
     if target.is_dir() or not target.name:
         raise OutputError(f"{path} is a folder; give the name of the file to write.")
     if not target.parent.is_dir():
-        raise OutputError(f"The folder {target.parent} does not exist; make it first, or choose another place.")
+        raise OutputError(
+            f"The folder {target.parent} does not exist; make it first, or choose another place."
+        )
     make_folder(target.parent)  # it exists: this tries that it can be written to

@@ -7,7 +7,7 @@ import argparse
 from ..errors import CheckpointError
 from ..fingerprint import file_hash, fingerprint_file
 from ..fingerprint.kinship import kinship
-from ..step_distilled import detect_file
+from ..fingerprint.step_distilled import detect_file
 from .console import add_json, command, print_json, say
 
 DESCRIPTION = """\
@@ -22,10 +22,23 @@ EXAMPLES = """\
 
 def add(commands) -> None:
     """Add the command to the parser."""
-    parser = command(commands, "fingerprint", "print the identity of a checkpoint file", DESCRIPTION, EXAMPLES, run)
-    parser.add_argument("file", metavar="FILE", help="a checkpoint: .safetensors, .gguf, .ckpt, ...")
+    parser = command(
+        commands,
+        "fingerprint",
+        "print the identity of a checkpoint file",
+        DESCRIPTION,
+        EXAMPLES,
+        run,
+    )
+    parser.add_argument(
+        "file", metavar="FILE", help="a checkpoint: .safetensors, .gguf, .ckpt, ..."
+    )
     parser.add_argument("--like", metavar="FILE", help="another checkpoint to compare with")
-    parser.add_argument("--full", action="store_true", help="the SHA-256 of the whole file too, as the WebUIs state it")
+    parser.add_argument(
+        "--full",
+        action="store_true",
+        help="the SHA-256 of the whole file too, as the WebUIs state it",
+    )
     add_json(parser)
 
 
@@ -37,7 +50,15 @@ def run(arguments: argparse.Namespace) -> int:
     advice = _advice(arguments.file)
     if arguments.json:
         like = None if kin is None else {"kind": kin.kind, "alike": kin.alike, "words": kin.words}
-        print_json({"fingerprint": found.id, "samples": found.samples, "sha256": sha256, "like": like, "advice": advice})
+        print_json(
+            {
+                "fingerprint": found.id,
+                "samples": found.samples,
+                "sha256": sha256,
+                "like": like,
+                "advice": advice,
+            }
+        )
         return 0
     print(found.id)
     if sha256:

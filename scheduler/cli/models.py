@@ -14,7 +14,8 @@ from .console import classes, positive_or_zero, shape
 
 @dataclass(frozen=True)
 class Asked:
-    """What distilling and comparing need of a model: two denoisers (conditioning seen, held out), its range, kind and name."""
+    """What distilling and comparing need of a model: two denoisers (conditioning seen, held out),
+    its range, kind and name."""
 
     denoise: Callable
     evidence_denoise: Callable | None
@@ -33,12 +34,27 @@ class Asked:
 def add_model(parser: argparse.ArgumentParser) -> None:
     """The arguments that say which model."""
     parser.add_argument(
-        "model", nargs="?", metavar="CHECKPOINT", help='"flow" or "eps" (bundled), or a checkpoint file of their two layouts'
+        "model",
+        nargs="?",
+        metavar="CHECKPOINT",
+        help='"flow" or "eps" (bundled), or a checkpoint file of their two layouts',
     )
     digits = parser.add_argument_group("for a checkpoint (they draw handwritten digits)")
     digits.add_argument("--cfg", type=float, default=2.0, help="guidance scale (default 2)")
-    digits.add_argument("--classes", type=classes, default=list(range(5)), metavar="0-4", help="the digits to distil on")
-    digits.add_argument("--test-classes", type=classes, default=list(range(5, 10)), metavar="5-9", help="the digits of the evidence")
+    digits.add_argument(
+        "--classes",
+        type=classes,
+        default=list(range(5)),
+        metavar="0-4",
+        help="the digits to distil on",
+    )
+    digits.add_argument(
+        "--test-classes",
+        type=classes,
+        default=list(range(5, 10)),
+        metavar="5-9",
+        help="the digits of the evidence",
+    )
     own = parser.add_argument_group("for your own model")
     own.add_argument(
         "--denoiser",
@@ -46,19 +62,39 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         help="a function denoise(x, sigma) -> x0: x of shape (B, ...), sigma (B,), guidance inside. It is imported, so your own code runs: "
         "name only code that you trust",
     )
-    own.add_argument("--latent-shape", type=shape, metavar="16x64x64", help="one sample's shape, without the batch")
+    own.add_argument(
+        "--latent-shape",
+        type=shape,
+        metavar="16x64x64",
+        help="one sample's shape, without the batch",
+    )
     own.add_argument("--sigma-min", type=float, help="the lowest noise level it knows, above 0")
     own.add_argument("--sigma-max", type=float, help="the highest (1 for flow models)")
-    own.add_argument("--parametrisation", choices=("flow", "ve"), help="flow: x = (1-s) x0 + s n; ve: x = x0 + s n (eps, v, EDM)")
-    own.add_argument("--shift", type=float, help="a flow model's time shift, so that stock schedules are its own")
-    parser.add_argument("--device", default="cpu", help="where the model runs: cpu (default), cuda, ...")
-    parser.add_argument("--seed", type=positive_or_zero, default=0, help="of the noise (default 0); the evidence uses other noise")
+    own.add_argument(
+        "--parametrisation",
+        choices=("flow", "ve"),
+        help="flow: x = (1-s) x0 + s n; ve: x = x0 + s n (eps, v, EDM)",
+    )
+    own.add_argument(
+        "--shift", type=float, help="a flow model's time shift, so that stock schedules are its own"
+    )
+    parser.add_argument(
+        "--device", default="cpu", help="where the model runs: cpu (default), cuda, ..."
+    )
+    parser.add_argument(
+        "--seed",
+        type=positive_or_zero,
+        default=0,
+        help="of the noise (default 0); the evidence uses other noise",
+    )
 
 
 def asked_model(arguments: argparse.Namespace) -> Asked:
     """Load what the arguments name. Raises CheckpointError, DenoiserError and UnknownNameError."""
     if (arguments.model is None) == (arguments.denoiser is None):
-        raise UnknownNameError('Name one model: "flow", "eps" or a checkpoint file, or --denoiser package.module:function.')
+        raise UnknownNameError(
+            'Name one model: "flow", "eps" or a checkpoint file, or --denoiser package.module:function.'
+        )
     check_device(arguments.device)
     return from_function(arguments) if arguments.denoiser else from_checkpoint(arguments)
 
@@ -70,7 +106,9 @@ def check_device(device: str) -> None:
     try:
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError):
-        raise UnknownNameError(f"Device {device!r} is not usable here; try cpu, or another that this torch supports.") from None
+        raise UnknownNameError(
+            f"Device {device!r} is not usable here; try cpu, or another that this torch supports."
+        ) from None
 
 
 def from_checkpoint(arguments: argparse.Namespace) -> Asked:
@@ -82,8 +120,13 @@ def from_checkpoint(arguments: argparse.Namespace) -> Asked:
     from ..fingerprint import fingerprint_file
 
     loaded = load_checkpoint(arguments.model, arguments.device)
-    torch.set_num_threads(1)  # so small are these networks that a second thread slowed them, up to five times on a busy machine
-    seen, held_out = (of_classes(loaded, each, arguments.cfg) for each in (arguments.classes, arguments.test_classes))
+    torch.set_num_threads(
+        1
+    )  # so small are these networks that a second thread slowed them, up to five times on a busy machine
+    seen, held_out = (
+        of_classes(loaded, each, arguments.cfg)
+        for each in (arguments.classes, arguments.test_classes)
+    )
     return Asked(
         seen,
         held_out,
@@ -109,7 +152,9 @@ def of_classes(checkpoint, digits: Sequence[int], cfg: float) -> Callable:
     def denoise(x, sigma):
         count = len(x)
         if count not in ready:
-            ready[count] = checkpoint.denoiser(torch.tensor([digits[i % len(digits)] for i in range(count)]), cfg)
+            ready[count] = checkpoint.denoiser(
+                torch.tensor([digits[i % len(digits)] for i in range(count)]), cfg
+            )
         return ready[count](x, sigma)
 
     return denoise
@@ -120,7 +165,9 @@ def from_function(arguments: argparse.Namespace) -> Asked:
     needed = ("latent_shape", "sigma_min", "sigma_max", "parametrisation")
     missing = [f"--{name.replace('_', '-')}" for name in needed if getattr(arguments, name) is None]
     if missing:
-        raise UnknownNameError(f"--denoiser needs {', '.join(missing)} too: nothing else says what the model works on.")
+        raise UnknownNameError(
+            f"--denoiser needs {', '.join(missing)} too: nothing else says what the model works on."
+        )
     denoise = imported(arguments.denoiser)
     return Asked(
         denoise,
@@ -137,10 +184,13 @@ def from_function(arguments: argparse.Namespace) -> Asked:
 
 
 def imported(name: str) -> Callable:
-    """The callable that "package.module:function" names; importing it runs its module. Raises DenoiserError."""
+    """The callable that "package.module:function" names; importing it runs its module. Raises
+    DenoiserError."""
     module, colon, path = name.partition(":")
     if not (module and colon and path):
-        raise DenoiserError(f"--denoiser {name!r} does not name a function; write it as package.module:function.")
+        raise DenoiserError(
+            f"--denoiser {name!r} does not name a function; write it as package.module:function."
+        )
     if "" not in sys.path:
         sys.path.insert(0, "")  # the folder one stands in, as python -m has it
     try:
@@ -154,5 +204,7 @@ def imported(name: str) -> Callable:
             f"--denoiser {name!r} could not be imported ({type(problem).__name__}: {problem}); check the name and the code."
         ) from problem
     if not callable(found):
-        raise DenoiserError(f"--denoiser {name!r} is a {type(found).__name__}; it must be a function denoise(x, sigma) -> x0.")
+        raise DenoiserError(
+            f"--denoiser {name!r} is a {type(found).__name__}; it must be a function denoise(x, sigma) -> x0."
+        )
     return found

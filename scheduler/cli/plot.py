@@ -17,19 +17,34 @@ EXAMPLES = """\
 
 def add(commands) -> None:
     """Add the command to the parser."""
-    parser = command(commands, "plot", "draw a record: error against steps, or its schedules", DESCRIPTION, EXAMPLES, run)
+    parser = command(
+        commands,
+        "plot",
+        "draw a record: error against steps, or its schedules",
+        DESCRIPTION,
+        EXAMPLES,
+        run,
+    )
     parser.add_argument("record", metavar="RECORD", help="a record file")
-    parser.add_argument("-o", "--output", required=True, metavar="FILE", help="the picture: .png, .svg or .pdf")
-    parser.add_argument("--kind", choices=("errors", "schedules"), help="default: errors where the record has evidence")
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="FILE", help="the picture: .png, .svg or .pdf"
+    )
+    parser.add_argument(
+        "--kind",
+        choices=("errors", "schedules"),
+        help="default: errors where the record has evidence",
+    )
     parser.add_argument("--steps", type=positive, help="the step count to show (default: the knee)")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the picture."""
-    from .. import plots
+    from ..plots import curves as plots
 
     record = load_record(arguments.record)
     kind = arguments.kind or ("errors" if record.evidence.get("curve") else "schedules")
-    (plots.plot_errors if kind == "errors" else plots.plot_schedules)(record, arguments.output, arguments.steps)
+    (plots.plot_errors if kind == "errors" else plots.plot_schedules)(
+        record, arguments.output, arguments.steps
+    )
     say(f"Drawn: {arguments.output}")
     return 0

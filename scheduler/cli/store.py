@@ -29,24 +29,44 @@ EXAMPLES = """\
 
 def add(commands) -> None:
     """Add the command to the parser."""
-    parser = command(commands, "store", "list, show, verify, import, export and remove cached records", DESCRIPTION, EXAMPLES, None)
+    parser = command(
+        commands,
+        "store",
+        "list, show, verify, import, export and remove cached records",
+        DESCRIPTION,
+        EXAMPLES,
+        None,
+    )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     _action(actions, "list", "the records, newest first", _list)
-    _action(actions, "show", "one record as it lies in the store", _show).add_argument("name", metavar="NAME")
-    _action(actions, "verify", "read everything and name what is broken or foreign; exit code 1 if anything is", _verify)
-    _action(actions, "import", "keep record files, with the inner products beside them", _import).add_argument(
-        "files", metavar="FILE", nargs="+"
+    _action(actions, "show", "one record as it lies in the store", _show).add_argument(
+        "name", metavar="NAME"
     )
+    _action(
+        actions,
+        "verify",
+        "read everything and name what is broken or foreign; exit code 1 if anything is",
+        _verify,
+    )
+    _action(
+        actions, "import", "keep record files, with the inner products beside them", _import
+    ).add_argument("files", metavar="FILE", nargs="+")
     export = _action(actions, "export", "write a record to a file or into a folder", _export)
     export.add_argument("name", metavar="NAME")
     export.add_argument("target", metavar="TARGET")
-    export.add_argument("--teacher", action="store_true", help="the teacher's inner products too, beside it")
-    _action(actions, "remove", "remove records and their inner products", _remove).add_argument("names", metavar="NAME", nargs="+")
+    export.add_argument(
+        "--teacher", action="store_true", help="the teacher's inner products too, beside it"
+    )
+    _action(actions, "remove", "remove records and their inner products", _remove).add_argument(
+        "names", metavar="NAME", nargs="+"
+    )
 
 
 def _action(actions, name: str, summary: str, run) -> argparse.ArgumentParser:
     parser = actions.add_parser(name, help=summary, description=summary)
-    parser.add_argument("--folder", metavar="FOLDER", help="the store (default: see `store --help`)")
+    parser.add_argument(
+        "--folder", metavar="FOLDER", help="the store (default: see `store --help`)"
+    )
     add_json(parser)
     parser.set_defaults(run=run)
     return parser
@@ -56,19 +76,35 @@ def _list(arguments: argparse.Namespace) -> int:
     store = Store.open(arguments.folder)
     briefs = store.records()
     if arguments.json:
-        print_json({"folder": str(store.folder), "revision": store.revision(), "records": [_row(brief) for brief in briefs]})
+        print_json(
+            {
+                "folder": str(store.folder),
+                "revision": store.revision(),
+                "records": [_row(brief) for brief in briefs],
+            }
+        )
         return 0
     say(f"{store.folder}: {len(briefs)} record{'' if len(briefs) == 1 else 's'}")
     if briefs:
         rows = [
-            (brief.file.removesuffix(".json"), brief.title, _steps(brief), ", ".join(brief.samplers), brief.created) for brief in briefs
+            (
+                brief.file.removesuffix(".json"),
+                brief.title,
+                _steps(brief),
+                ", ".join(brief.samplers),
+                brief.created,
+            )
+            for brief in briefs
         ]
         print(table(("name", "model", "steps", "samplers", "made"), rows, left=range(5)))
     return 0
 
 
 def _row(brief) -> dict:
-    return {name: getattr(brief, name) for name in ("file", "title", "created", "samplers", "steps", "fingerprint", "latent_shape")}
+    return {
+        name: getattr(brief, name)
+        for name in ("file", "title", "created", "samplers", "steps", "fingerprint", "latent_shape")
+    }
 
 
 def _steps(brief) -> str:
@@ -85,7 +121,13 @@ def _verify(arguments: argparse.Namespace) -> int:
     store = Store.open(arguments.folder)
     problems, good = store.problems(), len(store.records())
     if arguments.json:
-        print_json({"folder": str(store.folder), "good": good, "problems": [{"name": n, "reason": reason} for n, reason in problems]})
+        print_json(
+            {
+                "folder": str(store.folder),
+                "good": good,
+                "problems": [{"name": n, "reason": reason} for n, reason in problems],
+            }
+        )
     else:
         say(f"{store.folder}: {good} good record{'' if good == 1 else 's'}, {len(problems)} other")
         for name, reason in problems:
@@ -111,7 +153,9 @@ def _export(arguments: argparse.Namespace) -> int:
     source = store.path(arguments.name)
     target = target / source.name if target.is_dir() else target
     if target.suffix.lower() != ".json":
-        raise OutputError(f"{shown_path(target)} is neither a folder nor a name that ends in .json; choose one of these.")
+        raise OutputError(
+            f"{shown_path(target)} is neither a folder nor a name that ends in .json; choose one of these."
+        )
     write_text(target, store.load(arguments.name).to_json())
     gram = store.gram(arguments.name) if arguments.teacher else None
     if gram is not None:
@@ -125,7 +169,9 @@ def _export(arguments: argparse.Namespace) -> int:
 
 def _remove(arguments: argparse.Namespace) -> int:
     store = Store.open(arguments.folder)
-    paths = [store.path(name) for name in arguments.names]  # all of them are known before the first goes
+    paths = [
+        store.path(name) for name in arguments.names
+    ]  # all of them are known before the first goes
     for path in paths:
         store.remove(path.name)
     if arguments.json:

@@ -33,13 +33,33 @@ EXAMPLES = """\
 
 def add(commands) -> None:
     """Add the command to the parser."""
-    parser = command(commands, "swap", "swap the schedulers of a ComfyUI workflow file", DESCRIPTION, EXAMPLES, run)
-    parser.add_argument("workflow", metavar="WORKFLOW", help="a workflow: JSON, or a PNG or WebP with one inside")
+    parser = command(
+        commands,
+        "swap",
+        "swap the schedulers of a ComfyUI workflow file",
+        DESCRIPTION,
+        EXAMPLES,
+        run,
+    )
+    parser.add_argument(
+        "workflow", metavar="WORKFLOW", help="a workflow: JSON, or a PNG or WebP with one inside"
+    )
     parser.add_argument("--to", choices=TARGETS, default="distilled", help="default: distilled")
-    parser.add_argument("--record", metavar="FILE", help="a record file: needed for baked; with distilled the workflow carries it")
-    parser.add_argument("-o", "--output", metavar="OUT", help="the file to write; - for stdout (default: beside WORKFLOW)")
+    parser.add_argument(
+        "--record",
+        metavar="FILE",
+        help="a record file: needed for baked; with distilled the workflow carries it",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="OUT",
+        help="the file to write; - for stdout (default: beside WORKFLOW)",
+    )
     parser.add_argument("--check", action="store_true", help="only say what would be done")
-    parser.add_argument("--node", metavar="ID", action="append", help="this node only; may be given again")
+    parser.add_argument(
+        "--node", metavar="ID", action="append", help="this node only; may be given again"
+    )
     parser.add_argument("--anyway", action="store_true", help="models that seem step-distilled too")
     add_json(parser)
 
@@ -64,7 +84,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _target(arguments: argparse.Namespace, report: Report) -> str | None:
-    """Where to write; None where nothing changed and no file was named. Raises OutputError where the default is taken already."""
+    """Where to write; None where nothing changed and no file was named. Raises OutputError where
+    the default is taken already."""
     if arguments.output is not None:
         return arguments.output
     if not report.changed:
@@ -86,7 +107,11 @@ def _tell(arguments: argparse.Namespace, report: Report, target: str | None, exa
         tell(f"{groups.get(action, action.capitalize())}:")
         for outcome in (each for each in report.outcomes if each.action == action):
             tell(textwrap.fill(outcome.line, 118, initial_indent="  ", subsequent_indent="      "))
-    tell(_summary(report) if report.outcomes or report.samplers else "There is no sampler in this workflow.")
+    tell(
+        _summary(report)
+        if report.outcomes or report.samplers
+        else "There is no sampler in this workflow."
+    )
     if report.warning:
         tell(report.warning)
     if report.needs:
@@ -94,7 +119,14 @@ def _tell(arguments: argparse.Namespace, report: Report, target: str | None, exa
     if report.exact is False:
         tell("Putting it back will not give the original exactly: keep the original file.")
     if target not in (None, "-"):
-        tell(f"Written: {target}" + ("" if exact else " (its layout is not one that is known, so its lines were laid out anew)"))
+        tell(
+            f"Written: {target}"
+            + (
+                ""
+                if exact
+                else " (its layout is not one that is known, so its lines were laid out anew)"
+            )
+        )
     elif arguments.check:
         tell("Nothing was written.")
 
@@ -106,7 +138,12 @@ def _summary(report: Report) -> str:
 
 
 def _data(arguments: argparse.Namespace, report: Report, target: str | None, exact: bool) -> dict:
-    about = {"workflow": str(arguments.workflow), "to": arguments.to, "output": target, "samplers": report.samplers}
+    about = {
+        "workflow": str(arguments.workflow),
+        "to": arguments.to,
+        "output": target,
+        "samplers": report.samplers,
+    }
     about |= {
         "changed": report.changed,
         "can_be_put_back": report.exact,

@@ -1,4 +1,5 @@
-"""The held-out side of a comparison: a fine reference teacher, and every run's distance from it, row by row."""
+"""The held-out side of a comparison: a fine reference teacher, and every run's distance from it,
+row by row."""
 
 from __future__ import annotations
 
@@ -12,19 +13,24 @@ from ..denoiser import Denoiser, Reporting, start_state
 from ..errors import DenoiserError
 from ..record import Recipe
 from ..samplers import sample
-from ..sampling import run_recipe, stock_sampler
+from ..samplers.distilled import run_recipe, stock_sampler
 from ..sigmas import NoiseTable, baselines, log_snr_grid
 from . import verdicts
 
-Finished = Callable[[str, Callable[[], dict]], dict]  # (name, work) -> the result of work, now or of an earlier run
+Finished = Callable[
+    [str, Callable[[], dict]], dict
+]  # (name, work) -> the result of work, now or of an earlier run
 
 
 class HeldOut:
-    """Runs recipes and stock schedules from the same noise and keeps each row's end error: (R,), RMS per element from the reference's end.
+    """Runs recipes and stock schedules from the same noise and keeps each row's end error: (R,),
+    RMS per element from the reference's end.
 
-    The reference is Heun on `nodes` levels uniform in half-log-SNR. A run is done once; one that does not stay finite has errors of inf.
-    on_call(model calls so far) follows each evaluation and may raise to stop. `finished` (such as `Shelf.finished`) keeps runs for a later
-    start; the reference is drawn anew, and tells whether they still hold. Raises DenoiserError when the reference itself fails.
+    The reference is Heun on `nodes` levels uniform in half-log-SNR. A run is done once; one that
+    does not stay finite has errors of inf. on_call(model calls so far) follows each evaluation and
+    may raise to stop. `finished` (such as `Shelf.finished`) keeps runs for a later start; the
+    reference is drawn anew, and tells whether they still hold. Raises DenoiserError when the
+    reference itself fails.
     """
 
     def __init__(
@@ -38,12 +44,19 @@ class HeldOut:
         on_call: Callable[[int], None] | None = None,
         finished: Finished | None = None,
     ):
-        self.model, self.noise, self.table, self.parametrisation = Reporting(denoise, on_call), noise, table, parametrisation
+        self.model, self.noise, self.table, self.parametrisation = (
+            Reporting(denoise, on_call),
+            noise,
+            table,
+            parametrisation,
+        )
         self.sigma_min, self.sigma_max = sigma_range
         self._runs: dict[tuple[str, tuple[float, ...]], np.ndarray] = {}
         self._finished = finished or (lambda name, work: work())
         grid = log_snr_grid(self.sigma_min, self.sigma_max, nodes, parametrisation)
-        self.end = sample(self.model, start_state(noise, self.sigma_max, parametrisation), grid, "heun")
+        self.end = sample(
+            self.model, start_state(noise, self.sigma_max, parametrisation), grid, "heun"
+        )
         self.apart = verdicts.picture_distance(self.end.float().flatten(1).cpu().double().numpy())
 
     def schedules(self, steps: int) -> dict[str, np.ndarray]:
@@ -65,7 +78,12 @@ class HeldOut:
         def work() -> dict:
             return {name: self.run(sampler, sigmas).tolist() for name, sigmas in schedules.items()}
 
-        kept = self._finished(self._name("stock", sampler, {name: sigmas.tolist() for name, sigmas in schedules.items()}), work)
+        kept = self._finished(
+            self._name(
+                "stock", sampler, {name: sigmas.tolist() for name, sigmas in schedules.items()}
+            ),
+            work,
+        )
         found = {name: np.array(errors) for name, errors in kept.items()}
         self._runs |= {_key(sampler, schedules[name]): errors for name, errors in found.items()}
         return found
@@ -79,9 +97,20 @@ class HeldOut:
         def work() -> dict:
             if plain:
                 return {"errors": self.run(stock_sampler(recipe), recipe.sigmas).tolist()}
-            return {"errors": self._errors(lambda: run_recipe(self.model, self.noise, recipe, self.parametrisation)).tolist()}
+            return {
+                "errors": self._errors(
+                    lambda: run_recipe(self.model, self.noise, recipe, self.parametrisation)
+                ).tolist()
+            }
 
-        name = self._name("recipe", stock_sampler(recipe), recipe.sampler, recipe.sigmas, recipe.offsets, recipe.coefficients)
+        name = self._name(
+            "recipe",
+            stock_sampler(recipe),
+            recipe.sampler,
+            recipe.sigmas,
+            recipe.offsets,
+            recipe.coefficients,
+        )
         return np.array(self._finished(name, work)["errors"])
 
     def _name(self, *parts: object) -> str:
@@ -97,8 +126,20 @@ class HeldOut:
 
     def _errors(self, draw: Callable[[], torch.Tensor]) -> np.ndarray:
         try:
-            errors = (draw() - self.end).float().flatten(1).square().mean(1).sqrt().cpu().double().numpy()
-        except DenoiserError:  # the model answered the reference well: it is this run that left its range
+            errors = (
+                (draw() - self.end)
+                .float()
+                .flatten(1)
+                .square()
+                .mean(1)
+                .sqrt()
+                .cpu()
+                .double()
+                .numpy()
+            )
+        except (
+            DenoiserError
+        ):  # the model answered the reference well: it is this run that left its range
             return np.full(len(self.noise), np.inf)
         return np.where(np.isfinite(errors), errors, np.inf)
 

@@ -1,4 +1,5 @@
-"""What the evidence can afford: which step counts, stock pairs and how fine a reference, for a number of model calls."""
+"""What the evidence can afford: which step counts, stock pairs and how fine a reference, for a
+number of model calls."""
 
 from __future__ import annotations
 
@@ -22,9 +23,10 @@ LONGER = 2.0  # and how far
 class EvidencePlan:
     """What is measured.
 
-    nodes: of the reference teacher. steps: the step counts compared. pairs: the samplers whose stock pairs "distilled" meets. cells: the
-    (sampler, steps) at which every stock schedule runs. calls: model calls a row. spare: what is left a row for longer stock runs.
-    left_out: what is not measured, in words.
+    nodes: of the reference teacher. steps: the step counts compared. pairs: the samplers whose
+    stock pairs "distilled" meets. cells: the (sampler, steps) at which every stock schedule runs.
+    calls: model calls a row. spare: what is left a row for longer stock runs. left_out: what is not
+    measured, in words.
     """
 
     nodes: int
@@ -55,27 +57,42 @@ def longer_steps(most: int) -> list[int]:
 
 
 def default_budget(samplers: Sequence[str], steps: Sequence[int], rows: int) -> int:
-    """Model calls of the evidence unless told otherwise: at most five step counts, every stock schedule, a 50-node reference.
+    """Model calls of the evidence unless told otherwise: at most five step counts, every stock
+    schedule, a 50-node reference.
 
     As if every recipe came with and without offsets; every row of every call is counted.
     """
-    return rows * _whole_cost(_expected(samplers, steps), thinned(sorted(set(steps)), DEFAULT_STEP_COUNTS), REFERENCE_NODES[-1])
+    return rows * _whole_cost(
+        _expected(samplers, steps),
+        thinned(sorted(set(steps)), DEFAULT_STEP_COUNTS),
+        REFERENCE_NODES[-1],
+    )
 
 
 def full_budget(samplers: Sequence[str], steps: Sequence[int], rows: int) -> int:
-    """Model calls, at most, of the whole evidence: every step count, every stock schedule and pair, a 100-node reference."""
+    """Model calls, at most, of the whole evidence: every step count, every stock schedule and pair,
+    a 100-node reference."""
     return rows * _whole_cost(_expected(samplers, steps), sorted(set(steps)), REFERENCE_NODES[0])
 
 
 def least_budget(samplers: Sequence[str], steps: Sequence[int], rows: int) -> int:
     """The fewest model calls for which anything is measured: one step count beside every stock schedule."""
-    return rows * _cost(_expected(samplers, steps), thinned(sorted(set(steps)), 1), PAIR_SAMPLERS[:2], REFERENCE_NODES[-1], STOCK_SCHEDULES)
+    return rows * _cost(
+        _expected(samplers, steps),
+        thinned(sorted(set(steps)), 1),
+        PAIR_SAMPLERS[:2],
+        REFERENCE_NODES[-1],
+        STOCK_SCHEDULES,
+    )
 
 
-def plan_evidence(recipes: Sequence[Recipe], rows: int, budget: int, schedules: int = STOCK_SCHEDULES) -> EvidencePlan | None:
+def plan_evidence(
+    recipes: Sequence[Recipe], rows: int, budget: int, schedules: int = STOCK_SCHEDULES
+) -> EvidencePlan | None:
     """The most that fits the budget; None when not even one step count does.
 
-    Given up in this order: stock runs longer than ours, the finer reference, pair samplers, step counts; never a stock schedule.
+    Given up in this order: stock runs longer than ours, the finer reference, pair samplers, step
+    counts; never a stock schedule.
     """
     contents, room = [(recipe.sampler, recipe.steps) for recipe in recipes], budget // max(rows, 1)
     every = sorted({steps for _, steps in contents})
@@ -87,20 +104,34 @@ def plan_evidence(recipes: Sequence[Recipe], rows: int, budget: int, schedules: 
                 calls = _cost(contents, steps, pairs, nodes, schedules)
                 if calls <= room:
                     left_out = _left_out(every, steps, PAIR_SAMPLERS[kept:most_pairs])
-                    return EvidencePlan(nodes, tuple(steps), pairs, _cells(contents, steps, pairs), calls, room - calls, left_out)
+                    return EvidencePlan(
+                        nodes,
+                        tuple(steps),
+                        pairs,
+                        _cells(contents, steps, pairs),
+                        calls,
+                        room - calls,
+                        left_out,
+                    )
     return None
 
 
 def thinned(values: Sequence[int], count: int) -> list[int]:
     """`count` of the values, spread evenly, both ends included; the middle one when count is 1."""
-    places = np.linspace(0, len(values) - 1, min(count, len(values))) if count > 1 else np.array([(len(values) - 1) / 2])
+    places = (
+        np.linspace(0, len(values) - 1, min(count, len(values)))
+        if count > 1
+        else np.array([(len(values) - 1) / 2])
+    )
     return [values[place] for place in np.unique(places.round().astype(int))]
 
 
 def _left_out(every: Sequence[int], steps: Sequence[int], pairs: Sequence[str]) -> tuple[str, ...]:
     found = []
     if len(steps) < len(every):
-        found.append("the step counts " + ", ".join(str(count) for count in every if count not in steps))
+        found.append(
+            "the step counts " + ", ".join(str(count) for count in every if count not in steps)
+        )
     if pairs:
         found.append("stock pairs with " + ", ".join(pairs))
     return tuple(found)
@@ -110,16 +141,45 @@ def _expected(samplers: Sequence[str], steps: Sequence[int]) -> list[tuple[str, 
     return [(sampler, int(count)) for sampler in samplers for count in steps] * 2
 
 
-def _cells(contents: Sequence[tuple[str, int]], steps: Sequence[int], pairs: Sequence[str]) -> tuple[tuple[str, int], ...]:
-    return tuple(sorted({cell for sampler, count in contents if count in steps for cell in stock_cells(sampler, count, pairs)}))
+def _cells(
+    contents: Sequence[tuple[str, int]], steps: Sequence[int], pairs: Sequence[str]
+) -> tuple[tuple[str, int], ...]:
+    return tuple(
+        sorted(
+            {
+                cell
+                for sampler, count in contents
+                if count in steps
+                for cell in stock_cells(sampler, count, pairs)
+            }
+        )
+    )
 
 
-def _cost(contents: Sequence[tuple[str, int]], steps: Sequence[int], pairs: Sequence[str], nodes: int, schedules: int) -> int:
+def _cost(
+    contents: Sequence[tuple[str, int]],
+    steps: Sequence[int],
+    pairs: Sequence[str],
+    nodes: int,
+    schedules: int,
+) -> int:
     ours = sum(calls_of(*each) for each in contents if each[1] in steps)
-    return 2 * nodes - 1 + ours + schedules * sum(model_calls(*cell) for cell in _cells(contents, steps, pairs))
+    return (
+        2 * nodes
+        - 1
+        + ours
+        + schedules * sum(model_calls(*cell) for cell in _cells(contents, steps, pairs))
+    )
 
 
 def _whole_cost(contents: Sequence[tuple[str, int]], steps: Sequence[int], nodes: int) -> int:
     beyond = longer_steps(max(steps))
-    longer = sum(calls_of(sampler, count) for sampler in {sampler for sampler, _ in contents} for count in beyond) * LONGER_SCHEDULES
+    longer = (
+        sum(
+            calls_of(sampler, count)
+            for sampler in {sampler for sampler, _ in contents}
+            for count in beyond
+        )
+        * LONGER_SCHEDULES
+    )
     return _cost(contents, steps, PAIR_SAMPLERS, nodes, STOCK_SCHEDULES) + longer

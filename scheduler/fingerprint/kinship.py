@@ -1,4 +1,5 @@
-"""Whether two fingerprints are of the same weights: judged on sampled values, with the tolerance that casts between formats need."""
+"""Whether two fingerprints are of the same weights: judged on sampled values, with the tolerance
+that casts between formats need."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from . import Fingerprint
+from .identity import Fingerprint
 from .number_formats import ABSOLUTE, EIGHT_BITS, RAW, RELATIVE, coarsest
 from .sketch import RUN
 
@@ -16,14 +17,17 @@ SAME, QUANTISED, RELATED, OTHER = "same", "quantised", "related", "other"
 SHARED = 0.75  # of the sampled tensors must be sampled on both sides, with equal shapes
 LEAST_ROWS = 8  # of telling values, where most weights cannot be compared
 SLACK = 1.15  # a file in float16 that a host casts to bfloat16 was rounded twice
-LEAST_EXACT = 0.6  # of the rows where both sides have one precision: no cast explains more (two casts in a row change one value in 16)
+# of the rows where both sides have one precision: no cast explains more (two casts in a row change
+# one value in 16)
+LEAST_EXACT = 0.6
 ALIKE_QUANTISED, ALIKE_RELATED = 0.98, 0.8  # mean cosine of the runs; unrelated weights have 0
 
 
 @dataclass(frozen=True)
 class Kinship:
-    """kind: SAME (casts allowed), QUANTISED (the same, coarsened), RELATED (a finetune or merge) or OTHER. alike: mean cosine of the
-    runs, or None where it could not be taken. words: the same as a clause, the first model being "here", the second "the record's"."""
+    """kind: SAME (casts allowed), QUANTISED (the same, coarsened), RELATED (a finetune or merge) or
+    OTHER. alike: mean cosine of the runs, or None where it could not be taken. words: the same as a
+    clause, the first model being "here", the second "the record's"."""
 
     kind: str
     alike: float | None
@@ -34,7 +38,11 @@ class Kinship:
 def kinship(here: Fingerprint, there: Fingerprint) -> Kinship:
     """How the weights of two fingerprints are related; without samples on both sides the ids decide."""
     if not here.samples or not there.samples:
-        return Kinship(SAME, None, "the same file") if here.id == there.id else Kinship(OTHER, None, "another model")
+        return (
+            Kinship(SAME, None, "the same file")
+            if here.id == there.id
+            else Kinship(OTHER, None, "another model")
+        )
     names = [name for name in here.samples if _shape(here, name) == _shape(there, name)]
     if len(names) < SHARED * max(len(here.samples), len(there.samples)):
         return Kinship(OTHER, None, "a model of another architecture")
@@ -53,14 +61,21 @@ class _Side:
         self.formats = np.array([sample["dtype"] for sample in samples])
         self.matrix = np.array([len(sample["shape"]) > 1 for sample in samples])
         self.coarse = np.isin(self.formats, (RAW, *EIGHT_BITS))
-        self.proved = np.array([coarsest(row, dtype) for row, dtype in zip(self.values, self.formats, strict=True)])
+        self.proved = np.array(
+            [coarsest(row, dtype) for row, dtype in zip(self.values, self.formats, strict=True)]
+        )
 
     def tolerances(self) -> tuple[np.ndarray, np.ndarray]:
         """Relative and absolute, (n, 1) each, by the format that the values prove."""
-        return tuple(np.array([table[name] for name in self.proved])[:, None] for table in (RELATIVE, ABSOLUTE))
+        return tuple(
+            np.array([table[name] for name in self.proved])[:, None]
+            for table in (RELATIVE, ABSOLUTE)
+        )
 
     def usual(self) -> str:
-        return Counter(self.formats[self.matrix].tolist() or self.formats.tolist()).most_common(1)[0][0]
+        return Counter(self.formats[self.matrix].tolist() or self.formats.tolist()).most_common(1)[
+            0
+        ][0]
 
 
 def _judged(here: _Side, there: _Side) -> Kinship:
@@ -71,13 +86,21 @@ def _judged(here: _Side, there: _Side) -> Kinship:
     mixed = (here.coarse | there.coarse) & ~exact  # quantised on one side, or otherwise quantised
     seen = mixed & readable
     alike = _alike(here, there, here.matrix & (plain | seen | exact))
-    cast = "" if here.usual() == there.usual() else f" ({here.usual()} here, {there.usual()} in the record)"
+    cast = (
+        ""
+        if here.usual() == there.usual()
+        else f" ({here.usual()} here, {there.usual()} in the record)"
+    )
     if close.all() and _explained(exact, plain & (here.proved == there.proved)):
         return Kinship(SAME, alike, f"the same weights{cast}")
     if mixed.any() and close[~mixed].all() and _quantised(here, there, close & ~mixed, seen):
         return Kinship(QUANTISED, alike, f"the same weights, otherwise quantised{cast}")
     if alike is not None and alike >= ALIKE_RELATED:
-        return Kinship(RELATED, alike, f"other weights of the same family ({100 * min(alike, 0.999):.1f} % alike)")
+        return Kinship(
+            RELATED,
+            alike,
+            f"other weights of the same family ({100 * min(alike, 0.999):.1f} % alike)",
+        )
     return Kinship(OTHER, alike, "other weights of the same architecture")
 
 
@@ -88,12 +111,14 @@ def _within(here: _Side, there: _Side) -> np.ndarray:
 
 
 def _explained(exact: np.ndarray, one_precision: np.ndarray) -> bool:
-    """Whether casts alone explain the differences: a finetune that moved weights by a unit in the last place is within tolerance too."""
+    """Whether casts alone explain the differences: a finetune that moved weights by a unit in the
+    last place is within tolerance too."""
     return one_precision.sum() < LEAST_ROWS or bool(exact[one_precision].mean() >= LEAST_EXACT)
 
 
 def _quantised(here: _Side, there: _Side, proved: np.ndarray, seen: np.ndarray) -> bool:
-    """Quantised rows point the same way (scales of their own do not matter); where they cannot be read, enough others are equal."""
+    """Quantised rows point the same way (scales of their own do not matter); where they cannot be
+    read, enough others are equal."""
     if (seen & here.matrix).sum() >= LEAST_ROWS:
         alike = _alike(here, there, seen & here.matrix)
         return alike is not None and alike >= ALIKE_QUANTISED

@@ -7,10 +7,27 @@ import numpy as np
 RAW = "RAW"  # bytes whose meaning is not known here: integers, packed and block-quantised weights
 ITEM_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1, RAW: 1}
 EIGHT_BITS = ("F8_E4M3", "F8_E5M2")
-# What a cast into a format may change: a fraction of the value (half a unit in the last place; a whole one for 8 bits, because hosts
-# also round those stochastically) and, near 0, an absolute amount (the same of its smallest step).
-RELATIVE = {"F64": 2**-22, "F32": 2**-22, "F16": 2**-11, "BF16": 2**-8, "F8_E4M3": 2**-3, "F8_E5M2": 2**-2, RAW: 0.0}
-ABSOLUTE = {"F64": 1e-37, "F32": 1e-37, "F16": 2**-24, "BF16": 1e-37, "F8_E4M3": 2**-9, "F8_E5M2": 2**-16, RAW: 0.0}
+# What a cast into a format may change: a fraction of the value (half a unit in the last place; a
+# whole one for 8 bits, because hosts also round those stochastically) and, near 0, an absolute
+# amount (the same of its smallest step).
+RELATIVE = {
+    "F64": 2**-22,
+    "F32": 2**-22,
+    "F16": 2**-11,
+    "BF16": 2**-8,
+    "F8_E4M3": 2**-3,
+    "F8_E5M2": 2**-2,
+    RAW: 0.0,
+}
+ABSOLUTE = {
+    "F64": 1e-37,
+    "F32": 1e-37,
+    "F16": 2**-24,
+    "BF16": 1e-37,
+    "F8_E4M3": 2**-9,
+    "F8_E5M2": 2**-16,
+    RAW: 0.0,
+}
 
 
 def decoded(raw: bytes, dtype: str) -> np.ndarray:
@@ -31,7 +48,8 @@ def decoded(raw: bytes, dtype: str) -> np.ndarray:
 
 
 def coarsest(values: np.ndarray, declared: str) -> str:
-    """The coarsest format that holds these float32 values exactly: a file upcast to F32 still has the precision that it came from.
+    """The coarsest format that holds these float32 values exactly: a file upcast to F32 still has
+    the precision that it came from.
 
     Too few different values prove nothing and leave what is declared.
     """
@@ -46,10 +64,13 @@ def coarsest(values: np.ndarray, declared: str) -> str:
 
 
 def _e4m3_table() -> np.ndarray:
-    """The 256 values of FP8 E4M3 without infinities (arXiv 2209.05433): 4 bits of exponent, bias 7, 3 of mantissa; 0x7f is NaN."""
+    """The 256 values of FP8 E4M3 without infinities (arXiv 2209.05433): 4 bits of exponent, bias 7,
+    3 of mantissa; 0x7f is NaN."""
     codes = np.arange(256)
     exponent, mantissa = (codes >> 3) & 15, codes & 7
-    size = np.where(exponent == 0, mantissa / 8 * 2.0**-6, (1 + mantissa / 8) * 2.0 ** (exponent - 7.0))
+    size = np.where(
+        exponent == 0, mantissa / 8 * 2.0**-6, (1 + mantissa / 8) * 2.0 ** (exponent - 7.0)
+    )
     size[(codes & 127) == 127] = np.nan
     return np.where(codes < 128, size, -size).astype(np.float32)
 

@@ -1,7 +1,9 @@
-"""Which few values stand for a model's weights: chosen by the weights' names and shapes alone, so that every host chooses the same.
+"""Which few values stand for a model's weights: chosen by the weights' names and shapes alone, so
+that every host chooses the same.
 
-The tensors with the least hashes are taken (a "bottom-k sketch"): a host that lacks a few tensors, or has a few more, still
-chooses nearly the same ones. Of each, one short run is read, at a place that its name decides.
+The tensors with the least hashes are taken (a "bottom-k sketch"): a host that lacks a few tensors,
+or has a few more, still chooses nearly the same ones. Of each, one short run is read, at a place
+that its name decides.
 """
 
 from __future__ import annotations
@@ -18,15 +20,34 @@ VECTORS = 32  # biases and norms: what quantised files leave as it was
 LEAST = {1: 16, 2: 64}  # elements of a vector and of a matrix that are worth asking
 
 # What a host, a wrapper or a file format puts before a diffusion model's own names.
-WRAPPERS = frozenset("model diffusion_model net transformer unet dit module _orig_mod denoiser".split())
+WRAPPERS = frozenset(
+    "model diffusion_model net transformer unet dit module _orig_mod denoiser".split()
+)
 # The other parts of a checkpoint.
-OTHERS = ("first_stage_model.", "cond_stage_model.", "conditioner.", "text_encoder", "vae.", "model_ema.", "embedding_manager.")
+OTHERS = (
+    "first_stage_model.",
+    "cond_stage_model.",
+    "conditioner.",
+    "text_encoder",
+    "vae.",
+    "model_ema.",
+    "embedding_manager.",
+)
 # What quantised files add beside the weights.
-HELPERS = ("scale_weight", "weight_scale", "weight_scale_2", "scale_input", "input_scale", "scaled_fp8", "comfy_quant")
+HELPERS = (
+    "scale_weight",
+    "weight_scale",
+    "weight_scale_2",
+    "scale_input",
+    "input_scale",
+    "scaled_fp8",
+    "comfy_quant",
+)
 
 
 def diffusion_names(names: Iterable[str]) -> dict[str, str]:
-    """The diffusion model's own name -> the name as given, for the weights that belong to it, whatever stands around them."""
+    """The diffusion model's own name -> the name as given, for the weights that belong to it,
+    whatever stands around them."""
     found = {name: name for name in names if not name.startswith(OTHERS)}
     while True:
         inside = _inside(found)
@@ -36,13 +57,21 @@ def diffusion_names(names: Iterable[str]) -> dict[str, str]:
 
 
 def _inside(found: Mapping[str, str]) -> dict[str, str] | None:
-    """What lies in the one wrapper that holds more than half of the names, without its name; None where there is none."""
+    """What lies in the one wrapper that holds more than half of the names, without its name; None
+    where there is none."""
     counts: dict[str, int] = {}
     for name in found:
         first = name.partition(".")[0]
         counts[first] = counts.get(first, 0) + 1
-    wrapper = next((first for first, count in counts.items() if first in WRAPPERS and 2 * count > len(found)), None)
-    return None if wrapper is None else {n[len(wrapper) + 1 :]: g for n, g in found.items() if n.startswith(wrapper + ".")}
+    wrapper = next(
+        (first for first, count in counts.items() if first in WRAPPERS and 2 * count > len(found)),
+        None,
+    )
+    return (
+        None
+        if wrapper is None
+        else {n[len(wrapper) + 1 :]: g for n, g in found.items() if n.startswith(wrapper + ".")}
+    )
 
 
 def chosen(shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
@@ -52,12 +81,22 @@ def chosen(shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
         axes = min(len(shape), 2)
         if axes and math.prod(shape) >= LEAST[axes] and _suits(name):
             ranks[axes].append(name)
-    return sorted(name for axes, most in ((2, MATRICES), (1, VECTORS)) for name in sorted(ranks[axes], key=_hash)[:most])
+    return sorted(
+        name
+        for axes, most in ((2, MATRICES), (1, VECTORS))
+        for name in sorted(ranks[axes], key=_hash)[:most]
+    )
 
 
 def _suits(name: str) -> bool:
     last = name.rpartition(".")[2]
-    return last not in HELPERS and "quant" not in last and "absmax" not in last and len(name) <= 300 and not UNPRINTABLE.search(name)
+    return (
+        last not in HELPERS
+        and "quant" not in last
+        and "absmax" not in last
+        and len(name) <= 300
+        and not UNPRINTABLE.search(name)
+    )
 
 
 def place(name: str, count: int) -> int:

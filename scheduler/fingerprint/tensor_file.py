@@ -1,4 +1,5 @@
-"""A file of tensors, memory-mapped: the header tells where everything lies, and only what is asked for is touched. No torch."""
+"""A file of tensors, memory-mapped: the header tells where everything lies, and only what is asked
+for is touched. No torch."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ MOST_TENSORS = 100_000
 
 @dataclass(frozen=True)
 class StoredTensor:
-    """Where a tensor lies: its format (RAW where only bytes are known), logical shape, first byte in the file, and length in bytes."""
+    """Where a tensor lies: its format (RAW where only bytes are known), logical shape, first byte
+    in the file, and length in bytes."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -62,17 +64,24 @@ def open_safetensors(path: PathLike) -> Iterator[TensorFile]:
 def mapped(path: PathLike, scattered: bool = True) -> Iterator[mmap.mmap]:
     """The bytes of an ordinary file without reading them; raises CheckpointError.
 
-    scattered: few and distant ones are wanted, so that the system need not read ahead around each (thirty times as quick from a cold file).
+    scattered: few and distant ones are wanted, so that the system need not read ahead around each
+    (thirty times as quick from a cold file).
     """
     try:
-        handle = os.open(os.fspath(path), os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        handle = os.open(
+            os.fspath(path), os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        )
     except (OSError, ValueError, TypeError) as problem:
         reason = (getattr(problem, "strerror", None) or str(problem)).lower()
-        raise CheckpointError(f"{shown_path(path)} could not be read: {reason}; give the path of a checkpoint file.") from problem
+        raise CheckpointError(
+            f"{shown_path(path)} could not be read: {reason}; give the path of a checkpoint file."
+        ) from problem
     try:
         found = os.fstat(handle)
         if not stat.S_ISREG(found.st_mode) or not found.st_size:
-            raise CheckpointError(f"{shown_path(path)} is empty or not an ordinary file; give the path of a checkpoint file.")
+            raise CheckpointError(
+                f"{shown_path(path)} is empty or not an ordinary file; give the path of a checkpoint file."
+            )
         with mmap.mmap(handle, 0, access=mmap.ACCESS_READ) as data:
             if scattered and hasattr(mmap, "MADV_RANDOM"):  # not on Windows
                 data.madvise(mmap.MADV_RANDOM)
@@ -84,7 +93,9 @@ def mapped(path: PathLike, scattered: bool = True) -> Iterator[mmap.mmap]:
 def _header(data: mmap.mmap, name: str) -> tuple[dict[str, StoredTensor], dict[str, str]]:
     length = int.from_bytes(data[:8], "little")
     if length > min(LONGEST_HEADER, len(data) - 8) or data[8:9] != b"{":
-        raise CheckpointError(f"{name} is not a safetensors file, or it was cut short; no other format is looked into.")
+        raise CheckpointError(
+            f"{name} is not a safetensors file, or it was cut short; no other format is looked into."
+        )
     try:
         header = json.loads(data[8 : 8 + length])
         metadata = header.pop("__metadata__", {})
@@ -93,13 +104,19 @@ def _header(data: mmap.mmap, name: str) -> tuple[dict[str, StoredTensor], dict[s
         tensors = {key: _tensor(entry, 8 + length, len(data)) for key, entry in header.items()}
         return tensors, {str(key): str(value) for key, value in metadata.items()}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
-        raise CheckpointError(f"{name} has a broken safetensors header ({str(problem)[:80]}); fetch the file again.") from None
+        raise CheckpointError(
+            f"{name} has a broken safetensors header ({str(problem)[:80]}); fetch the file again."
+        ) from None
 
 
 def _tensor(entry: dict, base: int, size: int) -> StoredTensor:
     shape, (first, last), dtype = tuple(entry["shape"]), entry["data_offsets"], entry["dtype"]
     numbers = (*shape, first, last)
-    if not all(type(number) is int and 0 <= number <= size for number in numbers) or len(shape) > 16 or not first <= last <= size - base:
+    if (
+        not all(type(number) is int and 0 <= number <= size for number in numbers)
+        or len(shape) > 16
+        or not first <= last <= size - base
+    ):
         raise ValueError("a tensor lies outside the file")
     dtype = dtype if dtype in ITEM_BYTES else RAW
     if dtype != RAW and math.prod(shape) * ITEM_BYTES[dtype] != last - first:

@@ -1,7 +1,7 @@
 """A small declarative schema for plain JSON data: checkers of numbers, texts, lists and objects.
 
-A checker is a function of one value that raises `Misfit` or returns nothing. Containers add their place to the misfit on
-the way out, so that data without faults costs no path building.
+A checker is a function of one value that raises `Misfit` or returns nothing. Containers add their
+place to the misfit on the way out, so that data without faults costs no path building.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ Checker = Callable[[object], None]
 
 MAX_NUMBER = sys.float_info.max
 
-# Control and direction characters could rewrite the terminal or page that shows a name; a lone surrogate cannot be saved.
+# Control and direction characters could rewrite the terminal or page that shows a name; a lone
+# surrogate cannot be saved.
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
@@ -109,7 +110,9 @@ def items(checker: Checker, least: int, most: int) -> Checker:
         if type(value) is not list:
             raise Misfit(f"is {shown(value)}, must be a list")
         if not least <= len(value) <= most:
-            raise Misfit(f"has {len(value)} entries, must have {least if least == most else f'{least} to {most}'}")
+            raise Misfit(
+                f"has {len(value)} entries, must have {least if least == most else f'{least} to {most}'}"
+            )
         for index, entry in enumerate(value):
             try:
                 checker(entry)

@@ -1,7 +1,9 @@
-"""From the bytes of a stranger's file to checked plain data, or a RecordError; never anything else, and never at length.
+"""From the bytes of a stranger's file to checked plain data, or a RecordError; never anything else,
+and never at length.
 
-Bounds come first: bytes, values and depth are counted by fast passes over the raw bytes, before a single JSON value is
-made, so that a hostile file costs no more than a large honest one (measured: below 100 ms and 50 MB).
+Bounds come first: bytes, values and depth are counted by fast passes over the raw bytes, before a
+single JSON value is made, so that a hostile file costs no more than a large honest one (measured:
+below 100 ms and 50 MB).
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ MAX_STRINGS = 60_000
 MAX_DEPTH = 16
 MAX_DIGITS = 20
 
-# MIGRATIONS[v] turns the data of a version v record into that of version v + 1 (raising Misfit where it cannot).
+# MIGRATIONS[v] turns the data of a version v record into that of version v + 1 (raising Misfit
+# where it cannot).
 MIGRATIONS: dict[int, Callable[[dict], dict]] = {}
 
 
@@ -33,7 +36,8 @@ def parse_file(path: PathLike) -> dict:
 
 
 def parse(data: bytes | str, name: str = "record") -> dict:
-    """The checked data of a record's text, in the present version's form; raises RecordError that begins with `name`."""
+    """The checked data of a record's text, in the present version's form; raises RecordError that
+    begins with `name`."""
     try:
         record = migrate(read_json(_as_bytes(data)))
         check_record(record)
@@ -55,10 +59,14 @@ def read_json(data: bytes) -> object:
     text = _decode(data)
     _check_bounds(data)
     try:
-        return json.loads(text, object_pairs_hook=_unique, parse_int=_whole, parse_constant=_refuse_constant)
+        return json.loads(
+            text, object_pairs_hook=_unique, parse_int=_whole, parse_constant=_refuse_constant
+        )
     except json.JSONDecodeError as problem:
         place = f"line {problem.lineno}, column {problem.colno}"
-        raise Misfit(f"it is not JSON at {place} ({problem.msg}); if it was cut short, fetch it again") from None
+        raise Misfit(
+            f"it is not JSON at {place} ({problem.msg}); if it was cut short, fetch it again"
+        ) from None
     except RecursionError:  # far from it by MAX_DEPTH, unless the caller has used the stack up
         raise Misfit("it is nested too deeply") from None
 
@@ -66,12 +74,19 @@ def read_json(data: bytes) -> object:
 def migrate(record: object) -> dict:
     """The data of any earlier version in the present form; raises Misfit for a newer version or none."""
     if type(record) is not dict or "stepdistill" not in record:
-        raise Misfit("it is not a StepDistill record (no key 'stepdistill' with the record's version)")
+        raise Misfit(
+            "it is not a StepDistill record (no key 'stepdistill' with the record's version)"
+        )
     version = record["stepdistill"]
     if type(version) is not int or version < 1:
-        raise Misfit(f"is {shown(version)}, must be the record's version, a whole number from 1", ".stepdistill")
+        raise Misfit(
+            f"is {shown(version)}, must be the record's version, a whole number from 1",
+            ".stepdistill",
+        )
     if version > VERSION:
-        raise Misfit(f"it was made by a newer StepDistill (record version {version}), this one reads up to {VERSION}: update StepDistill")
+        raise Misfit(
+            f"it was made by a newer StepDistill (record version {version}), this one reads up to {VERSION}: update StepDistill"
+        )
     for step in range(version, VERSION):
         record = {**MIGRATIONS[step](record), "stepdistill": step + 1}
     return record
@@ -116,12 +131,16 @@ def _check_bounds(data: bytes) -> None:
     brackets = bare.translate(None, bytes(set(range(256)) - set(b"[]{}")))
     if bare.count(b",") + len(brackets) > MAX_VALUES:
         raise Misfit(f"it holds more than {MAX_VALUES:,} values")
-    if max(accumulate(1 if bracket in b"[{" else -1 for bracket in brackets), default=0) > MAX_DEPTH:
+    if (
+        max(accumulate(1 if bracket in b"[{" else -1 for bracket in brackets), default=0)
+        > MAX_DEPTH
+    ):
         raise Misfit(f"it is nested deeper than {MAX_DEPTH}")
 
 
 def _without_strings(data: bytes) -> bytes:
-    """What stands outside the strings: escaped backslashes and quotes go first, then every second part between quotes."""
+    """What stands outside the strings: escaped backslashes and quotes go first, then every second
+    part between quotes."""
     return b"".join(data.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2])
 
 

@@ -25,7 +25,8 @@ ERROR = optional(number(0))  # null: the error was not finite, the run came to n
 CURVE = table(STEPS_KEY, ERROR, MAX_STEPS)
 
 PATCH = fields({"name": text(300), "strength": number(-1000, 1000)}, {"fingerprint": text(200)})
-# What a fingerprint is judged by (fingerprint.py): a short run of values from each of some weights, by the weight's name.
+# What a fingerprint is judged by (fingerprint.py): a short run of values from each of some weights,
+# by the weight's name.
 SAMPLE = fields(
     {
         "shape": items(integer(0, 10**9), 1, 8),
@@ -55,7 +56,10 @@ CONDITIONS = fields(
         "seed": optional(integer(0, 2**64 - 1)),
     }
 )
-TEACHER = fields({"solver": NAME, "nodes": integer(1, 10**5), "grid": NAME, "samples": COUNT}, {"model_calls": COUNT})
+TEACHER = fields(
+    {"solver": NAME, "nodes": integer(1, 10**5), "grid": NAME, "samples": COUNT},
+    {"model_calls": COUNT},
+)
 STOCK = table(LABEL, fields({"rms": ERROR, "median": ERROR}, {"different": number(0, 1)}), 200)
 RECIPE_EVIDENCE = fields(
     {},
@@ -74,10 +78,18 @@ RECIPE_EVIDENCE = fields(
     },
 )
 RECIPE = fields(
-    {"sampler": NAME, "steps": STEPS, "start_sigma": POSITIVE_SIGMA, "sigmas": items(SIGMA, 2, MAX_STEPS + 1), "choice": LABEL},
+    {
+        "sampler": NAME,
+        "steps": STEPS,
+        "start_sigma": POSITIVE_SIGMA,
+        "sigmas": items(SIGMA, 2, MAX_STEPS + 1),
+        "choice": LABEL,
+    },
     {
         "offsets": optional(items(number(-MAX_OFFSET, MAX_OFFSET), 1, MAX_STEPS)),
-        "coefficients": optional(items(items(number(-MAX_COEFFICIENT, MAX_COEFFICIENT), 4, 4), 1, MAX_STEPS)),
+        "coefficients": optional(
+            items(items(number(-MAX_COEFFICIENT, MAX_COEFFICIENT), 4, 4), 1, MAX_STEPS)
+        ),
         "evidence": RECIPE_EVIDENCE,
     },
 )
@@ -94,7 +106,9 @@ EVIDENCE = fields(
 PROVENANCE = fields(
     {
         "version": text(40),
-        "created": text(20, r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "a time in UTC such as 2026-11-21T00:00:00Z"),
+        "created": text(
+            20, r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "a time in UTC such as 2026-11-21T00:00:00Z"
+        ),
         "model_calls": COUNT,
     },
     {"evidence_calls": COUNT, "seconds": number(0), "how": text(2000), "source": text(500)},
@@ -113,7 +127,8 @@ RECORD = fields(
 
 
 def check_record(record: object) -> None:
-    """Raise Misfit unless `record`, plain JSON data of the present version, is a good record in every field and rule."""
+    """Raise Misfit unless `record`, plain JSON data of the present version, is a good record in
+    every field and rule."""
     RECORD(record)
     model, seen = record["model"], set()
     try:
@@ -130,7 +145,10 @@ def check_record(record: object) -> None:
 
 def _check_range(model: dict) -> None:
     if model["sigma_min"] >= model["sigma_max"]:
-        raise Misfit(f"is {model['sigma_min']:g}, must be below sigma_max, {model['sigma_max']:g}", ".sigma_min")
+        raise Misfit(
+            f"is {model['sigma_min']:g}, must be below sigma_max, {model['sigma_max']:g}",
+            ".sigma_min",
+        )
     if model["parametrisation"] == "flow" and model["sigma_max"] > 1:
         raise Misfit(f"is {model['sigma_max']:g}, may be at most 1 for a flow model", ".sigma_max")
 
@@ -140,7 +158,10 @@ def _check_recipe(recipe: dict, model: dict) -> None:
     _check_offsets(recipe, model)
     coefficients = recipe.get("coefficients")
     if coefficients is not None and len(coefficients) != recipe["steps"]:
-        raise Misfit(f"has {len(coefficients)} rows, must have one for each of the {recipe['steps']} steps", ".coefficients")
+        raise Misfit(
+            f"has {len(coefficients)} rows, must have one for each of the {recipe['steps']} steps",
+            ".coefficients",
+        )
     if coefficients is not None and recipe["sampler"] != "distilled":
         raise Misfit("belong to the sampler 'distilled' alone", ".coefficients")
 
@@ -148,7 +169,10 @@ def _check_recipe(recipe: dict, model: dict) -> None:
 def _check_sigmas(recipe: dict, model: dict) -> None:
     sigmas, start = recipe["sigmas"], recipe["start_sigma"]
     if len(sigmas) != recipe["steps"] + 1:
-        raise Misfit(f"has {len(sigmas)} entries, must have {recipe['steps'] + 1}, one more than the steps", ".sigmas")
+        raise Misfit(
+            f"has {len(sigmas)} entries, must have {recipe['steps'] + 1}, one more than the steps",
+            ".sigmas",
+        )
     if sigmas[0] != start:
         raise Misfit(f"begins at {sigmas[0]:g}, must begin at start_sigma, {start:g}", ".sigmas")
     if sigmas[-1] != 0:
@@ -160,7 +184,9 @@ def _check_sigmas(recipe: dict, model: dict) -> None:
             message = f"is {sigmas[index + 1]:g} after {sigmas[index]:g}, must decrease at every step, in float32 too"
             raise Misfit(message, f"[{index + 1}]", ".sigmas")
     if start > model["sigma_max"] * (1 + 1e-6):
-        raise Misfit(f"is {start:g}, above the model's sigma_max, {model['sigma_max']:g}", ".start_sigma")
+        raise Misfit(
+            f"is {start:g}, above the model's sigma_max, {model['sigma_max']:g}", ".start_sigma"
+        )
 
 
 def _check_offsets(recipe: dict, model: dict) -> None:
@@ -168,13 +194,25 @@ def _check_offsets(recipe: dict, model: dict) -> None:
     if offsets is None:
         return
     if len(offsets) != recipe["steps"]:
-        raise Misfit(f"has {len(offsets)} entries, must have one for each of the {recipe['steps']} steps", ".offsets")
+        raise Misfit(
+            f"has {len(offsets)} entries, must have one for each of the {recipe['steps']} steps",
+            ".offsets",
+        )
     if model["parametrisation"] == "flow" and recipe["sigmas"][0] >= 1 and offsets[0] != 0:
-        raise Misfit("must be 0 where a flow schedule begins at sigma 1, pure noise", "[0]", ".offsets")
+        raise Misfit(
+            "must be 0 where a flow schedule begins at sigma 1, pure noise", "[0]", ".offsets"
+        )
 
 
 def _check_unique(recipe: dict, seen: set) -> None:
-    key = (recipe["sampler"], recipe["steps"], recipe["start_sigma"], recipe.get("offsets") is not None)
+    key = (
+        recipe["sampler"],
+        recipe["steps"],
+        recipe["start_sigma"],
+        recipe.get("offsets") is not None,
+    )
     if key in seen:
-        raise Misfit(f"is a second recipe for {key[0]}, {key[1]} steps from {key[2]:g}, {'with' if key[3] else 'without'} offsets")
+        raise Misfit(
+            f"is a second recipe for {key[0]}, {key[1]} steps from {key[2]:g}, {'with' if key[3] else 'without'} offsets"
+        )
     seen.add(key)

@@ -1,7 +1,8 @@
-"""UniPC (arXiv 2302.04867), data prediction, order 3, as ComfyUI runs it: predict, call the model there, correct with the answer.
+"""UniPC (arXiv 2302.04867), data prediction, order 3, as ComfyUI runs it: predict, call the model
+there, correct with the answer.
 
-In sigma-space the paper's alphas cancel, and every predictor and corrector is a weighted sum of x and predictions. It isn't a
-LinearRule: the state it goes on from is not the one the model saw.
+In sigma-space the paper's alphas cancel, and every predictor and corrector is a weighted sum of x
+and predictions. It isn't a LinearRule: the state it goes on from is not the one the model saw.
 """
 
 from __future__ import annotations
@@ -13,17 +14,21 @@ import numpy as np
 import torch
 
 from ..denoiser import Checked
-from .linear_rules import combine
+from .multistep import combine
 
 # The stock sampler stops here instead of at 0, where its log-SNR has no end.
 LAST_SIGMA = 0.001
 
 
-def sample_uni_pc(denoise: Checked, x: torch.Tensor, sigmas: np.ndarray, callback=None, variant: str = "bh1") -> torch.Tensor:
-    """N steps, N model calls a sample; x at sigmas[0], sigmas (N+1,) left as they are (stock writes LAST_SIGMA into their end).
+def sample_uni_pc(
+    denoise: Checked, x: torch.Tensor, sigmas: np.ndarray, callback=None, variant: str = "bh1"
+) -> torch.Tensor:
+    """N steps, N model calls a sample; x at sigmas[0], sigmas (N+1,) left as they are (stock writes
+    LAST_SIGMA into their end).
 
-    The order is lowered at both ends, to 1 in the first and the last step, as in stock. Two cases that stock gets wrong are done right:
-    with one step it returns the noise it was given, and from a sigma below LAST_SIGMA it steps up in noise (here: on to 0).
+    The order is lowered at both ends, to 1 in the first and the last step, as in stock. Two cases
+    that stock gets wrong are done right: with one step it returns the noise it was given, and from
+    a sigma below LAST_SIGMA it steps up in noise (here: on to 0).
     """
     levels = _levels(sigmas)
     seen: list[float] = []
@@ -44,8 +49,9 @@ def sample_uni_pc(denoise: Checked, x: torch.Tensor, sigmas: np.ndarray, callbac
 def _levels(sigmas: np.ndarray) -> list[float]:
     """The noise levels that the weights are made of.
 
-    Stock takes them from float32's alpha^2 = 1 / (1 + sigma^2), and hosts' pictures show it: 0.3 % off at 0.003, 2 % at LAST_SIGMA.
-    So do we, unless that makes two of them equal or the last one 0.
+    Stock takes them from float32's alpha^2 = 1 / (1 + sigma^2), and hosts' pictures show it: 0.3 %
+    off at 0.003, 2 % at LAST_SIGMA. So do we, unless that makes two of them equal or the last one
+    0.
     """
     wanted = sigmas.copy()
     wanted[-1] = LAST_SIGMA if sigmas[-2] > LAST_SIGMA else 0.0
@@ -55,7 +61,9 @@ def _levels(sigmas: np.ndarray) -> list[float]:
     return (rounded if sound else wanted).tolist()
 
 
-def _predicted(x: torch.Tensor, s_next: float, seen: list[float], predictions: list[torch.Tensor], variant: str) -> torch.Tensor:
+def _predicted(
+    x: torch.Tensor, s_next: float, seen: list[float], predictions: list[torch.Tensor], variant: str
+) -> torch.Tensor:
     """The state at s_next, of order len(seen); predictions: those at the sigmas seen."""
     if len(seen) == 1:
         return combine([s_next / seen[0], 1 - s_next / seen[0]], [x, *predictions])
@@ -67,7 +75,9 @@ def _predicted(x: torch.Tensor, s_next: float, seen: list[float], predictions: l
     return combine([ratio, 1 - ratio + slopes.sum(), *-slopes], [x, *predictions])
 
 
-def _corrected(x: torch.Tensor, s_next: float, seen: list[float], predictions: list[torch.Tensor], variant: str) -> torch.Tensor:
+def _corrected(
+    x: torch.Tensor, s_next: float, seen: list[float], predictions: list[torch.Tensor], variant: str
+) -> torch.Tensor:
     """The state at s_next again; predictions: the one there first, then those at the sigmas seen."""
     gaps, moments, scale = _order_conditions(s_next, seen, variant)
     points = np.append(1.0, gaps)
@@ -77,8 +87,11 @@ def _corrected(x: torch.Tensor, s_next: float, seen: list[float], predictions: l
     return combine([ratio, -slopes[0], 1 - ratio + slopes.sum(), *-slopes[1:]], [x, *predictions])
 
 
-def _order_conditions(s_next: float, seen: list[float], variant: str) -> tuple[np.ndarray, np.ndarray, float]:
-    """(distances in lambda to the past sigmas over the step h, right-hand sides of the order conditions, B(h)).
+def _order_conditions(
+    s_next: float, seen: list[float], variant: str
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """(distances in lambda to the past sigmas over the step h, right-hand sides of the order
+    conditions, B(h)).
 
     seen: (s_now, s_prev, ...), as many as the order.
     """
@@ -95,7 +108,8 @@ def _solve(points: np.ndarray, moments: np.ndarray) -> np.ndarray:
 
 
 def _phi(k: int, z: float) -> float:
-    """phi_k(z) = sum_n z^n / (n + k)!, from phi_0 = exp; by its series near 0, where the recursion loses all digits."""
+    """phi_k(z) = sum_n z^n / (n + k)!, from phi_0 = exp; by its series near 0, where the recursion
+    loses all digits."""
     if abs(z) < 0.5:
         return sum(z**n / math.factorial(n + k) for n in range(14))
     return math.expm1(z) / z if k == 1 else (_phi(k - 1, z) - 1 / math.factorial(k - 1)) / z

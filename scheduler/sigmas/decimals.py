@@ -12,16 +12,20 @@ from ..errors import ScheduleError
 
 
 def baked(sigmas: Sequence[float]) -> str:
-    """Decimals separated by ", ": no exponents, which ManualSigmas would misread, and strictly decreasing in float32, as it reads them.
+    """Decimals separated by ", ": no exponents, which ManualSigmas would misread, and strictly
+    decreasing in float32, as it reads them.
 
-    Seven significant digits, or more where neighbours need them. Raises ScheduleError when float32 cannot tell two sigmas apart.
+    Seven significant digits, or more where neighbours need them. Raises ScheduleError when float32
+    cannot tell two sigmas apart.
     """
     for digits in range(7, 18):
         words = [_decimal(sigma, digits) for sigma in sigmas]
         read = np.array([float(word) for word in words], dtype=np.float32)
         if all(following < now for now, following in pairwise(read.tolist())):
             return ", ".join(words)
-    raise ScheduleError("Two sigmas of this recipe are the same number in float32, so no host can run it; ask for fewer steps.")
+    raise ScheduleError(
+        "Two sigmas of this recipe are the same number in float32, so no host can run it; ask for fewer steps."
+    )
 
 
 def _decimal(sigma: float, digits: int) -> str:

@@ -1,4 +1,5 @@
-"""A model's own noise levels: its discrete sigma table and its clock, as ComfyUI's ModelSampling classes define them."""
+"""A model's own noise levels: its discrete sigma table and its clock, as ComfyUI's ModelSampling
+classes define them."""
 
 from __future__ import annotations
 
@@ -18,17 +19,22 @@ def check_range(sigma_min: float, sigma_max: float, parametrisation: str) -> Non
     check_parametrisation(parametrisation)
     if not (0 < sigma_min < sigma_max < math.inf):
         given = f"sigma_min {sigma_min:.6g} and sigma_max {sigma_max:.6g}"
-        raise SigmaRangeError(f"The range between {given} is not usable; 0 < sigma_min < sigma_max must hold, both finite.")
+        raise SigmaRangeError(
+            f"The range between {given} is not usable; 0 < sigma_min < sigma_max must hold, both finite."
+        )
     if parametrisation == "flow" and sigma_max > 1:
-        raise SigmaRangeError(f"sigma_max is {sigma_max:.6g} but flow sigmas end at 1; pass sigma_max <= 1 or the parametrisation 've'.")
+        raise SigmaRangeError(
+            f"sigma_max is {sigma_max:.6g} but flow sigmas end at 1; pass sigma_max <= 1 or the parametrisation 've'."
+        )
 
 
 @dataclass(frozen=True, eq=False)
 class NoiseTable:
     """A discrete noise table whose clock is the index into it (ComfyUI's ModelSamplingDiscrete).
 
-    sigmas: (L,) float64, ascending, positive. parametrisation: "ve" or "flow". shift: a flow's time shift, else None.
-    Raises SigmaRangeError for a table that is not ascending or outside the parametrisation's range.
+    sigmas: (L,) float64, ascending, positive. parametrisation: "ve" or "flow". shift: a flow's time
+    shift, else None. Raises SigmaRangeError for a table that is not ascending or outside the
+    parametrisation's range.
     """
 
     sigmas: np.ndarray
@@ -38,7 +44,9 @@ class NoiseTable:
     def __post_init__(self):
         sigmas = np.array(self.sigmas, dtype=np.float64)
         if sigmas.ndim != 1 or len(sigmas) < 2 or not (np.diff(sigmas) > 0).all():
-            raise SigmaRangeError("A noise table must be one strictly ascending list of at least two sigmas.")
+            raise SigmaRangeError(
+                "A noise table must be one strictly ascending list of at least two sigmas."
+            )
         sigmas.flags.writeable = False
         object.__setattr__(self, "sigmas", sigmas)
         check_range(self.sigma_min, self.sigma_max, self.parametrisation)
@@ -52,16 +60,19 @@ class NoiseTable:
         return float(self.sigmas[-1])
 
     def timestep(self, sigma):
-        """The clock's time of one sigma or of an array of them: here the index of the nearest sigma in log space."""
+        """The clock's time of one sigma or of an array of them: here the index of the nearest sigma
+        in log space."""
         distance = np.abs(np.log(sigma)[..., None] - np.log(self.sigmas))
         return distance.argmin(axis=-1).astype(np.float64)
 
     def sigma(self, timestep):
-        """The sigma at one time or at an array of them; between table entries by interpolation in log sigma."""
+        """The sigma at one time or at an array of them; between table entries by interpolation in
+        log sigma."""
         return np.exp(np.interp(timestep, np.arange(len(self.sigmas)), np.log(self.sigmas)))
 
     def percent_to_sigma(self, percent: float) -> float:
-        """The sigma once `percent` (0 to 1) of the clock has run; sigma_max at 0, where ComfyUI's VE tables answer 1e9 ("everything")."""
+        """The sigma once `percent` (0 to 1) of the clock has run; sigma_max at 0, where ComfyUI's
+        VE tables answer 1e9 ("everything")."""
         if percent <= 0:
             return self.sigma_max
         return 0.0 if percent >= 1 else float(self._sigma_left(1 - percent))
@@ -72,7 +83,8 @@ class NoiseTable:
 
 @dataclass(frozen=True, eq=False)
 class FlowTable(NoiseTable):
-    """A rectified flow's table: sigma = shift t / (1 + (shift - 1) t) at time t, 0 to 1 (ComfyUI's ModelSamplingDiscreteFlow and -Flux).
+    """A rectified flow's table: sigma = shift t / (1 + (shift - 1) t) at time t, 0 to 1 (ComfyUI's
+    ModelSamplingDiscreteFlow and -Flux).
 
     multiplier: how many timesteps the clock counts to: 1000 in SD3's kind, 1 in Flux's.
     """
@@ -80,7 +92,9 @@ class FlowTable(NoiseTable):
     multiplier: float = 1000.0
 
     def timestep(self, sigma):
-        return np.asarray(sigma, dtype=np.float64) * self.multiplier  # as in the hosts: of the sigma itself, shifted though it is
+        return (
+            np.asarray(sigma, dtype=np.float64) * self.multiplier
+        )  # as in the hosts: of the sigma itself, shifted though it is
 
     def sigma(self, timestep):
         return _shifted(np.asarray(timestep, dtype=np.float64) / self.multiplier, self.shift)
@@ -103,17 +117,21 @@ class LogTable(NoiseTable):
 
 
 def sd_table() -> NoiseTable:
-    """Stable Diffusion's 1000 levels: square roots of beta evenly spaced from 0.00085 to 0.012 ("scaled linear")."""
+    """Stable Diffusion's 1000 levels: square roots of beta evenly spaced from 0.00085 to 0.012
+    ("scaled linear")."""
     betas = np.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2
     kept = np.cumprod(1 - betas)
     return NoiseTable(np.sqrt((1 - kept) / kept), "ve")
 
 
 def flow_table(shift: float = 1.0, timesteps: int = 1000, multiplier: float = 1000.0) -> FlowTable:
-    """A flow model's table: the times 1/timesteps ... 1, shifted (SD3: 3, Wan: 8). Raises SigmaRangeError unless shift > 0."""
+    """A flow model's table: the times 1/timesteps ... 1, shifted (SD3: 3, Wan: 8). Raises
+    SigmaRangeError unless shift > 0."""
     if not 0 < shift < math.inf:
         raise SigmaRangeError(f"The shift is {shift!r}; it must be a positive, finite number.")
-    return FlowTable(_shifted(np.arange(1, timesteps + 1) / timesteps, shift), "flow", float(shift), multiplier)
+    return FlowTable(
+        _shifted(np.arange(1, timesteps + 1) / timesteps, shift), "flow", float(shift), multiplier
+    )
 
 
 def flux_table(mu: float) -> FlowTable:
@@ -128,10 +146,13 @@ def edm_table(sigma_min: float, sigma_max: float) -> NoiseTable:
     return LogTable(sigmas, "ve")
 
 
-def table_for(sigma_min: float, sigma_max: float, parametrisation: str, shift: float | None = None) -> NoiseTable:
+def table_for(
+    sigma_min: float, sigma_max: float, parametrisation: str, shift: float | None = None
+) -> NoiseTable:
     """The table that best describes a denoiser of which only the range is known.
 
-    Flow: `flow_table(shift or 1)`. VE: Stable Diffusion's when the range is its to 1 %, else `edm_table`. Raises SigmaRangeError.
+    Flow: `flow_table(shift or 1)`. VE: Stable Diffusion's when the range is its to 1 %, else
+    `edm_table`. Raises SigmaRangeError.
     """
     check_range(sigma_min, sigma_max, parametrisation)
     if parametrisation == "flow":

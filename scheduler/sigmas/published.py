@@ -27,21 +27,25 @@ PUBLISHED = tuple(_BELONGING)
 def published_schedule(name: str, steps: int, coeff: float = 1.2) -> np.ndarray:
     """A published schedule, (steps+1,) float64, as ComfyUI's nodes make it.
 
-    name: one of PUBLISHED. AYS (arXiv 2404.14507) and OptimalSteps (arXiv 2503.21774) are one table a model, interpolated in log sigma at
-    other step counts. GITS (arXiv 2405.11326) has one for each of 2 to 20 steps and each `coeff` (0.80 to 1.50 in steps of 0.05; the other
-    names ignore it); elsewhere its 20-step one is interpolated. They start where their authors did: FLUX's and Chroma's a little below 1.
-    Raises UnknownNameError and StepsError.
+    name: one of PUBLISHED. AYS (arXiv 2404.14507) and OptimalSteps (arXiv 2503.21774) are one table
+    a model, interpolated in log sigma at other step counts. GITS (arXiv 2405.11326) has one for
+    each of 2 to 20 steps and each `coeff` (0.80 to 1.50 in steps of 0.05; the other names ignore
+    it); elsewhere its 20-step one is interpolated. They start where their authors did: FLUX's and
+    Chroma's a little below 1. Raises UnknownNameError and StepsError.
     """
     steps = check_steps(steps)
     if name not in PUBLISHED:
-        raise UnknownNameError(f"Published schedule {name!r} is unknown; use one of: {', '.join(PUBLISHED)}.")
+        raise UnknownNameError(
+            f"Published schedule {name!r} is unknown; use one of: {', '.join(PUBLISHED)}."
+        )
     levels = _gits_levels(steps, coeff) if name == "gits" else _data()[name]
     # The last level is the authors' sigma_min; interpolation still leads towards it, then 0 takes its place.
     return np.append(_resampled(levels, steps + 1)[:-1], 0.0)
 
 
 def published_for(table: NoiseTable) -> tuple[str, ...]:
-    """Names of the published schedules that were made for this table's range (to 1 %): any flow's, Stable Diffusion's or SVD's."""
+    """Names of the published schedules that were made for this table's range (to 1 %): any flow's,
+    Stable Diffusion's or SVD's."""
 
     def belongs(home) -> bool:
         if table.parametrisation == "flow":
@@ -55,13 +59,16 @@ def _gits_levels(steps: int, coeff: float) -> list[float]:
     data = _data()
     rows = data["gits_indices"].get(f"{coeff:.2f}")
     if rows is None:
-        raise UnknownNameError(f"GITS has no table for coefficient {coeff}; use one of: {', '.join(data['gits_indices'])}.")
+        raise UnknownNameError(
+            f"GITS has no table for coefficient {coeff}; use one of: {', '.join(data['gits_indices'])}."
+        )
     row = rows[steps - 2] if 2 <= steps <= 20 else rows[-1]
     return [data["gits_grid"][i] for i in row]
 
 
 def _resampled(levels: list[float], count: int) -> np.ndarray:
-    """`count` levels along the same curve of log sigma against position; the levels themselves when they are as many."""
+    """`count` levels along the same curve of log sigma against position; the levels themselves when
+    they are as many."""
     if count == len(levels):
         return np.array(levels)
     positions = np.linspace(0, len(levels) - 1, count)

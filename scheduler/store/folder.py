@@ -1,8 +1,9 @@
-"""Where the store is: the first of an argument, the environment variable STEPDISTILL_STORE, the host's own user folder, and the
-platform's folder for users' data.
+"""Where the store is: the first of an argument, the environment variable STEPDISTILL_STORE, the
+host's own user folder, and the platform's folder for users' data.
 
-The last is the one that `platformdirs` names, so that every program of one user shares it. That package is used where it is installed
-and imitated where it is not: a pack that is merely cloned into a host must find the same store.
+The last is the one that `platformdirs` names, so that every program of one user shares it. That
+package is used where it is installed and imitated where it is not: a pack that is merely cloned
+into a host must find the same store.
 """
 
 from __future__ import annotations
@@ -19,9 +20,14 @@ VARIABLE = "STEPDISTILL_STORE"
 NAME = "stepdistill"
 
 
-def store_folder(given: PathLike | None = None, host: PathLike | None = None, environment: Mapping[str, str] = os.environ) -> Path:
-    """The folder of the store, which need not exist yet: `given`, else the environment's, else the host's (its user folder, given by its
-    adapter), else the platform's. Empty ones count as missing. Raises OutputError for a path with a NUL character."""
+def store_folder(
+    given: PathLike | None = None,
+    host: PathLike | None = None,
+    environment: Mapping[str, str] = os.environ,
+) -> Path:
+    """The folder of the store, which need not exist yet: `given`, else the environment's, else the
+    host's (its user folder, given by its adapter), else the platform's. Empty ones count as
+    missing. Raises OutputError for a path with a NUL character."""
     found = str(given or environment.get(VARIABLE) or host or "")
     if "\0" in found:
         raise OutputError("The store's folder holds a NUL character; give a plain path.")
@@ -39,7 +45,12 @@ def _platform_folder(environment: Mapping[str, str]) -> str:
 def _imitated(environment: Mapping[str, str], platform: str = sys.platform) -> str:
     home = os.path.expanduser("~")
     if platform == "win32":
-        return os.path.join(environment.get("LOCALAPPDATA") or os.path.join(home, "AppData", "Local"), NAME)
+        return os.path.join(
+            environment.get("LOCALAPPDATA") or os.path.join(home, "AppData", "Local"), NAME
+        )
     if platform == "darwin":
         return os.path.join(home, "Library", "Application Support", NAME)
-    return os.path.join((environment.get("XDG_DATA_HOME") or "").strip() or os.path.join(home, ".local", "share"), NAME)
+    return os.path.join(
+        (environment.get("XDG_DATA_HOME") or "").strip() or os.path.join(home, ".local", "share"),
+        NAME,
+    )

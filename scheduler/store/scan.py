@@ -1,7 +1,8 @@
-"""What lies in a store's folder: its records in brief, and what is no record, each with the reason. Nothing there is ever changed.
+"""What lies in a store's folder: its records in brief, and what is no record, each with the reason.
+Nothing there is ever changed.
 
-Briefs are kept between runs in `.index/index.json`, which is a cache: an entry counts only while its file's size and time are the same,
-and a hit is read again from the record itself.
+Briefs are kept between runs in `.index/index.json`, which is a cache: an entry counts only while
+its file's size and time are the same, and a hit is read again from the record itself.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from ..errors import RecordError, StepDistillError
 from ..files import read_bytes, write_text
-from ..keys import Key
+from ..lookup.key import Key
 from ..record import Record, load_record
 from ..record.checkers import UNPRINTABLE
 from ..record.parser import MAX_BYTES
@@ -30,7 +31,8 @@ OUTLINE = (12, 12)  # matrices and vectors of a fingerprint that stand for it in
 
 @dataclass(frozen=True)
 class Brief:
-    """A record as the index holds it. stamp: size and time of its file. outline: [name's hash, first value] of some sampled weights."""
+    """A record as the index holds it. stamp: size and time of its file. outline: [name's hash,
+    first value] of some sampled weights."""
 
     file: str
     stamp: tuple[int, int]
@@ -48,7 +50,8 @@ class Brief:
 
 @dataclass(frozen=True)
 class Scan:
-    """briefs by file name; problems, (name, reason) of what is no usable record; sidecars, the names of files of inner products."""
+    """briefs by file name; problems, (name, reason) of what is no usable record; sidecars, the
+    names of files of inner products."""
 
     briefs: dict[str, Brief]
     problems: tuple[tuple[str, str], ...]
@@ -78,22 +81,28 @@ def brief_of(file: str, stamp: tuple[int, int], record: Record) -> Brief:
 
 def patches_text(key: Key) -> str:
     """The patches of a key as one text, equal for equal ones (up to strengths on a rounding edge)."""
-    from ..keys import active
+    from ..lookup.key import active
 
-    return "|".join(sorted(f"{patch['name']}@{patch['strength']:.2f}" for patch in active(key.patches)))
+    return "|".join(
+        sorted(f"{patch['name']}@{patch['strength']:.2f}" for patch in active(key.patches))
+    )
 
 
 def outline(samples) -> tuple[tuple[int, float], ...]:
-    """(hash of name and shape, first value) of a few sampled weights, by hash: enough to find relatives among many records."""
+    """(hash of name and shape, first value) of a few sampled weights, by hash: enough to find
+    relatives among many records."""
     found: dict[bool, list[tuple[int, float]]] = {True: [], False: []}
     for name, sample in samples.items():
         digest = hashlib.blake2b(f"{name}{list(sample['shape'])}".encode(), digest_size=6).digest()
-        found[len(sample["shape"]) > 1].append((int.from_bytes(digest, "big"), float(f"{sample['values'][0]:.4g}")))
+        found[len(sample["shape"]) > 1].append(
+            (int.from_bytes(digest, "big"), float(f"{sample['values'][0]:.4g}"))
+        )
     return tuple(sorted(sorted(found[True])[: OUTLINE[0]] + sorted(found[False])[: OUTLINE[1]]))
 
 
 def scan(folder: Path, known: dict[str, Brief]) -> Scan:
-    """Look through a folder; briefs in `known` are taken over where their files have not changed. A missing folder is empty."""
+    """Look through a folder; briefs in `known` are taken over where their files have not changed. A
+    missing folder is empty."""
     briefs, problems, sidecars, size = {}, [], set(), 0
     for name, found in _files(folder, lambda reason: problems.append((".", reason))):
         if name.startswith("."):
@@ -108,14 +117,27 @@ def scan(folder: Path, known: dict[str, Brief]) -> Scan:
             pass
         except StepDistillError as problem:
             problems.append((name, str(problem)))
-    problems += [(name, "inner products without a record of their name") for name in sidecars if _record_name(name) not in briefs]
+    problems += [
+        (name, "inner products without a record of their name")
+        for name in sidecars
+        if _record_name(name) not in briefs
+    ]
     return Scan(briefs, tuple(sorted(problems)), frozenset(sidecars), size)
 
 
 def revision(folder: Path) -> int:
     """A number that changes when any record or sidecar does: of names, sizes and times, below 2^48."""
-    listed = [f"{name}\0{found.st_size}\0{found.st_mtime_ns}" for name, found in _files(folder) if not name.startswith(".")]
-    return int.from_bytes(hashlib.blake2b("\n".join(sorted(listed)).encode("utf-8", "surrogatepass"), digest_size=6).digest(), "big")
+    listed = [
+        f"{name}\0{found.st_size}\0{found.st_mtime_ns}"
+        for name, found in _files(folder)
+        if not name.startswith(".")
+    ]
+    return int.from_bytes(
+        hashlib.blake2b(
+            "\n".join(sorted(listed)).encode("utf-8", "surrogatepass"), digest_size=6
+        ).digest(),
+        "big",
+    )
 
 
 def saved_briefs(folder: Path) -> dict[str, Brief]:
@@ -124,19 +146,29 @@ def saved_briefs(folder: Path) -> dict[str, Brief]:
         data = json.loads(read_bytes(folder / INDEX, INDEX_BYTES, RecordError))
         if data["version"] != INDEX_VERSION:
             return {}
-        outlines = {name: tuple((int(digest), float(value)) for digest, value in entry) for name, entry in data["outlines"].items()}
+        outlines = {
+            name: tuple((int(digest), float(value)) for digest, value in entry)
+            for name, entry in data["outlines"].items()
+        }
         return {entry["file"]: _settled(entry, outlines) for entry in data["briefs"]}
     except (RecordError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
 
 
 def save_briefs(folder: Path, briefs: dict[str, Brief]) -> None:
-    """Leave the briefs for the next run, each outline once; a folder that cannot be written to does without."""
+    """Leave the briefs for the next run, each outline once; a folder that cannot be written to does
+    without."""
     outlines = {brief.fingerprint: brief.outline for brief in briefs.values()}
-    entries = [{name: value for name, value in vars(brief).items() if name != "outline"} for brief in briefs.values()]
+    entries = [
+        {name: value for name, value in vars(brief).items() if name != "outline"}
+        for brief in briefs.values()
+    ]
     with suppress(StepDistillError, OSError):
         (folder / INDEX).parent.mkdir(exist_ok=True)
-        write_text(folder / INDEX, json.dumps({"version": INDEX_VERSION, "outlines": outlines, "briefs": entries}))
+        write_text(
+            folder / INDEX,
+            json.dumps({"version": INDEX_VERSION, "outlines": outlines, "briefs": entries}),
+        )
 
 
 def _brief(folder: Path, name: str, found: os.stat_result, known: Brief | None) -> Brief:
@@ -157,14 +189,22 @@ def _brief(folder: Path, name: str, found: os.stat_result, known: Brief | None) 
 
 
 def _settled(entry: dict, outlines: dict) -> Brief:
-    entry = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
+    entry = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()
+    }
     entry["outline"] = outlines[entry["fingerprint"]]
     texts = (entry[name] for name in ("file", "title", "created", "fingerprint", "patches"))
     counts = (*entry["stamp"], *entry["steps"], *(entry["latent_shape"] or (1,)))
     sigmas, others = entry["numbers"][:2], entry["numbers"][2:]
-    sound = all(type(text) is str for text in (*texts, *entry["samplers"])) and all(type(count) is int and count >= 0 for count in counts)
-    sound &= len(entry["noise"]) == 2 and all(value is None or type(value) is str for value in entry["noise"])
-    sound &= all(type(sigma) is float for sigma in sigmas) and len(others) == 3 and 0 not in counts[4:]
+    sound = all(type(text) is str for text in (*texts, *entry["samplers"])) and all(
+        type(count) is int and count >= 0 for count in counts
+    )
+    sound &= len(entry["noise"]) == 2 and all(
+        value is None or type(value) is str for value in entry["noise"]
+    )
+    sound &= (
+        all(type(sigma) is float for sigma in sigmas) and len(others) == 3 and 0 not in counts[4:]
+    )
     if not sound or not all(value is None or type(value) in (int, float) for value in others):
         raise ValueError("not a brief")
     return Brief(**entry)
@@ -184,4 +224,6 @@ def _files(folder: Path, broken: Callable[[str], None] = lambda reason: None):
     except FileNotFoundError:
         return
     except OSError as problem:
-        broken(f"the store's folder could not be read: {(problem.strerror or str(problem)).lower()}")
+        broken(
+            f"the store's folder could not be read: {(problem.strerror or str(problem)).lower()}"
+        )

@@ -1,4 +1,5 @@
-"""The teacher's inner products beside a record: another sampler, step count or start is solved from them without a model call."""
+"""The teacher's inner products beside a record: another sampler, step count or start is solved from
+them without a model call."""
 
 from __future__ import annotations
 
@@ -20,10 +21,20 @@ NOT_MEASURED = "solved again from the recorded teacher, without a model call; no
 
 def write_gram(path: PathLike, gram) -> None:
     """Write a Gram (gram.py) as safetensors, whole or not at all; raises RecordError and OutputError."""
-    arrays = {"sigmas": gram.sigmas, "products": gram.products, "spread": gram.spread, "samples": np.array([gram.samples])}
-    data = save({name: np.ascontiguousarray(array, dtype=np.float64) for name, array in arrays.items()}, {"stepdistill": "gram 1"})
+    arrays = {
+        "sigmas": gram.sigmas,
+        "products": gram.products,
+        "spread": gram.spread,
+        "samples": np.array([gram.samples]),
+    }
+    data = save(
+        {name: np.ascontiguousarray(array, dtype=np.float64) for name, array in arrays.items()},
+        {"stepdistill": "gram 1"},
+    )
     if len(data) > MOST_BYTES:
-        raise RecordError(f"The teacher's inner products take {len(data):,} bytes; at most {MOST_BYTES:,} are kept: use fewer nodes.")
+        raise RecordError(
+            f"The teacher's inner products take {len(data):,} bytes; at most {MOST_BYTES:,} are kept: use fewer nodes."
+        )
     write_bytes(path, data)
 
 
@@ -32,33 +43,56 @@ def read_gram(path: PathLike):
     data = read_bytes(path, MOST_BYTES, RecordError)
     try:
         return _checked(load(data))
-    except (SafetensorError, StepDistillError, KeyError, ValueError, TypeError, OverflowError) as problem:
-        raise RecordError(f"{shown_path(path)} does not hold a teacher's inner products ({str(problem)[:100]}); remove it.") from None
+    except (
+        SafetensorError,
+        StepDistillError,
+        KeyError,
+        ValueError,
+        TypeError,
+        OverflowError,
+    ) as problem:
+        raise RecordError(
+            f"{shown_path(path)} does not hold a teacher's inner products ({str(problem)[:100]}); remove it."
+        ) from None
 
 
 def _checked(arrays: dict[str, np.ndarray]):
-    from ..gram import Gram  # here, so that looking a record up does not import torch
+    from ..search.gram import Gram  # here, so that looking a record up does not import torch
     from ..sigmas.validity import check_schedule
 
     sigmas, products, spread = (arrays[name] for name in ("sigmas", "products", "spread"))
     count, samples = len(sigmas), float(arrays["samples"].sum())
-    if any(array.dtype != np.float64 or not np.isfinite(array).all() for array in (sigmas, products, spread)):
+    if any(
+        array.dtype != np.float64 or not np.isfinite(array).all()
+        for array in (sigmas, products, spread)
+    ):
         raise ValueError("a number is not finite float64")
-    if products.shape != (2 * count - 1, 2 * count - 1) or spread.shape != (count,) or not 0 < samples < 1e12:
+    if (
+        products.shape != (2 * count - 1, 2 * count - 1)
+        or spread.shape != (count,)
+        or not 0 < samples < 1e12
+    ):
         raise ValueError("the shapes do not belong together")
-    if not np.allclose(products, products.T, rtol=1e-6, atol=1e-9 * np.abs(products).max()) or (np.diag(products) < 0).any():
+    if (
+        not np.allclose(products, products.T, rtol=1e-6, atol=1e-9 * np.abs(products).max())
+        or (np.diag(products) < 0).any()
+    ):
         raise ValueError("they are no inner products")
     return Gram(check_schedule(sigmas), products, int(samples), spread)
 
 
-def solved(gram, sampler: str, steps: int, start_sigma: float | None = None, sigma_min: float | None = None) -> Recipe:
-    """A schedule for a linear multistep sampler, N steps and a start, from recorded inner products: no model call, no evidence.
+def solved(
+    gram, sampler: str, steps: int, start_sigma: float | None = None, sigma_min: float | None = None
+) -> Recipe:
+    """A schedule for a linear multistep sampler, N steps and a start, from recorded inner products:
+    no model call, no evidence.
 
-    sigma_min: the least sigma that the model can be asked at, where that is above the teacher's. Raises UnknownNameError for other
-    samplers, SigmaRangeError for a start above the teacher's, StepsError.
+    sigma_min: the least sigma that the model can be asked at, where that is above the teacher's.
+    Raises UnknownNameError for other samplers, SigmaRangeError for a start above the teacher's,
+    StepsError.
     """
-    from ..dynamic_programming import schedules_from
-    from ..gram import with_sigmas
+    from ..search.dynamic_programming import schedules_from
+    from ..search.gram import with_sigmas
 
     start = float(gram.sigmas[0] if start_sigma is None else start_sigma)
     if math.isclose(start, gram.sigmas[0], rel_tol=1e-5):
@@ -71,15 +105,18 @@ def solved(gram, sampler: str, steps: int, start_sigma: float | None = None, sig
 
 
 def check_worth_solving(record: Record, sampler: str, steps: int, whole: bool = True) -> None:
-    """Raise RecipeError where the record's own recipes don't say that a solved schedule is worth it: it has none for this sampler, or,
-    for the whole range of noise, stock won at the nearest step count.
+    """Raise RecipeError where the record's own recipes don't say that a solved schedule is worth
+    it: it has none for this sampler, or, for the whole range of noise, stock won at the nearest
+    step count.
 
-    What is solved from inner products alone has passed no guard: for samplers that nothing was run for it was 0.4 to 1.9 times the error of
-    the best stock schedule.
+    What is solved from inner products alone has passed no guard: for samplers that nothing was run
+    for it was 0.4 to 1.9 times the error of the best stock schedule.
     """
     mine = [recipe for recipe in record.recipes if recipe.sampler == sampler]
     if not mine:
-        raise RecipeError(f"Nothing was distilled for {sampler} here; distil for {sampler} too, or for all samplers.")
+        raise RecipeError(
+            f"Nothing was distilled for {sampler} here; distil for {sampler} too, or for all samplers."
+        )
     nearest = min(mine, key=lambda recipe: abs(recipe.steps - steps))
     if whole and nearest.choice not in ("ours", "published"):
         won = f"Stock ({nearest.choice}) won for {sampler} at {nearest.steps} steps"

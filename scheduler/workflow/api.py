@@ -1,4 +1,5 @@
-"""The API format (a prompt): each node's class and its inputs by name, a link as [node, slot]. Reading it; api_edit.py writes."""
+"""The API format (a prompt): each node's class and its inputs by name, a link as [node, slot].
+Reading it; api_edit.py writes."""
 
 from __future__ import annotations
 
@@ -6,7 +7,10 @@ from .graph import Port, is_id
 from .kinds import MEMORY, known
 
 # Under which names nodes take what passes through them; a prompt does not say types.
-PASSES = {"MODEL": ("model", "model1", "model2", "model_negative", "unet"), "SIGMAS": ("sigmas", "sigmas_1", "sigmas_2")}
+PASSES = {
+    "MODEL": ("model", "model1", "model2", "model_negative", "unet"),
+    "SIGMAS": ("sigmas", "sigmas_1", "sigmas_2"),
+}
 PASSES |= {"SAMPLER": ("sampler",), "GUIDER": ("guider",)}
 ANY = ("on_true", "on_false", "anything", "any_01", "input")
 
@@ -43,12 +47,16 @@ class ApiNode:
 
     def upstream(self, kind: str) -> list[Port]:
         """What feeds the inputs that are, by their names, of a type."""
-        return [port for port in (self.origin(name) for name in (*PASSES.get(kind, ()), *ANY)) if port]
+        return [
+            port for port in (self.origin(name) for name in (*PASSES.get(kind, ()), *ANY)) if port
+        ]
 
     def makes(self, kind: str) -> bool:
         """Whether it is known to have an output of a type."""
         entry = known(self.kind)
-        return kind == "SIGMAS" and (entry.get("role") in ("maker", "modifier") or entry.get("sigmas", False))
+        return kind == "SIGMAS" and (
+            entry.get("role") in ("maker", "modifier") or entry.get("sigmas", False)
+        )
 
     def value(self, name: str | None):
         value = self.fields().get(name)
@@ -76,13 +84,19 @@ class ApiScope:
 
     def __init__(self, data: dict):
         self.data = data
-        self.nodes = [ApiNode(name, entry, self) for name, entry in data.items() if is_api_node(entry)]
+        self.nodes = [
+            ApiNode(name, entry, self) for name, entry in data.items() if is_api_node(entry)
+        ]
         self.by_id = {node.id: node for node in self.nodes}
 
 
 def is_api_node(entry: object) -> bool:
     """Whether an entry of a prompt is a node."""
-    return isinstance(entry, dict) and isinstance(entry.get("class_type"), str) and isinstance(entry.get("inputs"), dict)
+    return (
+        isinstance(entry, dict)
+        and isinstance(entry.get("class_type"), str)
+        and isinstance(entry.get("inputs"), dict)
+    )
 
 
 def _is_link(value: object) -> bool:

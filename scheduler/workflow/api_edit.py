@@ -1,4 +1,5 @@
-"""The same changes as graph_edit.py's in the API format, where they are simple; notes are kept in `_meta`, which servers pass over."""
+"""The same changes as graph_edit.py's in the API format, where they are simple; notes are kept in
+`_meta`, which servers pass over."""
 
 from __future__ import annotations
 
@@ -9,7 +10,11 @@ from .kinds import CONTROL, MADE, MEMORY, known
 
 def broken(node: ApiNode) -> str | None:
     """Why a node cannot be changed safely, or None."""
-    return "the file is damaged there (_meta)" if not isinstance(node.data.get("_meta", {}), dict) else None
+    return (
+        "the file is damaged there (_meta)"
+        if not isinstance(node.data.get("_meta", {}), dict)
+        else None
+    )
 
 
 def remember(node: ApiNode, memory: dict) -> None:
@@ -27,10 +32,15 @@ def forget(node: ApiNode) -> None:
 
 
 def retype(node: ApiNode, kind: str, values: dict, kept: dict[str, str]) -> dict:
-    """Make a node another kind. values: of the new kind, by name. kept: {new input or value: the old one that it goes on}."""
+    """Make a node another kind. values: of the new kind, by name. kept: {new input or value: the
+    old one that it goes on}."""
     old = node.fields()
-    names = [name for name, _ in MADE[kind]["inputs"]] + [name for name in known(kind)["widgets"] if name != CONTROL]
-    fields = {name: old[kept[name]] if kept.get(name) in old else values.get(name) for name in names}
+    names = [name for name, _ in MADE[kind]["inputs"]] + [
+        name for name in known(kind)["widgets"] if name != CONTROL
+    ]
+    fields = {
+        name: old[kept[name]] if kept.get(name) in old else values.get(name) for name in names
+    }
     memory = {"was": {"class_type": node.kind, "inputs": old}, "kept": kept}
     node.data["class_type"] = kind
     node.data["inputs"] = {name: value for name, value in fields.items() if value is not None}
@@ -40,9 +50,17 @@ def retype(node: ApiNode, kind: str, values: dict, kept: dict[str, str]) -> dict
 def untype(node: ApiNode, memory: dict) -> list[str]:
     """Undo `retype`; values and links that went on stay as they are now."""
     now = node.fields()
-    node.data["class_type"], node.data["inputs"] = memory["was"]["class_type"], memory["was"]["inputs"]
+    node.data["class_type"], node.data["inputs"] = (
+        memory["was"]["class_type"],
+        memory["was"]["inputs"],
+    )
     for new, old in memory["kept"].items():
-        if new in now and old in node.fields() and old not in memory.get("counted", ()) and node.fields()[old] != now[new]:
+        if (
+            new in now
+            and old in node.fields()
+            and old not in memory.get("counted", ())
+            and node.fields()[old] != now[new]
+        ):
             node.set(old, now[new])
     if node.memory() is not None:
         forget(node)
@@ -50,14 +68,26 @@ def untype(node: ApiNode, memory: dict) -> list[str]:
 
 
 def sound(memory: dict) -> bool:
-    """Whether a note is one that `untype` and `unroute` can follow; a file from elsewhere may hold anything."""
+    """Whether a note is one that `untype` and `unroute` can follow; a file from elsewhere may hold
+    anything."""
     if "moved" in memory:
         moved = memory["moved"]
-        return isinstance(moved, list) and all(isinstance(each, list) and len(each) == 2 and isinstance(each[0], str) for each in moved)
+        return isinstance(moved, list) and all(
+            isinstance(each, list) and len(each) == 2 and isinstance(each[0], str) for each in moved
+        )
     was, kept = memory.get("was"), memory.get("kept")
-    named = isinstance(was, dict) and isinstance(was.get("class_type"), str) and isinstance(was.get("inputs"), dict)
+    named = (
+        isinstance(was, dict)
+        and isinstance(was.get("class_type"), str)
+        and isinstance(was.get("inputs"), dict)
+    )
     counted = isinstance(memory.get("counted", []), list)
-    return named and counted and isinstance(kept, dict) and all(isinstance(old, str) for old in kept.values())
+    return (
+        named
+        and counted
+        and isinstance(kept, dict)
+        and all(isinstance(old, str) for old in kept.values())
+    )
 
 
 def connect(node: ApiNode, name: str, port: Port) -> None:
@@ -82,7 +112,9 @@ def unroute(node: ApiNode, moved: list) -> None:
                 other.set(name, before.get(other.id, source))
 
 
-def add(scope: ApiScope, kind: str, values: dict, near: ApiNode, offset: tuple[int, int]) -> ApiNode:
+def add(
+    scope: ApiScope, kind: str, values: dict, near: ApiNode, offset: tuple[int, int]
+) -> ApiNode:
     """A new node under a new number."""
     numbers = [int(name) for name in scope.data if name.isdecimal() and len(name) < 18]
     name = str(max(numbers, default=0) + 1)

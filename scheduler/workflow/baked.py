@@ -1,4 +1,5 @@
-"""--to baked: explicit sigmas in core's own nodes, so that a workflow runs where StepDistill is not installed."""
+"""--to baked: explicit sigmas in core's own nodes, so that a workflow runs where StepDistill is not
+installed."""
 
 from __future__ import annotations
 
@@ -14,7 +15,14 @@ from .recipes import Plain, decimals, plain_recipe
 from .sites import Site
 
 _SLICE = ("add_noise", "start_at_step", "end_at_step", "return_with_leftover_noise")
-_MOVED = {"model": "model", "positive": "positive", "negative": "negative", "latent_image": "latent_image", "cfg": "cfg", CONTROL: CONTROL}
+_MOVED = {
+    "model": "model",
+    "positive": "positive",
+    "negative": "negative",
+    "latent_image": "latent_image",
+    "cfg": "cfg",
+    CONTROL: CONTROL,
+}
 
 
 def to_baked(document: Document, site: Site, record: Record, anyway: bool = False) -> Outcome:
@@ -32,7 +40,9 @@ def to_baked(document: Document, site: Site, record: Record, anyway: bool = Fals
     return outcome
 
 
-def _baked(document: Document, site: Site, record: Record, anyway: bool) -> tuple[str, str, list[str]]:
+def _baked(
+    document: Document, site: Site, record: Record, anyway: bool
+) -> tuple[str, str, list[str]]:
     node, spec = site.node, site.spec
     names = [spec.get(name) for name in ("scheduler", "sampler", "steps", "denoise", "text")]
     unlinked(document, site, *names, *(_SLICE if "slice" in spec else ()))
@@ -41,10 +51,18 @@ def _baked(document: Document, site: Site, record: Record, anyway: bool) -> tupl
     plain = _recipe(site, facts, record)
     sigmas, part = _slice(node, plain.sigmas) if "slice" in spec else (plain.sigmas, "")
     text = decimals(sigmas)
-    notes = list(plain.notes) + ([_other_sampler(facts, plain)] if plain.sampler != facts.sampler and not _is_sampler(site) else [])
+    notes = list(plain.notes) + (
+        [_other_sampler(facts, plain)]
+        if plain.sampler != facts.sampler and not _is_sampler(site)
+        else []
+    )
     was, kind = node.kind, f"SamplerCustom with {MANUAL}" if _is_sampler(site) else MANUAL
     (_bake_sampler if _is_sampler(site) else _bake_maker)(node, plain, text)
-    return "baked", f"{was} -> {kind}, {len(sigmas) - 1} steps{part}, sampler {plain.sampler} ({plain.words})", notes
+    return (
+        "baked",
+        f"{was} -> {kind}, {len(sigmas) - 1} steps{part}, sampler {plain.sampler} ({plain.words})",
+        notes,
+    )
 
 
 def _recipe(site: Site, facts: Facts, record: Record) -> Plain:
@@ -55,7 +73,10 @@ def _recipe(site: Site, facts: Facts, record: Record) -> Plain:
     start = None
     if facts.numbers:
         if facts.numbers[-1] != 0:
-            raise Left("partial", f"what {MANUAL} holds does not run down to 0, so it is a part of a schedule")
+            raise Left(
+                "partial",
+                f"what {MANUAL} holds does not run down to 0, so it is a part of a schedule",
+            )
         start = facts.numbers[0]
     steps, denoise = facts.steps, facts.denoise
     if "cuts" in site.spec and denoise < 1:
@@ -85,7 +106,11 @@ def _bake_maker(node: Node, plain: Plain, text: str) -> None:
 def _bake_sampler(node: Node, plain: Plain, text: str) -> None:
     edit, seed = edits(node), "noise_seed" if node.kind == "KSamplerAdvanced" else "seed"
     control = node.value(CONTROL)
-    values = {"noise_seed": node.value(seed), CONTROL: control if isinstance(control, (str, bool)) else "fixed", "cfg": node.value("cfg")}
+    values = {
+        "noise_seed": node.value(seed),
+        CONTROL: control if isinstance(control, (str, bool)) else "fixed",
+        "cfg": node.value("cfg"),
+    }
     values["add_noise"] = node.value("add_noise") != "disable"
     memory = edit.retype(node, "SamplerCustom", values, _MOVED | {"noise_seed": seed})
     edit.remember(node, {"to": "baked"} | memory)
@@ -103,4 +128,8 @@ def _is_sampler(site: Site) -> bool:
 
 
 def _other_sampler(facts: Facts, plain: Plain) -> str:
-    return f"choose the sampler {plain.sampler} where {facts.sampler} is chosen now: core has no {ENTRY}" if facts.sampler == ENTRY else ""
+    return (
+        f"choose the sampler {plain.sampler} where {facts.sampler} is chosen now: core has no {ENTRY}"
+        if facts.sampler == ENTRY
+        else ""
+    )

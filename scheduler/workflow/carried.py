@@ -11,7 +11,8 @@ from .sites import Site
 
 
 def carry(document: Document, swapped: list[Site], text: str) -> list[Outcome]:
-    """Add one node with the record to each graph, and lead each model that swapped samplers use through an Apply node."""
+    """Add one node with the record to each graph, and lead each model that swapped samplers use
+    through an Apply node."""
     outcomes = []
     for scope in document.scopes:
         sites = [site for site in swapped if site.node.scope is scope]
@@ -34,12 +35,15 @@ def _carry_in(document: Document, scope, sites: list[Site], text: str) -> list[O
         edit.connect(apply, "model", port)
         edit.connect(apply, "record", Port(source, 0))
         edit.remember(apply, {"moved": moved})
-        outcomes.append(Outcome(apply, "swapped", "added: it gives the model the record's schedules"))
+        outcomes.append(
+            Outcome(apply, "swapped", "added: it gives the model the record's schedules")
+        )
     return outcomes
 
 
 def _models(document: Document, scope, sites: list[Site]) -> list[tuple[Port, list[Node]]]:
-    """Every port that a swapped node with a dropdown, or its sampler, has its model from, with all that take it there."""
+    """Every port that a swapped node with a dropdown, or its sampler, has its model from, with all
+    that take it there."""
     found: dict[tuple, tuple[Port, list[Node]]] = {}
     for site in sites:
         takers = [] if site.node.kind == SIGMAS else [site.node, *model_takers(document, site)]

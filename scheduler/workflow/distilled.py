@@ -1,4 +1,5 @@
-"""--to distilled: the dropdown's entry where a node has a dropdown, Distilled Sigmas in place of other makers of sigmas."""
+"""--to distilled: the dropdown's entry where a node has a dropdown, Distilled Sigmas in place of
+other makers of sigmas."""
 
 from __future__ import annotations
 
@@ -19,7 +20,9 @@ def to_distilled(document: Document, site: Site, anyway: bool = False) -> Outcom
         wrong = edits(site.node).broken(site.node)
         if wrong:
             raise Left("damaged", wrong)
-        outcome.action, outcome.text, outcome.notes = (_dropdown if "scheduler" in site.spec else _maker)(document, site, anyway)
+        outcome.action, outcome.text, outcome.notes = (
+            _dropdown if "scheduler" in site.spec else _maker
+        )(document, site, anyway)
     except Left as left:
         outcome.action, outcome.code, outcome.text = "left", left.code, str(left)
     return outcome
@@ -28,17 +31,27 @@ def to_distilled(document: Document, site: Site, anyway: bool = False) -> Outcom
 def check_sampler_and_model(document: Document, site: Site, facts: Facts, anyway: bool) -> None:
     """Raise Left for what no schedule of ours is for."""
     if facts.sampler in TABLE["own_steps"]:
-        raise Left("own_steps", f"the sampler {facts.sampler} chooses its own steps, whatever the schedule")
+        raise Left(
+            "own_steps", f"the sampler {facts.sampler} chooses its own steps, whatever the schedule"
+        )
     reason = None if anyway else step_distilled(document, site, facts)
     if reason:
         raise Left("step_distilled", reason)
 
 
-def unlinked(document: Document, site: Site, *names: str | None, advice: str = "set it on the node itself first") -> None:
+def unlinked(
+    document: Document,
+    site: Site,
+    *names: str | None,
+    advice: str = "set it on the node itself first",
+) -> None:
     """Raise Left where one of the values comes through a link."""
     for name in names:
         if name and site.node.linked(name):
-            raise Left("linked", f"its value '{name}' comes from {linked_from(document, site.node, name)}; {advice}")
+            raise Left(
+                "linked",
+                f"its value '{name}' comes from {linked_from(document, site.node, name)}; {advice}",
+            )
 
 
 def _dropdown(document: Document, site: Site, anyway: bool) -> tuple[str, str, list[str]]:
@@ -66,11 +79,18 @@ def _maker(document: Document, site: Site, anyway: bool) -> tuple[str, str, list
     values, counted = _values(document, site, facts)
     port = model_port(document, site)
     if port is None:
-        raise Left("no_model", f"{SIGMAS} needs a model, and no sampler that it feeds in the same graph has one")
+        raise Left(
+            "no_model",
+            f"{SIGMAS} needs a model, and no sampler that it feeds in the same graph has one",
+        )
     _check_circle(site, port)
     kept = {name: spec[name] for name in ("steps", "denoise", "model") if name in spec}
     was = node.kind
-    memory = {"to": ENTRY} | edits(node).retype(node, SIGMAS, values, kept) | ({"counted": counted} if counted else {})
+    memory = (
+        {"to": ENTRY}
+        | edits(node).retype(node, SIGMAS, values, kept)
+        | ({"counted": counted} if counted else {})
+    )
     if not node.origin("model"):
         edits(node).connect(node, "model", port)
     edits(node).remember(node, memory)
@@ -83,25 +103,41 @@ def _values(document: Document, site: Site, facts: Facts) -> tuple[dict, list[st
     if "text" in spec:
         _check_whole(facts.numbers)
     elif "start" in spec and not _is_full(node.value(spec["start"])):
-        raise Left("partial", f"it starts at a sigma of its own ({node.value(spec['start'])}); which denoise that is depends on the model")
+        raise Left(
+            "partial",
+            f"it starts at a sigma of its own ({node.value(spec['start'])}); which denoise that is depends on the model",
+        )
     steps = facts.steps if "text" in spec else node.value(spec["steps"])
     denoise = node.value(spec["denoise"]) if "denoise" in spec else 1.0
     if facts.steps is None or facts.denoise is None or not 0 < facts.denoise <= 1:
-        raise Left("unclear", f"its steps ({steps}) or denoise ({denoise}) are none that a schedule could be made for")
+        raise Left(
+            "unclear",
+            f"its steps ({steps}) or denoise ({denoise}) are none that a schedule could be made for",
+        )
     if "cuts" in spec:
         unlinked(document, site, spec["denoise"])
         if facts.denoise < 1:
             unlinked(document, site, spec["steps"])
             steps = max(1, round(facts.steps * facts.denoise))
     counted = ["steps"] if "cuts" in spec and facts.denoise < 1 else []
-    return {"sampler_name": facts.sampler or "euler", "steps": steps, "denoise": denoise, "if_missing": "stock"}, counted
+    return {
+        "sampler_name": facts.sampler or "euler",
+        "steps": steps,
+        "denoise": denoise,
+        "if_missing": "stock",
+    }, counted
 
 
 def _check_whole(numbers: tuple[float, ...] | None) -> None:
     if not numbers or numbers[-1] != 0 or any(b >= a for a, b in pairwise(numbers)):
-        raise Left("partial", f"what {MANUAL} holds does not run down to 0, so it is a part of a schedule")
+        raise Left(
+            "partial", f"what {MANUAL} holds does not run down to 0, so it is a part of a schedule"
+        )
     if not _is_full(numbers[0]):
-        raise Left("partial", f"it starts at sigma {numbers[0]:g}; which denoise that is depends on the model")
+        raise Left(
+            "partial",
+            f"it starts at sigma {numbers[0]:g}; which denoise that is depends on the model",
+        )
 
 
 def _is_full(start: object) -> bool:
@@ -119,7 +155,11 @@ def _check_circle(site: Site, port: Port) -> None:
             raise Left("no_model", "the model that it would need is made from its own sigmas")
         if node is not None and id(node) not in seen:
             seen.add(id(node))
-            names = [entry.get("name") for entry in node.inputs()] if node.graph else list(node.fields())
+            names = (
+                [entry.get("name") for entry in node.inputs()]
+                if node.graph
+                else list(node.fields())
+            )
             open_nodes += [found.node for found in (node.origin(name) for name in names) if found]
 
 
@@ -131,8 +171,16 @@ def _steps(facts: Facts) -> str:
 
 def _notes(site: Site, facts: Facts) -> list[str]:
     if facts.sampler is None:
-        return ["which sampler it is for is not told by the file"] if site.users else ["no sampler uses it"]
+        return (
+            ["which sampler it is for is not told by the file"]
+            if site.users
+            else ["no sampler uses it"]
+        )
     rule, measured = rule_of(facts.sampler)
     if measured:
         return []
-    return [f"{facts.sampler} takes {rule}'s schedule, not measured for it" if rule else f"no schedule is measured for {facts.sampler}"]
+    return [
+        f"{facts.sampler} takes {rule}'s schedule, not measured for it"
+        if rule
+        else f"no schedule is measured for {facts.sampler}"
+    ]

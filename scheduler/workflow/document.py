@@ -1,4 +1,5 @@
-"""A workflow from a file: JSON in the page's or the API's format, or a picture with one inside; refused in one sentence otherwise."""
+"""A workflow from a file: JSON in the page's or the API's format, or a picture with one inside;
+refused in one sentence otherwise."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ Node = GraphNode | ApiNode
 
 
 class Document:
-    """A workflow. value: the whole JSON, edited in place. scopes: the graph and its subgraphs, or the one prompt. graph: which format."""
+    """A workflow. value: the whole JSON, edited in place. scopes: the graph and its subgraphs, or
+    the one prompt. graph: which format."""
 
     def __init__(self, value: object, layout: Layout):
         self.value, self.layout = value, layout
@@ -28,7 +30,11 @@ class Document:
         ids = highest_ids(self.scopes) if self.graph else {}
         for scope in self.scopes:
             scope.ids = ids
-        self.subgraphs = {scope.data.get("id"): scope for scope in self.scopes[1:] if isinstance(scope.data.get("id"), str)}
+        self.subgraphs = {
+            scope.data.get("id"): scope
+            for scope in self.scopes[1:]
+            if isinstance(scope.data.get("id"), str)
+        }
         self.instances: dict[str, list[GraphNode]] = {}
         for node in self.nodes():
             if node.kind in self.subgraphs:
@@ -64,11 +70,16 @@ class Document:
 
     def _outside(self, scope, slot: int) -> list[tuple[Port, GraphScope]]:
         name = scope.outer(slot)
-        found = [(node.origin(name), node.scope) for node in self.instances.get(scope.data.get("id"), []) if isinstance(name, str)]
+        found = [
+            (node.origin(name), node.scope)
+            for node in self.instances.get(scope.data.get("id"), [])
+            if isinstance(name, str)
+        ]
         return [(port, outer) for port, outer in found if port]
 
     def walk(self, start: list[tuple[Port | None, object]], kind: str) -> list[Node]:
-        """Every node from which a value of a type comes, however far upstream: the nearest first. Muted ones end the way."""
+        """Every node from which a value of a type comes, however far upstream: the nearest first.
+        Muted ones end the way."""
         found, seen, at = [], set(), 0
         ports = [source for port, scope in start for source in self.sources(port, scope)]
         while at < len(ports) and len(found) < MAX_WALK:
@@ -78,7 +89,11 @@ class Document:
             seen.add(id(node))
             found.append(node)
             if node.state != "muted":
-                ports += [source for port in _chosen(node, kind) for source in self.sources(port, node.scope)]
+                ports += [
+                    source
+                    for port in _chosen(node, kind)
+                    for source in self.sources(port, node.scope)
+                ]
         return found
 
 
@@ -100,7 +115,9 @@ def _text(data: bytes) -> str:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise WorkflowError("This is neither UTF-8 text nor a PNG or WebP picture; expected a workflow saved by ComfyUI.") from None
+        raise WorkflowError(
+            "This is neither UTF-8 text nor a PNG or WebP picture; expected a workflow saved by ComfyUI."
+        ) from None
     return "\ufeff" + text if data.startswith(b"\xef\xbb\xbf") else text
 
 
@@ -108,30 +125,47 @@ def _scopes(value: object) -> tuple[bool, list]:
     if isinstance(value, dict) and isinstance(value.get("nodes"), list):
         definitions = value.get("definitions")
         entries = definitions.get("subgraphs") if isinstance(definitions, dict) else None
-        inner = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
-        return True, [GraphScope(value, True), *(scope for entry in inner for scope in _nested(entry))]
+        inner = (
+            [entry for entry in entries if isinstance(entry, dict)]
+            if isinstance(entries, list)
+            else []
+        )
+        return True, [
+            GraphScope(value, True),
+            *(scope for entry in inner for scope in _nested(entry)),
+        ]
     if isinstance(value, dict):
         for prompt in (value, value.get("prompt")):
             if isinstance(prompt, dict) and any(is_api_node(entry) for entry in prompt.values()):
                 return False, [ApiScope(prompt)]
         if isinstance(value.get("stepdistill"), int):
-            raise WorkflowError("This is a StepDistill record; give the workflow here, and the record as --record.")
+            raise WorkflowError(
+                "This is a StepDistill record; give the workflow here, and the record as --record."
+            )
         if isinstance(value.get("workflow"), dict) and "nodes" in value["workflow"]:
             return _scopes(value["workflow"])
-    raise WorkflowError("This is not a ComfyUI workflow: it has neither a list of nodes nor nodes with a class_type.")
+    raise WorkflowError(
+        "This is not a ComfyUI workflow: it has neither a list of nodes nor nodes with a class_type."
+    )
 
 
 def _nested(definition: dict) -> list[GraphScope]:
     """A subgraph, and those defined inside it, as some versions write them."""
     own = definition.get("definitions")
     entries = own.get("subgraphs") if isinstance(own, dict) else None
-    deeper = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+    deeper = (
+        [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+    )
     return [GraphScope(definition, False), *(scope for entry in deeper for scope in _nested(entry))]
 
 
 def _chosen(node: Node, kind: str) -> list[Port]:
     """What feeds a node, of a type; of a switch that nothing else sets only the branch that is on."""
-    on = node.value("switch") if node.kind == "ComfySwitchNode" and not node.linked("switch") else None
+    on = (
+        node.value("switch")
+        if node.kind == "ComfySwitchNode" and not node.linked("switch")
+        else None
+    )
     if isinstance(on, bool):
         port = node.origin("on_true" if on else "on_false")
         return [port] if port else []

@@ -1,4 +1,5 @@
-"""What a site runs under, as far as the file tells: sampler, steps, cfg, the files of the model; and whether that is step-distilled."""
+"""What a site runs under, as far as the file tells: sampler, steps, cfg, the files of the model;
+and whether that is step-distilled."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ _NUMBER = re.compile(r"[-+]?(?:\d*\.*\d+)")  # as ManualSigmas finds its numbers
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known; None where it is not. steps and cfg may be what a node held before a link took over. numbers: of ManualSigmas."""
+    """What is known; None where it is not. steps and cfg may be what a node held before a link took
+    over. numbers: of ManualSigmas."""
 
     sampler: str | None
     steps: int | None
@@ -44,8 +46,9 @@ def facts_of(document: Document, site: Site) -> Facts:
 
 
 def step_distilled(document: Document, site: Site, facts: Facts) -> str | None:
-    """Why a site seems to run a step-distilled model, which has few-step sigmas of its own; None where nothing says so."""
-    from ..step_distilled import detect
+    """Why a site seems to run a step-distilled model, which has few-step sigmas of its own; None
+    where nothing says so."""
+    from ..fingerprint.step_distilled import detect
 
     advice = detect(facts.files)
     if advice is not None:
@@ -54,16 +57,29 @@ def step_distilled(document: Document, site: Site, facts: Facts) -> str | None:
         return f"it is for {site.spec['for']}"
     if facts.sampler == "lcm":
         return "the sampler lcm is for step-distilled models, which have few steps of their own"
-    if facts.cfg is not None and facts.cfg <= 1 and facts.steps is not None and facts.steps <= TABLE["few_steps"]:
+    if (
+        facts.cfg is not None
+        and facts.cfg <= 1
+        and facts.steps is not None
+        and facts.steps <= TABLE["few_steps"]
+    ):
         plural = "s" if facts.steps > 1 else ""
         return f"{facts.steps} step{plural} at cfg 1 are a step-distilled model's, which has sigmas of its own"
     return None
 
 
 def model_port(document: Document, site: Site) -> Port | None:
-    """Where a site's model comes from, in the site's own graph: its own input's, else that of the sampler or guider that it serves."""
+    """Where a site's model comes from, in the site's own graph: its own input's, else that of the
+    sampler or guider that it serves."""
     takers = [site.node] if site.node.origin("model") else model_takers(document, site)
-    return next((taker.origin("model") for taker in takers if taker.scope is site.node.scope and taker.origin("model")), None)
+    return next(
+        (
+            taker.origin("model")
+            for taker in takers
+            if taker.scope is site.node.scope and taker.origin("model")
+        ),
+        None,
+    )
 
 
 def model_takers(document: Document, site: Site) -> list[Node]:

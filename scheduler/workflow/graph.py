@@ -1,6 +1,8 @@
-"""The page's own format: nodes with lists of values and a table of links, in a graph and in subgraphs. Reading it; graph_edit.py writes.
+"""The page's own format: nodes with lists of values and a table of links, in a graph and in
+subgraphs. Reading it; graph_edit.py writes.
 
-A stranger's file may hold anything anywhere: what is not as it should be is passed over, and stays as it is.
+A stranger's file may hold anything anywhere: what is not as it should be is passed over, and stays
+as it is.
 """
 
 from __future__ import annotations
@@ -101,7 +103,9 @@ class GraphNode:
         """The names of its values, in their order; empty for an unknown kind."""
         names = known(self.kind).get("widgets", [])
         values = self.data.get("widgets_values")
-        bare = isinstance(values, list) and len(values) == len(names) - 1 and CONTROL in names  # written by a program, not by the page
+        bare = (
+            isinstance(values, list) and len(values) == len(names) - 1 and CONTROL in names
+        )  # written by a program, not by the page
         return [name for name in names if name != CONTROL] if bare else names
 
     def value(self, name: str | None):
@@ -126,7 +130,13 @@ class GraphNode:
     def texts(self) -> list[str]:
         """Every text among its values."""
         values = self.data.get("widgets_values")
-        values = list(values.values()) if isinstance(values, dict) else values if isinstance(values, list) else []
+        values = (
+            list(values.values())
+            if isinstance(values, dict)
+            else values
+            if isinstance(values, list)
+            else []
+        )
         return [value for value in values[:200] if isinstance(value, str)]
 
     def memory(self) -> dict | None:
@@ -141,11 +151,16 @@ class GraphScope:
 
     def __init__(self, data: dict, root: bool):
         self.data, self.root = data, root
-        self.ids: dict[str, int] = {"node": 0, "link": 0}  # the highest in the whole workflow; every scope holds the same
+        self.ids: dict[str, int] = {
+            "node": 0,
+            "link": 0,
+        }  # the highest in the whole workflow; every scope holds the same
         self.given: dict[str, int] = {}  # the highest that were given out here
         self.name = None if root else str(data.get("name") or data.get("id") or "?")
         self.by_id: dict[object, GraphNode | None] = {}  # None: two nodes have that id
-        self.nodes = [GraphNode(entry, self) for entry in _list(data.get("nodes")) if _is_node(entry)]
+        self.nodes = [
+            GraphNode(entry, self) for entry in _list(data.get("nodes")) if _is_node(entry)
+        ]
         for node in self.nodes:
             self.by_id[node.id] = None if node.id in self.by_id else node
         self.links: dict[object, Link] = {}
@@ -159,7 +174,9 @@ class GraphScope:
     def origin(self, link: Link) -> Port | None:
         node, slot = self.by_id.get(link["origin_id"], UNKNOWN), link["origin_slot"]
         if node is UNKNOWN:
-            return Port(None, slot) if not self.root and link["origin_id"] == self.entry_id else None
+            return (
+                Port(None, slot) if not self.root and link["origin_id"] == self.entry_id else None
+            )
         return Port(node, slot) if node else None
 
     @property
@@ -176,7 +193,10 @@ class GraphScope:
     def inner(self, name: object, slot: int) -> list[Port]:
         """What feeds an output of the subgraph, by its name, or its place where names don't tell."""
         entries = _dicts(self.data.get("outputs"))
-        entry = next((entry for entry in entries if entry.get("name") == name), entries[slot] if 0 <= slot < len(entries) else {})
+        entry = next(
+            (entry for entry in entries if entry.get("name") == name),
+            entries[slot] if 0 <= slot < len(entries) else {},
+        )
         found = [self.link(link_id) for link_id in _list(entry.get("linkIds"))[:100]]
         return [port for port in (self.origin(link) for link in found if link) if port]
 
@@ -191,7 +211,8 @@ def _is_node(entry: object) -> bool:
 
 
 def is_link(row: object) -> bool:
-    """Whether this is a link in either of the page's forms, a list or a mapping, with ids and slots of the right kinds."""
+    """Whether this is a link in either of the page's forms, a list or a mapping, with ids and slots
+    of the right kinds."""
     if not isinstance(row, dict) and not (isinstance(row, list) and len(row) >= len(FIELDS)):
         return False
     link = Link(row)

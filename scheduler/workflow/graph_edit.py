@@ -1,4 +1,5 @@
-"""Nodes of the page's own format: made another kind in place, back again, added, removed; what undoes it is kept inside the workflow."""
+"""Nodes of the page's own format: made another kind in place, back again, added, removed; what
+undoes it is kept inside the workflow."""
 
 from __future__ import annotations
 
@@ -20,8 +21,15 @@ def broken(node: GraphNode) -> str | None:
     if node.scope.by_id.get(node.id) is not node:
         return f"two nodes have the id {node.id}"
     scope, names = node.scope.data, [entry.get("name") for entry in node.inputs()]
-    parts = [(node.data, "properties", dict), (node.data, "inputs", list), (node.data, "outputs", list), (scope, "extra", dict)]
-    wrong = [key for holder, key, kind in parts if key in holder and not isinstance(holder[key], kind)]
+    parts = [
+        (node.data, "properties", dict),
+        (node.data, "inputs", list),
+        (node.data, "outputs", list),
+        (scope, "extra", dict),
+    ]
+    wrong = [
+        key for holder, key, kind in parts if key in holder and not isinstance(holder[key], kind)
+    ]
     wrong += ["links"] if not isinstance(scope.get("links"), list) else []
     wrong += ["inputs"] if len(set(map(str, names))) < len(node.data.get("inputs", names)) else []
     return f"the file is damaged there ({wrong[0]})" if wrong else None
@@ -44,11 +52,16 @@ def forget(node: GraphNode) -> None:
 def retype(node: GraphNode, kind: str, values: dict, kept: dict[str, str]) -> dict:
     """Make a node another kind in place, over the same links. Returns the memory for `untype`.
 
-    values: of the new kind, by name. kept: {new input or value: the old one that it goes on}; links to other inputs are taken out.
+    values: of the new kind, by name. kept: {new input or value: the old one that it goes on}; links
+    to other inputs are taken out.
     """
     was = {key: deepcopy(node.data[key]) for key in _OWN if key in node.data}
     slots = {name: node.link(name)["target_slot"] for name in _linked(node)}
-    memory = {"was": was, "kept": kept, "slots": {name: slot for name, slot in slots.items() if slot != _slot(node, name)}}
+    memory = {
+        "was": was,
+        "kept": kept,
+        "slots": {name: slot for name, slot in slots.items() if slot != _slot(node, name)},
+    }
     entries = _inputs(node, kind, kept)
     memory["cut"] = [cut(node, name) for name in _linked(node) if name not in kept.values()]
     node.data |= {"type": kind, "inputs": entries, "outputs": _outputs(node, kind)}
@@ -61,9 +74,12 @@ def retype(node: GraphNode, kind: str, values: dict, kept: dict[str, str]) -> di
 
 
 def untype(node: GraphNode, memory: dict) -> list[str]:
-    """Undo `retype`; values and links that went on stay as they are now. Returns what could not be restored, in words."""
+    """Undo `retype`; values and links that went on stay as they are now. Returns what could not be
+    restored, in words."""
     now = {old: node.value(new) for new, old in memory["kept"].items()}
-    links = {old: entry.get("link") for new, old in memory["kept"].items() if (entry := node.input(new))}
+    links = {
+        old: entry.get("link") for new, old in memory["kept"].items() if (entry := node.input(new))
+    }
     for name in _linked(node):
         if name not in memory["kept"]:
             cut(node, name)
@@ -75,7 +91,11 @@ def untype(node: GraphNode, memory: dict) -> list[str]:
             node.data.pop(key, None)
     _join(node, links, fed)
     for name, value in now.items():
-        if value is not None and name not in memory.get("counted", ()) and node.value(name) != value:
+        if (
+            value is not None
+            and name not in memory.get("counted", ())
+            and node.value(name) != value
+        ):
             node.set(name, value)
     for each in memory["cut"]:
         if each and node.input(each["input"]):
@@ -89,13 +109,22 @@ def untype(node: GraphNode, memory: dict) -> list[str]:
 
 
 def sound(memory: dict) -> bool:
-    """Whether a note is one that `untype` and `unroute` can follow; a file from elsewhere may hold anything."""
+    """Whether a note is one that `untype` and `unroute` can follow; a file from elsewhere may hold
+    anything."""
     if "moved" in memory:
         moved = memory["moved"]
-        pairs = isinstance(moved, list) and all(isinstance(each, list) and len(each) == 2 for each in moved)
-        return pairs and all(isinstance(each[0], (int, str)) and _is_place(each[1]) for each in moved)
+        pairs = isinstance(moved, list) and all(
+            isinstance(each, list) and len(each) == 2 for each in moved
+        )
+        return pairs and all(
+            isinstance(each[0], (int, str)) and _is_place(each[1]) for each in moved
+        )
     was, cuts = memory.get("was"), memory.get("cut")
-    if not isinstance(was, dict) or not isinstance(was.get("type"), str) or not isinstance(cuts, list):
+    if (
+        not isinstance(was, dict)
+        or not isinstance(was.get("type"), str)
+        or not isinstance(cuts, list)
+    ):
         return False
     named = [memory.get("kept"), memory.get("slots")]
     counted = memory.get("counted", [])
@@ -108,14 +137,30 @@ def sound(memory: dict) -> bool:
     )
 
 
-def add(scope: GraphScope, kind: str, values: dict, near: GraphNode, offset: tuple[int, int]) -> GraphNode:
+def add(
+    scope: GraphScope, kind: str, values: dict, near: GraphNode, offset: tuple[int, int]
+) -> GraphNode:
     """A new node beside another one."""
     made, order = MADE[kind], near.data.get("order")
-    data = {"id": next_id(scope, "node"), "type": kind, "pos": _beside(near.data.get("pos"), offset), "size": list(made["size"])}
-    data |= {"flags": {}, "order": order if type(order) is int else 0, "mode": near.data.get("mode", 0)}
+    data = {
+        "id": next_id(scope, "node"),
+        "type": kind,
+        "pos": _beside(near.data.get("pos"), offset),
+        "size": list(made["size"]),
+    }
+    data |= {
+        "flags": {},
+        "order": order if type(order) is int else 0,
+        "mode": near.data.get("mode", 0),
+    }
     data |= {"inputs": [_fresh(kind, *each) for each in made["inputs"]]}
-    data |= {"outputs": [{"name": name, "type": type_, "links": []} for name, type_ in made["outputs"]]}
-    data |= {"properties": {"Node name for S&R": kind}, "widgets_values": [values[name] for name in known(kind)["widgets"]]}
+    data |= {
+        "outputs": [{"name": name, "type": type_, "links": []} for name, type_ in made["outputs"]]
+    }
+    data |= {
+        "properties": {"Node name for S&R": kind},
+        "widgets_values": [values[name] for name in known(kind)["widgets"]],
+    }
     scope.data["nodes"].append(data)
     node = GraphNode(data, scope)
     scope.nodes.append(node)
@@ -137,7 +182,8 @@ def remove(node: GraphNode) -> bool:
 
 
 def _inputs(node: GraphNode, kind: str, kept: dict[str, str]) -> list[dict]:
-    """The inputs of the new kind: those that go on keep what they have but the name; of its values those that a link feeds."""
+    """The inputs of the new kind: those that go on keep what they have but the name; of its values
+    those that a link feeds."""
     entries = []
     for name, type_ in MADE[kind]["inputs"]:
         entry = node.input(kept.get(name))
@@ -163,12 +209,17 @@ def _outputs(node: GraphNode, kind: str) -> list[dict]:
     """The outputs of the new kind; the first goes on where the old first was."""
     first = (node.outputs() or [{}])[0]
     links = [first.get("links") if k == 0 else [] for k in range(len(MADE[kind]["outputs"]))]
-    return [{"name": name, "type": type_, "links": each} for (name, type_), each in zip(MADE[kind]["outputs"], links, strict=True)]
+    return [
+        {"name": name, "type": type_, "links": each}
+        for (name, type_), each in zip(MADE[kind]["outputs"], links, strict=True)
+    ]
 
 
 def _properties(properties: dict, kind: str) -> dict:
     foreign = _REGISTRY if kind.startswith("StepDistill") else ()
-    return {key: value for key, value in properties.items() if key not in foreign} | {"Node name for S&R": kind}
+    return {key: value for key, value in properties.items() if key not in foreign} | {
+        "Node name for S&R": kind
+    }
 
 
 def _join(node: GraphNode, links: dict[str, object], fed: list) -> None:
@@ -197,14 +248,28 @@ def _slot(node: GraphNode, name: str) -> int:
 
 
 def _linked(node: GraphNode) -> list[str]:
-    return [entry["name"] for entry in node.inputs() if isinstance(entry.get("name"), str) and node.linked(entry["name"])]
+    return [
+        entry["name"]
+        for entry in node.inputs()
+        if isinstance(entry.get("name"), str) and node.linked(entry["name"])
+    ]
 
 
 def _beside(pos: object, offset: tuple[int, int]) -> list:
     """pos: a list of two numbers, or an object with "0" and "1", as older pages wrote it."""
-    both = [pos.get("0"), pos.get("1")] if isinstance(pos, dict) else list(pos[:2]) if isinstance(pos, list) else []
+    both = (
+        [pos.get("0"), pos.get("1")]
+        if isinstance(pos, dict)
+        else list(pos[:2])
+        if isinstance(pos, list)
+        else []
+    )
     numbers = len(both) == 2 and all(isinstance(each, (int, float)) for each in both)
-    return [round(each + more) for each, more in zip(both, offset, strict=True)] if numbers else list(offset)
+    return (
+        [round(each + more) for each, more in zip(both, offset, strict=True)]
+        if numbers
+        else list(offset)
+    )
 
 
 def _is_place(value: object) -> bool:
@@ -212,7 +277,16 @@ def _is_place(value: object) -> bool:
 
 
 def _is_cut(value: object) -> bool:
-    if not isinstance(value, dict) or not is_link(value.get("row")) or not isinstance(value.get("input"), str):
+    if (
+        not isinstance(value, dict)
+        or not is_link(value.get("row"))
+        or not isinstance(value.get("input"), str)
+    ):
         return False
     named = value.get("from") is None or isinstance(value["from"], str)
-    return named and type(value.get("at")) is int and value["at"] >= 0 and _is_place(value.get("from_at"))
+    return (
+        named
+        and type(value.get("at")) is int
+        and value["at"] >= 0
+        and _is_place(value.get("from_at"))
+    )

@@ -11,7 +11,12 @@ MADE: dict[str, dict] = TABLE["made"]
 ENTRY: str = TABLE["entry"]
 MEMORY = "stepdistill"  # the key under which a node remembers what it was
 CONTROL = "control_after_generate"
-SIGMAS, MANUAL, APPLY, FROM_TEXT = "StepDistillSigmas", "ManualSigmas", "StepDistillApply", "StepDistillFromText"
+SIGMAS, MANUAL, APPLY, FROM_TEXT = (
+    "StepDistillSigmas",
+    "ManualSigmas",
+    "StepDistillApply",
+    "StepDistillFromText",
+)
 
 
 def known(kind: object) -> dict:
@@ -20,7 +25,8 @@ def known(kind: object) -> dict:
 
 
 def rule_of(sampler: str | None) -> tuple[str | None, bool]:
-    """(the sampler whose schedule serves one of the host's, or None; whether that was measured for the very sampler)."""
+    """(the sampler whose schedule serves one of the host's, or None; whether that was measured for
+    the very sampler)."""
     if sampler in TABLE["measured"]:
         return sampler, True
     rule = TABLE["stands_for"].get((sampler or "").removesuffix("_gpu"))

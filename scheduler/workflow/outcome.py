@@ -25,7 +25,8 @@ CODES = {
 
 @dataclass
 class Outcome:
-    """action: "swapped", "baked", "put back", "already" or "left". code: of CODES, where it was left. text: what was done, or why not."""
+    """action: "swapped", "baked", "put back", "already" or "left". code: of CODES, where it was
+    left. text: what was done, or why not."""
 
     node: Node
     action: str
@@ -46,7 +47,13 @@ class Outcome:
 
     def data(self) -> dict:
         """The same for programs."""
-        about = {"node": self.number, "kind": self.kind, "subgraph": self.graph, "action": self.action, "text": self.text}
+        about = {
+            "node": self.number,
+            "kind": self.kind,
+            "subgraph": self.graph,
+            "action": self.action,
+            "text": self.text,
+        }
         return about | {"code": self.code, "notes": self.notes}
 
 

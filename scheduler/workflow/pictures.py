@@ -1,4 +1,5 @@
-"""The workflow in a picture that ComfyUI saved: PNG text chunks and WebP's EXIF, read by hand, so that no picture library is needed."""
+"""The workflow in a picture that ComfyUI saved: PNG text chunks and WebP's EXIF, read by hand, so
+that no picture library is needed."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ def is_picture(data: bytes) -> bool:
 
 
 def embedded(data: bytes) -> str:
-    """The text of the workflow in a picture: the graph of the page, or else the prompt that was queued; raises WorkflowError."""
+    """The text of the workflow in a picture: the graph of the page, or else the prompt that was
+    queued; raises WorkflowError."""
     texts: dict[str, str] = {}
     for name, text in _png_texts(data) if data.startswith(PNG) else _webp_texts(data):
         texts.setdefault(name, text)
@@ -27,8 +29,12 @@ def embedded(data: bytes) -> str:
         if texts.get(name, "").strip():
             return texts[name]
     if "parameters" in texts:
-        raise WorkflowError("This picture was made by a WebUI and holds its parameters, not a ComfyUI workflow.")
-    raise WorkflowError("This picture holds no workflow: it was saved without one, or a website has taken it out.")
+        raise WorkflowError(
+            "This picture was made by a WebUI and holds its parameters, not a ComfyUI workflow."
+        )
+    raise WorkflowError(
+        "This picture holds no workflow: it was saved without one, or a website has taken it out."
+    )
 
 
 def _png_texts(data: bytes) -> Iterator[tuple[str, str]]:
@@ -89,7 +95,9 @@ def _unpacked(packed: bytes) -> bytes:
     except zlib.error:
         raise WorkflowError("The text in this picture is damaged; use the original file.") from None
     if unpacker.unconsumed_tail:
-        raise WorkflowError(f"The text in this picture unpacks to more than {MAX_TEXT // 1_000_000} MB, which no workflow needs.")
+        raise WorkflowError(
+            f"The text in this picture unpacks to more than {MAX_TEXT // 1_000_000} MB, which no workflow needs."
+        )
     return text
 
 

@@ -1,4 +1,5 @@
-"""Which of a record's recipes a node gets as explicit sigmas: plain ones for stock samplers, without offsets or coefficients."""
+"""Which of a record's recipes a node gets as explicit sigmas: plain ones for stock samplers,
+without offsets or coefficients."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ WHOLE = 0.9999  # a denoise above counts as 1, as in ComfyUI
 
 @dataclass(frozen=True)
 class Plain:
-    """sampler: the one that shall run it. sigmas: N + 1, from the start to 0. words: what it is. notes: what must be said of it."""
+    """sampler: the one that shall run it. sigmas: N + 1, from the start to 0. words: what it is.
+    notes: what must be said of it."""
 
     sampler: str
     sigmas: tuple[float, ...]
@@ -22,11 +24,18 @@ class Plain:
 
 
 def plain_recipe(
-    record: Record, sampler: str, steps: int, denoise: float = 1.0, start: float | None = None, cfg: float | None = None
+    record: Record,
+    sampler: str,
+    steps: int,
+    denoise: float = 1.0,
+    start: float | None = None,
+    cfg: float | None = None,
 ) -> Plain:
-    """The recipe for a sampler of the host, N steps and a start; for the sampler `distilled` the best of a stock one.
+    """The recipe for a sampler of the host, N steps and a start; for the sampler `distilled` the
+    best of a stock one.
 
-    start: the first sigma; None: what the denoise stands for. Raises RecipeError, saying what the record has.
+    start: the first sigma; None: what the denoise stands for. Raises RecipeError, saying what the
+    record has.
     """
     start = _start(record, denoise) if start is None else _stated(record, start)
     notes = []
@@ -45,7 +54,12 @@ def plain_recipe(
         notes.append(f"the record was made at cfg {made_at:g}, this runs at {cfg:g}")
     words = "distilled" if recipe.choice == "ours" else f"stock's {recipe.choice} won"
     verdict = recipe.evidence.get("verdict")
-    return Plain(sampler, recipe.sigmas, f"{words}; {verdict.rstrip('.')}" if verdict else words, tuple(notes))
+    return Plain(
+        sampler,
+        recipe.sigmas,
+        f"{words}; {verdict.rstrip('.')}" if verdict else words,
+        tuple(notes),
+    )
 
 
 def decimals(sigmas: tuple[float, ...]) -> str:
@@ -61,7 +75,12 @@ def _start(record: Record, denoise: float) -> float | None:
     model = record.model
     if denoise > WHOLE:
         return None
-    return _stated(record, table_for(model.sigma_min, model.sigma_max, model.parametrisation, model.shift).percent_to_sigma(1 - denoise))
+    return _stated(
+        record,
+        table_for(
+            model.sigma_min, model.sigma_max, model.parametrisation, model.shift
+        ).percent_to_sigma(1 - denoise),
+    )
 
 
 def _stated(record: Record, start: float) -> float:
@@ -71,10 +90,23 @@ def _stated(record: Record, start: float) -> float:
 
 
 def _best(record: Record, steps: int, start: float | None):
-    """Of the plain recipes for stock samplers that take one model call a step the one with the least measured error."""
+    """Of the plain recipes for stock samplers that take one model call a step the one with the
+    least measured error."""
     first = record.model.sigma_max if start is None else start
-    fitting = [each for each in record.recipes if each.steps == steps and abs(each.start_sigma - first) <= 1e-4 * first]
-    plain = [each for each in fitting if each.sampler not in (ENTRY, "heun") and each.offsets is None and each.coefficients is None]
+    fitting = [
+        each
+        for each in record.recipes
+        if each.steps == steps and abs(each.start_sigma - first) <= 1e-4 * first
+    ]
+    plain = [
+        each
+        for each in fitting
+        if each.sampler not in (ENTRY, "heun")
+        and each.offsets is None
+        and each.coefficients is None
+    ]
     if not plain:
         return record.recipe("dpmpp_2m", steps, start, offsets=False)  # says what there is
-    return min(plain, key=lambda each: (each.evidence.get("rms") is None, each.evidence.get("rms") or 0.0))
+    return min(
+        plain, key=lambda each: (each.evidence.get("rms") is None, each.evidence.get("rms") or 0.0)
+    )

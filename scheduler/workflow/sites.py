@@ -1,4 +1,5 @@
-"""Where a workflow chooses a schedule: nodes with a scheduler of their own and nodes that make sigmas, and the samplers that they serve."""
+"""Where a workflow chooses a schedule: nodes with a scheduler of their own and nodes that make
+sigmas, and the samplers that they serve."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ _UNKNOWN_MAKER = "it makes sigmas, but this kind of node is not known here"
 
 @dataclass
 class Site:
-    """A node that chooses a schedule. users: the sampler nodes that run it, a KSampler itself; empty where it feeds none."""
+    """A node that chooses a schedule. users: the sampler nodes that run it, a KSampler itself;
+    empty where it feeds none."""
 
     node: Node
     users: list[Node] = field(default_factory=list)
@@ -27,8 +29,9 @@ class Site:
 
 @dataclass
 class Survey:
-    """sites: in the file's order. samplers: every sampler node with the sites it takes its schedule from. strange: nodes that choose a
-    schedule in a way that is not known, with the reason why they are left."""
+    """sites: in the file's order. samplers: every sampler node with the sites it takes its schedule
+    from. strange: nodes that choose a schedule in a way that is not known, with the reason why they
+    are left."""
 
     sites: list[Site]
     samplers: list[tuple[Node, list[Site]]]
@@ -39,7 +42,9 @@ def survey(document: Document) -> Survey:
     """Every place where a schedule is chosen; raises WorkflowError for a thousand and more."""
     sites = {id(node): Site(node) for node in document.nodes() if _chooses(node)}
     if len(sites) > MAX_SITES:
-        raise WorkflowError(f"This workflow has {len(sites):,} samplers and schedulers; at most {MAX_SITES:,} are looked at.")
+        raise WorkflowError(
+            f"This workflow has {len(sites):,} samplers and schedulers; at most {MAX_SITES:,} are looked at."
+        )
     strange: dict[int, tuple[Node, str]] = {}
     samplers = []
     for node in list(document.nodes()):
@@ -55,10 +60,13 @@ def survey(document: Document) -> Survey:
 
 
 def asked(node: Node, only: Sequence[str] | None) -> bool:
-    """Whether a node is one of `only`: by its id as text or, where ids are not unique, as "subgraph's id:its own" ("" for the graph)."""
+    """Whether a node is one of `only`: by its id as text or, where ids are not unique, as
+    "subgraph's id:its own" ("" for the graph)."""
     if only is None or str(node.id) in only:
         return True
-    return node.graph and f"{'' if node.scope.root else node.scope.data.get('id')}:{node.id}" in only
+    return (
+        node.graph and f"{'' if node.scope.root else node.scope.data.get('id')}:{node.id}" in only
+    )
 
 
 def label(node: Node) -> str:
@@ -84,17 +92,28 @@ def _served(document: Document, node: Node, sites: dict[int, Site], strange: dic
             sites[id(maker)].users.append(node)
         elif known(maker.kind).get("role") == "ours":
             strange[id(maker)] = maker, "it is StepDistill's own, and carries more than a schedule"
-        elif not known(maker.kind) and (maker.makes("SIGMAS") or not maker.graph) and not maker.upstream("SIGMAS"):
+        elif (
+            not known(maker.kind)
+            and (maker.makes("SIGMAS") or not maker.graph)
+            and not maker.upstream("SIGMAS")
+        ):
             strange[id(maker)] = maker, _UNKNOWN_MAKER
     if not found and not any(id(maker) in strange or maker.memory() for maker in makers):
-        strange[id(node)] = node, "nothing that makes sigmas feeds it" if makers else "nothing feeds its sigmas"
+        strange[id(node)] = (
+            node,
+            "nothing that makes sigmas feeds it" if makers else "nothing feeds its sigmas",
+        )
     return found
 
 
 def _unknown(node: Node) -> str | None:
     """Why a node of an unknown kind looks as if it chose a schedule."""
     if node.kind.startswith(("workflow>", "workflow/")):
-        return "it is a group node of the old kind; convert it to a subgraph" if _has_scheduler(node) else None
+        return (
+            "it is a group node of the old kind; convert it to a subgraph"
+            if _has_scheduler(node)
+            else None
+        )
     if node.graph and node.makes("SIGMAS") and not node.upstream("SIGMAS"):
         return _UNKNOWN_MAKER
     words = "it chooses a scheduler, but this kind of node is not known here; choose 'distilled' in it by hand"
@@ -105,7 +124,9 @@ def _has_scheduler(node: Node) -> bool:
     """Whether one of its values is a sampler's name and another a scheduler's."""
     texts = node.texts()
     samplers = {*TABLE["measured"], *TABLE["stands_for"], *TABLE["own_steps"]}
-    return any(text in TABLE["schedulers"] for text in texts) and any(text in samplers for text in texts)
+    return any(text in TABLE["schedulers"] for text in texts) and any(
+        text in samplers for text in texts
+    )
 
 
 def _short(text: object) -> str:

@@ -1,6 +1,8 @@
-"""JSON in and out without losing anything: the order of keys, the numbers' own spelling (1.0, 1e-7, long seeds) and the layout.
+"""JSON in and out without losing anything: the order of keys, the numbers' own spelling (1.0, 1e-7,
+long seeds) and the layout.
 
-A text that any of the usual writers made (ComfyUI's page, Python's json, at any indent) comes out as it went in, byte for byte.
+A text that any of the usual writers made (ComfyUI's page, Python's json, at any indent) comes out
+as it went in, byte for byte.
 """
 
 from __future__ import annotations
@@ -33,8 +35,9 @@ class Real(float):
 
 @dataclass(frozen=True)
 class Layout:
-    """How a JSON text is laid out. indent: None for one line. comma, colon: the separators. ascii: whether letters beyond are escaped.
-    newline: "\\n" or "\\r\\n". before, after: what stands around the value. exact: whether a text of this layout is met byte for byte."""
+    """How a JSON text is laid out. indent: None for one line. comma, colon: the separators. ascii:
+    whether letters beyond are escaped. newline: "\\n" or "\\r\\n". before, after: what stands
+    around the value. exact: whether a text of this layout is met byte for byte."""
 
     indent: str | None = None
     comma: str = ","
@@ -47,14 +50,25 @@ class Layout:
 
 
 def read(text: str) -> tuple[object, Layout]:
-    """(the value, its layout); raises WorkflowError for what is not JSON, is nested too deeply or names a key twice."""
+    """(the value, its layout); raises WorkflowError for what is not JSON, is nested too deeply or
+    names a key twice."""
     try:
-        value = json.loads(text.removeprefix(_MARK), object_pairs_hook=_unique, parse_int=_whole, parse_float=_real, parse_constant=_real)
+        value = json.loads(
+            text.removeprefix(_MARK),
+            object_pairs_hook=_unique,
+            parse_int=_whole,
+            parse_float=_real,
+            parse_constant=_real,
+        )
     except json.JSONDecodeError as problem:
         place = f"line {problem.lineno}, column {problem.colno}"
-        raise WorkflowError(f"This is not JSON at {place} ({problem.msg}); if it was cut short, {_NO_MORE}.") from None
+        raise WorkflowError(
+            f"This is not JSON at {place} ({problem.msg}); if it was cut short, {_NO_MORE}."
+        ) from None
     except RecursionError:
-        raise WorkflowError(f"This is nested more than {MAX_DEPTH} deep, which no workflow is.") from None
+        raise WorkflowError(
+            f"This is nested more than {MAX_DEPTH} deep, which no workflow is."
+        ) from None
     _check_depth(value)
     return value, _layout(text, value)
 
@@ -82,7 +96,9 @@ def _write(value: object, layout: Layout, margin: str, add) -> None:
         add(_leaf(value, layout.ascii))
 
 
-def _write_each(brackets: str, entries: Iterator[tuple[str, object]], layout: Layout, margin: str, add) -> None:
+def _write_each(
+    brackets: str, entries: Iterator[tuple[str, object]], layout: Layout, margin: str, add
+) -> None:
     inner = margin + layout.indent if layout.indent is not None else margin
     start = inner if layout.indent is not None else ""
     add(brackets[0])
@@ -102,7 +118,9 @@ def _leaf(value: object, ascii_only: bool) -> str:
 
 
 def _string(text: str, ascii_only: bool) -> str:
-    if ascii_only or (not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text)):  # half characters: not for UTF-8
+    if ascii_only or (
+        not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text)
+    ):  # half characters: not for UTF-8
         return encode_basestring_ascii(text)
     return encode_basestring(text)
 
@@ -128,7 +146,9 @@ def _unique(pairs: list[tuple[str, object]]) -> dict:
     found = dict(pairs)
     if len(found) != len(pairs):
         twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
-        raise WorkflowError(f"The key {ascii(twice)[:60]} stands twice in one object, so one of its values would be lost; {_NO_MORE}.")
+        raise WorkflowError(
+            f"The key {ascii(twice)[:60]} stands twice in one object, so one of its values would be lost; {_NO_MORE}."
+        )
     return found
 
 
@@ -137,7 +157,9 @@ def _check_depth(value: object) -> None:
     while level:
         if depth > MAX_DEPTH:
             raise WorkflowError(f"This is nested more than {MAX_DEPTH} deep, which no workflow is.")
-        parts = (part for each in level for part in (each.values() if isinstance(each, dict) else each))
+        parts = (
+            part for each in level for part in (each.values() if isinstance(each, dict) else each)
+        )
         level, depth = [part for part in parts if isinstance(part, (dict, list))], depth + 1
 
 
@@ -145,12 +167,22 @@ def _layout(text: str, value: object) -> Layout:
     """The layout whose writing gives the text again, or else the one that is nearest to it."""
     bare = text.strip(" \t\r\n" + _MARK)
     at = text.find(bare)
-    around = {"before": text[:at], "after": text[at + len(bare) :], "newline": "\r\n" if "\r\n" in text else "\n"}
+    around = {
+        "before": text[:at],
+        "after": text[at + len(bare) :],
+        "newline": "\r\n" if "\r\n" in text else "\n",
+    }
     found = re.match(r"[\[{]\r?\n([ \t]*)", bare)
     indent = found[1] if found else None
     colon = re.search(r'"(\s*:[ \t]*)', bare)
     comma = ", " if indent is None and re.search(r'[\]}"\d], ["{\[\d]', bare[:100_000]) else ","
-    layout = Layout(indent, comma, colon[1] if colon else ": ", bare.isascii() and bool(re.search(r"\\u[0-9a-fA-F]{4}", bare)), **around)
+    layout = Layout(
+        indent,
+        comma,
+        colon[1] if colon else ": ",
+        bare.isascii() and bool(re.search(r"\\u[0-9a-fA-F]{4}", bare)),
+        **around,
+    )
     return layout if write(value, layout) == text else replace(layout, exact=False)
 
 

@@ -10,22 +10,38 @@ from .outcome import Left, Outcome, edits
 from .sites import asked, survey
 
 
-def put_back(document: Document, only: Sequence[str] | None = None, but: str | None = None) -> list[Outcome]:
+def put_back(
+    document: Document, only: Sequence[str] | None = None, but: str | None = None
+) -> list[Outcome]:
     """Put back every node that has a note; of `only` these (ids as text), and none that was changed to `but`.
 
     Says what is ours and has no note.
     """
     everything = only is None and but is None
     done = _take_out(document, "moved") if everything else []
-    noted = [node for node in document.nodes() if "was" in (node.memory() or {}) and asked(node, only)]
-    outcomes = {id(node): restore(node) for node in reversed(noted) if but is None or node.memory().get("to") != but}
+    noted = [
+        node for node in document.nodes() if "was" in (node.memory() or {}) and asked(node, only)
+    ]
+    outcomes = {
+        id(node): restore(node)
+        for node in reversed(noted)
+        if but is None or node.memory().get("to") != but
+    }
     if everything:
         _take_out(document, "made")
     for scope in document.scopes:
         if scope.nodes:
             edits(scope.nodes[0]).unsettle(scope)
-    by_hand = [site.node for site in survey(document).sites if id(site.node) not in outcomes and asked(site.node, only)]
-    return done + list(reversed(outcomes.values())) + [_by_hand(node) for node in by_hand if _is_ours(node)]
+    by_hand = [
+        site.node
+        for site in survey(document).sites
+        if id(site.node) not in outcomes and asked(site.node, only)
+    ]
+    return (
+        done
+        + list(reversed(outcomes.values()))
+        + [_by_hand(node) for node in by_hand if _is_ours(node)]
+    )
 
 
 def restore(node: Node) -> Outcome:
@@ -46,7 +62,11 @@ def _restored(node: Node, memory: dict) -> tuple[str, list[str]]:
         return _dropdown_back(node, memory), []
     if not edits(node).sound(memory):
         raise Left("damaged", "its note of what it was is damaged")
-    made = [port.node for port in (node.origin(name) for name in ("sampler", "sigmas")) if port and port.node and _was_made(port.node)]
+    made = [
+        port.node
+        for port in (node.origin(name) for name in ("sampler", "sigmas"))
+        if port and port.node and _was_made(port.node)
+    ]
     lost = edits(node).untype(node, memory)
     for helper in made:
         edits(helper).remove(helper)
@@ -67,7 +87,8 @@ def _dropdown_back(node: Node, memory: dict) -> str:
 
 
 def _take_out(document: Document, mark: str) -> list[Outcome]:
-    """Take out the nodes that a swap added: those that a model was led through ("moved"), then those that feed nothing any more."""
+    """Take out the nodes that a swap added: those that a model was led through ("moved"), then
+    those that feed nothing any more."""
     outcomes = []
     for node in reversed([node for node in document.nodes() if mark in (node.memory() or {})]):
         if edits(node).broken(node) or not (mark == "made" or edits(node).sound(node.memory())):
@@ -80,12 +101,16 @@ def _take_out(document: Document, mark: str) -> list[Outcome]:
 
 
 def _by_hand(node: Node) -> Outcome:
-    return Outcome(node, "left", "it has no note of what it was before: choose a scheduler by hand", "by_hand")
+    return Outcome(
+        node, "left", "it has no note of what it was before: choose a scheduler by hand", "by_hand"
+    )
 
 
 def _is_ours(node: Node) -> bool:
     spec = known(node.kind)
-    return node.kind.startswith("StepDistill") or ("scheduler" in spec and node.value(spec["scheduler"]) == ENTRY)
+    return node.kind.startswith("StepDistill") or (
+        "scheduler" in spec and node.value(spec["scheduler"]) == ENTRY
+    )
 
 
 def _was_made(node: Node) -> bool:

@@ -21,7 +21,13 @@ def checkpoint(tmp_path_factory):
     """A checkpoint file, and the model that a host makes of it."""
     path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
     model = made.Model(path)
-    save_file({f"model.diffusion_model.{name}": tensor for name, tensor in model.model.diffusion_model.state_dict().items()}, path)
+    save_file(
+        {
+            f"model.diffusion_model.{name}": tensor
+            for name, tensor in model.model.diffusion_model.state_dict().items()
+        },
+        path,
+    )
     return model
 
 

@@ -1,4 +1,5 @@
-"""A make-believe WebUI: as much of the host as registering and looking up need, and our packages loaded as its script loads them."""
+"""A make-believe WebUI: as much of the host as registering and looking up need, and our packages
+loaded as its script loads them."""
 
 from __future__ import annotations
 
@@ -40,13 +41,30 @@ class KDiffusionSampler:
         drops = self.config.options.get("discard_next_to_last_sigma", False)
         scheduler = sys.modules["modules.sd_schedulers"].schedulers_map[p.scheduler]
         inner = SimpleNamespace(inner_model=self.model)
-        sigmas = scheduler.function(n=steps + drops, sigma_min=0.0291675, sigma_max=14.614643, inner_model=inner, device="cpu")
+        sigmas = scheduler.function(
+            n=steps + drops,
+            sigma_min=0.0291675,
+            sigma_max=14.614643,
+            inner_model=inner,
+            device="cpu",
+        )
         return torch.cat([sigmas[:-2], sigmas[-1:]]) if drops else sigmas
 
-    def sample(self, p, x, conditioning, unconditional_conditioning, steps=None, image_conditioning=None):
+    def sample(
+        self, p, x, conditioning, unconditional_conditioning, steps=None, image_conditioning=None
+    ):
         return self.get_sigmas(p, steps or p.steps)
 
-    def sample_img2img(self, p, x, noise, conditioning, unconditional_conditioning, steps=None, image_conditioning=None):
+    def sample_img2img(
+        self,
+        p,
+        x,
+        noise,
+        conditioning,
+        unconditional_conditioning,
+        steps=None,
+        image_conditioning=None,
+    ):
         total, last = setup_img2img_steps(p, steps)
         return self.get_sigmas(p, total)[total - last - 1 :]
 
@@ -55,7 +73,9 @@ def setup_img2img_steps(p, steps=None):
     """The host's rule."""
     if p.fixed or steps is not None:
         asked = steps or p.steps
-        return (int(asked / min(p.denoising_strength, 0.999)) if p.denoising_strength > 0 else 0), asked - 1
+        return (
+            int(asked / min(p.denoising_strength, 0.999)) if p.denoising_strength > 0 else 0
+        ), asked - 1
     return p.steps, int(min(p.denoising_strength, 0.999) * p.steps)
 
 
@@ -83,10 +103,25 @@ class Model(torch.nn.Module):
 
 
 def install(monkeypatch, options: dict | None = None) -> SimpleNamespace:
-    """Put the make-believe host into sys.modules and load our script as the host does; returns what tests ask for."""
-    opts = SimpleNamespace(always_discard_next_to_last_sigma=False, add_option=lambda name, info: None, **(options or {}))
-    state = SimpleNamespace(interrupted=False, skipped=False, begin=lambda job: None, end=lambda: None, job_count=0, textinfo=None)
-    schedulers = [Scheduler("automatic", "Automatic", None), Scheduler("karras", "Karras", lambda n, **_: None)]
+    """Put the make-believe host into sys.modules and load our script as the host does; returns what
+    tests ask for."""
+    opts = SimpleNamespace(
+        always_discard_next_to_last_sigma=False,
+        add_option=lambda name, info: None,
+        **(options or {}),
+    )
+    state = SimpleNamespace(
+        interrupted=False,
+        skipped=False,
+        begin=lambda job: None,
+        end=lambda: None,
+        job_count=0,
+        textinfo=None,
+    )
+    schedulers = [
+        Scheduler("automatic", "Automatic", None),
+        Scheduler("karras", "Karras", lambda n, **_: None),
+    ]
     samplers = [SamplerData("Euler", None, ["k_euler"], {})]
     parts = {
         "shared": {"opts": opts, "cmd_opts": SimpleNamespace(), "state": state, "OptionInfo": MagicMock()},
@@ -106,12 +141,17 @@ def install(monkeypatch, options: dict | None = None) -> SimpleNamespace:
         setattr(package, name, module)
     monkeypatch.setitem(sys.modules, "gradio", MagicMock())
     run_script()
-    return SimpleNamespace(opts=opts, modules=package, sampler=package.sd_samplers_kdiffusion.KDiffusionSampler)
+    return SimpleNamespace(
+        opts=opts, modules=package, sampler=package.sd_samplers_kdiffusion.KDiffusionSampler
+    )
 
 
 def run_script() -> ModuleType:
-    """Execute scripts/stepdistill.py under a bare name, as the host does at its start and at each Reload UI."""
-    spec = importlib.util.spec_from_file_location("stepdistill.py", ROOT / "scripts" / "stepdistill.py")
+    """Execute scripts/stepdistill.py under a bare name, as the host does at its start and at each
+    Reload UI."""
+    spec = importlib.util.spec_from_file_location(
+        "stepdistill.py", ROOT / "scripts" / "stepdistill.py"
+    )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -16,7 +16,7 @@ from tests.webui.made import SHAPE, denoise
 @pytest.fixture
 def job(webui, checkpoint, monkeypatch):
     """A job whose teacher is a function; `slow.wait` seconds a model call."""
-    found, teacher = made.ours("a1111.job"), made.ours("a1111.teacher")
+    found, teacher = made.ours("a1111.job"), made.ours("a1111.host_denoiser")
     webui.modules.call_queue.queue_lock = contextlib.nullcontext()
     slow = SimpleNamespace(wait=0.0)
 
@@ -27,10 +27,18 @@ def job(webui, checkpoint, monkeypatch):
             return denoise(x, sigma)
 
         p = SimpleNamespace(cfg_scale=scene.cfg, is_hr_pass=False)
-        return work(teacher.Stage((told,) * len(scene.prompts), checkpoint, p, SHAPE, torch.device("cpu")))
+        return work(
+            teacher.Stage((told,) * len(scene.prompts), checkpoint, p, SHAPE, torch.device("cpu"))
+        )
 
     monkeypatch.setattr(teacher, "run", run)
-    return SimpleNamespace(job=found.Job(), module=found, scene=teacher.Scene, slow=slow, state=webui.modules.shared.state)
+    return SimpleNamespace(
+        job=found.Job(),
+        module=found,
+        scene=teacher.Scene,
+        slow=slow,
+        state=webui.modules.shared.state,
+    )
 
 
 def wish(job, **options):
@@ -84,16 +92,30 @@ def test_interrupted_before_the_host_is_free(job, webui):
 
 def test_a_model_that_breaks_is_a_sentence(job, monkeypatch):
     """And the host is free again."""
-    monkeypatch.setattr(made.ours("a1111.teacher"), "run", lambda *_: 1 / 0)
+    monkeypatch.setattr(made.ours("a1111.host_denoiser"), "run", lambda *_: 1 / 0)
     job.job.start(wish(job))
     assert ended(job).state == "failed" and "ZeroDivisionError" in job.job.progress.text
 
 
 def test_wishes_from_plain_data(webui):
     """What the API takes, and one sentence for what it doesn't."""
-    work = made.ours("a1111.routes_work")
-    found = work.wish_of({"prompts": ["a", "b"], "cfg": "3", "width": 64, "steps": 6, "samplers": "euler", "measure": False})
-    assert found.scene.prompts == ("a", "b") and found.scene.cfg == 3.0 and found.counts == (6,) and found.samplers == ("euler",)
+    work = made.ours("a1111.route_actions")
+    found = work.wish_of(
+        {
+            "prompts": ["a", "b"],
+            "cfg": "3",
+            "width": 64,
+            "steps": 6,
+            "samplers": "euler",
+            "measure": False,
+        }
+    )
+    assert (
+        found.scene.prompts == ("a", "b")
+        and found.scene.cfg == 3.0
+        and found.counts == (6,)
+        and found.samplers == ("euler",)
+    )
     assert work.wish_of({}).scene.prompts == ("",)
     for wrong in ({"colour": 1}, {"width": "wide"}, {"steps": []}):
         with pytest.raises(Exception, match="Unknown|could not be read"):
@@ -102,7 +124,7 @@ def test_wishes_from_plain_data(webui):
 
 def test_evidence_is_affordable(webui):
     """Enough for at least one step count, and nothing when it is not wanted."""
-    work, evidence = made.ours("a1111.routes_work"), made.ours("scheduler.evidence")
+    work, evidence = made.ours("a1111.route_actions"), made.ours("scheduler.evidence")
     found = work.wish_of({"samplers": ["euler"], "steps": [3, 5], "quality": "quick"})
     assert found.evidence_budget(8) >= evidence.least_budget(("euler",), (3, 4, 5), 8)
     assert work.wish_of({"measure": False}).evidence_budget(8) == 0
@@ -110,7 +132,7 @@ def test_evidence_is_affordable(webui):
 
 def test_views_are_html(webui, checkpoint, record, stored):
     """The status, the table and the progress, escaped."""
-    views = made.ours("a1111.views")
+    views = made.ours("a1111.panel_views")
     assert "No checkpoint" in views.status_html()
     webui.modules.sd_models.model_data.sd_model = checkpoint
     assert stored in views.status_html() and "eps" in views.status_html()

@@ -1,4 +1,5 @@
-"""The schedule and the sampler in a make-believe host: lists, lengths, starts, and what the parameters say."""
+"""The schedule and the sampler in a make-believe host: lists, lengths, starts, and what the
+parameters say."""
 
 from __future__ import annotations
 
@@ -20,7 +21,14 @@ KEY = "StepDistill"
 
 def picture(**options):
     """As much of the host's processing as matters."""
-    given = {"scheduler": "Distilled", "cfg_scale": 7.0, "steps": 4, "fixed": False, "denoising_strength": 0.5, "is_hr_pass": False}
+    given = {
+        "scheduler": "Distilled",
+        "cfg_scale": 7.0,
+        "steps": 4,
+        "fixed": False,
+        "denoising_strength": 0.5,
+        "is_hr_pass": False,
+    }
     return SimpleNamespace(extra_generation_params={}, comments=[], **(given | options))
 
 
@@ -34,20 +42,39 @@ def sampler(webui, checkpoint, name="sample_euler", **options):
 def drawn(webui, checkpoint, p, name="sample_euler", image=False, steps=None, **options):
     """The sigmas that the host would run."""
     x, found = torch.zeros(1, 4, 8, 8), sampler(webui, checkpoint, name, **options)
-    sigmas = found.sample_img2img(p, x, x, None, None, steps) if image else found.sample(p, x, None, None, steps)
+    sigmas = (
+        found.sample_img2img(p, x, x, None, None, steps)
+        if image
+        else found.sample(p, x, None, None, steps)
+    )
     return sigmas.double().numpy()
 
 
 def test_the_lists_have_each_entry_once_however_often_the_script_runs(webui):
     """Appended in place; nothing of the host's is replaced, and its methods are wrapped once."""
     modules = webui.modules
-    before = modules.sd_schedulers.schedulers, modules.sd_samplers.all_samplers, webui.sampler.get_sigmas
+    before = (
+        modules.sd_schedulers.schedulers,
+        modules.sd_samplers.all_samplers,
+        webui.sampler.get_sigmas,
+    )
     for _ in range(2):
         made.run_script()
-    assert before == (modules.sd_schedulers.schedulers, modules.sd_samplers.all_samplers, webui.sampler.get_sigmas)
-    assert [each.label for each in modules.sd_schedulers.schedulers] == ["Automatic", "Karras", "Distilled"]
+    assert before == (
+        modules.sd_schedulers.schedulers,
+        modules.sd_samplers.all_samplers,
+        webui.sampler.get_sigmas,
+    )
+    assert [each.label for each in modules.sd_schedulers.schedulers] == [
+        "Automatic",
+        "Karras",
+        "Distilled",
+    ]
     assert [each.name for each in modules.sd_samplers.all_samplers] == ["Euler", "Distilled"]
-    assert modules.sd_schedulers.schedulers_map["distilled"] is modules.sd_schedulers.schedulers_map["Distilled"]
+    assert (
+        modules.sd_schedulers.schedulers_map["distilled"]
+        is modules.sd_schedulers.schedulers_map["Distilled"]
+    )
 
 
 def test_another_extension_has_the_name(webui):
@@ -73,13 +100,17 @@ def test_the_settings_take_the_entries_out(monkeypatch, tmp_path):
 def test_the_recipe_runs_and_says_so(webui, checkpoint, record, stored):
     """Exactly the record's sigmas."""
     p = picture()
-    assert np.allclose(drawn(webui, checkpoint, p), record[0].recipe("euler", 4, offsets=False).sigmas, rtol=1e-5)
+    assert np.allclose(
+        drawn(webui, checkpoint, p), record[0].recipe("euler", 4, offsets=False).sigmas, rtol=1e-5
+    )
     assert p.extra_generation_params == {KEY: f"exact | {stored} | 4 steps of euler"}
 
 
 def test_samplers_that_drop_a_sigma(webui, checkpoint, record, stored):
     """Are left with the recipe."""
-    found = drawn(webui, checkpoint, picture(), "sample_dpmpp_3m_sde", discard_next_to_last_sigma=True)
+    found = drawn(
+        webui, checkpoint, picture(), "sample_dpmpp_3m_sde", discard_next_to_last_sigma=True
+    )
     assert np.allclose(found, record[0].recipe("dpmpp_2m", 4, offsets=False).sigmas, rtol=1e-5)
 
 
@@ -87,8 +118,11 @@ def test_samplers_that_drop_a_sigma(webui, checkpoint, record, stored):
 @pytest.mark.parametrize("fixed", [False, True])
 @pytest.mark.parametrize("strength", [0.0, 0.05, 0.3, 0.5, 0.75, 0.99, 0.999, 1.0])
 @pytest.mark.parametrize("steps", [1, 2, 5, 8])
-def test_every_img2img_pass_is_a_valid_schedule(webui, checkpoint, stored, steps, strength, fixed, drops):
-    """As many steps as the host says, strictly decreasing, ending in 0, from the strength's own noise level."""
+def test_every_img2img_pass_is_a_valid_schedule(
+    webui, checkpoint, stored, steps, strength, fixed, drops
+):
+    """As many steps as the host says, strictly decreasing, ending in 0, from the strength's own
+    noise level."""
     p = picture(steps=steps, fixed=fixed, denoising_strength=strength)
     total, last = made.setup_img2img_steps(p)
     found = drawn(webui, checkpoint, p, image=True, discard_next_to_last_sigma=drops)
@@ -119,7 +153,10 @@ def test_a_named_record_and_none(webui, checkpoint, stored):
     for choice, source in ((stored, "named"), ("Stock schedule", "stock"), ("gone", "stock")):
         p = picture(stepdistill_record=choice)
         drawn(webui, checkpoint, p)
-        assert p.extra_generation_params[KEY].startswith(source) and p.extra_generation_params["StepDistill record"] == choice
+        assert (
+            p.extra_generation_params[KEY].startswith(source)
+            and p.extra_generation_params["StepDistill record"] == choice
+        )
 
 
 def test_parameters_read_back(webui, stored):
@@ -130,7 +167,12 @@ def test_parameters_read_back(webui, stored):
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(steps=st.integers(1, 12), more=st.integers(0, 30), drops=st.booleans(), start=st.floats(0.05, 14.614643))
+@given(
+    steps=st.integers(1, 12),
+    more=st.integers(0, 30),
+    drops=st.booleans(),
+    start=st.floats(0.05, 14.614643),
+)
 def test_filled_gives_the_recipe_when_cut(webui, steps, more, drops, start):
     """Whatever is put before and between never runs."""
     filled = made.ours("a1111.schedule").filled
@@ -150,7 +192,14 @@ def test_the_script_loads_nothing_heavy(tmp_path):
         "made.install(Patch())\n"
         "print(*(name for name in sys.modules if name.startswith((made.ALIAS, 'matplotlib', 'safetensors'))))"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=made.ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=made.ROOT, capture_output=True, text=True, check=True
+    )
     loaded = done.stdout.split()
     assert f"{made.ALIAS}.a1111.panel" in loaded
-    assert not {"matplotlib", "safetensors", f"{made.ALIAS}.scheduler.record", f"{made.ALIAS}.scheduler.sigmas"} & set(loaded)
+    assert not {
+        "matplotlib",
+        "safetensors",
+        f"{made.ALIAS}.scheduler.record",
+        f"{made.ALIAS}.scheduler.sigmas",
+    } & set(loaded)

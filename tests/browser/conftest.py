@@ -1,7 +1,9 @@
-"""A real ComfyUI server with a real browser: every front end that is named, with classic and with Vue nodes.
+"""A real ComfyUI server with a real browser: every front end that is named, with classic and with
+Vue nodes.
 
-COMFYUI_PATH names the checkout. COMFYUI_FRONTENDS: folders with an unpacked comfyui-frontend-package (or its static folder), separated
-as in PATH; without it the server's own front end. The tests run once for each. Needs playwright and Debian's chromium (or CHROMIUM_PATH).
+COMFYUI_PATH names the checkout. COMFYUI_FRONTENDS: folders with an unpacked
+comfyui-frontend-package (or its static folder), separated as in PATH; without it the server's own
+front end. The tests run once for each. Needs playwright and Debian's chromium (or CHROMIUM_PATH).
 """
 
 from __future__ import annotations
@@ -19,7 +21,9 @@ CHROMIUM = os.environ.get("CHROMIUM_PATH") or shutil.which("chromium")
 
 def frontends() -> list[str]:
     """The front ends to try; "" is the server's own."""
-    return [each for each in os.environ.get("COMFYUI_FRONTENDS", "").split(os.pathsep) if each] or [""]
+    return [each for each in os.environ.get("COMFYUI_FRONTENDS", "").split(os.pathsep) if each] or [
+        ""
+    ]
 
 
 def pytest_collection_modifyitems(items):
@@ -40,7 +44,11 @@ def pytest_collection_modifyitems(items):
 
 def _static(folder: str) -> str:
     """The folder that holds index.html."""
-    inside = [Path(folder), Path(folder) / "static", Path(folder) / "comfyui_frontend_package" / "static"]
+    inside = [
+        Path(folder),
+        Path(folder) / "static",
+        Path(folder) / "comfyui_frontend_package" / "static",
+    ]
     return str(next(each for each in inside if (each / "index.html").is_file()))
 
 

@@ -10,12 +10,20 @@ STOCK = ("simple", "beta", "karras")
 
 
 def made(name: str = "flow", bend: float = 1.4, created: str = "2026-11-21T00:00:00Z") -> Record:
-    """Recipes of 4 to 8 steps for euler and the distilled sampler's own name; bend: of the schedules, to tell records apart."""
-    recipes = [_recipe(sampler, steps, bend) for sampler in ("dpmpp_2m", "euler") for steps in range(4, 9)]
+    """Recipes of 4 to 8 steps for euler and the distilled sampler's own name; bend: of the
+    schedules, to tell records apart."""
+    recipes = [
+        _recipe(sampler, steps, bend) for sampler in ("dpmpp_2m", "euler") for steps in range(4, 9)
+    ]
     conditions = Conditions(name=name, cfg=3.0, latent_shape=(16, 8, 8))
-    evidence = {"recommendation": "At 6 steps use euler: 0.60 of the error of the best stock choice (beta).", "knee": {"euler": 6}}
+    evidence = {
+        "recommendation": "At 6 steps use euler: 0.60 of the error of the best stock choice (beta).",
+        "knee": {"euler": 6},
+    }
     provenance = {"version": "0.1.0", "created": created, "model_calls": 100}
-    return Record(Model.of(conditions, "flow", 0.003, 1.0), conditions, None, recipes, evidence, provenance)
+    return Record(
+        Model.of(conditions, "flow", 0.003, 1.0), conditions, None, recipes, evidence, provenance
+    )
 
 
 def _recipe(sampler: str, steps: int, bend: float) -> Recipe:

@@ -39,17 +39,31 @@ WAIT = 15_000
 class Page:
     """vue: with Vue nodes. Methods take node ids as text."""
 
-    def __init__(self, server, browser, vue: bool = False, light: bool = False, size: tuple[int, int] = (1500, 950)):
+    def __init__(
+        self,
+        server,
+        browser,
+        vue: bool = False,
+        light: bool = False,
+        size: tuple[int, int] = (1500, 950),
+    ):
         self.server, self.browser, self.vue, self.light = server, browser, vue, light
         self.size, self.problems = size, []
 
     def __enter__(self) -> Page:
         palette = "light" if self.light else "dark"
-        self.server.client.post("/settings", SETTINGS | {"Comfy.VueNodes.Enabled": self.vue, "Comfy.ColorPalette": palette})
-        self.page = self.browser.new_page(viewport={"width": self.size[0], "height": self.size[1]}, accept_downloads=True)
+        self.server.client.post(
+            "/settings",
+            SETTINGS | {"Comfy.VueNodes.Enabled": self.vue, "Comfy.ColorPalette": palette},
+        )
+        self.page = self.browser.new_page(
+            viewport={"width": self.size[0], "height": self.size[1]}, accept_downloads=True
+        )
         self.page.set_default_timeout(WAIT)
         self.page.on("console", self._heard)
-        self.page.on("pageerror", lambda problem: self.problems.append(f"{problem}\n{problem.stack}"))
+        self.page.on(
+            "pageerror", lambda problem: self.problems.append(f"{problem}\n{problem.stack}")
+        )
         self.open()
         return self
 
@@ -60,12 +74,18 @@ class Page:
         """Load the page anew. What the host itself complains of at its start is not counted."""
         self.page.goto(f"http://{self.server.client.address}/")
         self.page.wait_for_function(READY, timeout=60_000)
-        self.page.wait_for_function("window.app.extensionManager.command.commands.some((c) => c.id === 'StepDistill.Use')")
+        self.page.wait_for_function(
+            "window.app.extensionManager.command.commands.some((c) => c.id === 'StepDistill.Use')"
+        )
         self.page.wait_for_timeout(1500)
         self.problems = [problem for problem in self.problems if "stepdistill" in problem.lower()]
 
     def _heard(self, message) -> None:
-        if message.type == "error" and "Failed to load resource" not in message.text and "huggingface" not in message.text:
+        if (
+            message.type == "error"
+            and "Failed to load resource" not in message.text
+            and "huggingface" not in message.text
+        ):
             self.problems.append(f"{message.text} {message.location}")
 
     def complaints(self) -> list[str]:

@@ -1,4 +1,5 @@
-"""The card on our nodes: plots, hover, scale, size, theme, what the workflow saved, progress; hostile texts stay texts."""
+"""The card on our nodes: plots, hover, scale, size, theme, what the workflow saved, progress;
+hostile texts stay texts."""
 
 from __future__ import annotations
 
@@ -18,13 +19,17 @@ new MutationObserver(look).observe(document.body, { subtree: true, childList: tr
 def load_node(page, name: str) -> None:
     """A workflow with Load Record and Save Record."""
     record = {"class_type": "StepDistillLoad", "inputs": {"name": name}}
-    save = {"class_type": "StepDistillSave", "inputs": {"record": ["1", 0], "filename_prefix": "browser/record"}}
+    save = {
+        "class_type": "StepDistillSave",
+        "inputs": {"record": ["1", 0], "filename_prefix": "browser/record"},
+    }
     page.load({"1": record, "2": save})
 
 
 @pytest.fixture(autouse=True)
 def shows_widgets(page, stored):
-    """The first Vue nodes (front ends before 1.28) show no widgets of extensions at all, whatever their kind."""
+    """The first Vue nodes (front ends before 1.28) show no widgets of extensions at all, whatever
+    their kind."""
     load_node(page, stored)
     if page.vue and not page.card().count():
         pytest.skip("this front end's Vue nodes show no widgets of extensions")
@@ -50,12 +55,21 @@ def press(card, name: str) -> None:
 
 
 def test_a_run_draws_both_plots(loaded):
-    assert "euler" in loaded.locator(".sd-name").inner_text() or "dpmpp_2m" in loaded.locator(".sd-name").inner_text()
+    assert (
+        "euler" in loaded.locator(".sd-name").inner_text()
+        or "dpmpp_2m" in loaded.locator(".sd-name").inner_text()
+    )
     press(loaded, "Schedule")
-    assert loaded.locator(".sd-line.sd-ours").count() == 1 and loaded.locator(".sd-line.sd-stock").count() == 1
+    assert (
+        loaded.locator(".sd-line.sd-ours").count() == 1
+        and loaded.locator(".sd-line.sd-stock").count() == 1
+    )
     assert "stock: simple" in loaded.locator(".sd-foot").inner_text()
     press(loaded, "Error by steps")
-    assert loaded.locator("circle.sd-pick").count() == 1 and "best stock" in loaded.locator(".sd-foot").inner_text()
+    assert (
+        loaded.locator("circle.sd-pick").count() == 1
+        and "best stock" in loaded.locator(".sd-foot").inner_text()
+    )
 
 
 def test_words_of_evidence(loaded):
@@ -82,14 +96,22 @@ def test_the_scale_and_hover(page, loaded):
     box = loaded.locator(".sd-plot").bounding_box()
     page.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     loaded.locator(".sd-hair").wait_for(state="attached")
-    assert "step 3" in loaded.locator(".sd-foot").inner_text() and "σ" in loaded.locator(".sd-foot").inner_text()
+    assert (
+        "step 3" in loaded.locator(".sd-foot").inner_text()
+        and "σ" in loaded.locator(".sd-foot").inner_text()
+    )
 
 
 def test_it_grows_with_its_node(page, loaded):
     before = loaded.locator("svg").get_attribute("viewBox")
-    page.do("const n = root.nodes.find((n) => n.type === 'StepDistillLoad'); n.setSize([n.size[0] + 120, n.size[1] + 90])")
+    page.do(
+        "const n = root.nodes.find((n) => n.type === 'StepDistillLoad'); n.setSize([n.size[0] + 120, n.size[1] + 90])"
+    )
     page.do("window.app.canvas.setDirty(true, true)")
-    page.page.wait_for_function("(before) => document.querySelector('.sd-card svg').getAttribute('viewBox') !== before", arg=before)
+    page.page.wait_for_function(
+        "(before) => document.querySelector('.sd-card svg').getAttribute('viewBox') !== before",
+        arg=before,
+    )
 
 
 def test_what_was_saved_is_drawn_without_a_run(page, loaded):
@@ -107,7 +129,9 @@ def test_themes_differ_and_follow(page, loaded):
     page.page.wait_for_function("document.querySelector('.sd-card').classList.contains('sd-light')")
     light = loaded.locator(".sd-plot").screenshot()
     page.do("await window.app.extensionManager.setting.set('Comfy.ColorPalette', 'dark')")
-    page.page.wait_for_function("!document.querySelector('.sd-card').classList.contains('sd-light')")
+    page.page.wait_for_function(
+        "!document.querySelector('.sd-card').classList.contains('sd-light')"
+    )
     assert light != dark
 
 
@@ -118,12 +142,18 @@ def test_hostile_texts_are_shown_as_texts(page, server):
     page.run()
     card = page.card()
     card.locator("svg").wait_for()
-    assert "<img src=x" in card.locator(".sd-words").inner_text() and card.locator("img, script").count() == 0
+    assert (
+        "<img src=x" in card.locator(".sd-words").inner_text()
+        and card.locator("img, script").count() == 0
+    )
     page.command("Store")
     row = page.page.locator(".sd-item", has_text="<script>").first
     row.click()
     page.page.locator(".sd-facts", has_text="<script>").wait_for()
-    assert page.page.locator(".sd-panel img, .sd-panel script").count() == 0 and page.do("return window.pwned ?? null") is None
+    assert (
+        page.page.locator(".sd-panel img, .sd-panel script").count() == 0
+        and page.do("return window.pwned ?? null") is None
+    )
     page.command("Store")
     Store(server.store).remove(f"{stored}.json")
 
@@ -131,10 +161,16 @@ def test_hostile_texts_are_shown_as_texts(page, server):
 def test_a_hostile_payload_in_a_workflow_draws_nothing_wild(page, stored):
     load_node(page, stored)
     workflow = page.saved()
-    bad = {"sigmas": [1, "<b>", None], "stock": {"name": "<b>x</b>", "sigmas": [1e308, 0]}, "info": "<b>bold</b>"}
+    bad = {
+        "sigmas": [1, "<b>", None],
+        "stock": {"name": "<b>x</b>", "sigmas": [1e308, 0]},
+        "info": "<b>bold</b>",
+    }
     bad["curve"] = {"steps": [1, -4, 1e99]}
     for node in workflow["nodes"]:
-        node["properties"]["stepdistill_shown"] = bad if node["type"] == "StepDistillLoad" else "nothing"
+        node["properties"]["stepdistill_shown"] = (
+            bad if node["type"] == "StepDistillLoad" else "nothing"
+        )
     page.load_workflow(workflow)
     page.settled("document.querySelector('.sd-words')?.textContent === '<b>bold</b>'")
     assert page.page.locator(".sd-card b").count() == 0
@@ -149,16 +185,22 @@ def test_progress_while_distilling(page, server, stored):
     page.run()
     seen = page.do("return window.seen")
     assert any("model calls" in each for each in seen) and any("left" in each for each in seen)
-    assert any("teacher" in each for each in seen) and page.page.locator(".sd-progress").count() == 0
+    assert (
+        any("teacher" in each for each in seen) and page.page.locator(".sd-progress").count() == 0
+    )
     page.card().locator("svg").wait_for()
 
 
 def test_a_node_inside_a_subgraph_shows_its_run_too(page, stored):
     load_node(page, stored)
-    page.do("const c = window.app.canvas; c.deselectAll(); c.select(root.nodes.find((n) => n.type === 'StepDistillLoad'))")
+    page.do(
+        "const c = window.app.canvas; c.deselectAll(); c.select(root.nodes.find((n) => n.type === 'StepDistillLoad'))"
+    )
     page.do("window.app.canvas.graph.convertToSubgraph(window.app.canvas.selectedItems)")
     page.run()
-    page.settled("all(root).find((n) => n.type === 'StepDistillLoad').properties.stepdistill_shown?.sigmas.length > 3")
+    page.settled(
+        "all(root).find((n) => n.type === 'StepDistillLoad').properties.stepdistill_shown?.sigmas.length > 3"
+    )
     page.do("window.app.canvas.setGraph(root.nodes.find((n) => n.subgraph).subgraph)")
     page.page.locator(".sd-card svg").locator("visible=true").first.wait_for()
     page.do("window.app.canvas.setGraph(root)")

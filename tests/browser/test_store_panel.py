@@ -1,4 +1,5 @@
-"""The store's panel and record files: list, search, details, export, remove; drops on the canvas; what is refused."""
+"""The store's panel and record files: list, search, details, export, remove; drops on the canvas;
+what is refused."""
 
 from __future__ import annotations
 
@@ -43,7 +44,10 @@ def test_list_search_details(page, server, panel):
     panel.locator(".sd-card svg").wait_for()
     before = panel.locator(".sd-card svg").inner_html()
     panel.get_by_label("Steps", exact=True).select_option("4")
-    page.page.wait_for_function("(before) => document.querySelector('.sd-panel .sd-card svg').innerHTML !== before", arg=before)
+    page.page.wait_for_function(
+        "(before) => document.querySelector('.sd-panel .sd-card svg').innerHTML !== before",
+        arg=before,
+    )
     panel.get_by_role("searchbox").fill("nothing like that")
     assert "No record matches" in panel.inner_text()
     panel.get_by_role("searchbox").fill("")
@@ -66,7 +70,9 @@ def test_export_and_remove_which_asks_first(page, server, panel, stored):
 def test_import_in_the_panel(page, server, panel):
     page.do(DROP, {"text": made("dropped").to_json(), "name": "dropped.json", "on": ".sd-panel"})
     panel.locator(".sd-item", has_text="dropped").wait_for()
-    page.do(DROP, {"text": '{"stepdistill": 1, "evil": "<b>"}', "name": "bad.json", "on": ".sd-panel"})
+    page.do(
+        DROP, {"text": '{"stepdistill": 1, "evil": "<b>"}', "name": "bad.json", "on": ".sd-panel"}
+    )
     page.page.get_by_text("This is not a usable record").first.wait_for()
     assert len(Store(server.store).records()) == 2
 
@@ -74,7 +80,10 @@ def test_import_in_the_panel(page, server, panel):
 def test_add_load_record(page, panel, stored):
     panel.locator(".sd-item").first.click()
     panel.get_by_role("button", name="Add Load Record", exact=True).click()
-    page.settled("root.nodes.some((n) => n.type === 'StepDistillLoad' && n.widgets[0].value === given)", stored)
+    page.settled(
+        "root.nodes.some((n) => n.type === 'StepDistillLoad' && n.widgets[0].value === given)",
+        stored,
+    )
 
 
 @pytest.mark.parametrize("way", ["Into the store", "Into the workflow"])
@@ -84,7 +93,10 @@ def test_a_record_dropped_on_the_canvas_makes_a_ready_node(page, server, stored,
     page.page.get_by_role("button", name=way, exact=True).click()
     kind = "StepDistillLoad" if way == "Into the store" else "StepDistillFromText"
     page.settled("root.nodes.some((n) => n.type === given)", kind)
-    page.do("const of = (t) => root.nodes.find((n) => n.type === t); of(given).connect(0, of('StepDistillSave'), 0)", kind)
+    page.do(
+        "const of = (t) => root.nodes.find((n) => n.type === t); of(given).connect(0, of('StepDistillSave'), 0)",
+        kind,
+    )
     page.run()
     page.page.locator(".sd-words", has_text="dropped here").first.wait_for()
     page.undo()

@@ -1,4 +1,5 @@
-"""Use distilled schedule, Bake, Put back: by right-click, on a selection, in subgraphs, on the whole workflow; undo takes each back."""
+"""Use distilled schedule, Bake, Put back: by right-click, on a selection, in subgraphs, on the
+whole workflow; undo takes each back."""
 
 from __future__ import annotations
 
@@ -39,7 +40,9 @@ def samplers(page, stored):
 
 def wait(page, *values: str) -> None:
     """Until the schedulers are these."""
-    page.settled("JSON.stringify(chosen().map(([, value]) => value)) === JSON.stringify(given)", list(values))
+    page.settled(
+        "JSON.stringify(chosen().map(([, value]) => value)) === JSON.stringify(given)", list(values)
+    )
 
 
 def select(page, *ids: str) -> None:
@@ -53,7 +56,9 @@ def test_right_click_swap_undo_redo(page, samplers):
     page.undo()
     wait(page, "karras", "beta")
     after = page.saved()
-    assert [node["widgets_values"] for node in after["nodes"]] == [node["widgets_values"] for node in before["nodes"]]
+    assert [node["widgets_values"] for node in after["nodes"]] == [
+        node["widgets_values"] for node in before["nodes"]
+    ]
     assert [node["pos"] for node in after["nodes"]] == [node["pos"] for node in before["nodes"]]
     page.menu(samplers[0], "Use distilled schedule")
     wait(page, "distilled", "beta")
@@ -65,7 +70,9 @@ def test_the_prompt_has_what_the_page_shows(page, samplers):
     page.command("Use")
     wait(page, "distilled", "distilled")
     prompt = page.do("return (await window.app.graphToPrompt()).output")
-    assert [node["inputs"]["scheduler"] for node in prompt.values() if node["class_type"] == "KSampler"] == ["distilled"] * 2
+    assert [
+        node["inputs"]["scheduler"] for node in prompt.values() if node["class_type"] == "KSampler"
+    ] == ["distilled"] * 2
 
 
 def test_a_selection(page, samplers):
@@ -110,7 +117,11 @@ def test_carried_in_the_workflow(page, samplers, stored):
     page.settled("root.nodes.some((n) => n.type === 'StepDistillApply')")
     assert {"StepDistillFromText", "StepDistillApply"} <= set(page.kinds())
     prompt = page.do("return (await window.app.graphToPrompt()).output")
-    text = next(node["inputs"]["text"] for node in prompt.values() if node["class_type"] == "StepDistillFromText")
+    text = next(
+        node["inputs"]["text"]
+        for node in prompt.values()
+        if node["class_type"] == "StepDistillFromText"
+    )
     assert '"stepdistill"' in text
     page.page.keyboard.press("Escape")
     page.command("PutBack")
@@ -142,13 +153,17 @@ def test_what_is_left_is_named_with_its_reason(page, stored):
     page.command("Use")
     dialog = page.page.locator(".sd-dialog")
     dialog.wait_for()
-    assert "dpm_adaptive chooses its own steps" in dialog.inner_text() and "1 node changed" in dialog.inner_text()
+    assert (
+        "dpm_adaptive chooses its own steps" in dialog.inner_text()
+        and "1 node changed" in dialog.inner_text()
+    )
     page.page.keyboard.press("Escape")
     wait(page, "karras", "distilled")
 
 
 def test_several_selected(page, samplers):
-    """By right-click on one of them; Vue nodes' own menu asks no extension then, so that the tool box over the selection has a button."""
+    """By right-click on one of them; Vue nodes' own menu asks no extension then, so that the tool
+    box over the selection has a button."""
     select(page, *samplers)
     page.page.wait_for_timeout(400)
     if page.vue:

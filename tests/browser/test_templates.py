@@ -1,4 +1,5 @@
-"""ComfyUI's own templates in the real page: swapped, the prompt shows it, put back as they were, baked; nothing breaks.
+"""ComfyUI's own templates in the real page: swapped, the prompt shows it, put back as they were,
+baked; nothing breaks.
 
 STEPDISTILL_TEMPLATES: how many of them (default 30, evenly taken from all that have a sampler).
 """
@@ -34,7 +35,11 @@ def chosen() -> list:
 
 def in_prompt(prompt: dict, number: object, kind: str) -> list[dict]:
     """The prompt's nodes of an id, at whatever depth, of a kind."""
-    return [node for key, node in prompt.items() if key.split(":")[-1] == str(number) and node.get("class_type") == kind]
+    return [
+        node
+        for key, node in prompt.items()
+        if key.split(":")[-1] == str(number) and node.get("class_type") == kind
+    ]
 
 
 def wrong_schedulers(report: dict, prompt: dict) -> list[str]:
@@ -43,7 +48,9 @@ def wrong_schedulers(report: dict, prompt: dict) -> list[str]:
     for node in report["nodes"]:
         if node["action"] == "swapped" and re.match(r"scheduler .* -> distilled", node["text"]):
             here = in_prompt(prompt, node["node"], node["kind"])
-            found += [node["line"] for each in here if each["inputs"].get("scheduler") != "distilled"]
+            found += [
+                node["line"] for each in here if each["inputs"].get("scheduler") != "distilled"
+            ]
         elif node["action"] == "swapped" and "-> StepDistillSigmas" in node["text"]:
             found += [node["line"] for _ in in_prompt(prompt, node["node"], node["kind"])]
     return found
@@ -52,9 +59,25 @@ def wrong_schedulers(report: dict, prompt: dict) -> list[str]:
 def test_templates(page, server, capsys):
     files = chosen()
     if not files or page.vue:
-        pytest.skip("comfyui-workflow-templates-json is not installed" if not files else "once is enough")
+        pytest.skip(
+            "comfyui-workflow-templates-json is not installed" if not files else "once is enough"
+        )
     name = Store(server.store).put(made_up_record(50)).removesuffix(".json")
-    figures, wrong = dict.fromkeys(("workflows", "samplers", "swapped", "left", "shown in the prompt", "put back equal", "baked"), 0), []
+    figures, wrong = (
+        dict.fromkeys(
+            (
+                "workflows",
+                "samplers",
+                "swapped",
+                "left",
+                "shown in the prompt",
+                "put back equal",
+                "baked",
+            ),
+            0,
+        ),
+        [],
+    )
     for path in files:
         page.load_workflow(json.loads(path.read_text("utf-8")))
         broken_before = page.complaints()
@@ -71,7 +94,11 @@ def test_templates(page, server, capsys):
             for node in report["nodes"] if node["action"] == "swapped"
         )  # fmt: skip
         wrong += [f"{path.name}: {line}" for line in missing]
-        wrong += [f"{path.name}: {prompt['problem']}"] if "problem" in prompt and "problem" not in prompt_before else []
+        wrong += (
+            [f"{path.name}: {prompt['problem']}"]
+            if "problem" in prompt and "problem" not in prompt_before
+            else []
+        )
         page.do(SWAP, {"to": "stock", "options": {}})
         after = page.do(VALUES)
         figures["put back equal"] += after == before

@@ -28,7 +28,9 @@ def test_latents_are_unit_and_decode_to_the_same_pictures(data, side, block):
 
 
 def test_latents_survive_the_way_back_and_forth():
-    transform = digits.Latents(4, tuple(i / 10 for i in range(16)), tuple(0.5 + i for i in range(16)))
+    transform = digits.Latents(
+        4, tuple(i / 10 for i in range(16)), tuple(0.5 + i for i in range(16))
+    )
     # Small latents, so that no picture leaves [0, 1] and nothing is clipped.
     pictures = torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(0))
     assert torch.allclose(transform.decode(transform.encode(pictures)), pictures, atol=1e-5)
@@ -42,8 +44,13 @@ def test_channels_are_frequencies():
 
 def test_jitter_is_seeded_small_and_never_the_same(data):
     pictures = data[0][:200]
-    first, second = (digits.render(pictures, 16, torch.Generator().manual_seed(7)) for _ in range(2))
-    other, plain = digits.render(pictures, 16, torch.Generator().manual_seed(8)), digits.render(pictures, 16)
+    first, second = (
+        digits.render(pictures, 16, torch.Generator().manual_seed(7)) for _ in range(2)
+    )
+    other, plain = (
+        digits.render(pictures, 16, torch.Generator().manual_seed(8)),
+        digits.render(pictures, 16),
+    )
     assert torch.equal(first, second) and not torch.equal(first, other)
     assert 0.01 < (first - plain).square().mean().sqrt() < 0.15
     assert (digits.shrink(plain) - pictures).abs().mean() < 0.06
@@ -54,7 +61,11 @@ def test_conditioning_is_what_the_rule_says():
     assert context.shape == (2, 2, 32) and pooled.shape == (2, 16)
     expected = torch.zeros(2, 32)
     expected[0, 3] = expected[1, 19] = 4
-    assert torch.equal(context[0], expected) and pooled[0].nonzero().tolist() == [[3]] and pooled[0, 3] == 4
+    assert (
+        torch.equal(context[0], expected)
+        and pooled[0].nonzero().tolist() == [[3]]
+        and pooled[0, 3] == 4
+    )
     assert not context[1].any() and not pooled[1].any()
 
 

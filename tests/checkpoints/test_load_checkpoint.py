@@ -8,8 +8,8 @@ from safetensors.torch import load_file, save
 from scheduler.checkpoints import digits, load_checkpoint
 from scheduler.checkpoints.load import BUNDLED, PREFIX, nearest_timestep, sd_sigmas
 from scheduler.checkpoints.mmdit import MMDiT
-from scheduler.checkpoints.train import write
 from scheduler.errors import CheckpointError
+from tools.train import write
 
 NAMES = ("flow", "eps")
 
@@ -36,7 +36,9 @@ def refused(path, match):
 
 def test_fields(checkpoint):
     flow = checkpoint.name == "flow"
-    assert (checkpoint.parametrisation, checkpoint.prediction) == (("flow", "flow") if flow else ("ve", "eps"))
+    assert (checkpoint.parametrisation, checkpoint.prediction) == (
+        ("flow", "flow") if flow else ("ve", "eps")
+    )
     assert checkpoint.latent_shape == ((16, 8, 8) if flow else (4, 8, 8))
     assert checkpoint.shift == (3.0 if flow else None)
     assert checkpoint.sigma_min == pytest.approx(0.0029940 if flow else 0.0291672, rel=1e-4)
@@ -48,15 +50,31 @@ def test_file_is_small_and_names_are_a_hosts(name):
     assert BUNDLED[name].stat().st_size <= 5_000_000
     weights, _ = parts(name)
     assert all(key.startswith(PREFIX) for key in weights)
-    typical = {"flow": "joint_blocks.0.context_block.attn.qkv.weight", "eps": "input_blocks.3.1.transformer_blocks.0.attn2.to_k.weight"}
+    typical = {
+        "flow": "joint_blocks.0.context_block.attn.qkv.weight",
+        "eps": "input_blocks.3.1.transformer_blocks.0.attn2.to_k.weight",
+    }
     assert PREFIX + typical[name] in weights
 
 
 def test_metadata_says_what_it_must(checkpoint):
     said = checkpoint.metadata
-    for key in ("data", "licence", "training", "loss", "latent", "conditioning", "quality", "dtype", "pictures", "optimiser"):
+    for key in (
+        "data",
+        "licence",
+        "training",
+        "loss",
+        "latent",
+        "conditioning",
+        "quality",
+        "dtype",
+        "pictures",
+        "optimiser",
+    ):
         assert said[key], key
-    assert {"steps", "seed", "batch", "cpu_seconds"} <= said["training"].keys() and said["training"]["cpu_seconds"] < 1200
+    assert {"steps", "seed", "batch", "cpu_seconds"} <= said["training"].keys() and said[
+        "training"
+    ]["cpu_seconds"] < 1200
     assert said["conditioning"]["context"] == [2, 32] and said["conditioning"]["pooled"] == [16]
 
 
@@ -70,10 +88,17 @@ def test_metadata_states_the_quality_asked_for(checkpoint):
 def test_answers_are_finite_over_the_whole_range(checkpoint):
     denoise = checkpoint.denoiser(torch.tensor([0, 5, digits.NO_CLASS]), cfg=3)
     noise = torch.randn(3, *checkpoint.latent_shape, generator=torch.Generator().manual_seed(0))
-    for sigma in (checkpoint.sigma_max, checkpoint.sigma_max / 3, checkpoint.sigma_min, checkpoint.sigma_min / 100):
+    for sigma in (
+        checkpoint.sigma_max,
+        checkpoint.sigma_max / 3,
+        checkpoint.sigma_min,
+        checkpoint.sigma_min / 100,
+    ):
         denoised = denoise(noise * sigma, torch.full((3,), sigma))
         assert denoised.shape == noise.shape and denoised.dtype == noise.dtype
-        assert denoised.isfinite().all() and denoised.abs().max() < 100 and not denoised.requires_grad
+        assert (
+            denoised.isfinite().all() and denoised.abs().max() < 100 and not denoised.requires_grad
+        )
 
 
 def test_dtype_is_the_states(checkpoint):
@@ -84,13 +109,21 @@ def test_dtype_is_the_states(checkpoint):
 
 
 def test_guidance_is_the_formula_and_rows_are_their_own(checkpoint):
-    classes, sigma = torch.tensor([1, 8, digits.NO_CLASS]), torch.tensor([0.9, 0.5, 0.1]) * checkpoint.sigma_max
-    x = torch.randn(3, *checkpoint.latent_shape, generator=torch.Generator().manual_seed(1)) * sigma[:, None, None, None]
+    classes, sigma = (
+        torch.tensor([1, 8, digits.NO_CLASS]),
+        torch.tensor([0.9, 0.5, 0.1]) * checkpoint.sigma_max,
+    )
+    x = (
+        torch.randn(3, *checkpoint.latent_shape, generator=torch.Generator().manual_seed(1))
+        * sigma[:, None, None, None]
+    )
     with_class = checkpoint.denoiser(classes)(x, sigma)
     free = checkpoint.denoiser(torch.full((3,), digits.NO_CLASS))(x, sigma)
     guided = checkpoint.denoiser(classes, cfg=4)(x, sigma)
     assert torch.allclose(guided, free + 4 * (with_class - free), atol=1e-4)
-    assert torch.allclose(guided[2], free[2], atol=1e-4) and not torch.allclose(guided[0], free[0], atol=1e-2)
+    assert torch.allclose(guided[2], free[2], atol=1e-4) and not torch.allclose(
+        guided[0], free[0], atol=1e-2
+    )
     for i in range(3):
         alone = checkpoint.denoiser(classes[i : i + 1], cfg=4)(x[i : i + 1], sigma[i : i + 1])
         assert torch.allclose(alone[0], guided[i], atol=1e-4)
@@ -100,7 +133,11 @@ def test_timesteps_are_the_nearest_in_log_sigma():
     table = sd_sigmas()
     assert nearest_timestep(table).tolist() == list(range(1000))
     between = (table[10].log() * 0.6 + table[11].log() * 0.4).exp()
-    assert nearest_timestep(torch.stack([between, table[0] / 9, table[-1] * 9])).tolist() == [10, 0, 999]
+    assert nearest_timestep(torch.stack([between, table[0] / 9, table[-1] * 9])).tolist() == [
+        10,
+        0,
+        999,
+    ]
 
 
 def test_network_follows_the_shapes_and_not_the_files_name(tmp_path):
@@ -109,7 +146,12 @@ def test_network_follows_the_shapes_and_not_the_files_name(tmp_path):
     write(network, json.loads(metadata["stepdistill"]), tmp_path / "any name.bin")
     model = load_checkpoint(tmp_path / "any name.bin").model
     assert len(model.joint_blocks) == 1 and model.side == 6
-    asked = torch.randn(2, 16, 8, 8), torch.tensor([10.0, 900.0]), torch.randn(2, 3, 24), torch.randn(2, 8)
+    asked = (
+        torch.randn(2, 16, 8, 8),
+        torch.tensor([10.0, 900.0]),
+        torch.randn(2, 3, 24),
+        torch.randn(2, 8),
+    )
     assert torch.allclose(model(*asked), network(*asked), atol=0.01)
 
 
@@ -122,7 +164,12 @@ def test_larger_latents_run_up_to_the_position_table(checkpoint):
 def test_bad_files(tmp_path):
     refused(tmp_path / "absent.safetensors", "absent.safetensors")
     refused(tmp_path, "ordinary file|could not be read")
-    files = {"empty": b"", "text": b"hello, this is text" * 9, "pickle": pickle.dumps({"a": 1}), "short": BUNDLED["flow"].read_bytes()[:-7]}
+    files = {
+        "empty": b"",
+        "text": b"hello, this is text" * 9,
+        "pickle": pickle.dumps({"a": 1}),
+        "short": BUNDLED["flow"].read_bytes()[:-7],
+    }
     for name, data in files.items():
         path = tmp_path / f"{name}.safetensors"
         path.write_bytes(data)
@@ -161,7 +208,13 @@ def spoil(weights, metadata, what):
 
 @pytest.mark.parametrize(
     ("what", "said"),
-    [("missing", "final_layer.linear.bias"), ("unknown", "extra"), ("shape", "qkv"), ("not finite", "qkv"), ("integers", "qkv")]
+    [
+        ("missing", "final_layer.linear.bias"),
+        ("unknown", "extra"),
+        ("shape", "qkv"),
+        ("not finite", "qkv"),
+        ("integers", "qkv"),
+    ]
     + [("other model", "no known layout"), ("enormous", "no known layout")],
 )
 def test_spoilt_weights(tmp_path, what, said):
@@ -172,8 +225,20 @@ def test_spoilt_weights(tmp_path, what, said):
 
 @pytest.mark.parametrize(
     "metadata",
-    [None, {}, {"stepdistill": "{"}, {"stepdistill": "[]"}, {"stepdistill": "{}"}, {"stepdistill": "[" * 100_000}]
-    + [{"parametrisation": "ve"}, {"latent": {"block": 4, "mean": [], "std": [], "shape": [16, 8, 8]}}, {"shift": "three"}, {"shift": 0}]
+    [
+        None,
+        {},
+        {"stepdistill": "{"},
+        {"stepdistill": "[]"},
+        {"stepdistill": "{}"},
+        {"stepdistill": "[" * 100_000},
+    ]
+    + [
+        {"parametrisation": "ve"},
+        {"latent": {"block": 4, "mean": [], "std": [], "shape": [16, 8, 8]}},
+        {"shift": "three"},
+        {"shift": 0},
+    ]
     + [{"shift": None}, {"latent": None}],
 )
 def test_bad_metadata(tmp_path, metadata):

@@ -1,13 +1,16 @@
 import pytest
 import torch
 
-from scheduler.checkpoints import digits, load_checkpoint, quality
+from scheduler.checkpoints import digits, load_checkpoint
+from tools import quality
 
 
 @pytest.fixture(scope="module")
 def class_means():
     pictures, classes = digits.load_digits()
-    return torch.stack([pictures[classes == c].mean(dim=0) for c in range(digits.CLASSES)]).flatten(1)
+    return torch.stack([pictures[classes == c].mean(dim=0) for c in range(digits.CLASSES)]).flatten(
+        1
+    )
 
 
 @pytest.mark.parametrize("name", ["flow", "eps"])
@@ -24,7 +27,9 @@ def test_few_guided_steps_already_draw_the_class_asked_for(name, class_means):
 @pytest.mark.parametrize("name", ["flow", "eps"])
 def test_the_same_seed_draws_the_same_pictures(name):
     checkpoint, classes = load_checkpoint(name), torch.tensor([7, 3])
-    first, again, other = (quality.draw(checkpoint, classes, cfg=2, steps=3, seed=seed) for seed in (1, 1, 2))
+    first, again, other = (
+        quality.draw(checkpoint, classes, cfg=2, steps=3, seed=seed) for seed in (1, 1, 2)
+    )
     assert torch.equal(first, again) and not torch.allclose(first, other, atol=0.01)
 
 
@@ -32,7 +37,11 @@ def test_schedules_run_from_sigma_max_to_exactly_0():
     for name in ("flow", "eps"):
         checkpoint = load_checkpoint(name)
         sigmas = quality.schedule(checkpoint, 10)
-        assert len(sigmas) == 11 and sigmas[0] == pytest.approx(checkpoint.sigma_max) and sigmas[-1] == 0
+        assert (
+            len(sigmas) == 11
+            and sigmas[0] == pytest.approx(checkpoint.sigma_max)
+            and sigmas[-1] == 0
+        )
         assert all(a > b for a, b in zip(sigmas, sigmas[1:], strict=False))
 
 

@@ -4,7 +4,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from scheduler.checkpoints import load_checkpoint, train
+from scheduler.checkpoints import load_checkpoint
+from tools import train
 
 
 def short_run(name, steps=4):

@@ -1,4 +1,5 @@
-"""ComfyUI's HTTP and websocket interface with nothing but the standard library, and a small way to write prompts."""
+"""ComfyUI's HTTP and websocket interface with nothing but the standard library, and a small way to
+write prompts."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
 
 
 class Refused(Exception):
-    """The server did not take the prompt, or not all of it; `.errors` is its node_errors, the message all of it."""
+    """The server did not take the prompt, or not all of it; `.errors` is its node_errors, the
+    message all of it."""
 
     def __init__(self, answer: dict):
         super().__init__(json.dumps(answer))
@@ -26,7 +28,8 @@ class Refused(Exception):
 
 
 class Failed(Exception):
-    """A node raised an error; the message is the node's own, `.node` its id, `.type` its class, `.data` all that the server says."""
+    """A node raised an error; the message is the node's own, `.node` its id, `.type` its class,
+    `.data` all that the server says."""
 
     def __init__(self, data: dict):
         super().__init__(data.get("exception_message", "").strip() or str(data))
@@ -56,14 +59,19 @@ class Graph:
     def add(self, kind: str, **inputs) -> Out:
         """Add a node; inputs that are None are left out."""
         name = str(len(self.prompt) + 1)
-        given = {key: [value.node, value.index] if isinstance(value, Out) else value for key, value in inputs.items() if value is not None}
+        given = {
+            key: [value.node, value.index] if isinstance(value, Out) else value
+            for key, value in inputs.items()
+            if value is not None
+        }
         self.prompt[name] = {"class_type": kind, "inputs": given}
         return Out(name)
 
 
 @dataclass
 class Result:
-    """What became of a prompt: outputs by node id (the "ui" part), and the ids of the nodes that were really run."""
+    """What became of a prompt: outputs by node id (the "ui" part), and the ids of the nodes that
+    were really run."""
 
     outputs: dict
     ran: set[str] = field(default_factory=set)
@@ -90,11 +98,19 @@ class Client:
     def post(self, path: str, data: dict | None = None):
         """POST JSON; HTTPError where the server refuses."""
         body = json.dumps(data or {}).encode()
-        return self._send(urllib.request.Request(f"http://{self.address}{path}", body, {"Content-Type": "application/json"}))
+        return self._send(
+            urllib.request.Request(
+                f"http://{self.address}{path}", body, {"Content-Type": "application/json"}
+            )
+        )
 
     def object_info(self, kind: str | None = None) -> dict:
         """What the server says of its nodes, or of one of them ({} for an unknown one)."""
-        return self.get("/object_info") if kind is None else self.get(f"/object_info/{kind}").get(kind, {})
+        return (
+            self.get("/object_info")
+            if kind is None
+            else self.get(f"/object_info/{kind}").get(kind, {})
+        )
 
     def choices(self, kind: str, name: str) -> list:
         """The values of a combo input, in the form of V1 nodes and of V3 nodes."""
@@ -107,7 +123,9 @@ class Client:
         prompt = graph.prompt if isinstance(graph, Graph) else graph
         extra = {"extra_pnginfo": {"workflow": workflow}} if workflow else {}
         try:
-            answer = self.post("/prompt", {"prompt": prompt, "client_id": self.id, "extra_data": extra})
+            answer = self.post(
+                "/prompt", {"prompt": prompt, "client_id": self.id, "extra_data": extra}
+            )
         except urllib.error.HTTPError as problem:
             raise Refused(json.loads(problem.read())) from None
         if answer.get("node_errors"):  # a prompt with one good output is taken all the same
@@ -135,7 +153,9 @@ class Client:
     def forget(self) -> None:
         """Drop the server's cached node outputs, so that the same prompt runs again."""
         self.post("/free", {"unload_models": False, "free_memory": True})
-        time.sleep(0.3)  # the worker looks at that when it is idle; a prompt that comes at once would be run before
+        time.sleep(
+            0.3
+        )  # the worker looks at that when it is idle; a prompt that comes at once would be run before
 
     def events(self) -> Events:
         """The websocket, for `with`: messages about this client's prompts."""
@@ -144,7 +164,11 @@ class Client:
     def _send(self, request: urllib.request.Request):
         with urllib.request.urlopen(request, timeout=60) as answer:
             body = answer.read()
-            return json.loads(body) if body and "json" in answer.headers.get("Content-Type", "") else body
+            return (
+                json.loads(body)
+                if body and "json" in answer.headers.get("Content-Type", "")
+                else body
+            )
 
 
 def _result(entry: dict) -> Result:
@@ -205,7 +229,11 @@ class Events:
     def until_done(self, prompt_id: str) -> list[dict]:
         """All messages up to the end of a prompt, however it ends."""
         ends = ("execution_success", "execution_error", "execution_interrupted")
-        return self.until(lambda message: message["type"] in ends and message["data"].get("prompt_id") == prompt_id)
+        return self.until(
+            lambda message: (
+                message["type"] in ends and message["data"].get("prompt_id") == prompt_id
+            )
+        )
 
     def _frame(self) -> tuple[int, bytes]:
         kind, body, final = 0, b"", False
@@ -220,4 +248,6 @@ class Events:
         return kind, body
 
     def _answer(self, kind: int, body: bytes) -> None:
-        self.socket.sendall(struct.pack("!BB", 128 | kind, 128 | len(body)) + bytes(4) + body)  # masked, as clients must: with zeros
+        self.socket.sendall(
+            struct.pack("!BB", 128 | kind, 128 | len(body)) + bytes(4) + body
+        )  # masked, as clients must: with zeros

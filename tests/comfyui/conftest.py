@@ -1,4 +1,5 @@
-"""One real ComfyUI server for all tests of this folder. COMFYUI_PATH names the checkout; tests/conftest.py skips them without it."""
+"""One real ComfyUI server for all tests of this folder. COMFYUI_PATH names the checkout;
+tests/conftest.py skips them without it."""
 
 from __future__ import annotations
 
@@ -8,8 +9,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from scheduler.gram import Gram
 from scheduler.record import Record
+from scheduler.search.gram import Gram
 from scheduler.store import Store
 from tests.comfyui.client import Result
 from tests.comfyui.graphs import scene
@@ -19,8 +20,14 @@ VARIABLE = "COMFYUI_PATH"
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "since(version): only for a ComfyUI of this version or newer; deselected on others")
-    config.addinivalue_line("markers", "before(version): only for a ComfyUI older than this version; deselected on others")
+    config.addinivalue_line(
+        "markers",
+        "since(version): only for a ComfyUI of this version or newer; deselected on others",
+    )
+    config.addinivalue_line(
+        "markers",
+        "before(version): only for a ComfyUI older than this version; deselected on others",
+    )
 
 
 def pytest_collection_modifyitems(config, items):
@@ -36,7 +43,9 @@ def pytest_collection_modifyitems(config, items):
 
 def _applies(item, here: tuple[int, ...]) -> bool:
     since, before = (item.get_closest_marker(name) for name in ("since", "before"))
-    numbers = [tuple(map(int, marker.args[0].split("."))) if marker else None for marker in (since, before)]
+    numbers = [
+        tuple(map(int, marker.args[0].split("."))) if marker else None for marker in (since, before)
+    ]
     return (numbers[0] is None or here >= numbers[0]) and (numbers[1] is None or here < numbers[1])
 
 
@@ -55,7 +64,8 @@ def client(server):
 
 @pytest.fixture(scope="module", autouse=True)
 def own_store(server):
-    """Every module begins and ends with an empty store: several records of one model would stand in each other's way."""
+    """Every module begins and ends with an empty store: several records of one model would stand in
+    each other's way."""
     _empty(server)
     yield
     _empty(server)
@@ -69,7 +79,8 @@ def _empty(server: Server) -> None:
 
 @dataclass(frozen=True)
 class Distilled:
-    """A run of Distill Schedule: the record as the store has it, its name there, the report, what the run took."""
+    """A run of Distill Schedule: the record as the store has it, its name there, the report, what
+    the run took."""
 
     name: str
     record: Record
@@ -118,4 +129,6 @@ def distilled(server: Server, kind: str, **settings) -> Distilled:
     (name,) = {brief.file for brief in store.records()} - before
     report = (server.output / f"report-{kind}.txt").read_text(encoding="utf-8")
     name = name.removesuffix(".json")
-    return Distilled(name, store.load(name), store.gram(name), report, result, time.monotonic() - began)
+    return Distilled(
+        name, store.load(name), store.gram(name), report, result, time.monotonic() - began
+    )

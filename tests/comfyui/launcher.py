@@ -1,6 +1,8 @@
-"""Runs a ComfyUI's main.py in a Python that may lack what CPU-only tests have no use for; started by server.py.
+"""Runs a ComfyUI's main.py in a Python that may lack what CPU-only tests have no use for; started
+by server.py.
 
-usage: launcher.py /path/to/ComfyUI/main.py ARGUMENTS. Ends when its standard input does, so that no server outlives its starter.
+usage: launcher.py /path/to/ComfyUI/main.py ARGUMENTS. Ends when its standard input does, so that no
+server outlives its starter.
 """
 
 import importlib.machinery
@@ -25,7 +27,10 @@ def main() -> None:
     _torchvision()
     if importlib.util.find_spec("torchaudio") is None:
         _torchaudio()
-    if importlib.util.find_spec("comfyui_frontend_package") is None and "--front-end-root" not in sys.argv:
+    if (
+        importlib.util.find_spec("comfyui_frontend_package") is None
+        and "--front-end-root" not in sys.argv
+    ):
         sys.argv += ["--front-end-root", _blank_page()]
     runpy.run_path(script, run_name="__main__")
 
@@ -37,7 +42,8 @@ def _end_with_input() -> None:
 
 
 def _torchvision() -> None:
-    """PyPI's torchvision is a CUDA build; beside a CPU-only torch it imports once its two operators are declared."""
+    """PyPI's torchvision is a CUDA build; beside a CPU-only torch it imports once its two operators
+    are declared."""
     import torch
 
     if torch.version.cuda is None and torch.version.hip is None:
@@ -61,7 +67,9 @@ def _torchaudio() -> None:
 
 def _blank_page() -> str:
     folder = tempfile.mkdtemp(prefix="stepdistill-page-")
-    Path(folder, "index.html").write_text("<!doctype html><title>no front end</title>", encoding="utf-8")
+    Path(folder, "index.html").write_text(
+        "<!doctype html><title>no front end</title>", encoding="utf-8"
+    )
     return folder
 
 

@@ -1,7 +1,9 @@
-"""What a sampling run costs beyond the stock one, in the real server: python -m tests.comfyui.overhead /path/to/ComfyUI [REPEATS]
+"""What a sampling run costs beyond the stock one, in the real server: python -m
+tests.comfyui.overhead /path/to/ComfyUI [REPEATS]
 
-Prints, for each route, the median and least milliseconds of a prompt in which nothing but the sampling node runs again, beside the
-stock route of equally many model calls, and the differences. Run it on an idle machine.
+Prints, for each route, the median and least milliseconds of a prompt in which nothing but the
+sampling node runs again, beside the stock route of equally many model calls, and the differences.
+Run it on an idle machine.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ def dropdown(s: Scene, seed: int) -> None:
 
 
 def apply(s: Scene, seed: int) -> None:
-    s.ksampler(s.add("StepDistillApply", model=s.model, use_offsets=True), "timed", seed=seed, steps=STEPS)
+    s.ksampler(
+        s.add("StepDistillApply", model=s.model, use_offsets=True), "timed", seed=seed, steps=STEPS
+    )
 
 
 def apply_distilled(s: Scene, seed: int) -> None:
@@ -40,7 +44,9 @@ def stock_custom(s: Scene, seed: int) -> None:
 
 
 def sampler_custom(s: Scene, seed: int) -> None:
-    sampler = s.add("StepDistillSampler", model=s.model, steps=STEPS, denoise=1.0, if_missing="error")
+    sampler = s.add(
+        "StepDistillSampler", model=s.model, steps=STEPS, denoise=1.0, if_missing="error"
+    )
     s.custom(sampler[1], sampler, "timed", seed=seed)
 
 
@@ -76,10 +82,18 @@ def main() -> None:
         s.distill(sampler_name="all", max_steps=STEPS)
         server.client.run(s.graph)
         for name, routes in ROUTES.items():
-            times = [[timed(server.client, route, 1000 + 2 * k + i) for i, route in enumerate(routes)] for k in range(repeats)][3:]
+            times = [
+                [timed(server.client, route, 1000 + 2 * k + i) for i, route in enumerate(routes)]
+                for k in range(repeats)
+            ][3:]
             ours, plain = zip(*times, strict=True)
-            middle, least = (tuple(of(each) for each in (ours, plain)) for of in (statistics.median, min))
-            print(f"{name}: median {middle[0]:.0f} against {middle[1]:.0f} ms, least {least[0]:.0f} against {least[1]:.0f} ms, ", end="")
+            middle, least = (
+                tuple(of(each) for each in (ours, plain)) for of in (statistics.median, min)
+            )
+            print(
+                f"{name}: median {middle[0]:.0f} against {middle[1]:.0f} ms, least {least[0]:.0f} against {least[1]:.0f} ms, ",
+                end="",
+            )
             print(f"difference {statistics.median(a - b for a, b in times):+.1f} ms", flush=True)
 
 

@@ -1,4 +1,5 @@
-"""The real ComfyUI server for tests: any checkout, a folder of its own, this pack and the test pack in custom_nodes.
+"""The real ComfyUI server for tests: any checkout, a folder of its own, this pack and the test pack
+in custom_nodes.
 
 How to use it by hand (with the Python that ComfyUI's requirements are installed for):
 
@@ -20,8 +21,9 @@ or in Python, from the repository's root:
         result = server.client.run(g)               # raises Refused (bad prompt) or Failed (a node's error, with its message)
         latents = server.array("drawn.samples")     # numpy
 
-As tests: COMFYUI_PATH=/path/to/ComfyUI python -m pytest tests/comfyui. The server dies with the process that started it, however that
-ends: it watches its standard input. pack/__init__.py lists the test nodes. COMFYUI_PYTHON names another Python for the server.
+As tests: COMFYUI_PATH=/path/to/ComfyUI python -m pytest tests/comfyui. The server dies with the
+process that started it, however that ends: it watches its standard input. pack/__init__.py lists
+the test nodes. COMFYUI_PYTHON names another Python for the server.
 """
 
 from __future__ import annotations
@@ -53,11 +55,19 @@ BOOT_SECONDS = 120
 class Server:
     """ComfyUI on a free port, from `start` (or `with`) to `stop`.
 
-    checkout: ComfyUI's folder. base: its working folder, kept; None: a temporary one, removed at the end. pack: False leaves StepDistill
-    out (a plain ComfyUI). packs: more folders for custom_nodes, name -> path. arguments: more of ComfyUI's own.
+    checkout: ComfyUI's folder. base: its working folder, kept; None: a temporary one, removed at
+    the end. pack: False leaves StepDistill out (a plain ComfyUI). packs: more folders for
+    custom_nodes, name -> path. arguments: more of ComfyUI's own.
     """
 
-    def __init__(self, checkout: str | Path, base: str | Path | None = None, pack: bool = True, packs: dict | None = None, arguments=()):
+    def __init__(
+        self,
+        checkout: str | Path,
+        base: str | Path | None = None,
+        pack: bool = True,
+        packs: dict | None = None,
+        arguments=(),
+    ):
         self.checkout, self._given = Path(checkout).resolve(), base
         packs = PACKS | (packs or {})
         self.packs = packs if pack else {name: path for name, path in packs.items() if path != ROOT}
@@ -93,11 +103,27 @@ class Server:
         atexit.register(self.stop)
         furnish(self.base, self.packs)
         port = free_port()
-        command = [os.environ.get("COMFYUI_PYTHON") or sys.executable, str(HERE / "launcher.py"), str(self.checkout / "main.py")]
-        command += [*ARGUMENTS, "--port", str(port), "--base-directory", str(self.base), *self.arguments]
+        command = [
+            os.environ.get("COMFYUI_PYTHON") or sys.executable,
+            str(HERE / "launcher.py"),
+            str(self.checkout / "main.py"),
+        ]
+        command += [
+            *ARGUMENTS,
+            "--port",
+            str(port),
+            "--base-directory",
+            str(self.base),
+            *self.arguments,
+        ]
         with open(self.base / "log.txt", "wb") as log:
             self.process = subprocess.Popen(
-                command, cwd=self.checkout, env=environment(), stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT
+                command,
+                cwd=self.checkout,
+                env=environment(),
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
             )
         self.client = Client(f"127.0.0.1:{port}")
         self._await_answer()
@@ -127,8 +153,11 @@ class Server:
         return np.load(self.output / f"{name}.npy")
 
     def runs(self, name: str) -> list[dict]:
-        """What TestRecorder wrote under this name: of each sampling run the sampler's name, the sigmas given to it, those asked."""
-        return [json.loads(line) for line in (self.output / f"{name}.jsonl").read_text().splitlines()]
+        """What TestRecorder wrote under this name: of each sampling run the sampler's name, the
+        sigmas given to it, those asked."""
+        return [
+            json.loads(line) for line in (self.output / f"{name}.jsonl").read_text().splitlines()
+        ]
 
     def _await_answer(self) -> None:
         end = time.monotonic() + BOOT_SECONDS
@@ -146,16 +175,29 @@ class Server:
 def version(checkout: str | Path) -> tuple[int, ...]:
     """The version of a checkout, read from its file."""
     text = (Path(checkout) / "comfyui_version.py").read_text(encoding="utf-8")
-    return tuple(int(part) for part in re.search(r'__version__ = "([\d.]+)', text)[1].strip(".").split("."))
+    return tuple(
+        int(part) for part in re.search(r'__version__ = "([\d.]+)', text)[1].strip(".").split(".")
+    )
 
 
 def furnish(base: Path, packs: dict[str, Path]) -> None:
     """Folders, the bundled checkpoints as models, and the packs in custom_nodes."""
-    for folder in ("user", "custom_nodes", "input", "output", "models/checkpoints", "models/diffusion_models", "models/loras"):
+    for folder in (
+        "user",
+        "custom_nodes",
+        "input",
+        "output",
+        "models/checkpoints",
+        "models/diffusion_models",
+        "models/loras",
+    ):
         (base / folder).mkdir(parents=True, exist_ok=True)
     for name in ("flow", "eps"):
         for folder in ("checkpoints", "diffusion_models"):
-            _place(CHECKPOINTS / f"{name}.safetensors", base / "models" / folder / f"{name}.safetensors")
+            _place(
+                CHECKPOINTS / f"{name}.safetensors",
+                base / "models" / folder / f"{name}.safetensors",
+            )
     for name, path in packs.items():
         _place(Path(path), base / "custom_nodes" / name)
 
@@ -168,12 +210,19 @@ def _place(source: Path, target: Path) -> None:
         target.symlink_to(source, target_is_directory=source.is_dir())
     except OSError:
         hidden = shutil.ignore_patterns(".*", "__pycache__")
-        shutil.copytree(source, target, ignore=hidden) if source.is_dir() else shutil.copy(source, target)
+        shutil.copytree(source, target, ignore=hidden) if source.is_dir() else shutil.copy(
+            source, target
+        )
 
 
 def environment() -> dict[str, str]:
     """One thread, no store but the server's own, and the way to the repository for the test pack."""
-    own = {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1", "STEPDISTILL_TEST_ROOT": str(ROOT)}
+    own = {
+        "OMP_NUM_THREADS": "1",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "STEPDISTILL_TEST_ROOT": str(ROOT),
+    }
     return {name: value for name, value in os.environ.items() if name != "STEPDISTILL_STORE"} | own
 
 
@@ -186,12 +235,21 @@ def free_port() -> int:
 
 def main() -> None:
     """Run a server by hand until Ctrl-C."""
-    parser = argparse.ArgumentParser(description="Runs ComfyUI with StepDistill and the test pack until Ctrl-C.")
+    parser = argparse.ArgumentParser(
+        description="Runs ComfyUI with StepDistill and the test pack until Ctrl-C."
+    )
     parser.add_argument("checkout", help="ComfyUI's folder")
-    parser.add_argument("--keep", metavar="FOLDER", help="work in this folder and leave it (default: a temporary one)")
+    parser.add_argument(
+        "--keep",
+        metavar="FOLDER",
+        help="work in this folder and leave it (default: a temporary one)",
+    )
     options, more = parser.parse_known_args()
     with Server(options.checkout, options.keep, arguments=more) as server:
-        print(f"http://{server.client.address}  (working in {server.base}; its log is log.txt there)", flush=True)
+        print(
+            f"http://{server.client.address}  (working in {server.base}; its log is log.txt there)",
+            flush=True,
+        )
         try:
             server.process.wait()
         except KeyboardInterrupt:

@@ -1,4 +1,5 @@
-"""Distill Schedule in the real ComfyUI: what it makes, what it spends, how it stops and goes on, and what it is keyed by."""
+"""Distill Schedule in the real ComfyUI: what it makes, what it spends, how it stops and goes on,
+and what it is keyed by."""
 
 from __future__ import annotations
 
@@ -33,10 +34,18 @@ def spent(server, name: str) -> int:
 def test_the_record_is_in_the_store_and_the_report_says_what_was_done(request, server, kind):
     made = request.getfixturevalue(kind)
     model, under = made.record.model, made.record.conditions
-    assert model.parametrisation == {"flow": "flow", "eps": "ve"}[kind] and model.fingerprint and model.name == kind
+    assert (
+        model.parametrisation == {"flow": "flow", "eps": "ve"}[kind]
+        and model.fingerprint
+        and model.name == kind
+    )
     assert under.cfg == 3.0 and under.latent_shape == {"flow": (16, 8, 8), "eps": (4, 8, 8)}[kind]
     assert model.shift == {"flow": 3.0, "eps": None}[kind]
-    assert "model calls" in made.report and made.name in made.report and made.record.evidence["recommendation"] in made.report
+    assert (
+        "model calls" in made.report
+        and made.name in made.report
+        and made.record.evidence["recommendation"] in made.report
+    )
     assert Store(server.store).gram(made.name) is not None
     plot = server.array(f"report-{kind}.images")
     assert plot.ndim == 4 and plot.shape[-1] == 3 and 0 <= plot.min() and plot.max() <= 1
@@ -46,7 +55,9 @@ def test_the_record_is_in_the_store_and_the_report_says_what_was_done(request, s
 def test_the_model_calls_are_those_that_the_record_states(request, server, kind):
     made = request.getfixturevalue(kind)
     stated = made.record.provenance["model_calls"] + made.record.provenance["evidence_calls"]
-    assert stated <= spent(server, f"distilling-{kind}") <= stated + 8  # one more batch or so may time the first call
+    assert (
+        stated <= spent(server, f"distilling-{kind}") <= stated + 8
+    )  # one more batch or so may time the first call
 
 
 def test_a_second_run_takes_the_record_from_the_store_without_a_model_call(server, client, flow):
@@ -87,7 +98,11 @@ def test_interrupt_stops_within_a_model_call_and_the_next_run_goes_on(server, cl
     client.run(s.graph)
     (brief,) = Store(server.store).records()
     origin = Store(server.store).load(brief.file).provenance
-    whole, first, second = origin["model_calls"] + origin["evidence_calls"], spent(server, "parts"), spent(server, "rest")
+    whole, first, second = (
+        origin["model_calls"] + origin["evidence_calls"],
+        spent(server, "parts"),
+        spent(server, "rest"),
+    )
     assert first > 20 and second <= whole - 20 and first + second < 1.3 * whole
     assert not any(unfinished.glob("*/teacher-*"))
 
@@ -95,9 +110,16 @@ def test_interrupt_stops_within_a_model_call_and_the_next_run_goes_on(server, cl
 @pytest.fixture(scope="module")
 def lora(server):
     """A small LoRA of the flow checkpoint, in the server's folder; its name."""
-    generator, key = torch.Generator().manual_seed(0), "diffusion_model.joint_blocks.0.x_block.mlp.fc1"
+    generator, key = (
+        torch.Generator().manual_seed(0),
+        "diffusion_model.joint_blocks.0.x_block.mlp.fc1",
+    )
     up, down = torch.randn(512, 4, generator=generator), torch.randn(4, 128, generator=generator)
-    tensors = {f"{key}.lora_up.weight": 0.05 * up, f"{key}.lora_down.weight": 0.05 * down, f"{key}.alpha": torch.tensor(4.0)}
+    tensors = {
+        f"{key}.lora_up.weight": 0.05 * up,
+        f"{key}.lora_down.weight": 0.05 * down,
+        f"{key}.alpha": torch.tensor(4.0),
+    }
     save_file(tensors, server.base / "models" / "loras" / "small.safetensors")
     return "small.safetensors"
 
@@ -107,10 +129,20 @@ def test_a_lora_is_part_of_the_key(server, client, flow, lora):
     with_lora = s.add("LoraLoaderModelOnly", model=s.model, lora_name=lora, strength_model=1.0)
     off = s.add("LoraLoaderModelOnly", model=s.model, lora_name=lora, strength_model=0.0)
     for name, model in {"with": with_lora, "off": off, "plain": s.model}.items():
-        found = s.add("StepDistillSigmas", model=model, sampler_name="dpmpp_2m", steps=6, denoise=1.0, if_missing="stock")
+        found = s.add(
+            "StepDistillSigmas",
+            model=model,
+            sampler_name="dpmpp_2m",
+            steps=6,
+            denoise=1.0,
+            if_missing="stock",
+        )
         s.add("TestSave", name=f"lora-{name}", sigmas=found, text=found[1])
     client.run(s.graph)
-    words = {name: (server.output / f"lora-{name}.txt").read_text(encoding="utf-8") for name in ("with", "off", "plain")}
+    words = {
+        name: (server.output / f"lora-{name}.txt").read_text(encoding="utf-8")
+        for name in ("with", "off", "plain")
+    }
     assert "lora" in words["with"].lower() and "differs" in words["with"]
     assert "lora" not in words["off"].lower() and words["off"] == words["plain"]
 
@@ -118,7 +150,9 @@ def test_a_lora_is_part_of_the_key(server, client, flow, lora):
 def test_distilling_with_a_lora_makes_a_record_of_its_own(server, client, flow, lora):
     before = {brief.file for brief in Store(server.store).records()}
     s = scene()
-    s.distill(s.add("LoraLoaderModelOnly", model=s.model, lora_name=lora, strength_model=1.0), max_steps=4)
+    s.distill(
+        s.add("LoraLoaderModelOnly", model=s.model, lora_name=lora, strength_model=1.0), max_steps=4
+    )
     client.run(s.graph)
     (name,) = {brief.file for brief in Store(server.store).records()} - before
     (patch,) = Store(server.store).load(name).model.patches
@@ -127,7 +161,14 @@ def test_distilling_with_a_lora_makes_a_record_of_its_own(server, client, flow, 
 
 def test_videos_are_distilled_and_the_graph_runs_again_when_the_store_has_changed(server, client):
     s = video(seed=5)
-    found = s.add("StepDistillSigmas", model=s.model, sampler_name="euler", steps=4, denoise=1.0, if_missing="stock")
+    found = s.add(
+        "StepDistillSigmas",
+        model=s.model,
+        sampler_name="euler",
+        steps=4,
+        denoise=1.0,
+        if_missing="stock",
+    )
     s.add("TestSave", name="video", sigmas=found, text=found[1])
     s.custom(found, "euler", "video-drawn")
     client.run(s.graph)
@@ -136,7 +177,10 @@ def test_videos_are_distilled_and_the_graph_runs_again_when_the_store_has_change
     other.distill(cfg=3.0, sampler_name="euler", max_steps=4)
     client.run(other.graph)
     client.run(s.graph)  # the very same prompt
-    after, sigmas = (server.output / "video.txt").read_text(encoding="utf-8"), server.array("video.sigmas")
+    after, sigmas = (
+        (server.output / "video.txt").read_text(encoding="utf-8"),
+        server.array("video.sigmas"),
+    )
     record = Store(server.store).load(Store(server.store).records()[0].file)
     assert "not distilled" in before and "not distilled" not in after
     assert record.conditions.latent_shape == (16, 2, 8, 8) and record.model.shift == 8.0
@@ -147,10 +191,19 @@ def test_videos_are_distilled_and_the_graph_runs_again_when_the_store_has_change
 def test_an_extra_prompt_and_a_guider_are_taken(server, client):
     s = scene()
     guider = s.add("CFGGuider", model=s.recorded("guided"), **s.prompts, cfg=5.0)
-    s.distill(guider=guider, extra_positive=s.add("TestDigits", digits="1, 2"), max_steps=4, name="two prompts")
+    s.distill(
+        guider=guider,
+        extra_positive=s.add("TestDigits", digits="1, 2"),
+        max_steps=4,
+        name="two prompts",
+    )
     client.run(s.graph)
     record = next(
         record for record in map(Store(server.store).load, [brief.file for brief in Store(server.store).records()])
         if record.model.name == "two prompts"
     )  # fmt: skip
-    assert record.conditions.prompts == 2 and record.conditions.cfg == 5.0 and spent(server, "guided") > 100
+    assert (
+        record.conditions.prompts == 2
+        and record.conditions.cfg == 5.0
+        and spent(server, "guided") > 100
+    )

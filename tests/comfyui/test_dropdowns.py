@@ -1,4 +1,5 @@
-"""The two dropdown entries and Apply in a real server, on a record made by hand, so that every run can be told from stock."""
+"""The two dropdown entries and Apply in a real server, on a record made by hand, so that every run
+can be told from stock."""
 
 from __future__ import annotations
 
@@ -12,11 +13,11 @@ import torch
 
 from scheduler.denoiser import half_log_snr, sigma_at
 from scheduler.fingerprint import fingerprint_file
+from scheduler.fit.teacher import record_teacher
 from scheduler.record import Conditions, Model, Recipe, Record
 from scheduler.sigmas import flow_table, log_snr_grid, stock_schedule
 from scheduler.store import Store
 from scheduler.store.sidecar import solved
-from scheduler.teacher import record_teacher
 from tests.comfyui import expected
 from tests.comfyui.client import Failed, Interrupted
 from tests.comfyui.graphs import scene, video
@@ -28,15 +29,24 @@ NAME = "by-hand"
 
 
 def made(kind: str):
-    """(a record of a bundled checkpoint with easily told recipes of 4 and 6 steps, its teacher's inner products)."""
+    """(a record of a bundled checkpoint with easily told recipes of 4 and 6 steps, its teacher's
+    inner products)."""
     model, name = expected.checkpoint(kind), fingerprint_file(CHECKPOINTS / f"{kind}.safetensors")
     low, high, form = model.sigma_min, model.sigma_max, model.parametrisation
-    about = {"name": NAME, "shift": model.shift, "prediction": model.prediction, "fingerprint": name.id, "samples": name.samples}
+    about = {
+        "name": NAME,
+        "shift": model.shift,
+        "prediction": model.prediction,
+        "fingerprint": name.id,
+        "samples": name.samples,
+    }
     conditions = Conditions(cfg=expected.CFG, latent_shape=model.latent_shape, **about)
     grid = log_snr_grid(low, high, 16, form)
     gram = record_teacher(expected.denoiser(kind), expected.noise(kind, 1), grid, form).gram
     recipes = [recipe for steps in (4, 6) for recipe in _recipes(low, high, form, steps)]
-    return Record(Model.of(conditions, form, low, high), conditions, None, tuple(recipes), {}, PROVENANCE), gram
+    return Record(
+        Model.of(conditions, form, low, high), conditions, None, tuple(recipes), {}, PROVENANCE
+    ), gram
 
 
 def _recipes(low: float, high: float, form: str, steps: int):
@@ -44,7 +54,9 @@ def _recipes(low: float, high: float, form: str, steps: int):
     for sampler, power in (("euler", 1.3), ("dpmpp_2m", 0.8), ("distilled", 1.1)):
         top = min(high, 0.97) if form == "flow" else high
         ends = half_log_snr(np.array([top, 8 * low]), form)
-        sigmas = np.append(sigma_at(ends[0] + (ends[1] - ends[0]) * np.linspace(0, 1, steps) ** power, form), 0.0)
+        sigmas = np.append(
+            sigma_at(ends[0] + (ends[1] - ends[0]) * np.linspace(0, 1, steps) ** power, form), 0.0
+        )
         sigmas[0] = high
         offsets = [0.0, *[-0.12] * (steps - 1)]
         if sampler == "distilled":
@@ -57,7 +69,8 @@ def _recipes(low: float, high: float, form: str, steps: int):
 
 @pytest.fixture(scope="module")
 def records(server):
-    """The records by kind, in the server's store while this module runs, so that other modules find their own."""
+    """The records by kind, in the server's store while this module runs, so that other modules find
+    their own."""
     store = Store(server.store)
     found = {kind: made(kind) for kind in KINDS}
     names = [store.put(*pair) for pair in found.values()]
@@ -104,7 +117,9 @@ def test_bare_dropdowns_follow_model_and_sampler(server, client, records, kind, 
 
 @pytest.mark.parametrize("apply", [True, False])
 @pytest.mark.parametrize("sampler", ["euler", "dpmpp_2m", "distilled"])
-def test_denoise_is_a_noise_level_and_the_steps_are_solved_for_it(server, client, records, sampler, apply):
+def test_denoise_is_a_noise_level_and_the_steps_are_solved_for_it(
+    server, client, records, sampler, apply
+):
     record, gram = records["flow"]
     place, name = scene("flow"), f"denoise-{sampler}-{apply}"
     model = place.recorded(name)
@@ -112,7 +127,13 @@ def test_denoise_is_a_noise_level_and_the_steps_are_solved_for_it(server, client
     place.ksampler(model, name, sampler_name=sampler, denoise=0.4, steps=6)
     run, _ = ran(server, client, place, name)
     start = 3 * 0.4 / (1 + 2 * 0.4)
-    wanted = solved(gram, sampler if sampler in ("euler", "dpmpp_2m") else "dpmpp_2m", 6, start, record.model.sigma_min).sigmas
+    wanted = solved(
+        gram,
+        sampler if sampler in ("euler", "dpmpp_2m") else "dpmpp_2m",
+        6,
+        start,
+        record.model.sigma_min,
+    ).sigmas
     assert np.allclose(run["sigmas"], wanted, rtol=1e-5) and len(run["asked"]) == 6
 
 
@@ -120,7 +141,9 @@ def test_basic_scheduler_knows_the_sampler_that_it_feeds(server, client, records
     for sampler in ("dpmpp_2m", "distilled"):
         place, name = scene("eps"), f"basic-{sampler}"
         model = place.recorded(name)
-        sigmas = place.add("BasicScheduler", model=model, scheduler="distilled", steps=4, denoise=1.0)
+        sigmas = place.add(
+            "BasicScheduler", model=model, scheduler="distilled", steps=4, denoise=1.0
+        )
         place.custom(sigmas, sampler, name, model)
         run, latents = ran(server, client, place, name)
         recipe = records["eps"][0].recipe(sampler, 4, offsets=sampler == "distilled")
@@ -133,7 +156,15 @@ def test_two_halves_of_a_ksampler_advanced_fit_together(server, client, records,
     place, name = scene("flow"), f"halves-{apply}"
     model = place.recorded(name)
     model = place.add("StepDistillApply", model=model, use_offsets=True) if apply else model
-    shared = {"model": model, **place.prompts, "noise_seed": 5, "steps": 6, "cfg": 3.0, "sampler_name": "euler", "scheduler": "distilled"}
+    shared = {
+        "model": model,
+        **place.prompts,
+        "noise_seed": 5,
+        "steps": 6,
+        "cfg": 3.0,
+        "sampler_name": "euler",
+        "scheduler": "distilled",
+    }
     first = place.add(
         "KSamplerAdvanced", **shared, latent_image=place.latent, add_noise="enable",
         start_at_step=0, end_at_step=3, return_with_leftover_noise="enable",
@@ -170,23 +201,52 @@ def test_stock_schedules_and_other_sigmas_are_left_alone(server, client, records
 def test_the_sampler_node_and_the_sigmas_node(server, client, records):
     record = records["eps"][0]
     place = scene("eps")
-    made = place.add("StepDistillSampler", model=place.model, steps=6, denoise=1.0, if_missing="error")
+    made = place.add(
+        "StepDistillSampler", model=place.model, steps=6, denoise=1.0, if_missing="error"
+    )
     place.custom(made[1], made, "node-sampler")
-    sigmas = place.add("StepDistillSigmas", model=place.model, sampler_name="euler", steps=4, denoise=1.0, if_missing="error")
+    sigmas = place.add(
+        "StepDistillSigmas",
+        model=place.model,
+        sampler_name="euler",
+        steps=4,
+        denoise=1.0,
+        if_missing="error",
+    )
     place.custom(sigmas, "euler", "node-sigmas")
     client.forget()
     result = client.run(place.graph)
     assert NAME in result.text(made) and NAME in result.text(sigmas)
     payload = result.ui(made)["stepdistill"][0]
-    assert payload["sampler"] == "distilled" and payload["steps"] == 6 and payload["offsets"] and len(json.dumps(payload)) < 60_000
-    assert near("eps", server.array("node-sampler.samples"), expected.drawn("eps", record.recipe("distilled", 6)))
-    assert near("eps", server.array("node-sigmas.samples"), expected.drawn("eps", record.recipe("euler", 4, offsets=False)))
+    assert (
+        payload["sampler"] == "distilled"
+        and payload["steps"] == 6
+        and payload["offsets"]
+        and len(json.dumps(payload)) < 60_000
+    )
+    assert near(
+        "eps",
+        server.array("node-sampler.samples"),
+        expected.drawn("eps", record.recipe("distilled", 6)),
+    )
+    assert near(
+        "eps",
+        server.array("node-sigmas.samples"),
+        expected.drawn("eps", record.recipe("euler", 4, offsets=False)),
+    )
 
 
 def test_a_model_sampling_node_makes_it_another_model(server, client, records):
     place = scene("flow")
     shifted = place.add("ModelSamplingSD3", model=place.model, shift=5.0)
-    made = place.add("StepDistillSigmas", model=shifted, sampler_name="euler", steps=4, denoise=1.0, if_missing="stock")
+    made = place.add(
+        "StepDistillSigmas",
+        model=shifted,
+        sampler_name="euler",
+        steps=4,
+        denoise=1.0,
+        if_missing="stock",
+    )
     place.saved("shifted", sigmas=made)
     client.forget()
     info = client.run(place.graph).text(made)
@@ -205,9 +265,17 @@ def test_without_a_record_stock_runs_and_says_so_once(server, client):
     info = client.run(place.graph).text(applied)
     assert "until you distil" in info
     for run in server.runs("wan"):
-        assert np.allclose(run["sigmas"], stock_schedule("simple", flow_table(8.0), 5), rtol=1e-5) and run["asked"] == run["sigmas"][:-1]
+        assert (
+            np.allclose(run["sigmas"], stock_schedule("simple", flow_table(8.0), 5), rtol=1e-5)
+            and run["asked"] == run["sigmas"][:-1]
+        )
     assert server.array("wan-1.samples").shape == (1, 16, 2, 8, 8)
-    assert server.log().count("Stock schedule 'simple', 5 steps, not distilled: no record of this model is in the store") == 1
+    assert (
+        server.log().count(
+            "Stock schedule 'simple', 5 steps, not distilled: no record of this model is in the store"
+        )
+        == 1
+    )
 
 
 def test_the_distilled_sampler_stops_within_a_call(server, client, records):
@@ -217,7 +285,9 @@ def test_the_distilled_sampler_stops_within_a_call(server, client, records):
     client.forget()
     with client.events() as events:
         prompt = client.queue(place.graph)
-        events.until(lambda message: message["type"] == "progress_state" or message["type"] == "progress")
+        events.until(
+            lambda message: message["type"] == "progress_state" or message["type"] == "progress"
+        )
         time.sleep(0.6)
         client.interrupt()
         with pytest.raises(Interrupted):
@@ -228,13 +298,28 @@ def test_the_distilled_sampler_stops_within_a_call(server, client, records):
 def test_what_cannot_be_done_is_one_sentence_on_the_node(server, client, records):
     place = scene("flow")
     other = place.add("StepDistillFromText", text=records["eps"][0].to_json())
-    made = place.add("StepDistillSigmas", model=place.model, sampler_name="euler", steps=6, denoise=1.0, if_missing="stock", record=other)
+    made = place.add(
+        "StepDistillSigmas",
+        model=place.model,
+        sampler_name="euler",
+        steps=6,
+        denoise=1.0,
+        if_missing="stock",
+        record=other,
+    )
     place.saved("refused", sigmas=made)
     with pytest.raises(Failed, match="another kind of noise") as failed:
         client.run(place.graph)
     assert failed.value.type == "StepDistillSigmas" and "\n" not in str(failed.value)
     place = scene("flow")
-    made = place.add("StepDistillSampler", model=place.model, steps=9, denoise=1.0, if_missing="error", record=_alone(place, records))
+    made = place.add(
+        "StepDistillSampler",
+        model=place.model,
+        steps=9,
+        denoise=1.0,
+        if_missing="error",
+        record=_alone(place, records),
+    )
     place.saved("refused", sigmas=made[1])
     client.run(place.graph)  # the store has this record's inner products, so 9 steps are solved
     place.graph.prompt[made.node]["inputs"]["steps"] = 300
@@ -255,7 +340,9 @@ def test_the_setting_turns_the_entries_off(monkeypatch):
 
 
 def test_the_entries_are_in_every_list(client):
-    assert "distilled" in client.choices("BasicScheduler", "scheduler") and "distilled" in client.choices("KSamplerSelect", "sampler_name")
+    assert "distilled" in client.choices(
+        "BasicScheduler", "scheduler"
+    ) and "distilled" in client.choices("KSamplerSelect", "sampler_name")
     for kind in ("KSampler", "KSamplerAdvanced"):
         for name in ("scheduler", "sampler_name"):
             assert client.choices(kind, name).count("distilled") == 1

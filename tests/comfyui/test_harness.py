@@ -18,7 +18,12 @@ def test_stock_loaders_and_samplers_agree_with_the_library(server, client, kind,
     s.ksampler(s.recorded(name, model=model), name, steps=4, scheduler="simple")
     client.run(s.graph)
     (run,) = server.runs(name)
-    assert run["sampler"] == "sample_euler" and len(run["sigmas"]) == 5 and run["asked"] == run["sigmas"][:-1] and run["rows"] == [4] * 4
+    assert (
+        run["sampler"] == "sample_euler"
+        and len(run["sigmas"]) == 5
+        and run["asked"] == run["sigmas"][:-1]
+        and run["rows"] == [4] * 4
+    )
     found = expected.model_latents(kind, server.array(f"{name}.samples"))
     assert expected.apart(found, expected.plain(kind, run["sigmas"], "euler")) < 1e-5
 

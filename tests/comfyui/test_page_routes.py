@@ -20,7 +20,9 @@ def ask(server):
     """ask("swap", {...}, headers): (status, answer); without data by GET."""
 
     def asked(path: str, data: object = None, headers: dict | None = None) -> tuple[int, dict]:
-        body = None if data is None else data if isinstance(data, bytes) else json.dumps(data).encode()
+        body = (
+            None if data is None else data if isinstance(data, bytes) else json.dumps(data).encode()
+        )
         address = f"http://{server.client.address}/stepdistill/{path}"
         request = urllib.request.Request(address, body, JSON if headers is None else headers)
         try:
@@ -47,7 +49,11 @@ def test_the_store_is_listed_described_and_handed_out(ask, stored):
     status, answer = ask("records")
     assert status == 200 and [each["name"] for each in answer["records"]] == [stored]
     status, found = ask(f"record?name={stored}&sampler=euler&steps=4")
-    assert found["shown"]["steps"] == 4 and found["samplers"]["euler"] == [4, 5, 6, 7, 8] and found["shown"]["knee"] == 6
+    assert (
+        found["shown"]["steps"] == 4
+        and found["samplers"]["euler"] == [4, 5, 6, 7, 8]
+        and found["shown"]["knee"] == 6
+    )
     status, file = ask(f"file?name={stored}")
     assert json.loads(file["text"])["stepdistill"] == 1
 
@@ -59,14 +65,25 @@ def test_a_record_is_kept_and_removed(ask, server, stored):
     assert len(Store(server.store).records()) == 1
 
 
-@pytest.mark.parametrize("name", ["..", "../../secret", "/etc/passwd", "nothing", "", "x" * 5000, "a\0b"])
+@pytest.mark.parametrize(
+    "name", ["..", "../../secret", "/etc/passwd", "nothing", "", "x" * 5000, "a\0b"]
+)
 def test_names_lead_nowhere_else(ask, server, stored, name):
     assert ask("remove", {"name": name})[0] in (400, 404)
     assert len(Store(server.store).records()) == 1
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{}", "[]", "not json", '{"stepdistill": 2}', '{"stepdistill": 1, "model": {"__class__": "x"}}', '{"a":' * 3000]
+    "text",
+    [
+        "",
+        "{}",
+        "[]",
+        "not json",
+        '{"stepdistill": 2}',
+        '{"stepdistill": 1, "model": {"__class__": "x"}}',
+        '{"a":' * 3000,
+    ],
 )
 def test_only_what_the_parser_takes_is_kept(ask, server, text):
     for path in ("keep", "read"):
@@ -96,7 +113,11 @@ def test_what_is_too_large_is_refused(ask):
     ],
 )
 def test_other_sites_change_nothing(ask, server, stored, headers):
-    changes = {"remove": {"name": stored}, "keep": {"text": made("evil").to_json()}, "swap": {"workflow": "{}", "to": "stock"}}
+    changes = {
+        "remove": {"name": stored},
+        "keep": {"text": made("evil").to_json()},
+        "swap": {"workflow": "{}", "to": "stock"},
+    }
     for path, data in changes.items():
         assert ask(path, data, headers)[0] == 403
     assert [brief.file for brief in Store(server.store).records()] == [f"{stored}.json"]
@@ -112,18 +133,39 @@ def test_a_workflow_is_swapped_baked_and_put_back(ask, stored):
     s.ksampler(scheduler="karras")
     text = json.dumps(s.graph.prompt)
     status, answer = ask("swap", {"workflow": text, "to": "distilled"})
-    assert status == 200 and answer["changed"] == 1 and "karras -> distilled" in answer["nodes"][0]["line"]
-    assert json.loads(ask("swap", {"workflow": answer["workflow"], "to": "stock"})[1]["workflow"]) == s.graph.prompt
-    assert "ManualSigmas" in ask("swap", {"workflow": text, "to": "baked", "record": stored})[1]["workflow"]
+    assert (
+        status == 200
+        and answer["changed"] == 1
+        and "karras -> distilled" in answer["nodes"][0]["line"]
+    )
+    assert (
+        json.loads(ask("swap", {"workflow": answer["workflow"], "to": "stock"})[1]["workflow"])
+        == s.graph.prompt
+    )
+    assert (
+        "ManualSigmas"
+        in ask("swap", {"workflow": text, "to": "baked", "record": stored})[1]["workflow"]
+    )
     closest = ask("swap", {"workflow": text, "to": "closest", "record": stored})[1]
     assert "karras -> simple" in closest["nodes"][0]["line"]
 
 
 @pytest.mark.parametrize(
-    "change", [{"workflow": "{}"}, {"workflow": 3}, {"to": "elsewhere"}, {"to": "baked"}, {"record": "none"}, {"only": "5"}, {"only": [5]}]
+    "change",
+    [
+        {"workflow": "{}"},
+        {"workflow": 3},
+        {"to": "elsewhere"},
+        {"to": "baked"},
+        {"record": "none"},
+        {"only": "5"},
+        {"only": [5]},
+    ],
 )
 def test_a_senseless_swap_is_refused_in_a_sentence(ask, change):
     s = scene()
     s.ksampler(scheduler="karras")
-    status, answer = ask("swap", {"workflow": json.dumps(s.graph.prompt), "to": "distilled"} | change)
+    status, answer = ask(
+        "swap", {"workflow": json.dumps(s.graph.prompt), "to": "distilled"} | change
+    )
     assert status in (400, 404) and answer["error"].endswith((".", "?"))

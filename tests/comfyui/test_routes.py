@@ -1,4 +1,5 @@
-"""Every way in which a recipe reaches a sampling run: what ran is what the library computes, and it is as good as the evidence says."""
+"""Every way in which a recipe reaches a sampling run: what ran is what the library computes, and it
+is as good as the evidence says."""
 
 from __future__ import annotations
 
@@ -25,8 +26,13 @@ def check_drawn(server, name: str, recipe, kind: str = "flow") -> None:
     """One run, on this recipe's sigmas, of as many model calls as steps, drew what the library draws."""
     (run,) = server.runs(name)
     assert run["sigmas"] == as_sigmas(recipe.sigmas) and len(run["asked"]) == recipe.steps
-    found, wanted = expected.model_latents(kind, server.array(f"{name}.samples")), expected.drawn(kind, recipe)
-    if recipe.sampler == "uni_pc":  # the host ends at 0.001, which for a flow model is a factor of 1 / (1 - 0.001)
+    found, wanted = (
+        expected.model_latents(kind, server.array(f"{name}.samples")),
+        expected.drawn(kind, recipe),
+    )
+    if (
+        recipe.sampler == "uni_pc"
+    ):  # the host ends at 0.001, which for a flow model is a factor of 1 / (1 - 0.001)
         found *= 0.999
     assert expected.apart(found, wanted) < SAME
 
@@ -41,7 +47,14 @@ def recipe(flow):
 def test_sigmas_and_sampler_custom(server, client, recipe, sampler):
     s, name = scene(), f"custom-{sampler}"
     model = s.recorded(name)
-    found = s.add("StepDistillSigmas", model=model, sampler_name=sampler, steps=6, denoise=1.0, if_missing="error")
+    found = s.add(
+        "StepDistillSigmas",
+        model=model,
+        sampler_name=sampler,
+        steps=6,
+        denoise=1.0,
+        if_missing="error",
+    )
     chosen = s.add("KSamplerSelect", sampler_name=sampler)
     rest = s.prompts | {"sampler": chosen, "sigmas": found, "latent_image": s.latent}
     drawn = s.add("SamplerCustom", model=model, add_noise=True, noise_seed=5, cfg=CFG, **rest)
@@ -66,7 +79,11 @@ def test_distilled_sampler_and_sampler_custom_advanced(request, server, client, 
 @pytest.mark.parametrize("sampler", ["distilled", "euler", "dpmpp_2m", "res_multistep"])
 def test_apply_and_ksampler(server, client, recipe, sampler):
     s, name = scene(), f"apply-{sampler}"
-    s.ksampler(s.add("StepDistillApply", model=s.recorded(name), use_offsets=True), name, sampler_name=sampler)
+    s.ksampler(
+        s.add("StepDistillApply", model=s.recorded(name), use_offsets=True),
+        name,
+        sampler_name=sampler,
+    )
     client.run(s.graph)
     wanted = recipe(sampler, 6)
     check_drawn(server, name, wanted)
@@ -76,17 +93,26 @@ def test_apply_and_ksampler(server, client, recipe, sampler):
 
 def test_apply_without_offsets(server, client, recipe):
     s = scene()
-    s.ksampler(s.add("StepDistillApply", model=s.recorded("bare-apply"), use_offsets=False), "bare-apply")
+    s.ksampler(
+        s.add("StepDistillApply", model=s.recorded("bare-apply"), use_offsets=False), "bare-apply"
+    )
     client.run(s.graph)
     check_drawn(server, "bare-apply", recipe("euler", 6, offsets=False))
-    assert server.runs("bare-apply")[0]["asked"] == as_sigmas(recipe("euler", 6, offsets=False).sigmas[:-1])
+    assert server.runs("bare-apply")[0]["asked"] == as_sigmas(
+        recipe("euler", 6, offsets=False).sigmas[:-1]
+    )
 
 
 def test_one_apply_serves_several_samplers_and_steps(server, client, recipe):
     s = scene()
     applied = s.add("StepDistillApply", model=s.model, use_offsets=True)
     for sampler, steps in (("euler", 4), ("dpmpp_2m", 5)):
-        s.ksampler(s.recorded(f"many-{sampler}", model=applied), f"many-{sampler}", sampler_name=sampler, steps=steps)
+        s.ksampler(
+            s.recorded(f"many-{sampler}", model=applied),
+            f"many-{sampler}",
+            sampler_name=sampler,
+            steps=steps,
+        )
     client.run(s.graph)
     check_drawn(server, "many-euler", recipe("euler", 4))
     check_drawn(server, "many-dpmpp_2m", recipe("dpmpp_2m", 5))
@@ -97,10 +123,16 @@ def test_apply_leaves_other_schedulers_alone(server, client, flow, scheduler):
     for name, applied in (("with", True), ("without", False)):
         s, run = scene(), f"{scheduler}-{name}"
         model = s.recorded(run)
-        s.ksampler(s.add("StepDistillApply", model=model, use_offsets=True) if applied else model, run, scheduler=scheduler)
+        s.ksampler(
+            s.add("StepDistillApply", model=model, use_offsets=True) if applied else model,
+            run,
+            scheduler=scheduler,
+        )
         client.run(s.graph)
     assert server.runs(f"{scheduler}-with") == server.runs(f"{scheduler}-without")
-    assert np.array_equal(server.array(f"{scheduler}-with.samples"), server.array(f"{scheduler}-without.samples"))
+    assert np.array_equal(
+        server.array(f"{scheduler}-with.samples"), server.array(f"{scheduler}-without.samples")
+    )
 
 
 @pytest.mark.parametrize("sampler", ["euler", "distilled"])
@@ -115,10 +147,20 @@ def test_the_bare_dropdown_follows_the_loaded_model(server, client, recipe, samp
 @pytest.mark.parametrize("steps", [1, 5])
 def test_every_sampler_gets_exactly_the_steps_it_asks_for(server, client, flow, sampler, steps):
     s, name = scene(), f"any-{sampler}-{steps}"
-    s.ksampler(s.add("StepDistillApply", model=s.recorded(name), use_offsets=True), name, sampler_name=sampler, steps=steps)
+    s.ksampler(
+        s.add("StepDistillApply", model=s.recorded(name), use_offsets=True),
+        name,
+        sampler_name=sampler,
+        steps=steps,
+    )
     client.run(s.graph)
     (run,) = server.runs(name)
-    assert len(run["sigmas"]) == steps + 1 and run["sigmas"][0] == 1.0 and run["sigmas"][-1] == 0 and (np.diff(run["sigmas"]) < 0).all()
+    assert (
+        len(run["sigmas"]) == steps + 1
+        and run["sigmas"][0] == 1.0
+        and run["sigmas"][-1] == 0
+        and (np.diff(run["sigmas"]) < 0).all()
+    )
 
 
 def test_basic_scheduler_has_it_too(server, client, recipe):
@@ -126,7 +168,9 @@ def test_basic_scheduler_has_it_too(server, client, recipe):
     sigmas = s.add("BasicScheduler", model=s.model, scheduler="distilled", steps=6, denoise=1.0)
     s.custom(s.saved("basic", sigmas=sigmas), "euler", "basic-drawn")
     client.run(s.graph)
-    assert server.array("basic.sigmas").tolist() == as_sigmas(recipe("euler", 6, offsets=False).sigmas)
+    assert server.array("basic.sigmas").tolist() == as_sigmas(
+        recipe("euler", 6, offsets=False).sigmas
+    )
 
 
 @pytest.mark.parametrize("route", ["apply", "sigmas", "dropdown"])
@@ -134,17 +178,30 @@ def test_denoise_starts_at_a_noise_level_and_keeps_the_steps(server, client, flo
     s, name = scene(), f"half-{route}"
     model = s.recorded(name)
     if route == "sigmas":
-        found = s.add("StepDistillSigmas", model=model, sampler_name="euler", steps=4, denoise=0.5, if_missing="error")
+        found = s.add(
+            "StepDistillSigmas",
+            model=model,
+            sampler_name="euler",
+            steps=4,
+            denoise=0.5,
+            if_missing="error",
+        )
         s.custom(found, "euler", name, model=model)
     else:
-        applied = s.add("StepDistillApply", model=model, use_offsets=True) if route == "apply" else model
+        applied = (
+            s.add("StepDistillApply", model=model, use_offsets=True) if route == "apply" else model
+        )
         s.ksampler(applied, name, steps=4, denoise=0.5)
     client.run(s.graph)
     (run,) = server.runs(name)
-    wanted = solved(Store(server.store).gram(flow.name), "euler", 4, 0.75, flow.record.model.sigma_min)
+    wanted = solved(
+        Store(server.store).gram(flow.name), "euler", 4, 0.75, flow.record.model.sigma_min
+    )
     assert run["sigmas"] == as_sigmas(wanted.sigmas) and run["sigmas"][0] == pytest.approx(0.75)
     ours = expected.plain("flow", run["sigmas"], "euler")
-    assert expected.apart(expected.model_latents("flow", server.array(f"{name}.samples")), ours) < SAME
+    assert (
+        expected.apart(expected.model_latents("flow", server.array(f"{name}.samples")), ours) < SAME
+    )
 
 
 @pytest.mark.parametrize("applied", [True, False])
@@ -152,7 +209,13 @@ def test_advanced_slices_meet_and_end_at_zero(server, client, recipe, applied):
     s, name = scene(), f"slices-{applied}"
     model = s.recorded(name)
     model = s.add("StepDistillApply", model=model, use_offsets=False) if applied else model
-    shared = {"noise_seed": 5, "steps": 6, "cfg": CFG, "sampler_name": "euler", "scheduler": "distilled"} | s.prompts
+    shared = {
+        "noise_seed": 5,
+        "steps": 6,
+        "cfg": CFG,
+        "sampler_name": "euler",
+        "scheduler": "distilled",
+    } | s.prompts
     first = s.add(
         "KSamplerAdvanced", model=model, latent_image=s.latent, add_noise="enable", start_at_step=0, end_at_step=3,
         return_with_leftover_noise="enable", **shared,
@@ -164,27 +227,50 @@ def test_advanced_slices_meet_and_end_at_zero(server, client, recipe, applied):
     s.saved(name, samples=second)
     client.run(s.graph)
     runs, whole = server.runs(name), recipe("euler", 6, offsets=False)
-    assert [run["sigmas"] for run in runs] == [as_sigmas(whole.sigmas[:4]), as_sigmas(whole.sigmas[3:])]
-    assert expected.apart(expected.model_latents("flow", server.array(f"{name}.samples")), expected.drawn("flow", whole)) < SAME
+    assert [run["sigmas"] for run in runs] == [
+        as_sigmas(whole.sigmas[:4]),
+        as_sigmas(whole.sigmas[3:]),
+    ]
+    assert (
+        expected.apart(
+            expected.model_latents("flow", server.array(f"{name}.samples")),
+            expected.drawn("flow", whole),
+        )
+        < SAME
+    )
 
 
 def test_the_distilled_sampler_on_foreign_sigmas_runs_exactly_those(server, client, flow):
     s = scene()
     model = s.recorded("foreign")
     karras = s.add("BasicScheduler", model=model, scheduler="karras", steps=6, denoise=1.0)
-    s.custom(karras, s.add("StepDistillSampler", model=model, steps=6, denoise=1.0, if_missing="error"), "foreign", model=model)
+    s.custom(
+        karras,
+        s.add("StepDistillSampler", model=model, steps=6, denoise=1.0, if_missing="error"),
+        "foreign",
+        model=model,
+    )
     client.run(s.graph)
     (run,) = server.runs("foreign")
     ours = expected.plain("flow", run["sigmas"], "dpmpp_2m")
     assert run["asked"] == run["sigmas"][:-1] and len(run["asked"]) == 6
-    assert expected.apart(expected.model_latents("flow", server.array("foreign.samples")), ours) < SAME
+    assert (
+        expected.apart(expected.model_latents("flow", server.array("foreign.samples")), ours) < SAME
+    )
     assert "dpmpp_2m" in server.log()
 
 
 def test_a_shifted_model_is_named_as_such(server, client, flow):
     s = scene()
     shifted = s.add("ModelSamplingSD3", model=s.model, shift=6.0)
-    found = s.add("StepDistillSigmas", model=shifted, sampler_name="euler", steps=6, denoise=1.0, if_missing="stock")
+    found = s.add(
+        "StepDistillSigmas",
+        model=shifted,
+        sampler_name="euler",
+        steps=6,
+        denoise=1.0,
+        if_missing="stock",
+    )
     s.add("TestSave", name="shifted", sigmas=found, text=found[1])
     client.run(s.graph)
     words = (server.output / "shifted.txt").read_text(encoding="utf-8")
@@ -192,27 +278,47 @@ def test_a_shifted_model_is_named_as_such(server, client, flow):
     assert len(server.array("shifted.sigmas")) == 7
 
 
-@pytest.mark.parametrize("sampler, kind", [("distilled", "flow"), ("euler", "flow"), ("distilled", "eps")])
-def test_the_error_improves_on_stock_by_what_the_evidence_says(request, server, client, sampler, kind):
+@pytest.mark.parametrize(
+    "sampler, kind", [("distilled", "flow"), ("euler", "flow"), ("distilled", "eps")]
+)
+def test_the_error_improves_on_stock_by_what_the_evidence_says(
+    request, server, client, sampler, kind
+):
     made = request.getfixturevalue(kind)
     steps = 6 if kind == "flow" else 5
     recipe = made.record.recipe(sampler, steps)
     if "best_stock" not in recipe.evidence:
-        steps = next(each.steps for each in made.record.recipes if each.sampler == sampler and "best_stock" in each.evidence)
+        steps = next(
+            each.steps
+            for each in made.record.recipes
+            if each.sampler == sampler and "best_stock" in each.evidence
+        )
         recipe = made.record.recipe(sampler, steps)
     stock = recipe.evidence["best_stock"]
     schedule, with_sampler = stock.split(" + ") if " + " in stock else (stock, sampler)
     errors = {"ours": [], "stock": []}
     for seed in SEEDS:
         s, wanted = scene(kind), expected.teacher(kind, seed)
-        s.ksampler(s.add("StepDistillApply", model=s.model, use_offsets=True), "ours", seed=seed, steps=steps, sampler_name=sampler)
-        s.ksampler(name="stock", seed=seed, steps=steps, sampler_name=with_sampler, scheduler=schedule)
+        s.ksampler(
+            s.add("StepDistillApply", model=s.model, use_offsets=True),
+            "ours",
+            seed=seed,
+            steps=steps,
+            sampler_name=sampler,
+        )
+        s.ksampler(
+            name="stock", seed=seed, steps=steps, sampler_name=with_sampler, scheduler=schedule
+        )
         client.run(s.graph)
         for name, found in errors.items():
-            found.append(expected.rms(expected.model_latents(kind, server.array(f"{name}.samples")), wanted))
+            found.append(
+                expected.rms(expected.model_latents(kind, server.array(f"{name}.samples")), wanted)
+            )
     ratio = math.sqrt(sum(e**2 for e in errors["ours"]) / sum(e**2 for e in errors["stock"]))
     stated, margin = recipe.evidence["ratio"], recipe.evidence["margin"]
-    assert abs(math.log(ratio / stated)) < 2 * margin + 0.3  # 16 rows beside 8 others: both have a margin, and single rows weigh much
+    assert (
+        abs(math.log(ratio / stated)) < 2 * margin + 0.3
+    )  # 16 rows beside 8 others: both have a margin, and single rows weigh much
 
 
 def test_compare_draws_the_same_noise_with_every_schedule(server, client, flow):
@@ -228,5 +334,7 @@ def test_compare_draws_the_same_noise_with_every_schedule(server, client, flow):
     assert all(name in table for name in ("simple", "karras", "distilled"))
     for name in ("compared", "pictures"):
         picture = server.array(f"{name}.images")
-        assert picture.ndim == 4 and picture.shape[-1] == 3 and 0 <= picture.min() < picture.max() <= 1
+        assert (
+            picture.ndim == 4 and picture.shape[-1] == 3 and 0 <= picture.min() < picture.max() <= 1
+        )
     assert len(server.runs("compared")) == 1  # all of it inside one sampling call of the host

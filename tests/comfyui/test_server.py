@@ -29,8 +29,19 @@ NODES = {
     "StepDistillSplit": ("sigmas sigma", "high low"),
 }
 DEFAULTS = {
-    "StepDistillDistill": {"cfg": 4.0, "max_steps": 12, "quality": "standard", "noise_seed": 0, "sampler_name": "distilled"},
-    "StepDistillSigmas": {"sampler_name": "euler", "steps": 8, "denoise": 1.0, "if_missing": "stock"},
+    "StepDistillDistill": {
+        "cfg": 4.0,
+        "max_steps": 12,
+        "quality": "standard",
+        "noise_seed": 0,
+        "sampler_name": "distilled",
+    },
+    "StepDistillSigmas": {
+        "sampler_name": "euler",
+        "steps": 8,
+        "denoise": 1.0,
+        "if_missing": "stock",
+    },
     "StepDistillSampler": {"steps": 6, "denoise": 1.0, "if_missing": "stock"},
     "StepDistillApply": {"use_offsets": True},
     "StepDistillCompare": {"steps": "4, 6, 8, 12", "seeds": 4},
@@ -47,9 +58,16 @@ def info(server):
 @pytest.mark.parametrize("name", NODES)
 def test_every_node_is_there_with_its_inputs_and_outputs(info, name):
     found = info[name]
-    inputs = [*found["input"]["required"], *(f"{each}?" for each in found["input"].get("optional", {}))]
+    inputs = [
+        *found["input"]["required"],
+        *(f"{each}?" for each in found["input"].get("optional", {})),
+    ]
     assert (" ".join(inputs), " ".join(found["output_name"])) == NODES[name]
-    assert found["category"] == "sampling/StepDistill" and found["description"] and found["display_name"] != name
+    assert (
+        found["category"] == "sampling/StepDistill"
+        and found["description"]
+        and found["display_name"] != name
+    )
     assert len(found.get("output_tooltips") or ()) == len(found["output"])
 
 
@@ -65,11 +83,16 @@ def test_every_input_has_a_tooltip_and_the_promised_default(info, name):
 
 @pytest.mark.parametrize("kind", ["KSampler", "KSamplerAdvanced"])
 def test_both_dropdowns_have_distilled_once(client, kind):
-    assert client.choices(kind, "scheduler").count("distilled") == 1 and client.choices(kind, "sampler_name").count("distilled") == 1
+    assert (
+        client.choices(kind, "scheduler").count("distilled") == 1
+        and client.choices(kind, "sampler_name").count("distilled") == 1
+    )
 
 
 def test_other_nodes_have_it_too(client):
-    assert "distilled" in client.choices("BasicScheduler", "scheduler") and "distilled" in client.choices("KSamplerSelect", "sampler_name")
+    assert "distilled" in client.choices(
+        "BasicScheduler", "scheduler"
+    ) and "distilled" in client.choices("KSamplerSelect", "sampler_name")
 
 
 @pytest.mark.parametrize("name", NODES)
@@ -85,7 +108,9 @@ def test_examples_are_offered_with_thumbnails(client):
     offered = client.get("/workflow_templates")["comfyui-stepdistill"]
     assert len(offered) >= 3
     for name in offered:
-        assert isinstance(client.get(f"/api/workflow_templates/comfyui-stepdistill/{name}.json"), dict)
+        assert isinstance(
+            client.get(f"/api/workflow_templates/comfyui-stepdistill/{name}.json"), dict
+        )
         assert (ROOT / "example_workflows" / f"{name}.jpg").stat().st_size > 5000
 
 
@@ -93,27 +118,48 @@ def test_examples_fit_the_nodes(info):
     for path in (ROOT / "example_workflows").glob("*.json"):
         workflow = json.loads(path.read_text(encoding="utf-8"))
         nodes = {node["id"]: node for node in workflow["nodes"]}
-        assert re.fullmatch(r"[0-9a-f-]{36}", workflow["id"]) and all({"flags", "order", "mode"} <= set(node) for node in nodes.values())
+        assert re.fullmatch(r"[0-9a-f-]{36}", workflow["id"]) and all(
+            {"flags", "order", "mode"} <= set(node) for node in nodes.values()
+        )
         for node in nodes.values():
             if node["type"] != "MarkdownNote":
                 _fits(node, info[node["type"]])
         for number, source, out, target, slot, kind in workflow["links"]:
-            assert nodes[target]["inputs"][slot]["link"] == number and number in nodes[source]["outputs"][out]["links"]
-            assert kind == nodes[source]["outputs"][out]["type"] and nodes[target]["inputs"][slot]["type"] in (kind, "*")
+            assert (
+                nodes[target]["inputs"][slot]["link"] == number
+                and number in nodes[source]["outputs"][out]["links"]
+            )
+            assert kind == nodes[source]["outputs"][out]["type"] and nodes[target]["inputs"][slot][
+                "type"
+            ] in (kind, "*")
 
 
 def _fits(node: dict, info: dict) -> None:
     """A node of a workflow against what the server says of its class."""
     specs = info["input"].get("required", {}) | info["input"].get("optional", {})
     given = {each["name"]: each for each in node.get("inputs", ())}
-    assert set(given) <= set(specs) and [each["name"] for each in node["outputs"]] == list(info["output_name"])[: len(node["outputs"])]
+    assert (
+        set(given) <= set(specs)
+        and [each["name"] for each in node["outputs"]]
+        == list(info["output_name"])[: len(node["outputs"])]
+    )
     linked = {name for name, each in given.items() if each["link"] is not None}
-    sockets = {name for name, spec in specs.items() if isinstance(spec[0], str) and spec[0].isupper() and name not in _widgets(specs)}
+    sockets = {
+        name
+        for name, spec in specs.items()
+        if isinstance(spec[0], str) and spec[0].isupper() and name not in _widgets(specs)
+    }
     assert sockets & set(info["input"].get("required", {})) <= linked
     values = list(node.get("widgets_values", ()))
     for name, spec in _widgets(specs).items():
         value = values.pop(0)
-        options = spec[0] if isinstance(spec[0], list) else spec[1].get("options") if spec[0] == "COMBO" else None
+        options = (
+            spec[0]
+            if isinstance(spec[0], list)
+            else spec[1].get("options")
+            if spec[0] == "COMBO"
+            else None
+        )
         assert name == "ckpt_name" or options is None or value in options
         if name in ("seed", "noise_seed") and values and values[0] in ("fixed", "randomize"):
             values.pop(0)
@@ -122,7 +168,9 @@ def _fits(node: dict, info: dict) -> None:
 
 def _widgets(specs: dict) -> dict:
     kinds = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
-    return {name: spec for name, spec in specs.items() if isinstance(spec[0], list) or spec[0] in kinds}
+    return {
+        name: spec for name, spec in specs.items() if isinstance(spec[0], list) or spec[0] in kinds
+    }
 
 
 def test_the_pack_is_imported_in_at_most_a_third_of_a_second(server):

@@ -1,4 +1,5 @@
-"""As much of ComfyUI as the adapters touch, for tests without it: a MODEL, its model_sampling, and modules named comfy."""
+"""As much of ComfyUI as the adapters touch, for tests without it: a MODEL, its model_sampling, and
+modules named comfy."""
 
 from __future__ import annotations
 
@@ -54,7 +55,9 @@ class ModelSamplingDiscrete(torch.nn.Module):
         from scheduler.sigmas import sd_table
 
         sigmas = torch.tensor(sd_table().sigmas, dtype=torch.float32)
-        self.register_buffer("sigmas", torch.cat([sigmas[:1], sigmas, sigmas[-1:]]) if ties else sigmas)
+        self.register_buffer(
+            "sigmas", torch.cat([sigmas[:1], sigmas, sigmas[-1:]]) if ties else sigmas
+        )
 
     sigma_min = property(lambda self: self.sigmas[0])
     sigma_max = property(lambda self: self.sigmas[-1])
@@ -91,7 +94,9 @@ class Patcher:
         yield
 
     def get_model_object(self, name):
-        return self.object_patches[name] if name in self.object_patches else getattr(self.model, name)
+        return (
+            self.object_patches[name] if name in self.object_patches else getattr(self.model, name)
+        )
 
     def add_object_patch(self, name, value):
         self.object_patches[name] = value
@@ -110,7 +115,12 @@ class Patcher:
 
     def clone(self):
         other = Patcher(self.model)
-        other.__dict__.update({key: value.copy() if isinstance(value, dict) else value for key, value in self.__dict__.items()})
+        other.__dict__.update(
+            {
+                key: value.copy() if isinstance(value, dict) else value
+                for key, value in self.__dict__.items()
+            }
+        )
         return other
 
     def add_patches(self, patches, strength):
@@ -128,28 +138,50 @@ def patcher(kind="flow", sampled=None, file=None) -> Patcher:
     base = torch.nn.Module()
     base.diffusion_model = load_checkpoint(kind).model
     base.model_config = Config()
-    base.model_sampling = sampled or (sampling() if kind == "flow" else sampling(ModelSamplingDiscrete, EPS))
+    base.model_sampling = sampled or (
+        sampling() if kind == "flow" else sampling(ModelSamplingDiscrete, EPS)
+    )
     return Patcher(base, file)
 
 
 def simple_scheduler(model_sampling, steps):
     """The host's `simple`."""
     stride = len(model_sampling.sigmas) / steps
-    return torch.tensor([*(float(model_sampling.sigmas[-1 - int(i * stride)]) for i in range(steps)), 0.0])
+    return torch.tensor(
+        [*(float(model_sampling.sigmas[-1 - int(i * stride)]) for i in range(steps)), 0.0]
+    )
 
 
 def comfy(monkeypatch) -> SimpleNamespace:
-    """Modules named comfy in sys.modules, for one test; the namespace has `samplers`, `sampling` and `extension`."""
-    names = ("comfy", "comfy.samplers", "comfy.k_diffusion", "comfy.k_diffusion.sampling", "comfy.patcher_extension")
+    """Modules named comfy in sys.modules, for one test; the namespace has `samplers`, `sampling`
+    and `extension`."""
+    names = (
+        "comfy",
+        "comfy.samplers",
+        "comfy.k_diffusion",
+        "comfy.k_diffusion.sampling",
+        "comfy.patcher_extension",
+    )
     found = {name: ModuleType(name) for name in (*names, "comfy.model_management")}
-    samplers, k, extension = found["comfy.samplers"], found["comfy.k_diffusion.sampling"], found["comfy.patcher_extension"]
+    samplers, k, extension = (
+        found["comfy.samplers"],
+        found["comfy.k_diffusion.sampling"],
+        found["comfy.patcher_extension"],
+    )
     samplers.SCHEDULER_HANDLERS, samplers.SCHEDULER_NAMES = {"simple": None}, ["simple"]
-    samplers.KSAMPLER_NAMES, samplers.SAMPLER_NAMES = ["euler", "dpmpp_2m"], ["euler", "dpmpp_2m", "uni_pc"]
+    samplers.KSAMPLER_NAMES, samplers.SAMPLER_NAMES = (
+        ["euler", "dpmpp_2m"],
+        ["euler", "dpmpp_2m", "uni_pc"],
+    )
     samplers.SchedulerHandler = lambda handler, use_ms: (handler, use_ms)
-    samplers.KSampler = SimpleNamespace(SCHEDULERS=samplers.SCHEDULER_NAMES, SAMPLERS=samplers.SAMPLER_NAMES)
+    samplers.KSampler = SimpleNamespace(
+        SCHEDULERS=samplers.SCHEDULER_NAMES, SAMPLERS=samplers.SAMPLER_NAMES
+    )
     samplers.simple_scheduler = simple_scheduler
     k.sample_dpmpp_2m = lambda model, x, sigmas, **_: ("dpmpp_2m", sigmas)
-    extension.WrappersMP = SimpleNamespace(OUTER_SAMPLE="outer_sample", PREDICT_NOISE="predict_noise")
+    extension.WrappersMP = SimpleNamespace(
+        OUTER_SAMPLE="outer_sample", PREDICT_NOISE="predict_noise"
+    )
     extension.add_wrapper_with_key = _add_wrapper
     found["comfy.model_management"].throw_exception_if_processing_interrupted = lambda: None
     for name, module in found.items():
@@ -161,4 +193,6 @@ def comfy(monkeypatch) -> SimpleNamespace:
 
 
 def _add_wrapper(kind, key, function, options, is_model_options=False):
-    options.setdefault("transformer_options", {}).setdefault("wrappers", {}).setdefault(kind, {}).setdefault(key, []).append(function)
+    options.setdefault("transformer_options", {}).setdefault("wrappers", {}).setdefault(
+        kind, {}
+    ).setdefault(key, []).append(function)

@@ -10,22 +10,42 @@ EULER, OFFSETS = [1.0, 0.8, 0.5, 0.0], [0.0, -0.1, 0.2]
 
 def recipe(sampler="euler", sigmas=EULER, rms=None, **more):
     """A Recipe of the loaded pack; rms: its measured error, with a verdict."""
-    evidence = {} if rms is None else {"rms": rms, "verdict": "0.8 of the error of the best stock choice (beta)"}
-    return module("scheduler.record").Recipe(sampler, len(sigmas) - 1, sigmas[0], sigmas, evidence=evidence, **more)
+    evidence = (
+        {}
+        if rms is None
+        else {"rms": rms, "verdict": "0.8 of the error of the best stock choice (beta)"}
+    )
+    return module("scheduler.record").Recipe(
+        sampler, len(sigmas) - 1, sigmas[0], sigmas, evidence=evidence, **more
+    )
 
 
 def record(*recipes, name="tiny", **model):
     """A Record of the loaded pack, of a flow model with shift 3."""
     record = module("scheduler.record")
-    about = {"parametrisation": "flow", "sigma_min": 0.003, "sigma_max": 1.0, "shift": 3.0, "prediction": "flow", "name": name} | model
-    return record.Record(record.Model(**about), record.Conditions(cfg=3.0), None, recipes or (recipe(),), {}, PROVENANCE)
+    about = {
+        "parametrisation": "flow",
+        "sigma_min": 0.003,
+        "sigma_max": 1.0,
+        "shift": 3.0,
+        "prediction": "flow",
+        "name": name,
+    } | model
+    return record.Record(
+        record.Model(**about),
+        record.Conditions(cfg=3.0),
+        None,
+        recipes or (recipe(),),
+        {},
+        PROVENANCE,
+    )
 
 
 def solvable():
     """(a record, the inner products of its teacher): a made-up, smooth one."""
     import numpy as np
 
-    gram = module("scheduler.gram")
+    gram = module("scheduler.search.gram")
     sigmas = np.append(np.geomspace(1.0, 0.003, 25), 0.0)
     generator = np.random.default_rng(0)
     ends = generator.normal(size=(6, 1, 32))

@@ -1,4 +1,5 @@
-"""The pack as ComfyUI loads it: one package under a name made from its folder, with `nodes` and `scheduler` in it."""
+"""The pack as ComfyUI loads it: one package under a name made from its folder, with `nodes` and
+`scheduler` in it."""
 
 from __future__ import annotations
 
@@ -13,9 +14,12 @@ NAME = "stepdistill_as_loaded"
 
 
 def module(name: str) -> ModuleType:
-    """A module of the pack, such as "nodes.bake" or "scheduler.record"; its classes are not those of a plain `import scheduler`."""
+    """A module of the pack, such as "nodes.bake" or "scheduler.record"; its classes are not those
+    of a plain `import scheduler`."""
     if NAME not in sys.modules:
-        spec = importlib.util.spec_from_file_location(NAME, ROOT / "__init__.py", submodule_search_locations=[str(ROOT)])
+        spec = importlib.util.spec_from_file_location(
+            NAME, ROOT / "__init__.py", submodule_search_locations=[str(ROOT)]
+        )
         package = importlib.util.module_from_spec(spec)
         sys.modules[NAME] = package
         spec.loader.exec_module(package)

@@ -31,7 +31,11 @@ def test_the_recipe_without_offsets_is_taken_and_its_evidence_told():
     made = record(recipe(sigmas=[1.0, 0.9, 0.4, 0.0], offsets=OFFSETS, rms=0.01), recipe(rms=0.2))
     found = baked(made, "euler")
     sigmas, text = found["result"]
-    assert text == "1, 0.8, 0.5, 0" and sigmas.dtype == torch.float32 and sigmas.tolist() == pytest.approx([1.0, 0.8, 0.5, 0.0])
+    assert (
+        text == "1, 0.8, 0.5, 0"
+        and sigmas.dtype == torch.float32
+        and sigmas.tolist() == pytest.approx([1.0, 0.8, 0.5, 0.0])
+    )
     assert "0.8 of the error of the best stock choice (beta)" in found["ui"]["text"][0]
 
 
@@ -68,9 +72,13 @@ def test_without_a_recipe_the_sentence_says_what_there_is():
 
 def test_other_steps_are_solved_from_the_inner_products_of_the_store():
     made, gram = solvable()
-    module("nodes.stores").store().put(made, gram)
+    module("nodes.host.store").store().put(made, gram)
     found = baked(made, steps=5, denoise=0.5)
-    assert len(found["result"][0]) == 6 and found["result"][0][0] == 0.75 and "not measured" in found["ui"]["text"][0]
+    assert (
+        len(found["result"][0]) == 6
+        and found["result"][0][0] == 0.75
+        and "not measured" in found["ui"]["text"][0]
+    )
 
 
 @pytest.mark.parametrize("denoise", [0.0, -1.0, 1.5, float("nan")])
@@ -90,11 +98,17 @@ def test_the_text_is_read_by_manual_sigmas_exactly(levels):
     if any(now / following < 1 + 1e-5 for now, following in pairwise(levels)):
         return
     sigmas, text = baked(record(recipe(sigmas=[*levels, 0.0])), steps=len(levels))["result"]
-    assert [float(word) for word in re.findall(r"[-+]?(?:\d*\.*\d+)", text)] == pytest.approx([*levels, 0.0], rel=1e-6)
-    assert torch.FloatTensor([float(word) for word in re.findall(r"[-+]?(?:\d*\.*\d+)", text)]).equal(sigmas)
+    assert [float(word) for word in re.findall(r"[-+]?(?:\d*\.*\d+)", text)] == pytest.approx(
+        [*levels, 0.0], rel=1e-6
+    )
+    assert torch.FloatTensor(
+        [float(word) for word in re.findall(r"[-+]?(?:\d*\.*\d+)", text)]
+    ).equal(sigmas)
 
 
-schedules = st.lists(st.floats(2**-10, 80.0, width=32), min_size=2, max_size=20, unique=True).map(lambda s: [*sorted(s, reverse=True), 0.0])
+schedules = st.lists(st.floats(2**-10, 80.0, width=32), min_size=2, max_size=20, unique=True).map(
+    lambda s: [*sorted(s, reverse=True), 0.0]
+)
 
 
 @given(schedules, st.floats(0.0, 1.0))
@@ -104,7 +118,12 @@ def test_a_split_keeps_the_steps_and_meets_at_the_boundary(levels, share):
     if boundary >= levels[0]:
         return
     high, low, _ = bake.split_at(torch.tensor(levels), sigma)
-    assert len(high) + len(low) == len(levels) + 1 and high[-1] == low[0] == boundary and low[-1] == 0 and high[0] == levels[0]
+    assert (
+        len(high) + len(low) == len(levels) + 1
+        and high[-1] == low[0] == boundary
+        and low[-1] == 0
+        and high[0] == levels[0]
+    )
     assert (high.diff() < 0).all() and (low.diff() < 0).all() and len(high) > 1 and len(low) > 1
     others = set(high.tolist() + low.tolist()) - {float(boundary)}
     assert others <= set(torch.tensor(levels).tolist())
@@ -112,7 +131,10 @@ def test_a_split_keeps_the_steps_and_meets_at_the_boundary(levels, share):
 
 def test_the_nearest_inner_sigma_is_moved():
     result = bake.StepDistillSplit().split(torch.tensor([1.0, 0.95, 0.9, 0.5, 0.2, 0.0]), 0.875)
-    assert [each.tolist() for each in result["result"]] == [pytest.approx([1.0, 0.95, 0.875]), pytest.approx([0.875, 0.5, 0.2, 0.0])]
+    assert [each.tolist() for each in result["result"]] == [
+        pytest.approx([1.0, 0.95, 0.875]),
+        pytest.approx([0.875, 0.5, 0.2, 0.0]),
+    ]
     assert "0.9 was moved" in result["ui"]["text"][0]
 
 

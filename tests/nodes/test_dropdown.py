@@ -1,4 +1,5 @@
-"""The dropdown entries: registration, the schedule for what the asking node will cut away, and that nothing is ever raised."""
+"""The dropdown entries: registration, the schedule for what the asking node will cut away, and that
+nothing is ever raised."""
 
 from __future__ import annotations
 
@@ -11,7 +12,13 @@ from tests.nodes.made import recipe
 from tests.nodes.pack import module
 from tests.nodes.test_lookup import gram, model, record_of, store, usual  # noqa: F401
 
-dropdown, issued, widgets, applied, prompt = (module(f"nodes.{name}") for name in ("dropdown", "issued", "widgets", "applied", "prompt"))
+dropdown, issued, widgets, applied, prompt = (
+    module("nodes.dropdowns.register"),
+    module("nodes.dropdowns.issued_schedules"),
+    module("nodes.host.asking_node"),
+    module("nodes.dropdowns.apply_mark"),
+    module("nodes.host.running_prompt"),
+)
 
 
 @pytest.fixture
@@ -24,7 +31,9 @@ def node(monkeypatch):
     """Sets which node runs."""
 
     def runs(kind="KSampler", others=None, **inputs):
-        running = prompt.RunningNode({"7": {"class_type": kind, "inputs": inputs}, **(others or {})}, "7", kind, inputs)
+        running = prompt.RunningNode(
+            {"7": {"class_type": kind, "inputs": inputs}, **(others or {})}, "7", kind, inputs
+        )
         monkeypatch.setattr(prompt, "running_node", lambda: running)
         return running
 
@@ -32,9 +41,15 @@ def node(monkeypatch):
 
 
 def test_registration_is_in_place_and_once(comfy):
-    names = comfy.samplers.SCHEDULER_NAMES, comfy.samplers.SAMPLER_NAMES, comfy.samplers.KSAMPLER_NAMES
+    names = (
+        comfy.samplers.SCHEDULER_NAMES,
+        comfy.samplers.SAMPLER_NAMES,
+        comfy.samplers.KSAMPLER_NAMES,
+    )
     assert dropdown.register() and dropdown.register()
-    assert names[0] is comfy.samplers.SCHEDULER_NAMES and all(each.count("distilled") == 1 for each in names)
+    assert names[0] is comfy.samplers.SCHEDULER_NAMES and all(
+        each.count("distilled") == 1 for each in names
+    )
     assert comfy.samplers.SCHEDULER_HANDLERS["distilled"][0] is dropdown.distilled_scheduler
     assert comfy.sampling.sample_distilled.__name__ == "sample_distilled"
 
@@ -87,10 +102,13 @@ def test_the_mark_goes_along_with_clones_and_with_the_noise(model):  # noqa: F81
     given = applied.Applied(None, True)
     applied.mark(clone, given)
     marked = clone.get_model_object("model_sampling")
-    assert marked is not model.get_model_object("model_sampling") and marked.sigmas is model.model.model_sampling.sigmas
+    assert (
+        marked is not model.get_model_object("model_sampling")
+        and marked.sigmas is model.model.model_sampling.sigmas
+    )
     assert applied.applied_of(clone.clone()) is given and applied.applied_of(model, marked) is given
     assert applied.applied_of(model) == applied.Applied(None, False)
-    assert module("nodes.identity").facts_of(clone).sigma_max == 1.0
+    assert module("nodes.host.model_facts").facts_of(clone).sigma_max == 1.0
 
 
 @pytest.mark.parametrize("drops", [True, False])
@@ -107,32 +125,60 @@ def test_widgets_explain_the_number_of_steps(comfy, node):
     def use(asked, **inputs):
         return widgets.use_of(node(**inputs), asked)
 
-    assert use(6, sampler_name="euler", steps=6, denoise=1.0, cfg=4.5) == widgets.Use("euler", 6, 1.0, False, 4.5)
+    assert use(6, sampler_name="euler", steps=6, denoise=1.0, cfg=4.5) == widgets.Use(
+        "euler", 6, 1.0, False, 4.5
+    )
     assert use(12, sampler_name="euler", steps=6, denoise=0.5) == widgets.Use("euler", 6, 0.5)
-    assert use(13, sampler_name="uni_pc", steps=6, denoise=0.5) == widgets.Use("uni_pc", 6, 0.5, True)
-    assert use(7, sampler_name="uni_pc", steps=6, denoise=1.0) == widgets.Use("uni_pc", 6, 1.0, True)
-    assert use(8, sampler_name="uni_pc", steps=8) == widgets.Use("uni_pc", 8)  # a node that drops nothing
-    assert use(6, sampler_name="euler", steps=["3", 0], denoise=0.5) == widgets.Use("euler", 6)  # steps come by a link
+    assert use(13, sampler_name="uni_pc", steps=6, denoise=0.5) == widgets.Use(
+        "uni_pc", 6, 0.5, True
+    )
+    assert use(7, sampler_name="uni_pc", steps=6, denoise=1.0) == widgets.Use(
+        "uni_pc", 6, 1.0, True
+    )
+    assert use(8, sampler_name="uni_pc", steps=8) == widgets.Use(
+        "uni_pc", 8
+    )  # a node that drops nothing
+    assert use(6, sampler_name="euler", steps=["3", 0], denoise=0.5) == widgets.Use(
+        "euler", 6
+    )  # steps come by a link
     assert use(6, sampler_name="no such", steps=6) == widgets.Use(None, 6)
     assert widgets.use_of(None, 5) == widgets.Use(None, 5)
 
 
 def test_the_sampler_that_sigmas_are_for(comfy, node):
-    custom = {"class_type": "SamplerCustomAdvanced", "inputs": {"sigmas": ["7", 0], "sampler": ["9", 0]}}
+    custom = {
+        "class_type": "SamplerCustomAdvanced",
+        "inputs": {"sigmas": ["7", 0], "sampler": ["9", 0]},
+    }
     for select, name in (
         ({"class_type": "KSamplerSelect", "inputs": {"sampler_name": "dpmpp_2m"}}, "dpmpp_2m"),
         ({"class_type": "StepDistillSampler", "inputs": {"steps": 6}}, "distilled"),
         ({"class_type": "SamplerLMS", "inputs": {}}, None),
     ):
-        running = node("BasicScheduler", {"8": custom, "9": select}, steps=6, denoise=1.0, scheduler="distilled")
+        running = node(
+            "BasicScheduler",
+            {"8": custom, "9": select},
+            steps=6,
+            denoise=1.0,
+            scheduler="distilled",
+        )
         assert widgets.use_of(running, 6).sampler == name
 
 
 def test_names_upstream_of_a_node(node):
     others = {
-        "1": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "sd\\anime.safetensors"}},
-        "2": {"class_type": "LoraLoader", "inputs": {"model": ["1", 0], "clip": ["1", 1], "lora_name": "x/lcm-lora.safetensors"}},
-        "3": {"class_type": "LoraLoader", "inputs": {"model": ["3", 0], "lora_name": "loop.safetensors"}},
+        "1": {
+            "class_type": "CheckpointLoaderSimple",
+            "inputs": {"ckpt_name": "sd\\anime.safetensors"},
+        },
+        "2": {
+            "class_type": "LoraLoader",
+            "inputs": {"model": ["1", 0], "clip": ["1", 1], "lora_name": "x/lcm-lora.safetensors"},
+        },
+        "3": {
+            "class_type": "LoraLoader",
+            "inputs": {"model": ["3", 0], "lora_name": "loop.safetensors"},
+        },
     }
     assert prompt.model_names(node("KSampler", others, model=["2", 0])) == ("anime", ("lcm-lora",))
     assert prompt.model_names(node("KSampler", others, model=["3", 0])) == (None, ("loop",))
@@ -141,8 +187,13 @@ def test_names_upstream_of_a_node(node):
 
 def test_issued_schedules_are_known_whole_dropped_and_from_their_end():
     sigmas = issued.issue([1.0, 0.83, 0.55, 0.31, 0.17, 0.0], 5)
-    whole, dropped = issued.recognised(sigmas), issued.recognised(torch.cat([sigmas[:-2], sigmas[-1:]]))
-    assert whole.whole and whole.steps == 5 and dropped.whole and (dropped.steps, dropped.of) == (4, 4)
+    whole, dropped = (
+        issued.recognised(sigmas),
+        issued.recognised(torch.cat([sigmas[:-2], sigmas[-1:]])),
+    )
+    assert (
+        whole.whole and whole.steps == 5 and dropped.whole and (dropped.steps, dropped.of) == (4, 4)
+    )
     tail = issued.recognised(sigmas[-4:])
     assert not tail.whole and (tail.steps, tail.of) == (3, 5)
     assert issued.recognised(sigmas[:3]) is None and issued.recognised(torch.tensor([])) is None
@@ -156,12 +207,16 @@ def test_a_stock_schedule_is_never_taken_for_ours(steps):
     assert torch.allclose(ours, stock, rtol=1e-6) and (ours[:-1] > ours[1:]).all()
 
 
-def test_the_schedule_is_for_the_sampler_and_the_denoise_on_the_node(comfy, store, model, gram, node):  # noqa: F811
+def test_the_schedule_is_for_the_sampler_and_the_denoise_on_the_node(
+    comfy, store, model, gram, node
+):  # noqa: F811
     store.put(record_of(model, *usual(), recipe("euler", [1.0, 0.5, 0.0])), gram)
     held = model.clone()
     sampling = held.get_model_object("model_sampling")
     node(sampler_name="dpmpp_2m", steps=3, denoise=1.0, cfg=3.0)
-    assert torch.allclose(dropdown.distilled_scheduler(sampling, 3), torch.tensor([1.0, 0.85, 0.4, 0.0]), rtol=1e-6)
+    assert torch.allclose(
+        dropdown.distilled_scheduler(sampling, 3), torch.tensor([1.0, 0.85, 0.4, 0.0]), rtol=1e-6
+    )
     node(sampler_name="uni_pc", steps=2, denoise=1.0)
     assert len(dropdown.distilled_scheduler(sampling, 3)) == 4
     node(sampler_name="euler", steps=4, denoise=0.5)
@@ -169,4 +224,6 @@ def test_the_schedule_is_for_the_sampler_and_the_denoise_on_the_node(comfy, stor
     assert len(sigmas) == 9 and sigmas[0] == 1 and sigmas[-5] == pytest.approx(0.75, rel=1e-5)
     assert issued.recognised(sigmas[-5:]).issued.start == pytest.approx(0.75)
     node()
-    assert torch.allclose(dropdown.distilled_scheduler(sampling, 3), torch.tensor([1.0, 0.8, 0.5, 0.0]), rtol=1e-6)  # the default: euler
+    assert torch.allclose(
+        dropdown.distilled_scheduler(sampling, 3), torch.tensor([1.0, 0.8, 0.5, 0.0]), rtol=1e-6
+    )  # the default: euler

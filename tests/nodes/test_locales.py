@@ -14,23 +14,36 @@ FILE = ROOT / "locales" / "en" / "nodeDefs.json"
 
 
 def definitions() -> dict:
-    """Every node's name, description, inputs and outputs with their tooltips, as the page's translations are laid out."""
+    """Every node's name, description, inputs and outputs with their tooltips, as the page's
+    translations are laid out."""
     from tests.nodes.pack import module
 
     nodes = module("nodes")
-    return {name: _definition(kind, nodes.NODE_DISPLAY_NAME_MAPPINGS[name]) for name, kind in nodes.NODE_CLASS_MAPPINGS.items()}
+    return {
+        name: _definition(kind, nodes.NODE_DISPLAY_NAME_MAPPINGS[name])
+        for name, kind in nodes.NODE_CLASS_MAPPINGS.items()
+    }
 
 
 def _definition(kind, title: str) -> dict:
     given = kind.INPUT_TYPES()
-    inputs = {name: options for group in ("required", "optional") for name, (_, options) in given.get(group, {}).items()}
+    inputs = {
+        name: options
+        for group in ("required", "optional")
+        for name, (_, options) in given.get(group, {}).items()
+    }
     names = getattr(kind, "RETURN_NAMES", kind.RETURN_TYPES)
     tips = getattr(kind, "OUTPUT_TOOLTIPS", ("",) * len(names))
     return {
         "display_name": title,
         "description": kind.DESCRIPTION,
-        "inputs": {name: {"name": name, "tooltip": options["tooltip"]} for name, options in inputs.items()},
-        "outputs": {str(k): {"name": name, "tooltip": tip} for k, (name, tip) in enumerate(zip(names, tips, strict=True))},
+        "inputs": {
+            name: {"name": name, "tooltip": options["tooltip"]} for name, options in inputs.items()
+        },
+        "outputs": {
+            str(k): {"name": name, "tooltip": tip}
+            for k, (name, tip) in enumerate(zip(names, tips, strict=True))
+        },
     }
 
 

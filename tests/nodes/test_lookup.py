@@ -12,7 +12,13 @@ from tests.nodes import host
 from tests.nodes.made import EULER, OFFSETS, PROVENANCE, recipe
 from tests.nodes.pack import module
 
-lookup, choice, identity, stores, shown = (module(f"nodes.{name}") for name in ("lookup", "choice", "identity", "stores", "shown"))
+lookup, choice, identity, stores, shown = (
+    module("nodes.lookup"),
+    module("nodes.choice"),
+    module("nodes.host.model_facts"),
+    module("nodes.host.store"),
+    module("nodes.page.card_data"),
+)
 errors = module("scheduler.errors")
 
 
@@ -35,7 +41,9 @@ def record_of(model, *recipes, cfg=3.0, latent_shape=(16, 8, 8), **changed):
     """A Record of a MODEL."""
     record = module("scheduler.record")
     facts = identity.facts_of(model)
-    conditions = replace(identity.conditions_of(facts, cfg=cfg, latent_shape=latent_shape), **changed)
+    conditions = replace(
+        identity.conditions_of(facts, cfg=cfg, latent_shape=latent_shape), **changed
+    )
     about = record.Model.of(conditions, facts.parametrisation, facts.sigma_min, facts.sigma_max)
     return record.Record(about, conditions, None, recipes or usual(), {}, PROVENANCE)
 
@@ -62,7 +70,11 @@ def test_an_exact_hit_says_what_was_measured(store, model):
     name = store.put(record_of(model))
     found = lookup.find(model, "euler", 3, offsets=False)
     assert found.source == "exact" and found.name == name and list(found.recipe.sigmas) == EULER
-    assert "Distilled for tiny, 3 steps" in found.info and "0.8 of the error" in found.info and "cfg 3" in found.info
+    assert (
+        "Distilled for tiny, 3 steps" in found.info
+        and "0.8 of the error" in found.info
+        and "cfg 3" in found.info
+    )
     assert lookup.find(model, "euler", 3).recipe.offsets == tuple(OFFSETS)
     assert lookup.find(model, "distilled", 3).recipe.coefficients is not None
 
@@ -70,7 +82,11 @@ def test_an_exact_hit_says_what_was_measured(store, model):
 def test_other_conditions_are_named_and_unknown_ones_are_none(store, model):
     store.put(record_of(model))
     found = lookup.find(model, "euler", 3, cfg=8.0, latent_shape=(16, 64, 64))
-    assert found.source == "nearest" and "distilled at cfg 3, you use 8" in found.info and "16x64x64" in found.info
+    assert (
+        found.source == "nearest"
+        and "distilled at cfg 3, you use 8" in found.info
+        and "16x64x64" in found.info
+    )
     assert "same weights" not in found.info
     assert lookup.find(model, "euler", 3, cfg=3.1, latent_shape=(16, 8, 8)).source == "exact"
 
@@ -84,7 +100,11 @@ def test_the_better_fitting_of_two_records_is_taken(store, model):
 
 def test_without_a_record_stock_is_named_or_refused(store, model):
     found = lookup.find(model, "euler", 4)
-    assert found.source == "stock" and found.recipe.choice == "simple" and "not distilled" in found.info
+    assert (
+        found.source == "stock"
+        and found.recipe.choice == "simple"
+        and "not distilled" in found.info
+    )
     assert np.allclose(found.recipe.sigmas, choice.stock_schedule("simple", found.table, 4))
     with pytest.raises(errors.RecipeError, match="No record of this model.*if_missing"):
         lookup.find(model, "euler", 4, if_missing="error")
@@ -92,7 +112,10 @@ def test_without_a_record_stock_is_named_or_refused(store, model):
     assert "distilled to few steps" in advised.info
 
 
-@pytest.mark.parametrize("sampler", ["euler", "dpmpp_2m", "distilled", "dpmpp_2m_sde", "gradient_estimation", "ddim", None])
+@pytest.mark.parametrize(
+    "sampler",
+    ["euler", "dpmpp_2m", "distilled", "dpmpp_2m_sde", "gradient_estimation", "ddim", None],
+)
 @pytest.mark.parametrize("denoise", [1.0, 0.5, 0.05])
 @pytest.mark.parametrize("steps", [1, 3, 17, 60])
 def test_always_exactly_so_many_steps(store, model, gram, sampler, denoise, steps):
@@ -103,18 +126,27 @@ def test_always_exactly_so_many_steps(store, model, gram, sampler, denoise, step
     start = 1.0 if denoise == 1 else found.table.percent_to_sigma(1 - denoise)
     assert sigmas[0] == pytest.approx(start, rel=2e-2 if found.source == "stock" else 1e-6)
     payload = shown.shown(found)
-    assert len(json.dumps(payload)) < 60_000 and payload["steps"] == steps and payload["source"] == found.source
+    assert (
+        len(json.dumps(payload)) < 60_000
+        and payload["steps"] == steps
+        and payload["source"] == found.source
+    )
 
 
 def test_what_is_solved_or_borrowed_says_so(store, model, gram):
     store.put(record_of(model), gram)
     assert "solved again" in lookup.find(model, "euler", 5).info
     assert "runs as dpmpp_2m" in lookup.find(model, "distilled", 5).info
-    assert "dpmpp_2m's schedule, not measured for dpmpp_2m_sde" in lookup.find(model, "dpmpp_2m_sde", 3).info
+    assert (
+        "dpmpp_2m's schedule, not measured for dpmpp_2m_sde"
+        in lookup.find(model, "dpmpp_2m_sde", 3).info
+    )
     heun = lookup.find(model, "heun", 5)  # what nothing was run for may lose to stock
     assert heun.source == "stock" and "distil for heun too" in heun.info
     assert lookup.find(model, "gradient_estimation", 3).source == "stock"
-    assert lookup.find(model, "ddim", 3).recipe.sigmas == lookup.find(model, "euler", 3).recipe.sigmas
+    assert (
+        lookup.find(model, "ddim", 3).recipe.sigmas == lookup.find(model, "euler", 3).recipe.sigmas
+    )
 
 
 def test_where_stock_won_nothing_of_ours_is_solved(store, model, gram):
@@ -126,7 +158,15 @@ def test_where_stock_won_nothing_of_ours_is_solved(store, model, gram):
 def test_a_record_that_states_the_recipe_goes_before_one_that_could_solve_it(store, model, gram):
     stating = record_of(model, *usual(), cfg=3.0)
     store.put(stating)
-    store.put(record_of(model, recipe("distilled", EULER_FOUR, coefficients=[[0.0] * 4] * 4), recipe("dpmpp_2m"), cfg=8.0), gram)
+    store.put(
+        record_of(
+            model,
+            recipe("distilled", EULER_FOUR, coefficients=[[0.0] * 4] * 4),
+            recipe("dpmpp_2m"),
+            cfg=8.0,
+        ),
+        gram,
+    )
     for steps, cfg in ((3, 3.0), (4, 8.0)):
         assert lookup.find(model, "distilled", steps).record.conditions.cfg == cfg
 
@@ -134,24 +174,42 @@ def test_a_record_that_states_the_recipe_goes_before_one_that_could_solve_it(sto
 def test_distilled_without_coefficients_takes_the_record_s_dpmpp_2m(store, model):
     store.put(record_of(model, recipe("dpmpp_2m")))
     found = lookup.find(model, "distilled", 3)
-    assert found.recipe.sampler == "distilled" and list(found.recipe.sigmas) == EULER and "runs as dpmpp_2m" in found.info
+    assert (
+        found.recipe.sampler == "distilled"
+        and list(found.recipe.sigmas) == EULER
+        and "runs as dpmpp_2m" in found.info
+    )
 
 
 def test_a_given_record_goes_before_the_store(store, model):
     store.put(record_of(model))
     mine = record_of(model, recipe("euler", [1.0, 0.5, 0.1, 0.0]))
     found = lookup.find(model, "euler", 3, record=mine)
-    assert found.source == "record" and found.recipe.sigmas[1] == 0.5 and "From the record of tiny" in found.info
+    assert (
+        found.source == "record"
+        and found.recipe.sigmas[1] == 0.5
+        and "From the record of tiny" in found.info
+    )
     assert "no recipe" in lookup.find(model, "euler", 7, record=mine).info  # stock, and why
 
 
 def test_a_given_record_of_another_model_is_refused(store, model):
     eps = host.patcher("eps")
     with pytest.raises(errors.SigmaRangeError, match="another kind of noise"):
-        lookup.find(model, "euler", 3, record=record_of(eps, recipe("euler", [14.0, 3.0, 0.5, 0.0])))
-    samples = {name: {**each, "values": [-value + 1 for value in each["values"]]} for name, each in _samples(model).items()}
+        lookup.find(
+            model, "euler", 3, record=record_of(eps, recipe("euler", [14.0, 3.0, 0.5, 0.0]))
+        )
+    samples = {
+        name: {**each, "values": [-value + 1 for value in each["values"]]}
+        for name, each in _samples(model).items()
+    }
     with pytest.raises(errors.RecipeError, match="This record is for other, and yours is"):
-        lookup.find(model, "euler", 3, record=record_of(model, name="other", fingerprint="w1-x", samples=samples))
+        lookup.find(
+            model,
+            "euler",
+            3,
+            record=record_of(model, name="other", fingerprint="w1-x", samples=samples),
+        )
     with pytest.raises(errors.RecipeError, match="got a str"):
         lookup.find(model, "euler", 3, record="hello")
 
@@ -188,32 +246,47 @@ def test_denoise_out_of_range(store, model, denoise):
 
 
 def test_the_start_is_exactly_the_models_own(store, model):
-    """A record from another host states sigma_max with other digits; this host scales its noise by an exact comparison."""
+    """A record from another host states sigma_max with other digits; this host scales its noise by
+    an exact comparison."""
     eps = host.patcher("eps")
     store.put(record_of(eps, recipe("euler", [14.6146, 3.0, 0.5, 0.0]), latent_shape=(4, 8, 8)))
     found = lookup.find(eps, "euler", 3)
-    assert found.source == "exact" and found.recipe.sigmas[0] == float(eps.model.model_sampling.sigma_max)
+    assert found.source == "exact" and found.recipe.sigmas[0] == float(
+        eps.model.model_sampling.sigma_max
+    )
 
 
 def test_payload_of_a_record(store, model):
     payload = shown.shown(record=record_of(model), info="hello")
-    assert payload["sampler"] == "distilled" and payload["record"] == "tiny" and payload["info"] == "hello"
+    assert (
+        payload["sampler"] == "distilled"
+        and payload["record"] == "tiny"
+        and payload["info"] == "hello"
+    )
     curve = shown.curve(record_of(model), "euler")
     assert curve == {"steps": [3], "ours": [0.05], "stock": [None], "stock_name": [None]}
     assert shown.shown()["sigmas"] == [] and json.dumps(shown.shown())
 
 
 def test_settings_and_resume_folder(store, model, monkeypatch, tmp_path):
-    settings = module("nodes.settings")
+    settings = module("nodes.host.settings")
     assert settings.setting("Dropdowns", True) is True
     monkeypatch.setattr(settings, "user_folder", lambda: tmp_path)
-    (tmp_path / "comfy.settings.json").write_text('{"StepDistill.Dropdowns": false, "StepDistill.Word": "x"}')
+    (tmp_path / "comfy.settings.json").write_text(
+        '{"StepDistill.Dropdowns": false, "StepDistill.Word": "x"}'
+    )
     assert settings.setting("Dropdowns", True) is False and settings.setting("Word") == "x"
     monkeypatch.setenv("STEPDISTILL_DROPDOWNS", "on")
     assert settings.setting("Dropdowns", True) is True
     (tmp_path / "comfy.settings.json").write_text("{broken")
     assert settings.setting("Word", "y") == "y"
-    before, key = stores.revision(), identity.key_of(identity.facts_of(model), "euler", 3.0, (16, 8, 8))
-    assert stores.unfinished(key).parent.parent == store.folder and stores.unfinished(key).name == key.digest()
+    before, key = (
+        stores.revision(),
+        identity.key_of(identity.facts_of(model), "euler", 3.0, (16, 8, 8)),
+    )
+    assert (
+        stores.unfinished(key).parent.parent == store.folder
+        and stores.unfinished(key).name == key.digest()
+    )
     store.put(record_of(model))
     assert stores.revision() != before and not store.problems()

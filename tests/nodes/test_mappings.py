@@ -1,4 +1,5 @@
-"""The pack as a whole: every node is there under its id, well described, and nothing heavy is loaded for that."""
+"""The pack as a whole: every node is there under its id, well described, and nothing heavy is
+loaded for that."""
 
 from __future__ import annotations
 
@@ -28,7 +29,9 @@ def test_ids_names_and_outputs_are_those_that_were_promised():
     nodes = module("nodes")
     pack = sys.modules[NAME]
     assert pack.NODE_CLASS_MAPPINGS is nodes.NODE_CLASS_MAPPINGS and pack.WEB_DIRECTORY == "./web"
-    assert {name: text for name, text in nodes.NODE_DISPLAY_NAME_MAPPINGS.items()} == {name: each[0] for name, each in IDS.items()}
+    assert {name: text for name, text in nodes.NODE_DISPLAY_NAME_MAPPINGS.items()} == {
+        name: each[0] for name, each in IDS.items()
+    }
     assert {name: tuple(cls.RETURN_NAMES) for name, cls in nodes.NODE_CLASS_MAPPINGS.items()} == {
         name: each[1] for name, each in IDS.items()
     }
@@ -38,7 +41,9 @@ def test_ids_names_and_outputs_are_those_that_were_promised():
 def test_every_node_has_its_place_and_tooltips(name):
     cls = module("nodes").NODE_CLASS_MAPPINGS[name]
     assert (
-        cls.CATEGORY == "sampling/StepDistill" and callable(getattr(cls, cls.FUNCTION)) and len(cls.RETURN_TYPES) == len(cls.RETURN_NAMES)
+        cls.CATEGORY == "sampling/StepDistill"
+        and callable(getattr(cls, cls.FUNCTION))
+        and len(cls.RETURN_TYPES) == len(cls.RETURN_NAMES)
     )
     inputs = cls.INPUT_TYPES()
     for key in inputs.get("required", {}) | inputs.get("optional", {}):
@@ -54,4 +59,7 @@ def test_the_door_opens_outside_a_package():
 def test_a_host_of_another_make_keeps_the_nodes(monkeypatch, caplog):
     comfy = host.comfy(monkeypatch)
     del comfy.samplers.SCHEDULER_HANDLERS
-    assert module("nodes.dropdown").register() is False and "nodes work without them" in caplog.text
+    assert (
+        module("nodes.dropdowns.register").register() is False
+        and "nodes work without them" in caplog.text
+    )

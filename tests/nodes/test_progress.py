@@ -8,12 +8,20 @@ import pytest
 
 from tests.nodes.pack import module
 
-progress = module("nodes.progress")
+progress = module("nodes.page.progress")
 
 
 @pytest.mark.parametrize(
     "seconds, words",
-    [(0.2, "1 s"), (8.4, "8 s"), (60, "1 min"), (200, "3 min 20 s"), (1815, "30 min"), (7500, "2 h 5 min"), (7200, "2 h")],
+    [
+        (0.2, "1 s"),
+        (8.4, "8 s"),
+        (60, "1 min"),
+        (200, "3 min 20 s"),
+        (1815, "30 min"),
+        (7500, "2 h 5 min"),
+        (7200, "2 h"),
+    ],
 )
 def test_a_time_in_words(seconds, words):
     assert progress.duration(seconds) == words
@@ -33,10 +41,14 @@ def test_the_pace_leaves_the_first_call_out():
 def teller(monkeypatch):
     """(a Teller whose bar and server only write down, what they wrote down)."""
     heard = SimpleNamespace(bar=[], sent=[], texts=[])
-    server = SimpleNamespace(client_id="page", send_sync=lambda event, data, sid: heard.sent.append((event, data)))
+    server = SimpleNamespace(
+        client_id="page", send_sync=lambda event, data, sid: heard.sent.append((event, data))
+    )
     monkeypatch.setattr(progress, "_server", lambda: server)
     monkeypatch.setattr(progress, "tell", heard.texts.append)
-    monkeypatch.setattr(progress, "_bar", lambda *_: lambda step, x0, x, total: heard.bar.append((step + 1, total)))
+    monkeypatch.setattr(
+        progress, "_bar", lambda *_: lambda step, x0, x, total: heard.bar.append((step + 1, total))
+    )
     monkeypatch.setattr(progress, "LEAST_PAUSE", 0.0)
     return progress.Teller(None, "7"), heard
 
@@ -48,11 +60,21 @@ def test_the_plan_is_said_first_then_every_call_then_the_time(teller):
         teller.heard(2, None, 1.0)
     teller.progress(10, 20, "teacher")
     teller.heard(2, None, 1.0)
-    assert heard.texts[0].startswith("Distilling.\nThe time") and len(heard.texts) == 2 and heard.texts[1].startswith("Distilling.\nAbout ")
+    assert (
+        heard.texts[0].startswith("Distilling.\nThe time")
+        and len(heard.texts) == 2
+        and heard.texts[1].startswith("Distilling.\nAbout ")
+    )
     assert heard.bar == [(2, 20), (4, 20), (6, 20), (8, 20), (10, 20), (12, 20)]
     events = [data for event, data in heard.sent if event == "stepdistill.progress"]
-    assert events[0]["phase"] == "plan" and events[0]["plan"] == "Distilling." and events[0]["planned"] == 20
-    assert events[-1]["phase"] == "teacher" and events[-1]["done"] == 12 and events[-1]["node"] == "7"
+    assert (
+        events[0]["phase"] == "plan"
+        and events[0]["plan"] == "Distilling."
+        and events[0]["planned"] == 20
+    )
+    assert (
+        events[-1]["phase"] == "teacher" and events[-1]["done"] == 12 and events[-1]["node"] == "7"
+    )
     assert events[1]["seconds_left"] is None and events[-1]["seconds_left"] >= 0
 
 

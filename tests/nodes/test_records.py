@@ -24,8 +24,15 @@ def host(tmp_path, monkeypatch):
         return str(place), name, 1 + sum(1 for path in place.glob(f"{name}_*")), folder, prefix
 
     (tmp_path / "output").mkdir()
-    paths = {"get_output_directory": lambda: str(tmp_path / "output"), "get_user_directory": lambda: str(tmp_path / "user")}
-    monkeypatch.setitem(sys.modules, "folder_paths", SimpleNamespace(get_save_image_path=get_save_image_path, **paths))
+    paths = {
+        "get_output_directory": lambda: str(tmp_path / "output"),
+        "get_user_directory": lambda: str(tmp_path / "user"),
+    }
+    monkeypatch.setitem(
+        sys.modules,
+        "folder_paths",
+        SimpleNamespace(get_save_image_path=get_save_image_path, **paths),
+    )
     monkeypatch.setenv("STEPDISTILL_STORE", str(tmp_path / "store"))
     return tmp_path
 
@@ -43,12 +50,14 @@ def test_a_saved_record_is_loaded_and_read_again(host):
     assert records.StepDistillFromText().read(text)["result"] == (record(),)
     assert (host / "output/stepdistill/record_00001_.json").read_text(encoding="utf-8") == text
     saved(record())
-    assert (host / "output/stepdistill/record_00002_.json").exists() and records.record_names() == [name]
+    assert (host / "output/stepdistill/record_00002_.json").exists() and records.record_names() == [
+        name
+    ]
 
 
 def test_saving_what_the_store_has_keeps_its_inner_products(host):
     made, gram = solvable()
-    name = module("nodes.stores").store().put(made, gram)
+    name = module("nodes.host.store").store().put(made, gram)
     assert records.stored_name(made) == name
     saved(made)
     assert records.gram_of(made) is not None
@@ -56,9 +65,14 @@ def test_saving_what_the_store_has_keeps_its_inner_products(host):
 
 def test_taking_the_place_of_an_earlier_record_is_said(host):
     saved(record())
-    shown = records.StepDistillSave().save(record(recipe(sigmas=[1.0, 0.7, 0.4, 0.0])), "x")["ui"]["text"][0]
+    shown = records.StepDistillSave().save(record(recipe(sigmas=[1.0, 0.7, 0.4, 0.0])), "x")["ui"][
+        "text"
+    ][0]
     assert "in the place of an earlier record" in shown and len(records.record_names()) == 1
-    assert "in the place" not in records.StepDistillSave().save(record(name="another"), "x")["ui"]["text"][0]
+    assert (
+        "in the place"
+        not in records.StepDistillSave().save(record(name="another"), "x")["ui"]["text"][0]
+    )
 
 
 def test_a_name_that_a_link_feeds_is_judged_when_it_comes():
@@ -89,8 +103,10 @@ def test_a_loaded_record_is_stale_only_when_its_own_file_changes(host):
     before = records.StepDistillLoad.IS_CHANGED(name)
     saved(record(name="another"))
     assert records.StepDistillLoad.IS_CHANGED(name) == before
-    path = module("nodes.stores").store().path(name)
-    path.write_text(path.read_text(encoding="utf-8").replace('"cfg": 3.0', '"cfg": 3.5'), encoding="utf-8")
+    path = module("nodes.host.store").store().path(name)
+    path.write_text(
+        path.read_text(encoding="utf-8").replace('"cfg": 3.0', '"cfg": 3.5'), encoding="utf-8"
+    )
     assert records.StepDistillLoad.IS_CHANGED(name) != before
     assert records.StepDistillLoad.IS_CHANGED("gone") != records.StepDistillLoad.IS_CHANGED("gone")
 
@@ -116,4 +132,6 @@ def test_broken_text_is_one_sentence(text):
 
 
 def test_record_text_is_no_dynamic_prompt():
-    assert records.StepDistillFromText.INPUT_TYPES()["required"]["text"][1]["dynamicPrompts"] is False
+    assert (
+        records.StepDistillFromText.INPUT_TYPES()["required"]["text"][1]["dynamicPrompts"] is False
+    )

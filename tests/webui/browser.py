@@ -1,4 +1,5 @@
-"""A headless Chromium with one page, driven over its own debugging protocol with the `websockets` package that every WebUI has."""
+"""A headless Chromium with one page, driven over its own debugging protocol with the `websockets`
+package that every WebUI has."""
 
 from __future__ import annotations
 
@@ -13,7 +14,14 @@ import urllib.request
 from pathlib import Path
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--remote-debugging-port=0"]
+FLAGS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--remote-debugging-port=0",
+]
 
 
 def browser() -> str | None:
@@ -32,10 +40,21 @@ class Page:
         from websockets.sync.client import connect
 
         self.folder = tempfile.mkdtemp(prefix="stepdistill-browser-")
-        flags = [*FLAGS, f"--user-data-dir={self.folder}", f"--window-size={self.size[0]},{self.size[1]}", "about:blank"]
-        self.process = subprocess.Popen([browser(), *flags], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        flags = [
+            *FLAGS,
+            f"--user-data-dir={self.folder}",
+            f"--window-size={self.size[0]},{self.size[1]}",
+            "about:blank",
+        ]
+        self.process = subprocess.Popen(
+            [browser(), *flags], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         place = Path(self.folder) / "DevToolsActivePort"
-        _wait(lambda: place.is_file() and len(place.read_text().splitlines()) == 2, 30, "the browser did not start")
+        _wait(
+            lambda: place.is_file() and len(place.read_text().splitlines()) == 2,
+            30,
+            "the browser did not start",
+        )
         port = place.read_text().splitlines()[0]
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/json") as answer:
             target = next(each for each in json.loads(answer.read()) if each["type"] == "page")
@@ -66,7 +85,9 @@ class Page:
 
     def run(self, script: str):
         """The value of a JavaScript expression; promises are awaited."""
-        found = self.ask("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
+        found = self.ask(
+            "Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True
+        )
         if "exceptionDetails" in found:
             raise RuntimeError(str(found["exceptionDetails"])[:1000])
         return found["result"].get("value")
@@ -90,7 +111,9 @@ class Page:
     def pick(self, selector: str, path: Path) -> None:
         """Give a file to the upload button."""
         near = "(b => b.querySelector('input[type=file]') || b.parentElement.querySelector('input[type=file]'))"
-        found = self.ask("Runtime.evaluate", expression=f"{near}(document.querySelector({json.dumps(selector)}))")["result"]
+        found = self.ask(
+            "Runtime.evaluate", expression=f"{near}(document.querySelector({json.dumps(selector)}))"
+        )["result"]
         self.ask("DOM.setFileInputFiles", files=[str(path)], objectId=found["objectId"])
 
     def choices(self, selector: str) -> list[str]:
@@ -99,7 +122,10 @@ class Page:
         self.wait(f"!!{field}")
         self.run(f"{field}.dispatchEvent(new Event('focus')), {field}.focus()")
         listed = f"[...document.querySelectorAll({json.dumps(selector + ' ul.options li, ul.options li')})]"
-        found = self.wait(f"{listed}.length ? {listed}.map(each => each.getAttribute('aria-label') || each.innerText.trim()) : null", 15)
+        found = self.wait(
+            f"{listed}.length ? {listed}.map(each => each.getAttribute('aria-label') || each.innerText.trim()) : null",
+            15,
+        )
         self.run(f"{field}.blur()")
         return found
 
@@ -109,8 +135,13 @@ class Page:
         if selector:
             box = f"(() => {{ const b = document.querySelector({json.dumps(selector)}).getBoundingClientRect();"
             box = self.run(box + " return [b.x + scrollX, b.y + scrollY, b.width, b.height]; })()")
-            options = {"clip": dict(zip(("x", "y", "width", "height"), box, strict=True), scale=1), "captureBeyondViewport": True}
-        path.write_bytes(base64.b64decode(self.ask("Page.captureScreenshot", format="png", **options)["data"]))
+            options = {
+                "clip": dict(zip(("x", "y", "width", "height"), box, strict=True), scale=1),
+                "captureBeyondViewport": True,
+            }
+        path.write_bytes(
+            base64.b64decode(self.ask("Page.captureScreenshot", format="png", **options)["data"])
+        )
 
 
 def _wait(question, patience: float, what: str):

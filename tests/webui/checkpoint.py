@@ -1,8 +1,10 @@
-"""A small SD1-type checkpoint with random weights, made at test time: one block of 320 channels, a full-shaped CLIP-L and VAE.
+"""A small SD1-type checkpoint with random weights, made at test time: one block of 320 channels, a
+full-shaped CLIP-L and VAE.
 
-Hosts take the shapes of CLIP and VAE from their own configurations, so those cannot shrink; the UNet's follow its weights (A1111 is told
-by a .yaml of the same name). The UNet is wired so that its prediction is nearly the input's own noise: pictures come out of it with about
-unit variance, and the rest of the network, which sees prompt and time, moves it a little.
+Hosts take the shapes of CLIP and VAE from their own configurations, so those cannot shrink; the
+UNet's follow its weights (A1111 is told by a .yaml of the same name). The UNet is wired so that its
+prediction is nearly the input's own noise: pictures come out of it with about unit variance, and
+the rest of the network, which sees prompt and time, moves it a little.
 """
 
 from __future__ import annotations
@@ -96,8 +98,11 @@ def _weight(key: str, shape: tuple[int, ...], drawn: torch.Generator) -> torch.T
 
 
 def _wire(weights: dict[str, torch.Tensor]) -> None:
-    """Lead the input through: every pair of channels holds x and -x of one input channel, whose SiLUs differ by x."""
-    first = weights["model.diffusion_model.input_blocks.0.0.weight"] = torch.zeros(CHANNELS, 4, 3, 3)
+    """Lead the input through: every pair of channels holds x and -x of one input channel, whose
+    SiLUs differ by x."""
+    first = weights["model.diffusion_model.input_blocks.0.0.weight"] = torch.zeros(
+        CHANNELS, 4, 3, 3
+    )
     last = weights["model.diffusion_model.out.2.weight"] = torch.zeros(4, CHANNELS, 3, 3)
     for channel in range(CHANNELS):
         sign, source = 1 - 2 * (channel % 2), channel // 2 % 4
@@ -113,7 +118,12 @@ def _unet() -> Shapes:
     yield from _linear(root + "time_embed.0", CHANNELS, EMBEDDED)
     yield from _linear(root + "time_embed.2", EMBEDDED, EMBEDDED)
     yield from _conv(root + "input_blocks.0.0", 4, CHANNELS)
-    for block, inputs in (("input_blocks.1.0", 1), ("middle_block.0", 1), ("middle_block.2", 1), ("output_blocks.0.0", 2)):
+    for block, inputs in (
+        ("input_blocks.1.0", 1),
+        ("middle_block.0", 1),
+        ("middle_block.2", 1),
+        ("output_blocks.0.0", 2),
+    ):
         yield from _residual(f"{root}{block}.", inputs * CHANNELS)
     yield from _residual(root + "output_blocks.1.0.", 2 * CHANNELS)
     for block in ("input_blocks.1.1", "middle_block.1", "output_blocks.0.1", "output_blocks.1.1"):

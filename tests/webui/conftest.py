@@ -1,4 +1,5 @@
-"""One real WebUI for all tests of this folder. WEBUI_PATH names the checkout; tests/conftest.py skips them without it."""
+"""One real WebUI for all tests of this folder. WEBUI_PATH names the checkout; tests/conftest.py
+skips them without it."""
 
 from __future__ import annotations
 
@@ -39,7 +40,8 @@ def host(server):
 
 @pytest.fixture(scope="session")
 def record(model):
-    """(a record of the test's checkpoint, its inner products), distilled by the library from a denoiser that takes no time."""
+    """(a record of the test's checkpoint, its inner products), distilled by the library from a
+    denoiser that takes no time."""
     return made.record_for(model)
 
 
@@ -63,7 +65,9 @@ class Host:
             options["hr_additional_modules"] = ["Use same choices"]
         self.get("/witness")
         info = json.loads(self.post(f"/sdapi/v1/{kind}", PICTURE | options)["info"])
-        return info["extra_generation_params"], [call["sigma"] for call in self.get("/witness")["calls"]]
+        return info["extra_generation_params"], [
+            call["sigma"] for call in self.get("/witness")["calls"]
+        ]
 
     def refused(self, path: str, data: dict | bytes, method: str = "POST") -> tuple[int, str]:
         """(status, text) of a request that must fail."""
@@ -76,4 +80,6 @@ def _request(server: Server, path: str, method: str, data: dict | bytes | None =
     import urllib.request
 
     body = json.dumps(data).encode() if isinstance(data, dict) else data
-    return urllib.request.Request(server.address + path, body, {"Content-Type": "application/json"}, method=method)
+    return urllib.request.Request(
+        server.address + path, body, {"Content-Type": "application/json"}, method=method
+    )

@@ -1,6 +1,8 @@
-"""Runs a WebUI's launch.py in a Python that may lack what CPU-only tests have no use for; started by server.py.
+"""Runs a WebUI's launch.py in a Python that may lack what CPU-only tests have no use for; started
+by server.py.
 
-usage: launcher.py /path/to/webui/launch.py ARGUMENTS. Ends when its standard input does, so that no server outlives its starter.
+usage: launcher.py /path/to/webui/launch.py ARGUMENTS. Ends when its standard input does, so that no
+server outlives its starter.
 """
 
 import os
@@ -29,7 +31,8 @@ def _end_with_input() -> None:
 
 
 def _torchvision() -> None:
-    """PyPI's torchvision is a CUDA build; beside a CPU-only torch it imports once its two operators are declared."""
+    """PyPI's torchvision is a CUDA build; beside a CPU-only torch it imports once its two operators
+    are declared."""
     import torch
 
     if torch.version.cuda is None and torch.version.hip is None:

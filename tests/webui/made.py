@@ -1,4 +1,5 @@
-"""A record of the test's checkpoint without its model: the library distils a mixture of five latents, under the file's fingerprint."""
+"""A record of the test's checkpoint without its model: the library distils a mixture of five
+latents, under the file's fingerprint."""
 
 from __future__ import annotations
 
@@ -24,11 +25,29 @@ def denoise(x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
 
 
 def record_for(model: Path, cfg: float = 7.0):
-    """(record, inner products) that a host with this checkpoint finds for pictures of 64x64, as if ours had won for stock samplers too:
-    where stock did, nothing is solved for other step counts."""
+    """(record, inner products) that a host with this checkpoint finds for pictures of 64x64, as if
+    ours had won for stock samplers too: where stock did, nothing is solved for other step counts."""
     known, grams = fingerprint_file(model), []
-    about = Conditions(cfg=cfg, name=model.stem, fingerprint=known.id, samples=known.samples, prediction="eps")
-    wanted = {"samplers": ("distilled", "dpmpp_2m", "euler"), "steps": range(3, 7), "budget": 1200, "evidence_budget": 4000}
-    record = distill(denoise, SHAPE, **RANGE, parametrisation="ve", **wanted, conditions=about, on_gram=grams.append)
-    recipes = tuple(each if each.sampler == "distilled" else replace(each, choice="ours") for each in record.recipes)
+    about = Conditions(
+        cfg=cfg, name=model.stem, fingerprint=known.id, samples=known.samples, prediction="eps"
+    )
+    wanted = {
+        "samplers": ("distilled", "dpmpp_2m", "euler"),
+        "steps": range(3, 7),
+        "budget": 1200,
+        "evidence_budget": 4000,
+    }
+    record = distill(
+        denoise,
+        SHAPE,
+        **RANGE,
+        parametrisation="ve",
+        **wanted,
+        conditions=about,
+        on_gram=grams.append,
+    )
+    recipes = tuple(
+        each if each.sampler == "distilled" else replace(each, choice="ours")
+        for each in record.recipes
+    )
     return replace(record, recipes=recipes), grams[0]

@@ -1,4 +1,5 @@
-"""A real A1111 or Forge on a free port, in a temporary data folder with this pack as an extension and a small checkpoint."""
+"""A real A1111 or Forge on a free port, in a temporary data folder with this pack as an extension
+and a small checkpoint."""
 
 from __future__ import annotations
 
@@ -18,8 +19,21 @@ from tests.webui import checkpoint, vocabulary
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
-PARTS = ("scripts", "a1111", "scheduler", "nodes", "__init__.py", "install.py")  # of the pack, as a clone of it has
-FLAGS = ["--skip-prepare-environment", "--skip-install", "--skip-python-version-check", "--skip-torch-cuda-test", "--skip-version-check"]
+PARTS = (
+    "scripts",
+    "a1111",
+    "scheduler",
+    "nodes",
+    "__init__.py",
+    "install.py",
+)  # of the pack, as a clone of it has
+FLAGS = [
+    "--skip-prepare-environment",
+    "--skip-install",
+    "--skip-python-version-check",
+    "--skip-torch-cuda-test",
+    "--skip-version-check",
+]
 FLAGS += ["--api", "--no-download-sd-model", "--do-not-download-clip"]
 OF_A1111 = ["--use-cpu", "all", "--no-half", "--precision", "full"]
 PATIENCE = 240  # seconds for a start on a busy machine
@@ -27,15 +41,28 @@ STARTED = "Startup time:"
 
 
 class Server:
-    """A host that runs while the `with` block does. `log` is its output so far; `get` and `post` speak JSON with its API.
+    """A host that runs while the `with` block does. `log` is its output so far; `get` and `post`
+    speak JSON with its API.
 
     account: "user:password" for --api-auth, sent with every request unless it is blanked.
     """
 
     account = ""
 
-    def __init__(self, host: str | Path, folder: Path, model: Path, flags: tuple[str, ...] = (), options: dict | None = None):
-        self.host, self.folder, self.flags, self.options = Path(host).resolve(), folder, flags, options or {}
+    def __init__(
+        self,
+        host: str | Path,
+        folder: Path,
+        model: Path,
+        flags: tuple[str, ...] = (),
+        options: dict | None = None,
+    ):
+        self.host, self.folder, self.flags, self.options = (
+            Path(host).resolve(),
+            folder,
+            flags,
+            options or {},
+        )
         self.is_forge = (self.host / "modules_forge").is_dir()
         self.store = folder / "store"
         self.log_path = folder / "log.txt"
@@ -57,22 +84,45 @@ class Server:
                 os.symlink(extra, extensions / extra.name)
         checkpoint.write_lora(self.folder / "models" / "Lora")
         self.tokenizer = vocabulary.write(self.folder / "hub")
-        settings = {"sd_model_checkpoint": model.name, "samples_save": False, "grid_save": False, "CLIP_stop_at_last_layers": 1}
-        (self.folder / "config.json").write_text(json.dumps(settings | self.options), encoding="utf-8")
+        settings = {
+            "sd_model_checkpoint": model.name,
+            "samples_save": False,
+            "grid_save": False,
+            "CLIP_stop_at_last_layers": 1,
+        }
+        (self.folder / "config.json").write_text(
+            json.dumps(settings | self.options), encoding="utf-8"
+        )
 
     def __enter__(self):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         flags = [*FLAGS, "--port", str(self.port), "--data-dir", str(self.folder), *self.flags]
-        flags += ["--always-cpu", "--gradio-allowed-path", str(self.host)] if self.is_forge else OF_A1111
-        environment = os.environ | {"HF_HUB_OFFLINE": "1", "STEPDISTILL_STORE": str(self.store), "GRADIO_ANALYTICS_ENABLED": "False"}
-        environment |= {"HF_HUB_CACHE": str(self.folder / "hub"), "HUGGINGFACE_HUB_CACHE": str(self.folder / "hub"), "MPLBACKEND": "Agg"}
+        flags += (
+            ["--always-cpu", "--gradio-allowed-path", str(self.host)] if self.is_forge else OF_A1111
+        )
+        environment = os.environ | {
+            "HF_HUB_OFFLINE": "1",
+            "STEPDISTILL_STORE": str(self.store),
+            "GRADIO_ANALYTICS_ENABLED": "False",
+        }
+        environment |= {
+            "HF_HUB_CACHE": str(self.folder / "hub"),
+            "HUGGINGFACE_HUB_CACHE": str(self.folder / "hub"),
+            "MPLBACKEND": "Agg",
+        }
         python = os.environ.get("WEBUI_PYTHON", sys.executable)
         command = [python, str(HERE / "launcher.py"), str(self.host / "launch.py"), *flags]
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                command, cwd=self.host, env=environment, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+                command,
+                cwd=self.host,
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
         self._wait()
         return self
@@ -86,8 +136,9 @@ class Server:
             self.process.wait()
 
     def _wait(self, starts: int = 1) -> None:
-        """Until the host has started for the n-th time by its own word: a request before that breaks A1111, which then still adds to its
-        server; then until our routes, the last thing to be there, answer."""
+        """Until the host has started for the n-th time by its own word: a request before that
+        breaks A1111, which then still adds to its server; then until our routes, the last thing to
+        be there, answer."""
         began = time.monotonic()
         while time.monotonic() - began < PATIENCE:
             if self.process.poll() is not None:
@@ -127,11 +178,15 @@ class Server:
     def post(self, path: str, data: dict | None = None):
         """The JSON answer to a JSON body; raises urllib's HTTPError with the host's text."""
         body = json.dumps(data or {}).encode()
-        return self._asked(urllib.request.Request(self.address + path, body, {"Content-Type": "application/json"}))
+        return self._asked(
+            urllib.request.Request(self.address + path, body, {"Content-Type": "application/json"})
+        )
 
     def _asked(self, request: urllib.request.Request):
         if self.account:
-            request.add_header("Authorization", "Basic " + base64.b64encode(self.account.encode()).decode())
+            request.add_header(
+                "Authorization", "Basic " + base64.b64encode(self.account.encode()).decode()
+            )
         try:
             with urllib.request.urlopen(request, timeout=300) as answer:
                 return json.loads(answer.read() or b"null")

@@ -1,4 +1,5 @@
-"""Distilling inside the real host, by its API: to the end, interrupted and taken up again, found in the store, and refused."""
+"""Distilling inside the real host, by its API: to the end, interrupted and taken up again, found in
+the store, and refused."""
 
 from __future__ import annotations
 
@@ -10,7 +11,15 @@ from scheduler.record import Record
 from scheduler.store import Store
 
 API = "/stepdistill/v1"
-WISH = {"prompt": "a cat", "cfg": 3, "width": 64, "height": 64, "samplers": ["euler"], "steps": [3, 4], "quality": "quick"}
+WISH = {
+    "prompt": "a cat",
+    "cfg": 3,
+    "width": 64,
+    "height": 64,
+    "samplers": ["euler"],
+    "steps": [3, 4],
+    "quality": "quick",
+}
 WISH |= {"measure": False}
 
 
@@ -29,7 +38,8 @@ def ended(host, stop=lambda progress: False, patience: float = 300) -> dict:
 
 
 def test_distil_interrupt_resume_and_find_again(host):
-    """What was finished before an interrupt is not asked again; the record is kept, used, and found without a model call."""
+    """What was finished before an interrupt is not asked again; the record is kept, used, and found
+    without a model call."""
     host.post(f"{API}/distill", WISH)
     cut = ended(host, stop=lambda progress: progress["phase"] == "euler")
     assert cut["state"] == "interrupted" and host.get(f"{API}/records") == []
@@ -40,11 +50,19 @@ def test_distil_interrupt_resume_and_find_again(host):
     assert done["state"] == "done" and done["planned"] == cut["planned"]
     record = Record.from_json(host_export(host, done["record_name"]))
     assert asked < record.provenance["model_calls"]
-    assert record.conditions.cfg == 3 and record.conditions.latent_shape == (4, 8, 8) and record.model.prediction == "eps"
+    assert (
+        record.conditions.cfg == 3
+        and record.conditions.latent_shape == (4, 8, 8)
+        and record.model.prediction == "eps"
+    )
     host.get("/witness")
     host.post(f"{API}/distill", WISH)
     again = ended(host)
-    assert again["record_name"] == done["record_name"] and "No model call" in again["text"] and not host.get("/witness")["calls"]
+    assert (
+        again["record_name"] == done["record_name"]
+        and "No model call" in again["text"]
+        and not host.get("/witness")["calls"]
+    )
     told, sigmas = host.draw(sampler_name="Euler", scheduler="Distilled", steps=3, cfg_scale=3)
     assert told["StepDistill"] == f"exact | {done['record_name']} | 3 steps of euler"
     assert sigmas == pytest.approx(record.recipe("euler", 3, offsets=False).sigmas[:-1], rel=2e-4)
@@ -58,7 +76,10 @@ def host_export(host, name: str) -> str:
 
 def test_two_prompts_and_a_lora(host):
     """One set of trajectories a prompt; the LoRA of a prompt is part of the record's key."""
-    host.post(f"{API}/distill", WISH | {"prompt": None, "prompts": ["a cat <lora:bend:0.5>", "a dog"], "steps": [3, 3]})
+    host.post(
+        f"{API}/distill",
+        WISH | {"prompt": None, "prompts": ["a cat <lora:bend:0.5>", "a dog"], "steps": [3, 3]},
+    )
     done = ended(host)
     record = Store(host.server.store).load(done["record_name"])
     assert done["state"] == "done" and record.conditions.prompts == 2
@@ -98,7 +119,8 @@ def test_what_is_no_record_is_refused(host):
 
 
 def test_a_store_that_cannot_be_written_to(host, tmp_path):
-    """The record is still there to be exported from the panel, and the sentence says why it was not kept; pictures are drawn."""
+    """The record is still there to be exported from the panel, and the sentence says why it was not
+    kept; pictures are drawn."""
     blocked = tmp_path / "file"
     blocked.write_text("", encoding="utf-8")
     host.post("/sdapi/v1/options", {"stepdistill_store": str(blocked / "store")})
@@ -115,4 +137,9 @@ def test_a_store_that_cannot_be_written_to(host, tmp_path):
 def _posted(host, body: bytes):
     import urllib.request
 
-    return urllib.request.Request(host.server.address + f"{API}/records", body, {"Content-Type": "application/json"}, method="POST")
+    return urllib.request.Request(
+        host.server.address + f"{API}/records",
+        body,
+        {"Content-Type": "application/json"},
+        method="POST",
+    )

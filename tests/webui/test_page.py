@@ -1,4 +1,5 @@
-"""The real page in a real browser: it builds with our entries, restores pasted parameters, shows a record, and outlives Reload UI."""
+"""The real page in a real browser: it builds with our entries, restores pasted parameters, shows a
+record, and outlives Reload UI."""
 
 from __future__ import annotations
 
@@ -8,7 +9,12 @@ import pytest
 
 from tests.webui.browser import Page, browser
 
-pytestmark = [pytest.mark.browser, pytest.mark.skipif(browser() is None, reason="no Chromium is installed; BROWSER_PATH may name one")]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(
+        browser() is None, reason="no Chromium is installed; BROWSER_PATH may name one"
+    ),
+]
 PANEL = "#script_txt2img_stepdistill_stepdistill_{}"
 BUILT = "!!document.querySelector('#txt2img_prompt textarea') && !!document.querySelector('#txt2img_generate')"
 
@@ -25,7 +31,9 @@ def open_panel(page) -> None:
     """Unfold the accordion."""
     shown = f"(e => !!e && e.offsetParent !== null)(document.querySelector('{PANEL.format('distill')}'))"
     if not page.run(shown):
-        page.run(f"[...document.querySelectorAll('{PANEL.format('panel')} button, {PANEL.format('panel')} .label-wrap')][0].click()")
+        page.run(
+            f"[...document.querySelectorAll('{PANEL.format('panel')} button, {PANEL.format('panel')} .label-wrap')][0].click()"
+        )
     page.wait(shown, 20)
 
 
@@ -39,8 +47,13 @@ def test_pasted_parameters_restore_schedule_and_record(page, host, stored):
     """Read from the prompt, as a user pastes them."""
     open_panel(page)
     page.click(PANEL.format("refresh"))
-    line = "Steps: 5, Sampler: Euler, Schedule type: Distilled, CFG scale: 7, Seed: 1, Size: 64x64, "
-    page.write("#txt2img_prompt textarea", f"a cat\n{line}StepDistill: named | {stored} | 5 steps of euler, StepDistill record: {stored}")
+    line = (
+        "Steps: 5, Sampler: Euler, Schedule type: Distilled, CFG scale: 7, Seed: 1, Size: 64x64, "
+    )
+    page.write(
+        "#txt2img_prompt textarea",
+        f"a cat\n{line}StepDistill: named | {stored} | 5 steps of euler, StepDistill record: {stored}",
+    )
     page.run("new Promise(done => setTimeout(done, 500))")
     page.click("#paste")
     page.wait("document.querySelector('#txt2img_scheduler input').value === 'Distilled'", 30)
@@ -52,7 +65,9 @@ def test_a_record_is_shown_with_its_plot(page, host, stored):
     open_panel(page)
     page.click(PANEL.format("refresh"))
     page.click(PANEL.format("show"))
-    page.wait(f"document.querySelector('{PANEL.format('table')}').innerText.includes('dpmpp_2m')", 60)
+    page.wait(
+        f"document.querySelector('{PANEL.format('table')}').innerText.includes('dpmpp_2m')", 60
+    )
 
 
 def test_export_and_import_from_the_panel(page, host, stored, record, tmp_path):
@@ -64,19 +79,28 @@ def test_export_and_import_from_the_panel(page, host, stored, record, tmp_path):
     other = replace(record[0], conditions=replace(record[0].conditions, cfg=2.0))
     other.save(tmp_path / "other.json")
     page.pick(PANEL.format("import"), tmp_path / "other.json")
-    page.wait(f"document.querySelector('{PANEL.format('progress')}').innerText.includes('Imported')", 30)
+    page.wait(
+        f"document.querySelector('{PANEL.format('progress')}').innerText.includes('Imported')", 30
+    )
     assert len(host.get("/stepdistill/v1/records")) == 2
 
 
 def test_distil_from_the_panel(page, host):
-    """Progress while it runs, Interrupt, and the sentence at the end; the page's own prompt and sizes count."""
+    """Progress while it runs, Interrupt, and the sentence at the end; the page's own prompt and
+    sizes count."""
     open_panel(page)
     page.write("#txt2img_width input[type=number]", "64")
     page.write("#txt2img_height input[type=number]", "64")
     page.click(PANEL.format("distill"))
-    page.wait(f"/of \\d+ model calls/.test(document.querySelector('{PANEL.format('progress')}').innerText)", 90)
+    page.wait(
+        f"/of \\d+ model calls/.test(document.querySelector('{PANEL.format('progress')}').innerText)",
+        90,
+    )
     page.click(PANEL.format("interrupt"))
-    page.wait(f"document.querySelector('{PANEL.format('progress')}').innerText.includes('Interrupted')", 60)
+    page.wait(
+        f"document.querySelector('{PANEL.format('progress')}').innerText.includes('Interrupted')",
+        60,
+    )
 
 
 def test_reload_ui_twice(server):

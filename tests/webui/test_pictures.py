@@ -1,4 +1,5 @@
-"""Pictures drawn by the real host: which noise levels its model was asked at, and what the picture says of it."""
+"""Pictures drawn by the real host: which noise levels its model was asked at, and what the picture
+says of it."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ import io
 import numpy as np
 import pytest
 
-from scheduler.offsets import asked_sigma
+from scheduler.samplers.query_offsets import asked_sigma
 from scheduler.sigmas import sd_table, stock_schedule
 from scheduler.store import Store
 
@@ -34,11 +35,17 @@ def test_without_a_record_the_stock_schedule_runs_and_says_so(host):
     assert same(sigmas, stock_schedule("simple", sd_table(), 4)[:-1])
 
 
-@pytest.mark.parametrize(("sampler", "rule"), [("Euler", "euler"), ("DPM++ 2M", "dpmpp_2m"), ("Euler a", "euler")])
+@pytest.mark.parametrize(
+    ("sampler", "rule"), [("Euler", "euler"), ("DPM++ 2M", "dpmpp_2m"), ("Euler a", "euler")]
+)
 def test_the_record_of_the_loaded_checkpoint_runs(host, stored, record, sampler, rule):
-    """A stock sampler runs on the recipe without offsets; an ancestral one takes the schedule of its likest."""
+    """A stock sampler runs on the recipe without offsets; an ancestral one takes the schedule of
+    its likest."""
     told, sigmas = host.draw(sampler_name=sampler, scheduler="Distilled")
-    assert told[KEY].startswith(f"exact | {stored} | 4 steps of ") and told["Schedule type"] == "Distilled"
+    assert (
+        told[KEY].startswith(f"exact | {stored} | 4 steps of ")
+        and told["Schedule type"] == "Distilled"
+    )
     assert same(sigmas, record[0].recipe(rule, 4, offsets=False).sigmas[:-1])
 
 
@@ -48,7 +55,13 @@ def test_our_sampler_asks_where_the_recipe_says(host, stored, record):
     recipe = record[0].recipe("distilled", 4)
     offsets = recipe.offsets or [0.0] * 4
     assert told[KEY] == f"exact | {stored} | 4 steps of distilled"
-    assert same(sigmas, [asked_sigma(sigma, delta, "ve") for sigma, delta in zip(recipe.sigmas[:-1], offsets, strict=True)])
+    assert same(
+        sigmas,
+        [
+            asked_sigma(sigma, delta, "ve")
+            for sigma, delta in zip(recipe.sigmas[:-1], offsets, strict=True)
+        ],
+    )
 
 
 def test_our_sampler_on_another_schedule_runs_that_schedule(host, stored):
@@ -61,31 +74,55 @@ def test_our_sampler_on_another_schedule_runs_that_schedule(host, stored):
 def test_samplers_that_drop_a_sigma_run_the_whole_recipe(host, stored, record):
     """DPM++ 3M SDE leaves the last sigma above 0 out."""
     told, sigmas = host.draw(sampler_name="DPM++ 3M SDE", scheduler="Distilled")
-    assert same(sigmas, record[0].recipe("dpmpp_2m", 4, offsets=False).sigmas[:-1]) and "4 steps of dpmpp_3m_sde" in told[KEY]
+    assert (
+        same(sigmas, record[0].recipe("dpmpp_2m", 4, offsets=False).sigmas[:-1])
+        and "4 steps of dpmpp_3m_sde" in told[KEY]
+    )
 
 
 @pytest.mark.parametrize("steps", [1, 2, 9])
 def test_step_counts_that_are_not_in_the_record_are_solved(host, stored, steps):
     """From the inner products beside it: as many steps as asked, from the top."""
     told, sigmas = host.draw(sampler_name="Euler", scheduler="Distilled", steps=steps)
-    assert len(sigmas) == steps and np.isclose(sigmas[0], 14.614643, rtol=1e-4) and (np.diff(sigmas) < 0).all()
+    assert (
+        len(sigmas) == steps
+        and np.isclose(sigmas[0], 14.614643, rtol=1e-4)
+        and (np.diff(sigmas) < 0).all()
+    )
     assert told[KEY].startswith("exact")
 
 
 @pytest.mark.parametrize("sampler", ["Euler", "Distilled"])
 def test_hires_runs_as_many_steps_as_asked_from_its_own_start(host, stored, sampler):
     """The second pass starts at the noise level of its denoising strength."""
-    hires = {"enable_hr": True, "hr_upscaler": "Latent", "hr_scale": 2, "hr_second_pass_steps": 3, "denoising_strength": 0.6}
+    hires = {
+        "enable_hr": True,
+        "hr_upscaler": "Latent",
+        "hr_scale": 2,
+        "hr_second_pass_steps": 3,
+        "denoising_strength": 0.6,
+    }
     told, sigmas = host.draw(sampler_name=sampler, scheduler="Distilled", **hires)
-    assert len(sigmas) == 4 + 3 and np.isclose(sigmas[4], sd_table().percent_to_sigma(0.4), rtol=1e-3)
+    assert len(sigmas) == 4 + 3 and np.isclose(
+        sigmas[4], sd_table().percent_to_sigma(0.4), rtol=1e-3
+    )
     assert told[KEY].startswith("exact") and "3 steps" in told[HIRES]
 
 
-@pytest.mark.parametrize(("strength", "fixed", "runs"), [(0.5, False, 5), (0.5, True, 8), (1.0, False, 8), (0.02, False, 1)])
+@pytest.mark.parametrize(
+    ("strength", "fixed", "runs"),
+    [(0.5, False, 5), (0.5, True, 8), (1.0, False, 8), (0.02, False, 1)],
+)
 def test_img2img_starts_at_its_noise_level(host, stored, strength, fixed, runs):
     """The host cuts the end off; it is the optimum from there for as many steps as run."""
-    options = {"override_settings": {"img2img_fix_steps": fixed}, "denoising_strength": strength, "steps": 8}
-    told, sigmas = host.draw("img2img", init_images=[_grey()], sampler_name="Euler", scheduler="Distilled", **options)
+    options = {
+        "override_settings": {"img2img_fix_steps": fixed},
+        "denoising_strength": strength,
+        "steps": 8,
+    }
+    told, sigmas = host.draw(
+        "img2img", init_images=[_grey()], sampler_name="Euler", scheduler="Distilled", **options
+    )
     start = sd_table().percent_to_sigma(1 - strength) if strength < 1 else 14.614643
     assert len(sigmas) == runs and (np.diff(sigmas) < 0).all() and f"{runs} steps" in told[KEY]
     assert np.isclose(sigmas[0], start, rtol=1e-3)
@@ -95,7 +132,9 @@ def test_img2img_at_denoise_zero_draws(host, stored):
     """No step, or hardly one; no exception."""
     for fixed in (False, True):
         options = {"override_settings": {"img2img_fix_steps": fixed}, "denoising_strength": 0.0}
-        _, sigmas = host.draw("img2img", init_images=[_grey()], sampler_name="Euler", scheduler="Distilled", **options)
+        _, sigmas = host.draw(
+            "img2img", init_images=[_grey()], sampler_name="Euler", scheduler="Distilled", **options
+        )
         assert len(sigmas) <= 1
 
 
@@ -103,14 +142,24 @@ def test_img2img_at_denoise_zero_draws(host, stored):
 def test_a_mask_and_a_batch(host, stored, sampler):
     """Inpainting and more than one picture at a time draw as with any other schedule."""
     options = {"mask": _grey(), "denoising_strength": 0.75, "batch_size": 2}
-    told, sigmas = host.draw("img2img", init_images=[_grey()], sampler_name=sampler, scheduler="Distilled", **options)
+    told, sigmas = host.draw(
+        "img2img", init_images=[_grey()], sampler_name=sampler, scheduler="Distilled", **options
+    )
     assert len(sigmas) == 4 and told[KEY].startswith("exact")
 
 
 def test_a_record_can_be_named_and_left_out(host, stored):
     """By the panel's control, which the API reaches too."""
-    for choice, expected in ((stored, "named | "), ("Stock schedule", "stock | "), ("none such", "stock | ")):
-        told, _ = host.draw(sampler_name="Euler", scheduler="Distilled", alwayson_scripts={"StepDistill": {"args": [choice]}})
+    for choice, expected in (
+        (stored, "named | "),
+        ("Stock schedule", "stock | "),
+        ("none such", "stock | "),
+    ):
+        told, _ = host.draw(
+            sampler_name="Euler",
+            scheduler="Distilled",
+            alwayson_scripts={"StepDistill": {"args": [choice]}},
+        )
         assert told[KEY].startswith(expected) and told["StepDistill record"] == choice
 
 
@@ -136,7 +185,9 @@ def test_a_broken_record_is_left_alone(host, stored):
     path.write_text("{", encoding="utf-8")
     try:
         told, _ = host.draw(sampler_name="Euler", scheduler="Distilled")
-        assert told[KEY].startswith("exact") and any("broken.json" in each for each in host.get("/stepdistill/v1/status")["problems"])
+        assert told[KEY].startswith("exact") and any(
+            "broken.json" in each for each in host.get("/stepdistill/v1/status")["problems"]
+        )
     finally:
         path.unlink()
 
@@ -148,7 +199,11 @@ def test_axes_of_the_grid(host, stored):
         script_args=_grid(host, "[StepDistill] Source", "Distilled, Stock"),
     )  # fmt: skip
     assert len(sigmas) == 8 and same(sigmas[4:], stock_schedule("simple", sd_table(), 4)[:-1])
-    _, sigmas = host.draw(sampler_name="Euler", script_name="x/y/z plot", script_args=_grid(host, "Schedule type", "Distilled, Karras"))
+    _, sigmas = host.draw(
+        sampler_name="Euler",
+        script_name="x/y/z plot",
+        script_args=_grid(host, "Schedule type", "Distilled, Karras"),
+    )
     assert len(sigmas) == 8
 
 
@@ -158,18 +213,30 @@ def test_other_extensions_with_packages_of_our_names(host):
 
 
 def test_parameters_are_read_back(host, stored):
-    """What a picture says restores the panel's choice, and a record that is not there any more is Automatic."""
+    """What a picture says restores the panel's choice, and a record that is not there any more is
+    Automatic."""
     line = "Steps: 4, Sampler: Euler, Schedule type: Distilled, CFG scale: 7, Seed: 1, Size: 64x64, StepDistill record: {}"
-    for name, expected in ((stored, stored), ("gone--0", "Automatic"), ("Stock schedule", "Stock schedule")):
+    for name, expected in (
+        (stored, stored),
+        ("gone--0", "Automatic"),
+        ("Stock schedule", "Stock schedule"),
+    ):
         from urllib.parse import quote
 
-        assert host.get(f"/witness/pasted?text={quote('a cat' + chr(10) + line.format(name))}")["record"] == expected
+        assert (
+            host.get(f"/witness/pasted?text={quote('a cat' + chr(10) + line.format(name))}")[
+                "record"
+            ]
+            == expected
+        )
 
 
 def _grid(host, axis: str, values: str) -> list:
     """The arguments of the host's grid script, by the labels that it tells."""
     scripts = host.get("/sdapi/v1/script-info")
-    found = next(entry for entry in scripts if entry["name"] == "x/y/z plot" and not entry["is_img2img"])
+    found = next(
+        entry for entry in scripts if entry["name"] == "x/y/z plot" and not entry["is_img2img"]
+    )
     arguments = [each["value"] for each in found["args"]]
     choices = next(each["choices"] for each in found["args"] if each["label"] == "X type")
     arguments[0:3] = [choices.index(axis), values, values.split(", ")]

@@ -1,5 +1,6 @@
-"""One checkpoint file, two hosts, one store: a record distilled in either is an exact hit in the other. COMFYUI_PATH names a ComfyUI
-checkout besides, and COMFYUI_PYTHON the Python that its requirements are installed for."""
+"""One checkpoint file, two hosts, one store: a record distilled in either is an exact hit in the
+other. COMFYUI_PATH names a ComfyUI checkout besides, and COMFYUI_PYTHON the Python that its
+requirements are installed for."""
 
 from __future__ import annotations
 
@@ -48,7 +49,14 @@ def test_distilled_here_found_there(shared, comfyui, model):
     shared.post("/stepdistill/v1/distill", WISH | {"again": True})
     done = ended(shared)
     graph, checkpoint = loaded(model)
-    sigmas = graph.add("StepDistillSigmas", model=checkpoint, sampler_name="euler", steps=3, denoise=1.0, if_missing="error")
+    sigmas = graph.add(
+        "StepDistillSigmas",
+        model=checkpoint,
+        sampler_name="euler",
+        steps=3,
+        denoise=1.0,
+        if_missing="error",
+    )
     graph.add("TestSave", name="theirs", sigmas=sigmas)
     result = comfyui.client.run(graph)
     payload = result.ui(sigmas)["stepdistill"][0]
@@ -65,8 +73,21 @@ def test_distilled_there_found_here(shared, comfyui, model):
     graph, checkpoint = loaded(model)
     yes, no = (graph.add("CLIPTextEncode", clip=checkpoint[1], text=text) for text in ("a cat", ""))
     latent = graph.add("EmptyLatentImage", width=64, height=64, batch_size=2)
-    settings = {"cfg": 3.0, "sampler_name": "euler", "max_steps": 2, "quality": "quick", "noise_seed": 0}
-    graph.add("StepDistillDistill", model=checkpoint, positive=yes, negative=no, latent_image=latent, **settings)
+    settings = {
+        "cfg": 3.0,
+        "sampler_name": "euler",
+        "max_steps": 2,
+        "quality": "quick",
+        "noise_seed": 0,
+    }
+    graph.add(
+        "StepDistillDistill",
+        model=checkpoint,
+        positive=yes,
+        negative=no,
+        latent_image=latent,
+        **settings,
+    )
     comfyui.client.run(graph)
     told, _ = shared.draw(sampler_name="Euler", scheduler="Distilled", steps=2, cfg_scale=3)
     assert told["StepDistill"].startswith("exact"), told

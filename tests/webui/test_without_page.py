@@ -1,4 +1,5 @@
-"""The host started with --nowebui: the API alone, with everything of ours in it, behind the host's own accounts."""
+"""The host started with --nowebui: the API alone, with everything of ours in it, behind the host's
+own accounts."""
 
 from __future__ import annotations
 
@@ -17,7 +18,9 @@ def test_routes_and_pictures_without_a_page(model, record, tmp_path):
 
     Server.account = "ann:secret"
     try:
-        with Server(os.environ["WEBUI_PATH"], tmp_path, model, ("--nowebui", "--api-auth", "ann:secret")) as server:
+        with Server(
+            os.environ["WEBUI_PATH"], tmp_path, model, ("--nowebui", "--api-auth", "ann:secret")
+        ) as server:
             name = Store(server.store).put(*record).removesuffix(".json")
             told, sigmas = Host(server).draw(sampler_name="Euler", scheduler="Distilled")
             assert told["StepDistill"] == f"exact | {name} | 4 steps of euler" and len(sigmas) == 4

@@ -20,7 +20,9 @@ def project(name: str):
     """A module of the project's scheduler package, under a name of its own: sys.path stays as it is."""
     if ALIAS not in sys.modules:
         folder = Path(os.environ["STEPDISTILL_TEST_ROOT"]) / "scheduler"
-        spec = importlib.util.spec_from_file_location(ALIAS, folder / "__init__.py", submodule_search_locations=[str(folder)])
+        spec = importlib.util.spec_from_file_location(
+            ALIAS, folder / "__init__.py", submodule_search_locations=[str(folder)]
+        )
         module = importlib.util.module_from_spec(spec)
         sys.modules[ALIAS] = module
         spec.loader.exec_module(module)
@@ -33,7 +35,9 @@ def register_small_sd15() -> None:
 
     known = comfy.supported_models.SD15
     sizes = {**known.unet_config, "context_dim": 32, "model_channels": 64}
-    comfy.supported_models.models.append(type("StepDistillTinySD15", (known,), {"unet_config": sizes}))
+    comfy.supported_models.models.append(
+        type("StepDistillTinySD15", (known,), {"unet_config": sizes})
+    )
 
 
 def output_file(name: str) -> Path:
@@ -64,7 +68,12 @@ class TestConditioning:
     @classmethod
     def INPUT_TYPES(cls):
         numbers = {"seed": 0, "tokens": 4, "width": 4096, "pooled": 0}
-        return {"required": {name: ("INT", {"default": value, "min": 0, "max": 2**32}) for name, value in numbers.items()}}
+        return {
+            "required": {
+                name: ("INT", {"default": value, "min": 0, "max": 2**32})
+                for name, value in numbers.items()
+            }
+        }
 
     def make(self, seed, tokens, width, pooled):
         generator = torch.Generator().manual_seed(seed)
@@ -80,7 +89,7 @@ class TestWan:
         return {"required": {"seed": ("INT", {"default": 0})}}
 
     def make(self, seed):
-        from .tiny_wan import tiny_wan
+        from tests.comfyui.pack.tiny_wan import tiny_wan
 
         return (tiny_wan(seed),)
 
@@ -90,11 +99,26 @@ class TestRecorder:
 
     @classmethod
     def INPUT_TYPES(cls):
-        seconds = ("FLOAT", {"default": 0.0, "min": 0.0, "max": 10.0, "step": 0.001, "tooltip": "sleep this long at every model call"})
-        return {"required": {"model": ("MODEL",), "name": ("STRING", {"default": "runs"}), "seconds": seconds}}
+        seconds = (
+            "FLOAT",
+            {
+                "default": 0.0,
+                "min": 0.0,
+                "max": 10.0,
+                "step": 0.001,
+                "tooltip": "sleep this long at every model call",
+            },
+        )
+        return {
+            "required": {
+                "model": ("MODEL",),
+                "name": ("STRING", {"default": "runs"}),
+                "seconds": seconds,
+            }
+        }
 
     def make(self, model, name, seconds):
-        from .recorder import recorded
+        from tests.comfyui.pack.recorder import recorded
 
         return (recorded(model, output_file(f"{name}.jsonl"), seconds),)
 
@@ -105,7 +129,13 @@ class TestSave:
     @classmethod
     def INPUT_TYPES(cls):
         text = ("STRING", {"forceInput": True})
-        optional = {"samples": ("LATENT",), "sigmas": ("SIGMAS",), "low": ("SIGMAS",), "images": ("IMAGE",), "text": text}
+        optional = {
+            "samples": ("LATENT",),
+            "sigmas": ("SIGMAS",),
+            "low": ("SIGMAS",),
+            "images": ("IMAGE",),
+            "text": text,
+        }
         return {"required": {"name": ("STRING", {"default": "saved"})}, "optional": optional}
 
     def write(self, name, samples=None, text=None, **tensors):
@@ -118,4 +148,6 @@ class TestSave:
         return {"ui": {"text": [text or name]}}
 
 
-NODES = {cls.__name__: cls for cls in (TestDigits, TestConditioning, TestWan, TestRecorder, TestSave)}
+NODES = {
+    cls.__name__: cls for cls in (TestDigits, TestConditioning, TestWan, TestRecorder, TestSave)
+}

@@ -1,4 +1,5 @@
-"""What sampling runs really do: the sampler, the sigmas it was given, and every sigma that the network was asked at."""
+"""What sampling runs really do: the sampler, the sigmas it was given, and every sigma that the
+network was asked at."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ KEY = "stepdistill_test_recorder"
 
 
 class Recorder:
-    """Wraps the innermost sampling function and the network's calls; a line of JSON for each run goes into `path`."""
+    """Wraps the innermost sampling function and the network's calls; a line of JSON for each run
+    goes into `path`."""
 
     def __init__(self, path: Path, seconds: float):
         self.path, self.seconds, self.asked, self.rows = path, seconds, [], []
@@ -23,7 +25,12 @@ class Recorder:
         try:
             return execute(model_wrap, sigmas, *arguments, **named)
         finally:
-            line = {"sampler": sampler.sampler_function.__name__, "sigmas": given, "asked": self.asked, "rows": self.rows}
+            line = {
+                "sampler": sampler.sampler_function.__name__,
+                "sigmas": given,
+                "asked": self.asked,
+                "rows": self.rows,
+            }
             with open(self.path, "a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
 

@@ -1,10 +1,19 @@
-"""A Wan 2.1 text-to-video model of one block with seeded random weights, loaded as the stock loader loads its file."""
+"""A Wan 2.1 text-to-video model of one block with seeded random weights, loaded as the stock loader
+loads its file."""
 
 from __future__ import annotations
 
 import torch
 
-SIZES = {"dim": 128, "ffn_dim": 128, "num_heads": 1, "num_layers": 1, "in_dim": 16, "out_dim": 16, "model_type": "t2v"}
+SIZES = {
+    "dim": 128,
+    "ffn_dim": 128,
+    "num_heads": 1,
+    "num_layers": 1,
+    "in_dim": 16,
+    "out_dim": 16,
+    "model_type": "t2v",
+}
 
 
 def tiny_wan(seed: int):
@@ -13,7 +22,9 @@ def tiny_wan(seed: int):
     import comfy.sd
     from comfy.ldm.wan.model import WanModel
 
-    empty = WanModel(**SIZES, device="cpu", dtype=torch.float32, operations=comfy.ops.disable_weight_init)
+    empty = WanModel(
+        **SIZES, device="cpu", dtype=torch.float32, operations=comfy.ops.disable_weight_init
+    )
     generator = torch.Generator().manual_seed(seed)
     weights = {name: _values(name, value, generator) for name, value in empty.state_dict().items()}
     return comfy.sd.load_diffusion_model_state_dict(weights)

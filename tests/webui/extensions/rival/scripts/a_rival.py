@@ -1,4 +1,5 @@
-"""A test's extension that brings top-level packages named `scheduler` and `a1111`, as another extension may, and is imported first."""
+"""A test's extension that brings top-level packages named `scheduler` and `a1111`, as another
+extension may, and is imported first."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,5 @@
-"""A test's extension: remembers the noise levels at which the host asked its model, and answers questions about the running host."""
+"""A test's extension: remembers the noise levels at which the host asked its model, and answers
+questions about the running host."""
 
 import sys
 
@@ -9,7 +10,13 @@ seen = []
 
 
 def _heard(params):
-    seen.append({"sigma": float(params.sigma.flatten()[0]), "rows": len(params.sigma), "shape": list(params.x.shape)})
+    seen.append(
+        {
+            "sigma": float(params.sigma.flatten()[0]),
+            "rows": len(params.sigma),
+            "shape": list(params.x.shape),
+        }
+    )
 
 
 def _taken():
@@ -20,16 +27,26 @@ def _taken():
 
 def _fingerprints():
     weights, model = sys.modules[f"{OURS}.weights"], sd_models.model_data.sd_model
-    return {"live": weights._live(model).id, "file": weights._stored(model).id, "patches": list(weights.patches_of(model))}
+    return {
+        "live": weights._live(model).id,
+        "file": weights._stored(model).id,
+        "patches": list(weights.patches_of(model)),
+    }
 
 
 def _rivals():
-    return {name: bool(getattr(sys.modules.get(name), "RIVAL", False)) for name in ("scheduler", "a1111")}
+    return {
+        name: bool(getattr(sys.modules.get(name), "RIVAL", False))
+        for name in ("scheduler", "a1111")
+    }
 
 
 def _pasted(text: str):
     found = infotext_utils.parse_generation_parameters(text)
-    return {"parameters": {key: str(value) for key, value in found.items()}, "record": sys.modules[f"{OURS}.infotext"].record_of(found)}
+    return {
+        "parameters": {key: str(value) for key, value in found.items()},
+        "record": sys.modules[f"{OURS}.infotext"].record_of(found),
+    }
 
 
 def _reload():
@@ -38,7 +55,13 @@ def _reload():
 
 
 def _routes(demo, app):
-    functions = {"": _taken, "/fingerprints": _fingerprints, "/rivals": _rivals, "/pasted": _pasted, "/reload": _reload}
+    functions = {
+        "": _taken,
+        "/fingerprints": _fingerprints,
+        "/rivals": _rivals,
+        "/pasted": _pasted,
+        "/reload": _reload,
+    }
     for name, function in functions.items():
         app.add_api_route(f"/witness{name}", function, methods=["GET"])
 

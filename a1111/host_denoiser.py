@@ -1,0 +1,163 @@
+"""The host's own denoiser, guidance and LoRAs and all, as StepDistill's: reached by having the host
+draw one picture with our function in the place of a sampler."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .names import TITLE
+
+HIDDEN = (
+    f"{TITLE} teacher"  # in the host's map of samplers while a distillation runs, never in its list
+)
+CLOCK = 20  # steps that prompt editing ([a:b:0.5]) is spread over
+Heard = Callable[[int, float], None]  # (rows, sigma) after each evaluation
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What pictures are drawn of: prompts (a trajectory set each), negative prompt, cfg, size in
+    pixels, and rows a model call."""
+
+    prompts: tuple[str, ...]
+    negative: str = ""
+    cfg: float = 7.0
+    width: int = 512
+    height: int = 512
+    rows: int = 1
+    guidance: float | None = None
+
+    @property
+    def batch(self) -> int:
+        return max(self.rows, len(self.prompts))
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What `work` is given inside the host's sampling: the denoisers, one for each prompt; the
+    model; one sample's latent shape."""
+
+    denoisers: tuple
+    model: Any
+    p: Any
+    shape: tuple[int, ...]
+    device: Any
+
+
+def run(scene: Scene, work: Callable[[Stage], Any], heard: Heard) -> Any:
+    """What `work(stage)` returns, or None where the user interrupted; `heard` follows each
+    evaluation. The caller holds the host's lock."""
+    from modules import sd_samplers
+    from modules.processing import process_images
+    from modules.sd_samplers_common import SamplerData
+    from modules.sd_samplers_kdiffusion import KDiffusionSampler
+
+    found: list[Any] = []
+
+    def sample_stepdistill(model, x, sigmas, extra_args=None, callback=None, disable=None):
+        found.append(work(_stage(scene, p, model, x, dict(extra_args or {}), heard)))
+        return x * 0  # the host wants a latent back
+
+    p = _processing(scene)
+    entry = SamplerData(HIDDEN, lambda model: KDiffusionSampler(sample_stepdistill, model), [], {})
+    sd_samplers.all_samplers_map[HIDDEN] = entry
+    try:
+        process_images(p)
+    finally:
+        sd_samplers.all_samplers_map.pop(HIDDEN, None)
+        p.close()
+    return found[0] if found else None
+
+
+def _processing(scene: Scene):
+    """One picture's worth of the host's processing, which saves nothing and runs no other scripts."""
+    import torch
+    from modules import shared
+    from modules.processing import StableDiffusionProcessingTxt2Img
+
+    count = scene.batch
+    prompts = [scene.prompts[k % len(scene.prompts)] for k in range(count)]
+    size = {
+        "width": scene.width,
+        "height": scene.height,
+        "batch_size": count,
+        "n_iter": 1,
+        "steps": CLOCK,
+        "cfg_scale": scene.cfg,
+    }
+    p = StableDiffusionProcessingTxt2Img(
+        sd_model=shared.sd_model, prompt=prompts, negative_prompt=scene.negative, seed=0, sampler_name=HIDDEN, **size,
+        do_not_save_samples=True, do_not_save_grid=True, s_min_uncond=0,
+    )  # fmt: skip
+    if scene.guidance is not None:
+        p.distilled_cfg_scale = scene.guidance
+    p.sampler_noise_scheduler_override = lambda steps: torch.linspace(
+        1.0, 0.0, 2
+    )  # never used: `work` has its own
+    p.scripts = None
+    return p
+
+
+def _stage(scene: Scene, p: Any, model: Any, x: Any, extra_args: dict, heard: Heard) -> Stage:
+    from .identity import facts_of
+
+    inner = model.inner_model.inner_model
+    table = facts_of(inner).table
+    denoisers = tuple(
+        _Denoiser(model, extra_args, index, scene.batch, table, heard)
+        for index in range(len(scene.prompts))
+    )
+    return Stage(denoisers, inner, p, tuple(x.shape[1:]), x.device)
+
+
+class _Denoiser:
+    """denoise(x (rows, ...), sigma (rows,)) -> x0 for one prompt: the host's model, for as many
+    rows at a time as it was prepared for."""
+
+    def __init__(
+        self, model: Any, extra_args: dict, index: int, batch: int, table: Any, heard: Heard
+    ):
+        self.model, self.extra_args, self.index, self.batch, self.table, self.heard = (
+            model,
+            extra_args,
+            index,
+            batch,
+            table,
+            heard,
+        )
+
+    def __call__(self, x: Any, sigma: Any) -> Any:
+        import torch
+
+        parts = [
+            self._drawn(part, level)
+            for part, level in zip(x.split(self.batch), sigma.split(self.batch), strict=True)
+        ]
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+    def _drawn(self, x: Any, sigma: Any) -> Any:
+        level = float(sigma[0])
+        done = 1 - float(self.table.timestep(level)) / float(
+            self.table.timestep(self.table.sigma_max)
+        )
+        self.model.step = min(int(done * CLOCK), CLOCK - 1)  # prompt editing looks there
+        drawn = self.model(x, sigma, **self._arguments(len(x)))
+        self.heard(len(x), level)
+        return drawn
+
+    def _arguments(self, rows: int) -> dict:
+        """The host's conditioning, cut to this prompt, for so many rows."""
+        given, one = self.extra_args, slice(self.index, self.index + 1)
+        cond, uncond, image = given["cond"], given.get("uncond"), given.get("image_cond")
+        found = dict(
+            given,
+            cond=type(cond)(shape=(rows,), batch=list(cond.batch[one]) * rows),
+            s_min_uncond=0,
+        )
+        if isinstance(uncond, Sequence):
+            found["uncond"] = list(uncond[one]) * rows
+        if hasattr(image, "shape") and len(image) > 0:
+            found["image_cond"] = image[:1].expand(rows, *image.shape[1:])
+        return found

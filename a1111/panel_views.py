@@ -1,0 +1,225 @@
+"""What the panel shows, as HTML and pictures: the loaded checkpoint, a record's evidence, a job's
+progress."""
+
+from __future__ import annotations
+
+import html
+from typing import Any
+
+from ..scheduler.errors import StepDistillError
+from ..scheduler.evidence.verdicts import outcome
+from ..scheduler.lookup.key import Key
+from ..scheduler.lookup.match import judged
+from ..scheduler.record import Record
+from .host import loaded_model
+from .names import NAME
+
+MOST_READ = 50  # records that are looked into one by one each time the page is opened
+WORDS = {"teacher": "recording the teacher", "evidence": "measuring on held-out noise"}
+
+
+def status_data() -> dict:
+    """The loaded checkpoint and what the store has for it; asks nothing that loads a model."""
+    from .identity import advice_of, facts_of, filled, key_of
+    from .stores import stem, store
+
+    model = loaded_model()
+    if model is None:
+        return {"model": None, "text": "No checkpoint is loaded yet."}
+    facts = facts_of(model)
+    found = {
+        "model": facts.name,
+        "fingerprint": facts.fingerprint.id if facts.fingerprint else None,
+        "prediction": facts.prediction,
+    }
+    found |= {
+        "sigma_min": facts.sigma_min,
+        "sigma_max": facts.sigma_max,
+        "patches": [each["name"] for each in facts.patches],
+    }
+    key, advice = key_of(facts), advice_of(model)
+    match = store().lookup(key, "near")
+    match = match and (
+        judged(match.record, filled(key, Key.of(match.record)), "near", True, match.name) or match
+    )
+    found |= {
+        "advice": advice.text if advice else None,
+        "records": _records_of(facts),
+        "folder": str(store().folder),
+    }
+    found["match"] = (
+        None
+        if match is None
+        else {"record": stem(match.name), "allowed": match.allowed, "sentence": match.sentence}
+    )
+    problems = store().problems()[:5] if len(store().records()) <= MOST_READ else []
+    return found | {"text": "", "problems": [f"{name}: {reason}" for name, reason in problems]}
+
+
+def status_html() -> str:
+    """The same for people."""
+    try:
+        found = status_data()
+    except Exception as problem:  # the page is drawn all the same
+        return _paragraph(f"The loaded checkpoint could not be looked at: {problem}")
+    if found["model"] is None:
+        return _paragraph(found["text"])
+    lines = [
+        f"<b>{html.escape(found['model'])}</b>, {found['prediction']}, sigmas {found['sigma_min']:.4g} to {found['sigma_max']:.4g}."
+    ]
+    lines += [html.escape(entry) for entry in found["records"]] or [
+        "Nothing was distilled for it yet."
+    ]
+    lines += [html.escape(found["advice"])] if found["advice"] else []
+    lines += [f"Not usable in the store: {html.escape(problem)}" for problem in found["problems"]]
+    return "".join(map(_paragraph_of_html, lines))
+
+
+def progress_html(progress: Any) -> str:
+    """A bar, the phase, the time left."""
+    from .job import RUNNING
+
+    if progress.state != RUNNING or not progress.planned:
+        return _paragraph(progress.text)
+    share = 100 * progress.done / progress.planned
+    left = (
+        ""
+        if progress.seconds_left is None
+        else f", about {_duration(progress.seconds_left)} left at most"
+    )
+    phase = html.escape(WORDS.get(progress.phase, f"fitting {progress.phase}"))
+    inner = (
+        f"<div style='width:{share:.1f}%;background:#e8590c;height:8px;border-radius:4px'></div>"
+    )
+    words = f"{phase}: {progress.done} of {progress.planned} model calls{left}"
+    return (
+        f"<div style='background:#8884;border-radius:4px'>{inner}</div>{_paragraph_of_html(words)}"
+    )
+
+
+def record_html(record: Record) -> str:
+    """What a record is for, and a table of its measured recipes that this host can run: stock
+    samplers' without offsets."""
+    usable = [
+        recipe for recipe in record.recipes if recipe.offsets is None or recipe.sampler == NAME
+    ]
+    rows = [_row(recipe) for recipe in usable if "rms" in recipe.evidence]
+    return _paragraph_of_html(html.escape(_about(record))) + (_table(rows) if rows else "")
+
+
+def _table(rows: list[tuple]) -> str:
+    head = ("sampler", "steps", "error", "best stock choice there", "equals stock's", "verdict")
+    cells = "".join(f"<th style='text-align:left;padding:2px 8px'>{name}</th>" for name in head)
+    lines = (
+        "".join(f"<td style='padding:2px 8px'>{html.escape(str(cell))}</td>" for cell in row)
+        for row in rows
+    )
+    body = "".join(f"<tr>{line}</tr>" for line in lines)
+    return f"<table><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def record_plot(record: Record):
+    """Error against steps as a PIL image, or None where nothing was measured or matplotlib is not there."""
+    import tempfile
+    from pathlib import Path
+
+    try:
+        from PIL import Image
+
+        from ..scheduler.plots.curves import plot_errors
+
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "errors.png"
+            plot_errors(record, path)
+            with Image.open(path) as picture:
+                return picture.convert("RGB")
+    except (ImportError, StepDistillError):
+        return None
+
+
+def _records_of(facts: Any) -> list[str]:
+    """Every record of these weights in a line."""
+    from ..scheduler.fingerprint.kinship import SAME
+    from ..scheduler.lookup.match import kinship_of
+    from .identity import key_of
+    from .stores import stem, store
+
+    lines, key = [], key_of(facts)
+    briefs = store().records()
+    for brief in briefs:
+        if len(briefs) > MOST_READ and brief.fingerprint != (
+            facts.fingerprint.id if facts.fingerprint else None
+        ):
+            continue
+        try:
+            record = store().load(brief.file)
+        except StepDistillError:
+            continue
+        if kinship_of(key, Key.of(record)).kind == SAME:
+            advice = (
+                str(record.evidence.get("recommendation", "Not measured."))
+                .split(". ")[0]
+                .rstrip(".")
+            )
+            lines.append(f"{stem(brief.file)}: {_about(record)}. {advice}.")
+    return lines
+
+
+def _about(record: Record) -> str:
+    under = record.conditions
+    parts = [f"cfg {under.cfg:g}"] if under.cfg is not None else []
+    parts += ["latent " + "x".join(map(str, under.latent_shape))] if under.latent_shape else []
+    patches = ", ".join(f"{each['name']} at {each['strength']:g}" for each in record.model.patches)
+    parts += [f"with {patches}"] if patches else []
+    samplers: dict[str, set[int]] = {}
+    for recipe in record.recipes:
+        samplers.setdefault(recipe.sampler, set()).add(recipe.steps)
+    parts += [f"{sampler} {min(steps)}-{max(steps)} steps" for sampler, steps in samplers.items()]
+    return ", ".join(parts)
+
+
+def _row(recipe: Any) -> tuple:
+    found = recipe.evidence
+    best = found.get("best_stock")
+    stock = found.get("stock", {}).get(best, {}).get("rms") if best else None
+    equal, verdict = (
+        found.get("equals_stock_steps"),
+        outcome(found.get("ratio"), found.get("margin")),
+    )
+    words = (
+        recipe.choice
+        if recipe.choice != "ours"
+        else {"better": "better", "equal": "no gain", "worse": "worse"}[verdict]
+    )
+    beside = f"{_number(stock)} ({best})" if best else "-"
+    return (
+        recipe.sampler,
+        recipe.steps,
+        _number(found.get("rms")),
+        beside,
+        f"{equal} steps" if equal else "-",
+        words,
+    )
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3g}"
+
+
+def _duration(seconds: float) -> str:
+    whole = max(round(seconds), 1)
+    return (
+        f"{whole} s"
+        if whole < 90
+        else f"{whole // 60} min"
+        if whole < 5400
+        else f"{whole / 3600:.1f} h"
+    )
+
+
+def _paragraph(text: str) -> str:
+    return _paragraph_of_html(html.escape(text).replace("\n", "<br>"))
+
+
+def _paragraph_of_html(text: str) -> str:
+    return f"<p style='margin:4px 0'>{text}</p>" if text else ""

@@ -1,0 +1,136 @@
+"""What the host is about to sample: noted at its own three functions, so that a schedule knows
+which of its sigmas will run.
+
+The methods of the host's sampler class are wrapped once: they call the originals with the arguments
+unchanged.
+"""
+
+from __future__ import annotations
+
+import inspect
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+from .names import AUTOMATIC
+
+if TYPE_CHECKING:
+    from .recipes import Found
+
+MARK = "_stepdistill_wrapped"
+
+
+@dataclass
+class Pass:
+    """One sampling run of the host's `sampler` for the processing `p`.
+
+    img2img: whether the host will cut the schedule's end off (img2img, hires). requested: the steps
+    that it was told, or None for p.steps. shape: one sample's latent. found: what our schedule
+    answered, for the sampler and the infotext.
+    """
+
+    sampler: Any
+    p: Any
+    img2img: bool = False
+    requested: int | None = None
+    shape: tuple[int, ...] | None = None
+    found: Found | None = field(default=None, repr=False)
+
+    @property
+    def name(self) -> str:
+        """The sampler's function, without "sample_"."""
+        function = self.sampler.func if callable(self.sampler.funcname) else self.sampler.funcname
+        return str(getattr(function, "__name__", function)).removeprefix("sample_")
+
+    @property
+    def drops(self) -> bool:
+        """Whether the host will leave out the last sigma above 0."""
+        from modules import shared
+
+        options = getattr(getattr(self.sampler, "config", None), "options", None) or {}
+        return bool(
+            options.get("discard_next_to_last_sigma")
+            or getattr(shared.opts, "always_discard_next_to_last_sigma", False)
+        )
+
+    @property
+    def choice(self) -> str:
+        """The record that the panel, the API or an axis names for this picture."""
+        return str(getattr(self.p, "stepdistill_record", None) or AUTOMATIC)
+
+    @property
+    def hires(self) -> bool:
+        return bool(getattr(self.p, "is_hr_pass", False))
+
+    def running(self, asked: int) -> tuple[int, float]:
+        """(the steps that will run of a schedule of `asked`, the denoising strength), by the host's
+        own rule."""
+        if not self.img2img:
+            return asked, 1.0
+        from modules.sd_samplers_common import setup_img2img_steps
+
+        total, last = setup_img2img_steps(self.p, self.requested)
+        return (min(last + 1, asked) if total else 0), float(self.p.denoising_strength)
+
+
+_current: ContextVar[Pass | None] = ContextVar("stepdistill_pass", default=None)
+
+
+def current() -> Pass | None:
+    """The pass whose sigmas the host is asking for, or None where somebody else asks."""
+    return _current.get()
+
+
+def last_of(sampler: Any) -> Pass | None:
+    """The pass that a sampler is running."""
+    return getattr(sampler, "stepdistill_pass", None)
+
+
+def register() -> None:
+    """Wrap the host's sampler class, once."""
+    from modules.sd_samplers_kdiffusion import KDiffusionSampler as Host
+
+    if getattr(Host, MARK, False):
+        return
+    Host.sample = _noting(Host.sample, False)
+    Host.sample_img2img = _noting(Host.sample_img2img, True)
+    Host.get_sigmas = _asking(Host.get_sigmas)
+    setattr(Host, MARK, True)
+
+
+def _noting(original, img2img: bool):
+    """`sample` or `sample_img2img`, which notes what it was called for."""
+    signature = inspect.signature(original)
+
+    @wraps(original)
+    def sample(self, *arguments, **named):
+        try:
+            given = signature.bind(self, *arguments, **named).arguments
+            self.stepdistill_pass = Pass(
+                self, given["p"], img2img, given.get("steps"), tuple(given["x"].shape[1:])
+            )
+        except (TypeError, KeyError, AttributeError):  # another host's idea of it
+            self.stepdistill_pass = None
+        return original(self, *arguments, **named)
+
+    return sample
+
+
+def _asking(original):
+    """`get_sigmas`, during which our schedule can see the pass, and after which it is known whether
+    ours ran."""
+
+    @wraps(original)
+    def get_sigmas(self, p, steps, *arguments, **named):
+        here = last_of(self)
+        if here is None or here.p is not p:
+            here = self.stepdistill_pass = Pass(self, p)
+        here.found = None
+        token = _current.set(here)
+        try:
+            return original(self, p, steps, *arguments, **named)
+        finally:
+            _current.reset(token)
+
+    return get_sigmas

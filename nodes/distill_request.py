@@ -1,0 +1,107 @@
+"""One distillation as a graph asks for it: which recipes, with how many model calls and rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..scheduler.errors import StepsError, UnknownNameError
+from ..scheduler.record import Conditions
+
+SAMPLERS = ("distilled", "euler", "dpmpp_2m", "res_multistep", "uni_pc")
+EVERY = "all"
+QUALITY = ("quick", "standard", "thorough")
+MEASURED = {
+    "quick": 1.0,
+    "standard": 2.5,
+    "thorough": 6.0,
+}  # evidence, in multiples of what one step count takes: about 1, 3 and 5 of them
+FEWEST_STEPS = 4
+KEPT_VECTORS = 2 * 50 + 1  # states and predictions of the finest teacher
+SHARE_OF_MEMORY = 0.5
+COPIES = 2  # of the teacher's states, while inner products are made of them
+
+
+@dataclass(frozen=True)
+class Wish:
+    """samplers and steps of the recipes; quality: of QUALITY; conditions: what the record says;
+    noise: the model's, as of ModelFacts."""
+
+    samplers: tuple[str, ...]
+    steps: tuple[int, ...]
+    quality: str
+    conditions: Conditions
+    facts: object
+    sets: int = 1
+
+    def plan(self, samples: int | None = None):
+        """The library's plan for it; samples: rows of each set (None: as many as the budget
+        allows). Raises StepDistillError."""
+        from ..scheduler.distilling.request import job_of
+        from ..scheduler.distilling.run import EVIDENCE_ROWS, plan_job
+
+        job = job_of([lambda x, sigma: x] * self.sets, **self.about)
+        rows = plan_job(job, self.budget, 0, samples).rows
+        return plan_job(
+            job, self.budget, self.evidence_budget(-(-EVIDENCE_ROWS // rows) * rows), samples
+        )
+
+    @property
+    def about(self) -> dict:
+        """What both the plan and the distillation take of the model and the recipes."""
+        facts, given = self.facts, self.conditions
+        ranges = {
+            "sigma_max": facts.sigma_max,
+            "sigma_min": facts.sigma_min,
+            "parametrisation": facts.parametrisation,
+        }
+        return ranges | {
+            "latent_shape": given.latent_shape, "samplers": self.samplers, "steps": self.steps, "shift": given.shift, "seed": given.seed,
+        }  # fmt: skip
+
+    @property
+    def budget(self) -> int:
+        """Model calls of the quality asked for."""
+        from ..scheduler.distilling.plan import budget_for
+
+        return budget_for(self.quality, self.samplers, self.steps)
+
+    def evidence_budget(self, rows: int) -> int:
+        """Model calls to measure with, on so many held-out rows: as many as to distil, but enough
+        for some step counts."""
+        from ..scheduler.evidence import default_budget, least_budget
+
+        asked = self.samplers, self.steps, rows
+        return min(
+            default_budget(*asked),
+            max(int(MEASURED[self.quality] * least_budget(*asked)), self.budget),
+        )
+
+
+def samplers_of(name: str) -> tuple[str, ...]:
+    """The samplers that the node's choice names; raises UnknownNameError, for a stochastic one with
+    the sampler to take instead."""
+    from ..scheduler.distilling.request import checked_samplers
+
+    if name == EVERY:
+        return SAMPLERS
+    checked_samplers(name)
+    if name not in SAMPLERS:
+        raise UnknownNameError(
+            f"Sampler {name!r} cannot be distilled for by this node; choose one of: {', '.join(SAMPLERS)} or {EVERY}."
+        )
+    return (name,)
+
+
+def steps_of(most: int) -> tuple[int, ...]:
+    """The step counts up to `most`: from 4, below which few models draw anything, or from `most`
+    where that is less."""
+    if most < 1:
+        raise StepsError(f"max_steps is {most}; it must be at least 1.")
+    return tuple(range(min(FEWEST_STEPS, most), most + 1))
+
+
+def rows_that_fit(elements: int, sets: int, free: int) -> int:
+    """Rows of each set whose teacher has room in so many free bytes of the computer's own memory;
+    at least 1."""
+    a_row = KEPT_VECTORS * COPIES * elements * 4
+    return max(1, int(free * SHARE_OF_MEMORY) // (a_row * sets))

@@ -1,0 +1,1 @@
+"""The entries named `distilled` in the host's dropdowns, and the Apply node's hooks on a MODEL."""

@@ -1,0 +1,149 @@
+"""What Apply hangs around a sampling run: where the run brings a schedule of ours, its own
+sampler's recipe takes that schedule's place."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from ...scheduler.samplers.query_offsets import asked_sigma
+from ..host.model_facts import guidance_of
+from ..lookup import Found, find
+from ..names import DISTILLED
+from ..page.log import log_once, problem
+from .apply_mark import KEY, Applied, applied_of
+from .issued_schedules import Slice, recognised
+from .sampler_function import SAME_SIGMA, cfg_of
+
+SAMPLERS = {
+    "unipc": "uni_pc",
+    "unipc_bh2": "uni_pc_bh2",
+}  # functions that are not called as their sampler is
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What runs in the place of what was brought."""
+
+    sigmas: torch.Tensor
+    found: Found
+
+
+def hang(model: Any) -> None:
+    """Put the wrapper on a clone of a MODEL, once."""
+    from comfy.patcher_extension import WrappersMP
+
+    model.remove_wrappers_with_key(WrappersMP.OUTER_SAMPLE, KEY)
+    model.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, KEY, outer_sample)
+
+
+def outer_sample(execute: Callable, noise, latent_image, sampler, sigmas, *arguments, **named):
+    """Around the guider's outer_sample: with the recipe of this very sampler, steps, start and
+    guidance; else as it was."""
+    guider = execute.class_obj
+    try:
+        planned = plan(guider, noise, sampler, sigmas)
+    except Exception as error:  # ours must not end a run
+        problem("the recipe could not be looked up, so the sigmas that were there run", error)
+        planned = None
+    if planned is None:
+        return execute(noise, latent_image, sampler, sigmas, *arguments, **named)
+    recipe = planned.found.recipe
+    if recipe.offsets is None or recipe.sampler == DISTILLED:
+        return execute(noise, latent_image, sampler, planned.sigmas, *arguments, **named)
+    with _Shifted(guider, recipe, planned.found.table.parametrisation):
+        return execute(noise, latent_image, sampler, planned.sigmas, *arguments, **named)
+
+
+def plan(guider: Any, noise: torch.Tensor, sampler: Any, sigmas: torch.Tensor) -> Planned | None:
+    """What should run, or None where the sigmas are not ours, are cut short, or go on with what
+    another run left."""
+    name, part = sampler_name(sampler), recognised(sigmas)
+    if name is None or part is None or (not part.whole and not noise.any()):
+        return None
+    model = guider.model_patcher
+    applied = applied_of(model)
+    found = find(
+        model, name, part.steps, **_start(part), **_use(applied, name), **_under(guider, noise)
+    )
+    log_once(found.info, warn=found.source == "stock")
+    return Planned(
+        torch.tensor(found.recipe.sigmas, dtype=sigmas.dtype, device=sigmas.device), found
+    )
+
+
+def sampler_name(sampler: Any) -> str | None:
+    """The host's name of a SAMPLER, by its function's; None for one that has none."""
+    function = getattr(sampler, "sampler_function", None)
+    name = getattr(getattr(function, "func", function), "__name__", "")
+    if not name.startswith("sample_"):
+        return None
+    return SAMPLERS.get(name[7:], name[7:])
+
+
+def _start(part: Slice) -> dict:
+    """Where a slice begins: as it was issued for, or at the sigma that the share of the steps that
+    are left stands for as a denoise."""
+    if part.whole:
+        return {}
+    if part.steps == part.issued.steps and part.issued.start is not None:
+        return {"start_sigma": part.issued.start}
+    return {"denoise": part.steps / part.of}
+
+
+def _use(applied: Applied, name: str) -> dict:
+    return {
+        "record": applied.record,
+        "offsets": name == DISTILLED or (applied.offsets and _can_shift()),
+    }
+
+
+def _can_shift() -> bool:
+    from comfy.patcher_extension import WrappersMP
+
+    return hasattr(WrappersMP, "PREDICT_NOISE")
+
+
+def _under(guider: Any, noise: torch.Tensor) -> dict:
+    """The run's own conditions."""
+    guidance = guidance_of(getattr(guider, "conds", {}).get("positive"))
+    return {"cfg": cfg_of(guider), "latent_shape": tuple(noise.shape[1:]), "guidance": guidance}
+
+
+class _Shifted:
+    """While it is entered, the guider's model is asked at the recipe's shifted noise levels: whole,
+    guidance and all, so that what other nodes do with x and sigma fits together. A sigma that is
+    not the recipe's is asked as it is."""
+
+    def __init__(self, guider: Any, recipe, parametrisation: str):
+        self.options, self.parametrisation = guider.model_options, parametrisation
+        self.known = list(zip(recipe.sigmas, recipe.offsets, strict=False))
+
+    def __enter__(self) -> None:
+        from comfy.patcher_extension import WrappersMP, add_wrapper_with_key
+
+        add_wrapper_with_key(
+            WrappersMP.PREDICT_NOISE, KEY, self.predict, self.options, is_model_options=True
+        )
+
+    def __exit__(self, *_) -> None:
+        from comfy.patcher_extension import WrappersMP
+
+        self.options["transformer_options"]["wrappers"][WrappersMP.PREDICT_NOISE].pop(KEY, None)
+
+    def predict(
+        self, execute: Callable, x: torch.Tensor, timestep: torch.Tensor, *arguments, **named
+    ):
+        """Around the guider's predict_noise(x, sigma, ...)."""
+        sigma = float(timestep.flatten()[0])
+        own, offset = min(self.known, key=lambda entry: abs(entry[0] - sigma))
+        asked = asked_sigma(own, offset, self.parametrisation)
+        if asked == own or not math.isclose(own, sigma, rel_tol=SAME_SIGMA):
+            return execute(x, timestep, *arguments, **named)
+        if self.parametrisation == "flow":
+            x = x * ((1 - asked) / (1 - own))
+        return execute(x, torch.full_like(timestep, asked), *arguments, **named)

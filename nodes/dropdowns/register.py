@@ -1,0 +1,146 @@
+"""The scheduler and the sampler named `distilled` in every dropdown of the host: added to its own
+lists in place, once."""
+
+from __future__ import annotations
+
+import math
+import sys
+from typing import Any
+
+from ..host.settings import setting
+from ..names import DISTILLED, STOCK
+
+SETTING = "Dropdowns"
+
+
+def register() -> bool:
+    """Add both entries where ComfyUI is there and the setting StepDistill.Dropdowns is not off;
+    whether they are there now.
+
+    Importing is cheap: what an entry needs is loaded when it is first used. A host of another make
+    keeps the nodes and lacks the entries.
+    """
+    if not _is_host() or not setting(SETTING, True):
+        return False
+    try:
+        _register()
+    except (ImportError, AttributeError) as error:
+        from ..page.log import problem
+
+        problem(
+            "the dropdown entries 'distilled' could not be added to this version of the host; the nodes work without them",
+            error,
+        )
+        return False
+    return True
+
+
+def _register() -> None:
+    import comfy.k_diffusion.sampling
+    import comfy.samplers as host
+
+    host.SCHEDULER_HANDLERS[DISTILLED] = host.SchedulerHandler(distilled_scheduler, True)
+    comfy.k_diffusion.sampling.sample_distilled = distilled_sampler
+    for names in (
+        host.SCHEDULER_NAMES,
+        host.KSAMPLER_NAMES,
+        host.SAMPLER_NAMES,
+        host.KSampler.SCHEDULERS,
+        host.KSampler.SAMPLERS,
+    ):
+        if DISTILLED not in names:
+            names.append(DISTILLED)
+
+
+def distilled_scheduler(model_sampling: Any, steps: int):
+    """The dropdown's scheduler: exactly steps + 1 sigmas as a float32 tensor, whatever happens; it
+    never raises."""
+    from ..page.log import problem
+    from .issued_schedules import issue
+
+    if steps < 1:
+        return issue([0.0], 0)
+    try:
+        return _schedule(model_sampling, int(steps))
+    except Exception as error:  # of a host's or a model's kind that is not known: the run goes on
+        problem(f"no schedule could be looked up, so the stock schedule '{STOCK}' runs", error)
+        return _plain(model_sampling, int(steps))
+
+
+def distilled_sampler(model, x, sigmas, extra_args=None, callback=None, disable=None):
+    """The dropdown's sampler, in the host's form."""
+    from .sampler_function import sample_distilled
+
+    return sample_distilled(model, x, sigmas, extra_args, callback, disable)
+
+
+distilled_sampler.__name__ = "sample_distilled"  # by which the host and others know a sampler
+
+
+def _schedule(model_sampling: Any, asked: int):
+    """The schedule for what the asking node will do with it. What it will cut away is filled so
+    that what is left is the recipe's."""
+    from ..host.asking_node import use_of
+    from ..host.running_prompt import running_node
+    from ..lookup import find
+    from ..page.log import log_once
+    from .apply_mark import applied_of, model_of
+    from .issued_schedules import issue
+
+    model = model_of(model_sampling)
+    if model is None:
+        log_once(
+            f"the model is not known here, so the stock schedule '{STOCK}' runs; Apply Distilled Schedule before it helps.",
+            True,
+        )
+        return _plain(model_sampling, asked)
+    use, applied = use_of(running_node(), asked), applied_of(model, model_sampling)
+    offsets = use.sampler == DISTILLED  # of the others' offsets only Apply's wrapper can make use
+    found = find(
+        model,
+        use.sampler,
+        use.steps,
+        use.denoise,
+        record=applied.record,
+        offsets=offsets,
+        cfg=use.cfg,
+    )
+    log_once(found.info, warn=found.source == "stock")
+    recipe, start = found.recipe, None if use.denoise >= 1 else found.recipe.start_sigma
+    return issue(
+        filled(recipe.sigmas, asked, use.drops, found.table.sigma_max), recipe.steps, start
+    )
+
+
+def filled(sigmas, asked: int, drops: bool, sigma_max: float) -> list[float]:
+    """`asked` + 1 strictly decreasing sigmas that become `sigmas` when the host takes away what it
+    does not use.
+
+    drops: it leaves out the last one above 0. What is missing then stands before: even in log sigma
+    between sigma_max and the first.
+    """
+    found = [float(sigma) for sigma in sigmas]
+    if drops:
+        found.insert(-1, found[-2] / 2)
+    missing = asked + 1 - len(found)
+    if missing > 0:
+        step = math.log(sigma_max / found[0]) / missing
+        found = [*(sigma_max * math.exp(-step * k) for k in range(missing)), *found]
+    return found
+
+
+def _plain(model_sampling: Any, steps: int):
+    """The host's own `simple`, of which every model has one."""
+    import comfy.samplers
+    import torch
+
+    sigmas = comfy.samplers.simple_scheduler(model_sampling, steps)
+    return (
+        sigmas
+        if len(sigmas) == steps + 1
+        else torch.linspace(float(model_sampling.sigma_max), 0.0, steps + 1)
+    )
+
+
+def _is_host() -> bool:
+    return "comfy.samplers" in sys.modules or "folder_paths" in sys.modules

@@ -1,0 +1,89 @@
+"""A recipe that was distilled on a few frames of a video, checked at its full length: one sample,
+one step count, in words."""
+
+from __future__ import annotations
+
+SAMPLES = 1
+NODES = 25  # of the teacher that the check is made against
+STOCK = 2  # stock schedules that the recipe meets: the best two of the short video
+SEED = 2_000_003  # added to the seed: noise that nothing has seen
+
+
+def checked(scene, record, wish, seed: int, teller) -> str:
+    """One sentence: how the record's best recipe does at full length beside the stock schedules
+    that were best at the short one."""
+    import torch
+
+    from ..scheduler.distilling.run import noise_for
+    from ..scheduler.errors import DenoiserError
+    from ..scheduler.evidence.held_out import HeldOut
+    from .host.guider import run
+
+    recipe = _chosen(record)
+    facts, names = wish.facts, _rivals(recipe)
+
+    def work(denoisers):
+        noise = noise_for(scene.shape, SAMPLES, seed + SEED, torch.device("cpu"))
+        held_out = HeldOut(
+            denoisers[0],
+            noise,
+            facts.table,
+            facts.parametrisation,
+            (facts.sigma_min, facts.sigma_max),
+            NODES,
+        )
+        ours = float(held_out.run_recipe(recipe).mean())
+        schedules = held_out.schedules(recipe.steps)
+        return ours, {
+            name: float(held_out.run(sampler, schedules[name]).mean())
+            for name, sampler in names
+            if name in schedules
+        }
+
+    teller.phase = "full length"
+    teller.planned = teller.done + SAMPLES * (2 * NODES - 1 + recipe.steps * (1 + len(names)))
+    try:
+        ours, stock = run(scene, work, facts.sigma_max, seed, None, teller.heard)
+    except DenoiserError as problem:
+        return f"The check at full length did not come to an end: {problem}"
+    return said(recipe, scene.frames, ours, stock)
+
+
+def said(recipe, frames: int, ours: float, stock: dict[str, float]) -> str:
+    """The outcome in words."""
+    begin = f"At the full {frames} latent frames, {recipe.sampler} at {recipe.steps} steps"
+    if not stock:
+        return f"{begin} has an error of {ours:.3g}."
+    name = min(stock, key=stock.get)
+    if recipe.choice != "ours":
+        return f"{begin} is the stock schedule {recipe.choice}, with an error of {ours:.3g} on one sample."
+    ratio = ours / max(stock[name], 1e-12)
+    carries = (
+        "the recipe carries over"
+        if ratio < 1
+        else f"the recipe does not carry over: distil at full length, or use {name}"
+    )
+    return f"{begin} has {ratio:.2f} of the error of {name}, on one sample: {carries}."
+
+
+def _chosen(record):
+    """The recipe to check: at the highest knee, else the middle step count; the record's first
+    sampler, offsets and all."""
+    from ..scheduler.plots.curves import chosen_steps
+
+    return record.recipe(record.recipes[0].sampler, chosen_steps(record))
+
+
+def _rivals(recipe) -> list[tuple[str, str]]:
+    """(schedule, sampler) of the stock choices that were best at the short length."""
+    errors = {
+        label: each["rms"]
+        for label, each in recipe.evidence.get("stock", {}).items()
+        if each["rms"] is not None
+    }
+    best = sorted(errors, key=errors.get)[:STOCK] or ["simple"]
+    pairs = [label.partition(" + ") for label in best]
+    return [
+        (name, sampler or (recipe.sampler if recipe.sampler != "distilled" else "dpmpp_2m"))
+        for name, _, sampler in pairs
+    ]

@@ -1,0 +1,1 @@
+"""What is asked of ComfyUI: its models, weights, noise, guider, prompt, settings and store folder."""

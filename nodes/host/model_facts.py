@@ -1,0 +1,178 @@
+"""Who a model is, and under which conditions it runs: what records are looked up by. Adapters of
+ComfyUI's MODEL, never of its files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from ...scheduler.fingerprint import Fingerprint
+from ...scheduler.fingerprint.step_distilled import Advice, detect
+from ...scheduler.lookup.key import Key, patch
+from ...scheduler.record import Conditions
+from ...scheduler.sigmas.noise_table import NoiseTable
+from .model_sampling import Noise, noise_of
+from .running_prompt import model_names, running_node, stem
+from .weights import fingerprint_of, hooks_of, patches_of
+
+KEPT = 16  # states of a model that are remembered
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What a MODEL is to StepDistill.
+
+    fingerprint: of the weights without patches (None: unknown). name: for people. parametrisation:
+    "flow" or "ve"; prediction: "eps", "v", "flow", ...; shift: a flow's linear time shift;
+    sigma_min, sigma_max: of its table. patches: as `keys.patch` makes them. table: its own noise
+    table, clock and all. loras: file names of its LoRAs, where they are known.
+    """
+
+    fingerprint: Fingerprint | None
+    name: str
+    parametrisation: str
+    prediction: str
+    shift: float | None
+    sigma_min: float
+    sigma_max: float
+    patches: tuple[Mapping, ...]
+    table: NoiseTable
+    loras: tuple[str, ...] = ()
+
+
+class _Known:
+    """What is remembered of one loaded model: its fingerprint, and the patches and noise of its
+    last few states."""
+
+    def __init__(self, model: Any):
+        self.fingerprint = fingerprint_of(model)
+        self.patches: dict[object, tuple[Mapping, ...]] = {}
+        self.noise: list[Noise] = []
+        self.advice: dict[tuple, Advice | None] = {}
+
+    def patches_for(self, model: Any) -> tuple[Mapping, ...]:
+        """The patcher's LoRAs, found anew only when they are others, and what hangs into it now, as
+        patches of strength 1."""
+        if model.patches_uuid not in self.patches:
+            _make_room(self.patches)
+            self.patches[model.patches_uuid] = patches_of(model)
+        return self.patches[model.patches_uuid] + tuple(
+            patch(name, 1.0, ()) for name in hooks_of(model)
+        )
+
+    def noise_for(self, model: Any) -> Noise:
+        """The noise of the patcher's own model_sampling, whichever node put it there."""
+        sampling = model.get_model_object("model_sampling")
+        found = next((each for each in self.noise if each.table.host is sampling), None)
+        if found is None:
+            found = noise_of(sampling)
+            self.noise = [*self.noise[1 - KEPT :], found]
+        return found
+
+
+def _make_room(kept: dict) -> None:
+    while len(kept) >= KEPT:
+        del kept[next(iter(kept))]
+
+
+_known: WeakKeyDictionary[Any, _Known] = WeakKeyDictionary()
+
+
+def facts_of(model: Any) -> ModelFacts:
+    """Who a MODEL is. The weights are asked once for each loaded model; the rest costs some microseconds.
+
+    Raises SigmaRangeError for a model that is not sampled along noise levels.
+    """
+    known = _known_of(model)
+    noise = known.noise_for(model)
+    name, loras = _names(model)
+    name = name or type(getattr(model.model, "model_config", model.model)).__name__
+    table = noise.table
+    about = (noise.parametrisation, noise.prediction, noise.shift, table.sigma_min, table.sigma_max)
+    return ModelFacts(known.fingerprint, name, *about, known.patches_for(model), table, loras)
+
+
+def _known_of(model: Any) -> _Known:
+    base = model.model
+    if base not in _known:
+        _known[base] = _Known(model)
+    return _known[base]
+
+
+def conditions_of(
+    facts: ModelFacts,
+    cfg: float | None = None,
+    latent_shape: Sequence[int] | None = None,
+    guidance: float | None = None,
+    prompts: int | None = None,
+    seed: int | None = None,
+) -> Conditions:
+    """What a record will say of a run of this model: everything of the facts, and the conditions
+    given. latent_shape: one sample's."""
+    print_ = facts.fingerprint
+    about = {
+        "name": facts.name[:300],
+        "shift": facts.shift,
+        "prediction": facts.prediction,
+        "patches": facts.patches,
+    }
+    about |= {
+        "fingerprint": print_.id if print_ else None,
+        "samples": print_.samples if print_ else None,
+    }
+    return Conditions(
+        cfg=cfg, guidance=guidance, latent_shape=latent_shape, prompts=prompts, seed=seed, **about
+    )
+
+
+def key_of(
+    facts: ModelFacts,
+    sampler: str | None = None,
+    cfg: float | None = None,
+    latent_shape: Sequence[int] | None = None,
+    guidance: float | None = None,
+) -> Key:
+    """What a record for this model is looked up by; what is not known (None) is left open."""
+    shape = None if latent_shape is None else tuple(int(size) for size in latent_shape)
+    noise = (facts.parametrisation, facts.sigma_min, facts.sigma_max, facts.prediction, facts.shift)
+    return Key(facts.fingerprint, *noise, cfg, guidance, shape, facts.patches, sampler)
+
+
+def guidance_of(conditioning: Iterable | None) -> float | None:
+    """The distilled guidance (FluxGuidance) that a CONDITIONING states, or None; also of a guider's
+    processed conditioning."""
+    for entry in conditioning or ():
+        about = entry if isinstance(entry, Mapping) else entry[1]
+        value = about.get("guidance")
+        if value is not None:
+            return float(value)
+    return None
+
+
+def advice_of(model: Any) -> Advice | None:
+    """What gives a step-distilled model (Turbo, Lightning, LCM, ...) away, by its names and
+    weights; text for the user, or None."""
+    known, (name, loras) = _known_of(model), _names(model)
+    if (name, loras) not in known.advice:
+        weights = getattr(model.model, "diffusion_model", model.model)
+        known.advice[name, loras] = detect(
+            (name or "", *loras), weights=(each for each, _ in weights.named_parameters())
+        )
+    return known.advice[name, loras]
+
+
+def _names(model: Any) -> tuple[str | None, tuple[str, ...]]:
+    """(the model's name or None, its LoRAs' names): from the loader's file where the host keeps it,
+    else from the running prompt."""
+    checkpoint, loras = model_names(running_node())
+    loader = getattr(
+        model, "cached_patcher_init", None
+    )  # ComfyUI 0.29: (function, arguments) of the loader
+    try:
+        file = loader[1][0]
+        checkpoint = stem(file if isinstance(file, str) else file[0])
+    except (TypeError, IndexError, KeyError):
+        pass
+    return checkpoint, loras

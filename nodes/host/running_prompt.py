@@ -1,0 +1,125 @@
+"""What the running prompt says: which node runs, and from which files its model comes. Names for
+people; nothing depends on them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePath
+
+MOST_NODES = 200  # on the way from a sampler up to its loader
+LOADERS = ("ckpt_name", "unet_name", "model_name", "gguf_name")
+
+
+@dataclass(frozen=True)
+class RunningNode:
+    """The node that runs now: its prompt (API format), its id there, its class and its inputs."""
+
+    prompt: Mapping[str, Mapping]
+    id: str
+    class_type: str
+    inputs: Mapping
+
+
+def running_node() -> RunningNode | None:
+    """The node that this thread runs, or None outside a prompt and in hosts that do not say."""
+    try:
+        prompt, _, here = _running()
+        node = prompt[here]
+        return RunningNode(prompt, here, str(node["class_type"]), node["inputs"])
+    except (
+        Exception
+    ):  # of the host's inner workings, which differ by version; not knowing is no fault
+        return None
+
+
+def running_workflow() -> dict | None:
+    """The page's workflow that came with the prompt that runs: the very object that saved pictures
+    keep; None where none came."""
+    try:
+        _, extra, _ = _running()
+        workflow = extra["extra_pnginfo"]["workflow"]
+        return workflow if isinstance(workflow, dict) else None
+    except Exception:  # see running_node
+        return None
+
+
+def text_input(node: RunningNode | None, *names: str) -> str | None:
+    """A text widget of a node under the first of these names that it has; None where a link feeds it."""
+    for name in names:
+        value = None if node is None else node.inputs.get(name)
+        if isinstance(value, str):
+            return value
+    return None
+
+
+def model_names(node: RunningNode | None) -> tuple[str | None, tuple[str, ...]]:
+    """(the checkpoint's name, the names of the LoRAs) upstream of a node, without folders and suffixes."""
+    checkpoint, loras = None, []
+    for inputs in _upstream(node):
+        for name, value in inputs.items():
+            if not isinstance(value, str) or not value:
+                continue
+            if name in LOADERS:
+                checkpoint = checkpoint or stem(value)
+            elif name.startswith("lora_name") and value != "None":
+                loras.append(stem(value))
+    return checkpoint, tuple(loras)
+
+
+def stem(path: object) -> str:
+    """A file's name without folder and suffix, whichever system wrote the path."""
+    return PurePath(str(path).replace("\\", "/")).stem
+
+
+def tell(text: str) -> None:
+    """Show a text on the node that runs now, where the page can."""
+    try:
+        server, context = _host()
+        server.send_progress_text(text, context.node_id, server.client_id)
+    except Exception:  # see running_node
+        return
+
+
+def _host() -> tuple:
+    """(the server, what it says this thread runs); whatever is missing raises something."""
+    from comfy_execution.utils import get_executing_context
+
+    return (
+        sys.modules["server"].PromptServer.instance,
+        get_executing_context(),
+    )  # never imported anew: outside the server it cannot be
+
+
+def _running() -> tuple[Mapping, Mapping, str]:
+    """(the prompt that this thread runs, what came with it, the node's id); whatever is missing
+    raises something."""
+    server, context = _host()
+    item = next(
+        item
+        for item in list(server.prompt_queue.currently_running.values())
+        if item[1] == context.prompt_id
+    )
+    return item[2], item[3], context.node_id
+
+
+def _upstream(node: RunningNode | None) -> Iterator[Mapping]:
+    """The inputs of the nodes that a node's model comes through, nearest first."""
+    waiting, seen = [] if node is None else [node.id], set()
+    while waiting and len(seen) < MOST_NODES:
+        here = waiting.pop(0)
+        if here in seen or here not in node.prompt:
+            continue
+        seen.add(here)
+        inputs = node.prompt[here].get("inputs", {})
+        yield inputs
+        waiting += [
+            value[0]
+            for name, value in inputs.items()
+            if _is_link(value) and ("model" in name or name == "guider")
+        ]
+
+
+def _is_link(value: object) -> bool:
+    return isinstance(value, list) and len(value) == 2 and isinstance(value[0], str)

@@ -1,0 +1,159 @@
+"""A model's weights as its file has them, though LoRAs are baked into the live ones; and what
+changes them, told apart from them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ...scheduler.errors import CheckpointError
+from ...scheduler.fingerprint import Fingerprint, fingerprint_tensors
+from ...scheduler.lookup.key import patch
+
+TELLING = 8  # tensors of a LoRA that its name is made of
+RUN = 8  # values of each
+OURS = "stepdistill"
+# Hooks in model_options that change what the model answers; what is found in them is named as a
+# patch of strength 1.
+HOOKS = (
+    "sampler_cfg_function",
+    "sampler_pre_cfg_function",
+    "sampler_post_cfg_function",
+    "sampler_calc_cond_batch_function",
+)
+HOOKS += ("model_function_wrapper",)
+
+
+def original_weights(model: Any) -> dict[str, Any]:
+    """{name: tensor} of a patcher's diffusion model, without its patches: what was baked in is
+    taken from the patcher's backups."""
+    diffusion = getattr(model.model, "diffusion_model", model.model)
+    prefix = "diffusion_model." if diffusion is not model.model else ""
+    with model.use_ejected():
+        live = {prefix + name: tensor for name, tensor in diffusion.state_dict().items()}
+    kept = {key: entry.weight for key, entry in getattr(model, "backup", {}).items()}
+    kept |= {
+        key: entry[0] for key, entry in getattr(model, "hook_backup", {}).items() if key not in kept
+    }
+    return {name: kept.get(name, tensor) for name, tensor in live.items()}
+
+
+def fingerprint_of(model: Any) -> Fingerprint | None:
+    """The fingerprint of a patcher's original weights, equal to that of its file; None where there
+    is nothing to sample."""
+    try:
+        return fingerprint_tensors(original_weights(model))
+    except CheckpointError:
+        return None
+
+
+def patches_of(model: Any) -> tuple[dict, ...]:
+    """The LoRAs and merges that change a patcher's weights, as keys and records carry them, in
+    order of their names."""
+    found = [
+        patch(_name(entries), strength, (key for key, _ in entries))
+        for strength, entries in _groups(model)
+    ]
+    return tuple(sorted(found, key=lambda entry: (entry["name"], entry["strength"])))
+
+
+def hooks_of(model: Any) -> tuple[str, ...]:
+    """The names of what other nodes hang into a patcher, sorted: guidance, attention and block
+    patches, wrappers, injections."""
+    return tuple(sorted(set(_hooks(model))))
+
+
+def _groups(model: Any) -> Iterator[tuple[float, list[tuple[str, Any]]]]:
+    """(strength, [(weight's name, what is added)]) of each LoRA: those of one file share its set of
+    names, or come at one strength."""
+    groups: dict[tuple, list[tuple[str, Any]]] = {}
+    for key, entries in model.patches.items():
+        for place, entry in enumerate(entries):
+            value, strength, kept = entry[1], float(entry[0]), float(entry[2])
+            file = getattr(value, "loaded_keys", None)
+            whose = (
+                (id(file),)
+                if file is not None
+                else (_kind(value), kept, place if isinstance(value, list) else 0)
+            )
+            groups.setdefault((strength, *whose), []).append(
+                (key if isinstance(key, str) else str(key[0]), value)
+            )
+    for whose, entries in groups.items():
+        yield whose[0], entries
+
+
+def _name(entries: list[tuple[str, Any]]) -> str:
+    """A name that a LoRA's numbers decide, so that it is the same after a restart and whatever its
+    file is called: core keeps no name."""
+    total = hashlib.blake2b(digest_size=5)
+    chosen = sorted(
+        entries, key=lambda entry: hashlib.blake2b(entry[0].encode(), digest_size=8).digest()
+    )[:TELLING]
+    for key, value in chosen:
+        total.update(key.encode())
+        for run in _runs(value):
+            total.update(run)
+    kind = _kind(entries[0][1])
+    return f"{kind}-{total.hexdigest()}"
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, list):
+        return "merge"
+    if isinstance(value, tuple):
+        return "lora" if value and value[0] in ("diff", "set") else "weights"
+    return str(getattr(value, "name", "lora"))[:20]
+
+
+def _runs(value: Any) -> Iterator[bytes]:
+    """The first few values of every tensor in a patch, as float32, and its plain numbers."""
+    if hasattr(value, "detach"):
+        flat = value.detach().reshape(-1) if value.is_contiguous() else value.detach().flatten()
+        yield flat[:RUN].float().cpu().numpy().tobytes()
+    elif isinstance(value, (int, float)):
+        yield repr(float(value)).encode()
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            yield from _runs(inner)
+    elif hasattr(value, "weights"):  # one of the host's adapter classes
+        yield from _runs(tuple(value.weights))
+
+
+def _hooks(model: Any) -> Iterator[str]:
+    """Names of what other nodes hang into the model: guidance, attention and block patches,
+    wrappers, injections."""
+    options = model.model_options
+    for place in HOOKS:
+        found = options.get(place)
+        yield from (
+            f"{place}: {_called(each)}"
+            for each in (found if isinstance(found, list) else [found])
+            if each is not None
+        )
+    inside = options.get("transformer_options", {})
+    for place, found in inside.get("patches", {}).items():
+        yield from (f"{place}: {_called(each)}" for each in found)
+    for place, found in inside.get("patches_replace", {}).items():
+        yield from (f"{place}: {_called(each)}" for each in _values(found))
+    for found in (
+        *getattr(model, "wrappers", {}).values(),
+        *getattr(model, "injections", {}).items(),
+    ):
+        names = found if isinstance(found, Mapping) else (found[0],)
+        yield from (
+            f"wrapper: {name}"
+            for name in names
+            if isinstance(name, str) and not name.startswith(OURS)
+        )
+
+
+def _values(found: Any) -> list:
+    return list(found.values()) if isinstance(found, Mapping) else list(found)
+
+
+def _called(function: Any) -> str:
+    """What a hook is called, the same in every session: its function's or class's name, never an address."""
+    named = function if hasattr(function, "__qualname__") else type(function)
+    return str(named.__qualname__)[:120]

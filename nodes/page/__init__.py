@@ -1,0 +1,1 @@
+"""What the nodes tell the page: cards, reports, images, progress, log."""

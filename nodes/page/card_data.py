@@ -1,0 +1,186 @@
+"""What a node tells the page about a schedule or a record: plain, small, JSON-able data. What it
+needs is loaded when it is asked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ..names import DISTILLED
+from ..names import STOCK as STAND_IN
+
+if TYPE_CHECKING:
+    from ...scheduler.record import Recipe, Record
+    from ...scheduler.sigmas.noise_table import NoiseTable
+    from ..lookup import Found
+
+MOST_POINTS = 400  # of one list; longer ones are thinned, their ends kept
+MOST_ROWS = 200  # of the curve
+LONGEST_INFO = 4000
+
+
+def shown(
+    found: Found | None = None,
+    record: Record | None = None,
+    sampler: str | None = None,
+    steps: int | None = None,
+    info: str = "",
+) -> dict:
+    """The payload of a node's `ui`: for a schedule (`found`), or for a record: one of its recipes
+    (default: of its default sampler, at its knee, or in the middle of its step counts). Everything
+    that is not known is None or empty; below 60 KB always."""
+    record = found.record if found is not None else record
+    recipe = found.recipe if found is not None else _typical(record, sampler, steps)
+    table = found.table if found is not None else _table(record)
+    stock = _stock_beside(recipe, table)
+    return {
+        "sampler": recipe.sampler if recipe else None,
+        "steps": recipe.steps if recipe else None,
+        "sigmas": _numbers(recipe.sigmas) if recipe else [],
+        "stock": {"name": stock[0], "sigmas": _numbers(stock[1])},
+        "offsets": bool(recipe and recipe.offsets),
+        "choice": recipe.choice if recipe else None,
+        "source": found.source if found is not None else "record",
+        "info": (info or (found.info if found is not None else ""))[:LONGEST_INFO],
+        "curve": curve(record, recipe.sampler) if recipe else curve(None, ""),
+        "knee": _knee(record, recipe),
+        "record": (found.name if found is not None else None)
+        or (record.model.name if record is not None else None),
+    }
+
+
+def compared(results, info: str) -> dict:
+    """The payload of a comparison (contest.Results): ours beside the best of the others at each
+    step count."""
+    rows = []
+    for steps in results.steps:
+        errors = {name: results.rms(name, steps) for name in results.errors}
+        others = {
+            name: error for name, error in errors.items() if name != DISTILLED and error is not None
+        }
+        best = min(others, key=others.get) if others else None
+        rows.append((errors.get(DISTILLED), others.get(best), best))
+    lists = {
+        "ours": [_digits(ours) for ours, _, _ in rows],
+        "stock": [_digits(stock) for _, stock, _ in rows],
+    }
+    about = shown(info=info) | {
+        "sampler": results.sampler,
+        "source": "compared",
+        "record": results.name,
+    }
+    return about | {
+        "curve": {
+            "steps": list(results.steps),
+            **lists,
+            "stock_name": [name for _, _, name in rows],
+        }
+    }
+
+
+def curve(record: Record | None, sampler: str) -> dict:
+    """Held-out errors by step count from sigma_max, ours beside the best stock choice: lists of
+    equal length, None where not measured."""
+    best: dict[int, Recipe] = {}
+    for recipe in record.recipes if record is not None else ():
+        whole = math.isclose(recipe.start_sigma, record.model.sigma_max, rel_tol=1e-4)
+        if (
+            recipe.sampler == sampler
+            and whole
+            and (recipe.steps not in best or recipe.offsets is not None)
+        ):
+            best[recipe.steps] = recipe
+    rows = [(n, best[n].evidence) for n in sorted(best)][:MOST_ROWS]
+    names = [found.get("best_stock") for _, found in rows]
+    stock = [
+        _digits(found.get("stock", {}).get(name, {}).get("rms"))
+        for name, (_, found) in zip(names, rows, strict=True)
+    ]
+    return {
+        "steps": [n for n, _ in rows],
+        "ours": [_digits(found.get("rms")) for _, found in rows],
+        "stock": stock,
+        "stock_name": names,
+    }
+
+
+def _knee(record: Record | None, recipe: Recipe | None) -> int | None:
+    """From which step count on more steps gain little, by the record's own evidence for this
+    recipe's sampler."""
+    if record is None or recipe is None:
+        return None
+    from ...scheduler.evidence.verdicts import curve_key
+
+    return record.evidence.get("knee", {}).get(curve_key(recipe))
+
+
+def _typical(record: Record | None, sampler: str | None, steps: int | None) -> Recipe | None:
+    if record is None or not record.recipes:
+        return None
+    if sampler is None:
+        from ..choice import default_sampler
+
+        sampler = (
+            DISTILLED
+            if any(each.sampler == DISTILLED for each in record.recipes)
+            else default_sampler(record)
+        )
+    mine = sorted(
+        (each for each in record.recipes if each.sampler == sampler), key=lambda each: each.steps
+    ) or list(record.recipes)
+    wanted = steps or _best_knee(record, sampler)
+    exact = [each for each in mine if each.steps == wanted]
+    return exact[-1] if exact else mine[len(mine) // 2]
+
+
+def _best_knee(record: Record, sampler: str) -> int | None:
+    """The knee of a sampler's recipes, of those with offsets where both have one."""
+    from ...scheduler.evidence.verdicts import OFFSETS
+
+    knees = record.evidence.get("knee", {})
+    return knees.get(sampler + OFFSETS) or knees.get(sampler)
+
+
+def _table(record: Record | None) -> NoiseTable | None:
+    if record is None:
+        return None
+    from ...scheduler.sigmas import table_for
+
+    model = record.model
+    return table_for(model.sigma_min, model.sigma_max, model.parametrisation, model.shift)
+
+
+def _stock_beside(
+    recipe: Recipe | None, table: NoiseTable | None
+) -> tuple[str | None, Sequence[float]]:
+    """The stock schedule that the recipe was measured against, or the usual one, at equal steps;
+    none for other starts."""
+    if (
+        recipe is None
+        or table is None
+        or not math.isclose(recipe.start_sigma, table.sigma_max, rel_tol=1e-4)
+    ):
+        return None, ()
+    from ...scheduler.errors import StepDistillError
+    from ...scheduler.sigmas import PUBLISHED, STOCK, published_schedule, stock_schedule
+
+    name = (recipe.evidence.get("best_stock") or STAND_IN).split(" + ")[0]
+    try:
+        if name in PUBLISHED and name not in STOCK:
+            return name, published_schedule(name, recipe.steps)
+        return (name, stock_schedule(name, table, recipe.steps)) if name in STOCK else (None, ())
+    except StepDistillError:
+        return None, ()
+
+
+def _numbers(values: Sequence[float]) -> list[float]:
+    values = [float(value) for value in values]
+    if len(values) > MOST_POINTS:
+        places = [round(k * (len(values) - 1) / (MOST_POINTS - 1)) for k in range(MOST_POINTS)]
+        values = [values[place] for place in places]
+    return [_digits(value) for value in values]
+
+
+def _digits(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.6g}")

@@ -1,0 +1,116 @@
+"""What Compare Schedules says: its plan, the table of errors, where ours comes from, and how it
+does beside stock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from ..names import DISTILLED as OURS
+
+
+def where_from(found: Mapping[int, object]) -> list[str]:
+    """Where `distilled` comes from at each step count, how that differs from what runs, and where
+    it is a stock schedule itself."""
+    from ...scheduler.store.sidecar import NOT_MEASURED
+
+    notes = []
+    for info in dict.fromkeys(each.info for each in found.values() if each.source == "stock"):
+        notes.append(
+            f"{OURS} is left out at some step counts: {info.partition('not distilled: ')[2] or info}"
+        )
+    ours = {steps: each for steps, each in found.items() if each.source != "stock"}
+    for each in list(ours.values())[:1]:
+        place = {
+            "record": "the record of",
+            "exact": "the store's record",
+            "nearest": "the store's nearest record,",
+        }[each.source]
+        differs = (
+            each.info[each.info.find("It differs from") :] if "It differs from" in each.info else ""
+        )
+        title = each.name.removesuffix(".json") or each.record.model.name or "an unnamed model"
+        notes.append(f"{OURS} is from {place} {title}. {differs}".rstrip())
+    stock = ", ".join(
+        f"{steps} ({each.recipe.choice})"
+        for steps, each in ours.items()
+        if each.recipe.choice != "ours"
+    )
+    again = ", ".join(
+        str(steps)
+        for steps, each in ours.items()
+        if each.recipe.evidence.get("verdict") == NOT_MEASURED
+    )
+    notes += (
+        [f"At these step counts stock had won there, and {OURS} is that schedule: {stock}."]
+        if stock
+        else []
+    )
+    return notes + (
+        [f"At these step counts it has no recipe, and one was solved from its teacher: {again}."]
+        if again
+        else []
+    )
+
+
+def plan_text(contest) -> str:
+    """What will be done, before it is."""
+    names = list(dict.fromkeys(name for name, _ in contest.runs))
+    counts = ", ".join(map(str, contest.steps))
+    begin = f"Comparing {len(names)} schedules with {contest.sampler} at {counts} steps on {contest.seeds} noises"
+    return f"{begin}: at most {contest.calls} model calls."
+
+
+def said(results, notes: Iterable[str], nodes: int) -> str:
+    """The table of errors, and how ours does beside the best stock schedule at each step count."""
+    from ...scheduler.cli.console import error_text, table
+
+    least = {steps: _least(results, steps) for steps in results.steps}
+    lines = []
+    for name in results.ranked():
+        cells = [(results.rms(name, steps), least[steps]) for steps in results.steps]
+        lines.append(
+            (
+                name,
+                *(
+                    error_text(error) + ("*" if error is not None and error == best else " ")
+                    for error, best in cells
+                ),
+            )
+        )
+    head = f"{results.name}, {results.sampler}, {results.seeds} noises: distance from what {nodes} steps of second order draw (RMS)"
+    text = table(("schedule", *(f"{steps} steps " for steps in results.steps)), lines)
+    parts = [
+        head,
+        text + "\n* the least of its column",
+        "\n".join(beside_stock(results)),
+        "\n".join(notes),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _least(results, steps: int) -> float | None:
+    found = [results.rms(name, steps) for name in results.errors]
+    return min((error for error in found if error is not None), default=None)
+
+
+def beside_stock(results) -> list[str]:
+    """A sentence a step count: ours beside the stock schedule that is best in hindsight, with the margin."""
+    from ...scheduler.evidence.verdicts import paired_ratio
+
+    said = []
+    for steps in results.steps:
+        stock = [
+            name for name in results.errors if name != OURS and results.rms(name, steps) is not None
+        ]
+        if steps not in results.errors.get(OURS, {}) or not stock:
+            continue
+        best = min(stock, key=lambda name: results.rms(name, steps))
+        ratio, margin = paired_ratio(results.errors[OURS][steps], results.errors[best][steps])
+        if ratio is not None:
+            sure = "" if margin is None else f" (+-{min(100 * np.expm1(margin), 999):.0f} %)"
+            said.append(
+                f"At {steps} steps {OURS} has {ratio:.2f} of the error of {best}, the best of the others here{sure}."
+            )
+    return said

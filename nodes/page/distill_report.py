@@ -1,0 +1,104 @@
+"""What Distill Schedule says: its plan before, its report after, and what a user should know of the
+model and the video."""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from .progress import duration
+
+
+def plan_text(plan, wish, notes: list[str], scene) -> str:
+    """The plan in a few lines, said before anything runs."""
+    counts = f"{wish.steps[0]}-{wish.steps[-1]}" if len(wish.steps) > 1 else str(wish.steps[0])
+    total = plan.calls + plan.evidence
+    lines = [
+        f"Distilling {', '.join(wish.samplers)} at {counts} steps: at most {total} model calls "
+        f"({plan.calls} to distil, {plan.evidence} to measure), {plan.sets * plan.rows} samples, "
+        f"{min(scene.batch, plan.rows)} at a time."
+    ]
+    return "\n".join(lines + notes)
+
+
+def scene_notes(whole, scene, advice, shortened: bool) -> list[str]:
+    """What is to be said of the model and the latent, a sentence each."""
+    notes = [advice.text] if advice is not None else []
+    if whole.left_out:
+        caches = ", ".join(whole.left_out)
+        notes.append(
+            f"Distilled without {caches}: a step cache answers from earlier calls, and these are other samples' here."
+        )
+    if shortened:
+        share = f"{100 * scene.frames / whole.frames:.0f} % of the cost or less"
+        notes.append(
+            f"Distilled with {scene.frames} of {whole.frames} latent frames, at {share}, and checked at full length."
+        )
+    elif whole.frames > 1:
+        few = max(2, round(whole.frames / 4))
+        offer = f"; `frames` at {few} would distil in {100 * few / whole.frames:.0f} % of the time or less, with a check at full length"
+        notes.append(
+            f"Every model call draws {whole.frames} latent frames{offer if few < whole.frames else ''}."
+        )
+    return notes
+
+
+def from_store(record, name: str, notes: list[str]) -> str:
+    """The report where the store had it."""
+    made = record.provenance["created"].replace("T", " ").removesuffix("Z")
+    under = "" if record.conditions.cfg is None else f" at cfg {record.conditions.cfg:g}"
+    head = f"From the store, without a model call: {name.removesuffix('.json')}, made{under} on {made} UTC."
+    return "\n\n".join([_paragraph([head, *notes]), *_found(record)])
+
+
+def distilled(record, kept: str, notes: list[str], plan, seconds: float) -> str:
+    """The report of a distillation."""
+    spent, measured = record.provenance["model_calls"], record.provenance.get("evidence_calls", 0)
+    head = f"Distilled in {duration(seconds)} with {spent} model calls, and {measured} to measure; {kept}."
+    left = [f"Left out: {each}." for each in plan.left_out]
+    return "\n\n".join(
+        [_paragraph([head, *notes]), *_found(record), *(["\n".join(left)] if left else [])]
+    )
+
+
+def short(text: str, record) -> str:
+    """What is recommended, and the first paragraph of the report: what was done."""
+    return "\n".join(
+        part for part in (record.evidence.get("recommendation"), text.split("\n\n")[0]) if part
+    )
+
+
+def _found(record) -> list[str]:
+    """The recommendation, then a table for each sampler."""
+    from ...scheduler.cli.show import NOTES, evidence_table
+    from ...scheduler.evidence import verdicts
+
+    advice = record.evidence.get("recommendation")
+    recipes = sorted(
+        record.recipes,
+        key=lambda recipe: (
+            recipe.sampler,
+            recipe.offsets is not None,
+            -recipe.start_sigma,
+            recipe.steps,
+        ),
+    )
+    parts = [advice] if advice else []
+    for key, group in groupby(recipes, key=verdicts.curve_key):
+        parts.append(
+            f"{key.replace(verdicts.OFFSETS, ' with offsets')}\n{_table(list(group), evidence_table)}"
+        )
+    return [*parts, NOTES] if any(recipe.evidence for recipe in recipes) else parts
+
+
+def _table(recipes: list, evidence_table) -> str:
+    """What was measured, a line each; then the step counts that were not."""
+    measured = [recipe for recipe in recipes if "rms" in recipe.evidence]
+    others = ", ".join(str(recipe.steps) for recipe in recipes if "rms" not in recipe.evidence)
+    lines = [evidence_table(measured)] if measured else []
+    return "\n".join(
+        lines + ([f"Recipes for {others} steps are there too, not measured."] if others else [])
+    )
+
+
+def _paragraph(sentences: list[str]) -> str:
+    return "\n".join(sentences)

@@ -1,0 +1,100 @@
+"""The command line: one small file a command; this one parses, runs and turns errors into sentences
+and exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from ..errors import StepDistillError, Stopped
+from . import bake, compare, demo, distill, fingerprint, plot, show, store, swap
+
+OK, MISTAKE, USAGE, STOPPED, INTERRUPTED = 0, 1, 2, 3, 130
+COMMANDS = (demo, distill, show, compare, plot, bake, swap, fingerprint, store)
+
+DESCRIPTION = """\
+Distils, from a diffusion checkpoint, the few-step sampling recipe that best reproduces what it would draw with many
+steps, and proves the gain on seeds that it did not train on.
+
+A recipe is a noise schedule (N + 1 sigmas for N steps) for a named sampler, and perhaps a few numbers a step. The
+recipes of one checkpoint, with their evidence, are a record: one JSON file. Every cost is in model calls: one
+evaluation of the model for one sample."""
+
+EPILOG = """\
+examples
+  python -m scheduler demo                               see all of it on a small bundled checkpoint, in two minutes
+  python -m scheduler distill flow --steps 4-12 -o my.json
+  python -m scheduler show my.json                       what was found, beside every stock schedule
+  python -m scheduler plot my.json -o errors.png
+  python -m scheduler bake my.json --sampler euler --steps 6
+                                                         the sigmas, for ComfyUI's ManualSigmas node
+  python -m scheduler swap workflow.json                 the schedulers of a ComfyUI workflow for distilled ones
+  python -m scheduler COMMAND --help                     more on a command
+
+exit codes
+  0 done   1 something to put right: one sentence says what   2 wrong usage   3 stopped from outside   130 stopped by Ctrl-C"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; results go to stdout, everything said on the way to
+    stderr."""
+    _forgiving_streams()
+    asked = parser().parse_args(arguments)
+    try:
+        return asked.run(asked) or OK
+    except KeyboardInterrupt:
+        return _said("stopped.", INTERRUPTED)
+    except Stopped as stop:
+        return _said(str(stop), INTERRUPTED if getattr(stop, "by_keyboard", False) else STOPPED)
+    except StepDistillError as problem:
+        return _said(str(problem), MISTAKE)
+    except ModuleNotFoundError as missing:
+        if (missing.name or "").split(".")[0] not in (
+            "torch",
+            "numpy",
+            "safetensors",
+            "matplotlib",
+            "tqdm",
+            "sklearn",
+        ):
+            raise
+        advice = "run `python install.py --demo` once, and then use the Python in its .venv"
+        return _said(f"this Python ({sys.executable}) has no {missing.name}: {advice}.", MISTAKE)
+    except BrokenPipeError:  # the reader of our output has gone, as `| head` does
+        _silence_stdout()
+        return OK
+    except MemoryError:
+        return _said("there is not enough memory; ask for fewer samples.", MISTAKE)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of every command."""
+    root = argparse.ArgumentParser(
+        prog="python -m scheduler",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = root.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in COMMANDS:
+        command.add(commands)
+    return root
+
+
+def _said(sentence: str, code: int) -> int:
+    print(f"StepDistill: {sentence}", file=sys.stderr)
+    return code
+
+
+def _forgiving_streams() -> None:
+    """A console that cannot show a character (Windows' cp1252) gets a substitute rather than a crash."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+
+
+def _silence_stdout() -> None:
+    import os
+
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,1 @@
+"""A distillation from request to record: plan, experiments, candidates, guard, resume."""

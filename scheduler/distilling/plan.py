@@ -1,0 +1,227 @@
+"""What a distillation will do with its budget, stated before anything runs.
+
+A budget buys rows (samples of the teacher's trajectory), and for each sampler fits at some step
+counts, the anchors; the counts between are carried over from the one below. What is left refines
+and polishes. Every cost is in model calls: one evaluation for one row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from ..errors import BudgetError, UnknownNameError
+from ..fit.coefficients import PAST
+from ..fit.polish import most_polished, polish_calls
+from ..fit.refine import most_refined, refinement_calls
+from ..samplers import model_calls
+from .effort import (
+    BORROWS_OFFSETS,
+    CARRIES_FAR,
+    DISTILLED_STOCK,
+    EFFORTS,
+    WITH_OFFSETS,
+    Effort,
+    anchors_of,
+)
+
+QUALITY = {
+    "quick": 1000,
+    "standard": 4000,
+    "thorough": 16000,
+}  # for N = 4..12 and three samplers together
+REFERENCE_STEPS, REFERENCE_SAMPLERS = sum(range(4, 13)), 3
+MOST_ROWS = 16
+
+
+@dataclass(frozen=True)
+class Plan:
+    """rows: samples per trajectory set. costs: model calls at most, by phase ("teacher", then each
+    sampler). left_out: what was cut."""
+
+    effort: Effort
+    sets: int
+    rows: int
+    anchors: tuple[int, ...]
+    costs: dict[str, int]
+    evidence: int
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def calls(self) -> int:
+        """The most model calls that teacher, fits and guard make together."""
+        return sum(self.costs.values())
+
+    @property
+    def summary(self) -> str:
+        """The plan as one line."""
+        return "; ".join(line.strip() for line in str(self).splitlines())
+
+    def __str__(self) -> str:
+        samples = f"{self.sets * self.rows} samples ({self.effort.name})"
+        lines = [
+            f"Plan: at most {self.calls} model calls on {samples}, then {self.evidence} for the evidence."
+        ]
+        lines += [f"  {phase}: {calls}" for phase, calls in self.costs.items()]
+        return "\n".join(lines + [f"  left out: {each}" for each in self.left_out])
+
+
+def budget_for(quality: str, samplers: Sequence[str], steps: Sequence[int]) -> int:
+    """The model calls of a preset, in proportion to the samplers and steps asked for (below the
+    reference the teacher's share is kept).
+
+    Raises UnknownNameError.
+    """
+    if quality not in QUALITY:
+        raise UnknownNameError(f"Quality {quality!r} is unknown; use one of: {', '.join(QUALITY)}.")
+    share = sum(steps) * len(samplers) / (REFERENCE_STEPS * REFERENCE_SAMPLERS)
+    return int(QUALITY[quality] * (share if share >= 1 else 0.15 + 0.85 * share))
+
+
+def plan_for(
+    samplers: Sequence[str],
+    steps: Sequence[int],
+    budget: int,
+    sets: int = 1,
+    samples: int | None = None,
+    evidence: int = 0,
+    elements: int = 1 << 16,
+) -> Plan:
+    """The best effort that the budget allows; steps ascend; elements: of one latent. Raises
+    BudgetError, naming the least that works."""
+    needed = []
+    for effort in EFFORTS:
+        anchors, least = (
+            anchors_of(steps, effort.anchor_ratio),
+            samples or -(-effort.least_rows // sets),
+        )
+        effort, costs = _spent(
+            effort, samplers, steps, anchors, budget // (least * sets), least * sets * elements
+        )
+        a_row = sets * sum(costs.values())
+        rows = samples or min(budget // a_row, -(-MOST_ROWS // sets))
+        needed.append(least * a_row)
+        if needed[-1] <= budget:
+            counted = {phase: calls * rows * sets for phase, calls in costs.items()}
+            left = _left_out(effort, steps, anchors, rows * sets, "distilled" in samplers)
+            return Plan(effort, sets, rows, anchors, counted, evidence, left)
+    raise BudgetError(
+        f"A budget of {budget} model calls is too small for {', '.join(samplers)} at {len(steps)} step counts; the least that works is "
+        f"{min(needed)}: raise it, or ask for fewer samplers, steps or samples."
+    )
+
+
+def _spent(
+    effort: Effort,
+    samplers: Sequence[str],
+    steps: Sequence[int],
+    anchors: Sequence[int],
+    most: int,
+    data: int,
+) -> tuple[Effort, dict[str, int]]:
+    """The effort with as much refinement and polish of `distilled` as `most` model calls a row
+    allow, few steps first, and its costs.
+
+    data: latent elements of all rows, which must be enough for the numbers that are fitted.
+    """
+    enough = most_refined(data)
+    limits = {
+        "refine_to": min(effort.refine_to, enough),
+        "polish_to": min(effort.polish_to, most_polished(data)),
+    }
+    best = replace(effort, refine_to=0, polish_to=0, carry_to=max(effort.carry_to, enough))
+    for part, limit in limits.items():
+        for n in anchors if {"distilled", *CARRIES_FAR} & set(samplers) else ():
+            more = replace(best, **{part: n})
+            if n > limit or sum(_costs(more, samplers, steps, anchors).values()) > most:
+                break
+            best = more
+    return best, _costs(best, samplers, steps, anchors)
+
+
+def _costs(
+    effort: Effort, samplers: Sequence[str], steps: Sequence[int], anchors: Sequence[int]
+) -> dict[str, int]:
+    """Most model calls a row, by phase."""
+    costs = {"teacher": effort.nodes}
+    for sampler in samplers:
+        if sampler == "distilled":
+            neighbours = zip((None, *steps[:-1]), steps, strict=True)
+            costs[sampler] = sum(
+                _distilled_calls(effort, samplers, n, anchors, below) for below, n in neighbours
+            )
+        else:
+            costs[sampler] = sum(_stock_calls(effort, sampler, samplers, n, anchors) for n in steps)
+    return costs
+
+
+def _stock_calls(
+    effort: Effort, sampler: str, samplers: Sequence[str], steps: int, anchors: Sequence[int]
+) -> int:
+    """Most model calls a row for one stock sampler at one step count; a first query without offset
+    is the teacher's and costs nothing."""
+    anchor, run = steps in anchors, model_calls(sampler, steps) - 1
+    plain = run * (effort.guards_for(sampler) + 1) if anchor else 0
+    if anchor and effort.refinements and sampler not in (*WITH_OFFSETS, "heun"):
+        plain += refinement_calls(sampler, steps, effort.refinements)
+    if not effort.shifts(sampler, anchor):
+        return plain
+    if not effort.searched(sampler, anchors, steps):
+        return plain + run + 1
+    iterations = effort.refinements_for(sampler, steps)
+    plain += refinement_calls(sampler, steps, iterations, offsets=True) if iterations else 0
+    plain += (run + 1) * effort.schedules if sampler in BORROWS_OFFSETS else 0
+    return plain + (
+        0
+        if BORROWS_OFFSETS.get(sampler) in samplers
+        else effort.schedules * (effort.tries_for(sampler) * steps - 1)
+    )
+
+
+def _distilled_calls(
+    effort: Effort, samplers: Sequence[str], steps: int, anchors: Sequence[int], below: int | None
+) -> int:
+    fits = (
+        effort.schedules * (effort.tries * steps - 1)
+        if effort.afresh(anchors, below, steps)
+        else steps
+    )
+    if steps not in anchors:
+        return fits
+    guards = sum(
+        effort.guards if name == DISTILLED_STOCK[0] else 1
+        for name in DISTILLED_STOCK
+        if name not in samplers
+    ) * (steps - 1)
+    refined = (
+        refinement_calls("distilled", steps, 1, offsets=True) if steps <= effort.refine_to else 0
+    )
+    return fits + guards + refined + (polish_calls(steps) if steps <= effort.polish_to else 0)
+
+
+def _left_out(
+    effort: Effort, steps: Sequence[int], anchors: Sequence[int], rows: int, distilled: bool
+) -> tuple[str, ...]:
+    left = []
+    if len(anchors) < len(steps):
+        shown = ", ".join(map(str, anchors[:20])) + (", ..." if len(anchors) > 20 else "")
+        left.append(
+            f"full fits only at {shown} steps; the others are carried over from these, and so is the guard's verdict"
+        )
+    if effort.tries < 3:
+        left.append(
+            "two query offsets tried a step, not three; none for multistep stock samplers between the full fits"
+        )
+    if not effort.refinements:
+        left.append("no refinement of multistep stock samplers' schedules against the end point")
+    for part, most in (("refinement", effort.refine_to), ("polish", effort.polish_to)):
+        if distilled and most < anchors[-1]:
+            left.append(
+                f"no {part} of `distilled` against the end point"
+                + (f" above {most} steps" if most else "")
+            )
+    if rows < PAST:
+        left.append(
+            f"fits of an order above {rows}, for which {rows} trajector{'y is' if rows == 1 else 'ies are'} too few"
+        )
+    return tuple(left)

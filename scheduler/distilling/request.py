@@ -1,0 +1,155 @@
+"""What was asked of `distill`, checked: every mistake is found before the first model call."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..denoiser import Denoiser
+from ..errors import BudgetError, DenoiserError, ScheduleError, StepsError, UnknownNameError
+from ..record.schema import MAX_RECIPES
+from ..samplers import SAMPLERS, check_sampler, ode_sampler_for
+from ..sigmas.noise_table import NoiseTable, check_range, table_for
+
+MOST_STEPS = 1000
+DISTILLABLE = (*SAMPLERS, "distilled")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One distillation: the denoisers (a trajectory set each), the model's range, and the recipes wanted."""
+
+    denoisers: tuple[Denoiser, ...]
+    latent_shape: tuple[int, ...]
+    sigma_max: float
+    sigma_min: float
+    parametrisation: str
+    samplers: tuple[str, ...]
+    steps: tuple[int, ...]
+    table: NoiseTable
+    seed: int
+
+
+def job_of(
+    denoise: Denoiser | Sequence[Denoiser],
+    latent_shape: Sequence[int],
+    sigma_max: float,
+    sigma_min: float,
+    parametrisation: str,
+    samplers: Sequence[str] | str,
+    steps: Sequence[int] | int,
+    shift: float | None,
+    seed: int,
+) -> Job:
+    """The job of `distill`'s arguments; raises SigmaRangeError, UnknownNameError, StepsError,
+    DenoiserError or ScheduleError."""
+    check_range(sigma_min, sigma_max, parametrisation)
+    names, counts = checked_samplers(samplers), checked_steps(steps)
+    if 2 * len(names) * len(counts) > MAX_RECIPES:  # with and without query offsets
+        raise StepsError(
+            f"A record holds at most {MAX_RECIPES} recipes; ask for fewer than {len(counts)} step counts at a time."
+        )
+    return Job(
+        checked_denoisers(denoise),
+        checked_shape(latent_shape),
+        float(sigma_max),
+        float(sigma_min),
+        parametrisation,
+        names,
+        counts,
+        table_for(sigma_min, sigma_max, parametrisation, shift),
+        operator.index(seed),
+    )
+
+
+def checked_denoisers(denoise: Denoiser | Sequence[Denoiser]) -> tuple[Denoiser, ...]:
+    """One callable or several as a tuple; raises DenoiserError for anything else."""
+    denoisers = (
+        tuple(denoise) if isinstance(denoise, Sequence) and not callable(denoise) else (denoise,)
+    )
+    if not denoisers or not all(callable(each) for each in denoisers):
+        raise DenoiserError(
+            "denoise must be a callable denoise(x, sigma) -> x0, or a list of at least one of them."
+        )
+    return denoisers
+
+
+def checked_samplers(samplers: Sequence[str] | str) -> tuple[str, ...]:
+    """The sampler names, each once and in the order given; raises UnknownNameError for none, an
+    unknown or a stochastic one."""
+    try:
+        names = tuple(dict.fromkeys([samplers] if isinstance(samplers, str) else samplers))
+    except TypeError as error:
+        raise UnknownNameError(
+            f"samplers must be a list of names; got {samplers!r}. Use some of: {', '.join(DISTILLABLE)}."
+        ) from error
+    if not names:
+        raise UnknownNameError(
+            f"No sampler was asked for; name at least one of: {', '.join(DISTILLABLE)}."
+        )
+    for name in names:
+        if name != "distilled" and (name in SAMPLERS or ode_sampler_for(name)):
+            check_sampler(name)
+        elif name != "distilled":
+            raise UnknownNameError(
+                f"Sampler {name!r} is unknown; use one of: {', '.join(DISTILLABLE)}."
+            )
+    return names
+
+
+def checked_steps(steps: Sequence[int] | int) -> tuple[int, ...]:
+    """The step counts, ascending, each once; raises StepsError unless all lie between 1 and MOST_STEPS."""
+    try:
+        counts = sorted(
+            {
+                operator.index(n)
+                for n in ([steps] if isinstance(steps, (int, np.integer)) else steps)
+            }
+        )
+    except TypeError as error:
+        raise StepsError(
+            f"steps must be whole numbers such as range(4, 13); got {steps!r}."
+        ) from error
+    if not counts or counts[0] < 1 or counts[-1] > MOST_STEPS:
+        raise StepsError(
+            f"steps must be one or more whole numbers from 1 to {MOST_STEPS}; got {counts or 'none'}."
+        )
+    return tuple(counts)
+
+
+def checked_shape(shape: Sequence[int]) -> tuple[int, ...]:
+    """One sample's latent shape; raises ScheduleError unless all sizes are positive."""
+    try:
+        sizes = tuple(operator.index(size) for size in shape)
+    except TypeError as error:
+        raise ScheduleError(
+            f"latent_shape must be one sample's sizes such as (16, 64, 64); got {shape!r}."
+        ) from error
+    if not sizes or min(sizes) < 1:
+        raise ScheduleError(
+            f"latent_shape must be one sample's positive sizes such as (16, 64, 64); got {sizes}."
+        )
+    return sizes
+
+
+def checked_budget(budget: int, what: str = "budget") -> int:
+    """A whole number of model calls, 0 or more; raises BudgetError."""
+    try:
+        calls = operator.index(budget)
+    except TypeError as error:
+        raise BudgetError(f"The {what} must be a whole number; got {budget!r}.") from error
+    if calls < 0:
+        raise BudgetError(f"The {what} must not be negative; got {calls}.")
+    return calls
+
+
+def checked_samples(samples: int | None) -> int | None:
+    """Rows per trajectory set, or None; raises BudgetError unless it is a whole number above 0."""
+    if samples is not None and checked_budget(samples, "number of samples") < 1:
+        raise BudgetError(
+            "The number of samples must be at least 1, or None for as many as the budget allows."
+        )
+    return samples

@@ -1,0 +1,84 @@
+"""What a distillation keeps while it runs, so that the next run goes on where this one stopped: a
+folder of plain data files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from ..files import PathLike, atomic_path, make_folder, write_text
+
+
+class Shelf:
+    """Finished parts of one run, named by a key of everything they depend on; without a folder
+    nothing is kept beyond the run.
+
+    `spent` tells the model calls made so far; each part is kept with its cost, and `earlier` is
+    what the parts used in this run cost in earlier ones. Raises OutputError when the folder cannot
+    be written. Files of another key, or broken ones, are ignored and replaced.
+    """
+
+    def __init__(self, folder: PathLike | None, key: object, spent: Callable[[], int] = int):
+        self.folder: Path | None = None if folder is None else make_folder(folder)
+        self.key = hashlib.sha256(json.dumps(key, sort_keys=True, default=str).encode()).hexdigest()
+        self.earlier, self._spent = 0, spent
+        self._finished: dict[str, dict] = self._read()
+        self._unused = set(self._finished)
+
+    def finished(self, name: str, work: Callable[[], dict]) -> dict:
+        """The result of `work` (plain data), done now or in an earlier run."""
+        if name not in self._finished:
+            before = self._spent()
+            result = work()
+            self._finished[name] = {"result": result, "calls": self._spent() - before}
+            self._write()
+        elif name in self._unused:
+            self._unused.remove(name)
+            self.earlier += self._finished[name]["calls"]
+        return self._finished[name]["result"]
+
+    def load_tensors(self, name: str) -> dict[str, torch.Tensor] | None:
+        """Tensors saved under a name by a run with this key, or None."""
+        if self.folder is None or not (path := self._tensor_path(name)).is_file():
+            return None
+        try:
+            return load_file(path)
+        except (SafetensorError, OSError, ValueError):
+            return None
+
+    def save_tensors(self, name: str, tensors: dict[str, torch.Tensor]) -> None:
+        """Keep tensors under a name, whole or not at all."""
+        if self.folder is not None:
+            with atomic_path(self._tensor_path(name)) as path:
+                save_file({key: value.contiguous() for key, value in tensors.items()}, path)
+
+    def clear(self) -> None:
+        """Forget everything that was kept: the model is not the one that drew it."""
+        self._finished, self._unused = {}, set()
+
+    def _tensor_path(self, name: str) -> Path:
+        return self.folder / f"{name}-{self.key[:16]}.safetensors"
+
+    def _read(self) -> dict[str, dict]:
+        try:
+            data = (
+                json.loads((self.folder / "finished.json").read_text(encoding="utf-8"))
+                if self.folder
+                else {}
+            )
+            return dict(data["parts"]) if data.get("key") == self.key else {}
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            return {}
+
+    def _write(self) -> None:
+        if self.folder is not None:
+            write_text(
+                self.folder / "finished.json",
+                json.dumps({"key": self.key, "parts": self._finished}),
+            )

@@ -1,0 +1,206 @@
+"""One identity for a diffusion model's weights, found again in every host, from live tensors or
+straight from a file.
+
+A fingerprint keeps sampled values with their names, shapes and formats; equality is judged by those
+(kinship.py), because hosts cast weights while loading. Its id is a hash of them and only an index.
+Files that are never opened as weights (.ckpt and other pickles) and GGUF files are known by a hash
+of the file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import CheckpointError
+from ..files import PathLike
+from ..record.parser import shown_path
+from .gguf import open_gguf
+from .number_formats import RAW
+from .sketch import RUN, chosen, diffusion_names, place
+from .tensor_file import TensorFile, mapped, open_safetensors
+
+PICKLED = (".ckpt", ".pt", ".pth", ".bin")
+PIECES, PIECE = 256, 4096  # of a file that is known by its hash
+_LABELS = {
+    "float64": "F64",
+    "float32": "F32",
+    "float16": "F16",
+    "bfloat16": "BF16",
+    "float8_e4m3fn": "F8_E4M3",
+    "float8_e5m2": "F8_E5M2",
+}
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """id: text, an index. samples: {name: {"shape": [...], "dtype": "F16", "values": [...]}}, as a
+    record keeps them; may be empty."""
+
+    id: str
+    samples: Mapping[str, Mapping] = field(default_factory=dict, hash=False, repr=False)
+
+    @cached_property
+    def structure(self) -> str:
+        """A hash of the sampled names and shapes: equal for all models of one architecture. Empty
+        where there are no samples."""
+        shapes = [(name, list(sample["shape"])) for name, sample in sorted(self.samples.items())]
+        return _digest(json.dumps(shapes).encode(), 6) if shapes else ""
+
+    @classmethod
+    def of_record(cls, model) -> Fingerprint | None:
+        """The fingerprint that a record's model carries, or None."""
+        return cls(model.fingerprint, model.samples or {}) if model.fingerprint else None
+
+
+def fingerprint_tensors(tensors: Mapping) -> Fingerprint:
+    """Of live weights, {name: tensor} such as a state_dict, on any device and in any order; only
+    the runs that are read are copied.
+
+    Prefixes and other parts of a checkpoint are left out. Raises CheckpointError when there is
+    nothing to sample.
+    """
+    names = diffusion_names(tensors)
+    plain = {
+        name: _plain(tensors[given])
+        for name, given in names.items()
+        if hasattr(tensors[given], "shape")
+    }
+    wanted = chosen({name: shape for name, (_, shape) in plain.items()})
+    values = _live_runs([(name, plain[name][0]) for name in wanted])
+    return _made(
+        {name: _sample(plain[name][1], _label(plain[name][0]), values[name]) for name in wanted},
+        "these weights",
+    )
+
+
+def fingerprint_file(path: PathLike) -> Fingerprint:
+    """Of a checkpoint file by its suffix: .gguf and pickles by a hash of pieces of the file,
+    anything else as safetensors.
+
+    The file is mapped, never loaded, and no pickle is ever opened as one. Raises CheckpointError.
+    """
+    suffix = Path(str(path)).suffix.lower()
+    if suffix in PICKLED:
+        return Fingerprint(_pieces_hash(path))
+    if suffix == ".gguf":
+        return Fingerprint(_pieces_hash(path), _gguf_samples(path))
+    with open_safetensors(path) as file:
+        return _made(_file_samples(file), shown_path(path))
+
+
+def file_hash(path: PathLike, heard: Callable[[int], None] | None = None) -> str:
+    """SHA-256 of every byte of a file, as the WebUIs state it; `heard` is told the bytes done.
+    Raises CheckpointError."""
+    total = hashlib.sha256()
+    with mapped(path, scattered=False) as data:
+        for start in range(0, len(data), 1 << 24):
+            total.update(data[start : start + (1 << 24)])
+            if heard:
+                heard(min(start + (1 << 24), len(data)))
+    return total.hexdigest()
+
+
+def _made(samples: dict[str, dict], what: str) -> Fingerprint:
+    if not samples:
+        raise CheckpointError(
+            f"There is nothing to know a model by in {what} (no weight of 16 values or more); give a model's own."
+        )
+    bare = Fingerprint("", samples)
+    values = np.array(
+        [value for sample in samples.values() for value in sample["values"]], dtype="<f4"
+    )
+    return Fingerprint(f"w1-{bare.structure}-{_digest(values.tobytes(), 10)}", samples)
+
+
+def _file_samples(file: TensorFile) -> dict[str, dict]:
+    names = diffusion_names(file.tensors)
+    found = {}
+    for name in chosen({name: file.tensors[given].shape for name, given in names.items()}):
+        tensor = file.tensors[names[name]]
+        values = file.values(names[name], place(name, tensor.count), min(RUN, tensor.count))
+        found[name] = _sample(tensor.shape, tensor.dtype, values)
+    return found
+
+
+def _gguf_samples(path: PathLike) -> dict[str, dict]:
+    try:
+        with open_gguf(path) as file:
+            return _file_samples(file)
+    except CheckpointError:
+        return {}
+
+
+def _pieces_hash(path: PathLike) -> str:
+    total = hashlib.sha256()
+    with mapped(path) as data:
+        total.update(str(len(data)).encode())
+        for start in np.linspace(0, max(len(data) - PIECE, 0), PIECES).astype(int).tolist():
+            total.update(data[start : start + PIECE])
+    return f"f1-{total.hexdigest()[:32]}"
+
+
+def _sample(shape: tuple[int, ...], dtype: str, values: np.ndarray) -> dict:
+    # The shortest decimals that give the same float32 again.
+    return {
+        "shape": list(shape),
+        "dtype": dtype,
+        "values": [float(str(value)) for value in values.astype(np.float32)],
+    }
+
+
+def _digest(data: bytes, length: int) -> str:
+    return hashlib.blake2b(data, digest_size=length).hexdigest()
+
+
+def _plain(tensor) -> tuple:
+    """(the tensor that holds the numbers, the logical shape): quantising hosts wrap tensors in
+    classes of their own."""
+    import torch
+
+    shape = tuple(int(size) for size in tensor.shape)
+    held = getattr(tensor, "_qdata", tensor)
+    return held.detach().as_subclass(torch.Tensor), shape
+
+
+def _label(tensor) -> str:
+    return _LABELS.get(str(tensor.dtype).removeprefix("torch."), RAW)
+
+
+def _live_runs(tensors: list[tuple[str, object]]) -> dict[str, np.ndarray]:
+    """One run of each tensor, brought over in one piece for each device."""
+    import torch
+
+    runs, devices = {}, {}
+    for name, tensor in tensors:
+        runs[name] = _live_run(name, tensor)
+        devices.setdefault(tensor.device, []).append(name)
+    found = {}
+    for names in devices.values():
+        together = torch.cat([runs[name] for name in names]).cpu().numpy()
+        edges = np.cumsum([len(runs[name]) for name in names])[:-1]
+        found |= dict(zip(names, np.split(together, edges), strict=True))
+    return {
+        name: np.where(np.isfinite(values), values, np.float32(0)) for name, values in found.items()
+    }
+
+
+def _live_run(name: str, tensor):
+    """float32, on the tensor's device; a tensor that is not laid out row by row is never copied whole."""
+    import torch
+
+    if _label(tensor) == RAW:
+        tensor = (tensor if tensor.is_contiguous() else tensor.contiguous()).view(torch.uint8)
+    start, count = place(name, tensor.numel()), min(RUN, tensor.numel())
+    if tensor.is_contiguous():
+        return tensor.view(-1)[start : start + count].float()
+    nodes = np.unravel_index(np.arange(start, start + count), tuple(tensor.shape))
+    return torch.stack(
+        [tensor[tuple(int(axis[k]) for axis in nodes)].float() for k in range(count)]
+    )

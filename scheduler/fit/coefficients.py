@@ -1,0 +1,131 @@
+"""The distilled sampler's numbers: one regularised least-squares fit a step, from inner products.
+
+x_next = Euler + c1 (D_0 - D_1) + c2 (D_1 - D_2) + c3 (s - s_next)/s (x - D_0) + c4 D_0, with D_0
+the newest prediction and D_1, D_2 those before it (the family of S4S, arXiv 2502.17423; USF,
+2312.07243; DC-Solver, 2409.03755; here in closed form, on the student's own states).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+PAST = 3  # predictions a step may use: the newest and two before it
+ORDERS = (1, 2, 3)
+MOST_COEFFICIENT = 3.0
+RIDGE = (
+    1e-2  # 1e-4 to 1e-2 differ by a percent with eight trajectories; with four the larger is safer
+)
+# a lower order is taken only where it leaves this share or less of the highest one's error on
+# left-out rows
+SIMPLER = 0.8
+EULER = (0.0, 0.0, 0.0, 0.0)
+
+
+def step_weights(
+    row: Sequence[float], sigma: float, s_next: float, predictions: int
+) -> list[float]:
+    """[a, b0, b1, b2][: 1 + predictions] with x_next = a x + b0 D_0 + b1 D_1 + b2 D_2; columns that
+    lack their predictions are left out.
+
+    row: [c1, c2, c3, c4], numbers or arrays of one shape.
+    """
+    c1, c2, c3, c4 = row
+    c1, c2 = c1 if predictions > 1 else 0.0, c2 if predictions > 2 else 0.0
+    ratio = s_next / sigma
+    move = 1 - ratio
+    return [ratio + c3 * move, move + c1 - c3 * move + c4, c2 - c1, -c2][: 1 + predictions]
+
+
+def columns(sigma: float, s_next: float, predictions: int) -> np.ndarray:
+    """(4, 1 + predictions): each column of the fit as a combination of [x, D_0, D_1, D_2]; rows
+    that lack their predictions are zero."""
+    move = 1 - s_next / sigma
+    full = np.array(
+        [[0, 1, -1, 0], [0, 0, 1, -1], [move, -move, 0, 0], [0, 1, 0, 0]], dtype=np.float64
+    )
+    full[:2][np.array([2, 3]) > predictions] = 0
+    return full[:, : 1 + predictions]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a walk: weights over [x, D_0, D_1, ...], mean squared error on the fit's rows
+    and, if fitted, [c1, c2, c3, c4]."""
+
+    weights: list[float]
+    error: float
+    coefficients: np.ndarray | None = None
+
+
+def fit_step(
+    products: np.ndarray,
+    sigma: float,
+    s_next: float,
+    orders: Sequence[int] = ORDERS,
+    ridge: float = RIDGE,
+) -> Step:
+    """Fit one step from inner products.
+
+    products: (R, m + 2, m + 2) float64, for each of R rows the mean inner products of [x, D_0, ...,
+    D_{m-1}, target]. The order is chosen by leaving rows out in turn; an order that the rows or
+    predictions are too few for is not tried. A singular fit is no error: the ridge, on columns
+    scaled to equal norm, pulls what the data do not determine to Euler's step. Coefficients are
+    bounded by MOST_COEFFICIENT.
+    """
+    predictions, mean = products.shape[1] - 2, products.mean(0)
+    possible = [order for order in orders if order <= min(predictions, len(products))] or [1]
+    order = _chosen_order(products, sigma, s_next, possible, ridge)
+    row = _solved(mean, sigma, s_next, order, ridge)
+    weights = step_weights(row, sigma, s_next, predictions)
+    return Step(weights, error_of(mean, weights), row)
+
+
+def _chosen_order(
+    products: np.ndarray, sigma: float, s_next: float, possible: Sequence[int], ridge: float
+) -> int:
+    if len(possible) == 1:
+        return possible[0]
+    errors = {order: _left_out_error(products, sigma, s_next, order, ridge) for order in possible}
+    best = min(errors, key=errors.get)
+    return best if errors[best] <= SIMPLER**2 * errors[possible[-1]] else possible[-1]
+
+
+def error_of(products: np.ndarray, weights: Sequence[float]) -> float:
+    """Mean squared error of x_next = weights . [x, D_0, ...] against the target, from the mean
+    inner products (m + 2, m + 2)."""
+    miss = np.append(weights, -1.0)
+    return max(float(miss @ products @ miss), 0.0)
+
+
+def _solved(
+    products: np.ndarray, sigma: float, s_next: float, order: int, ridge: float
+) -> np.ndarray:
+    """(..., 4): [c1, c2, c3, c4] of the ridge fits of one order to inner products (..., m + 2, m + 2).
+
+    Columns that are zero, or nothing beside the target, stay out.
+    """
+    size = products.shape[-1]
+    used = np.zeros((4, size))
+    used[:, : 1 + order] = columns(sigma, s_next, order)
+    left = -np.append(step_weights(EULER, sigma, s_next, size - 2), -1.0)  # target - Euler's step
+    normal, right = used @ products @ used.T, used @ products @ left
+    norms = np.sqrt(np.maximum(np.diagonal(normal, axis1=-2, axis2=-1), 0))
+    alive = norms > 1e-9 * np.sqrt(np.maximum(products[..., -1:, -1], 1e-60))
+    shrink = np.where(alive, 1 / np.where(alive, norms, 1), 0)
+    system = normal * shrink[..., :, None] * shrink[..., None, :] + ridge * np.eye(4)
+    found = np.linalg.solve(system, (right * shrink)[..., None])[..., 0] * shrink
+    return np.clip(found, -MOST_COEFFICIENT, MOST_COEFFICIENT)
+
+
+def _left_out_error(
+    products: np.ndarray, sigma: float, s_next: float, order: int, ridge: float
+) -> float:
+    """The sum over rows of each one's error under the fit to the others."""
+    rest = (products.sum(0) - products) / (len(products) - 1)
+    rows = _solved(rest, sigma, s_next, order, ridge)
+    weights = np.stack(step_weights(rows.T, sigma, s_next, products.shape[-1] - 2), axis=-1)
+    miss = np.append(weights, -np.ones((len(rows), 1)), axis=-1)
+    return max(float(np.einsum("rp,rpq,rq->", miss, products, miss)), 0.0)

@@ -1,0 +1,1 @@
+"""Which record, and which of its recipes, serves what is asked for."""

@@ -1,0 +1,237 @@
+"""What a record is looked up by: the weights, their patches, the kind of noise, and the conditions
+in buckets; and how far two are apart.
+
+Buckets (an edge belongs to the bucket above it):
+- cfg and distilled guidance: edges at 1.05, 1.75, 2.5, 3.5, 4.5, 5.5, 6.5, 8.5, 11 and 16. Below
+  1.05 there is no guidance.
+- resolution: the latent's area (the product of its last two axes, or its last axis where it has
+  two) to the nearest power of two: edges at 2^(k + 1/2), so that 832x1216 falls with 1024x1024, and
+  768x768 does not. Orientation and aspect do not count.
+- frames, of latents with four axes (channels, frames, height, width): to the nearest power of two
+  likewise. The noise's range is no bucket: sigma_max must agree to 0.01 % and sigma_min to 1 %, or
+  schedules are not exchanged at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ..fingerprint import Fingerprint
+from ..fingerprint.sketch import diffusion_names
+from ..record import Conditions, Record
+from ..record.parser import VERSION
+
+GUIDANCE_EDGES = (1.05, 1.75, 2.5, 3.5, 4.5, 5.5, 6.5, 8.5, 11.0, 16.0)
+SAME_MAX, SAME_MIN, SAME_SHIFT, SAME_STRENGTH = 1e-4, 1e-2, 1e-3, 5e-3
+
+
+@dataclass(frozen=True)
+class Key:
+    """Everything that a recipe depends on.
+
+    fingerprint: of the weights without patches, or None when unknown. patches: mappings with name,
+    strength and perhaps fingerprint (`patch`). latent_shape: one sample's, without batch. sampler:
+    the one asked for, or None for any; samplers: those of a record.
+    """
+
+    fingerprint: Fingerprint | None
+    parametrisation: str
+    sigma_min: float
+    sigma_max: float
+    prediction: str | None = None
+    shift: float | None = None
+    cfg: float | None = None
+    guidance: float | None = None
+    latent_shape: tuple[int, ...] | None = None
+    patches: tuple[Mapping, ...] = ()
+    sampler: str | None = None
+
+    @classmethod
+    def of(cls, record: Record, sampler: str | None = None) -> Key:
+        """The key of a record, for one of its samplers or for all of them."""
+        model, under = record.model, record.conditions
+        about = {
+            name: getattr(model, name)
+            for name in (
+                "parametrisation",
+                "sigma_min",
+                "sigma_max",
+                "prediction",
+                "shift",
+                "patches",
+            )
+        }
+        samplers = sampler or "+".join(sorted({recipe.sampler for recipe in record.recipes}))
+        return cls(Fingerprint.of_record(model), **about, **_conditions(under), sampler=samplers)
+
+    def digest(self) -> str:
+        """24 hex digits that name a record's file: equal keys, buckets and all, have equal ones."""
+        patches = [
+            (p["name"], p.get("fingerprint", ""), round(p["strength"] / SAME_STRENGTH))
+            for p in active(self.patches)
+        ]
+        noise = [
+            self.parametrisation,
+            self.prediction,
+            _digits(self.shift),
+            _digits(self.sigma_min),
+            _digits(self.sigma_max),
+        ]
+        buckets = [
+            guidance_bucket(self.cfg),
+            guidance_bucket(self.guidance),
+            resolution_bucket(self.latent_shape),
+        ]
+        whole = [
+            VERSION,
+            self.fingerprint and self.fingerprint.id,
+            sorted(patches),
+            noise,
+            buckets,
+            frame_bucket(self.latent_shape),
+        ]
+        return hashlib.blake2b(
+            json.dumps([*whole, self.sampler]).encode(), digest_size=12
+        ).hexdigest()
+
+
+def _conditions(conditions: Conditions) -> dict:
+    return {name: getattr(conditions, name) for name in ("cfg", "guidance", "latent_shape")}
+
+
+def patch(name: str, strength: float, names: Iterable[str]) -> dict:
+    """A patch (a LoRA) as keys and records carry it: which, how strong, and a fingerprint of the
+    weights' names that it changes.
+
+    `names` are the model's weights, with or without a host's prefixes. The name alone would not
+    tell two files of one name apart.
+    """
+    listed = "\n".join(sorted(diffusion_names(names)))
+    return {
+        "name": name,
+        "strength": float(strength),
+        "fingerprint": hashlib.blake2b(listed.encode(), digest_size=8).hexdigest(),
+    }
+
+
+def active(patches: Sequence[Mapping]) -> list[Mapping]:
+    """Those that change anything."""
+    return [entry for entry in patches if abs(entry["strength"]) > SAME_STRENGTH]
+
+
+def guidance_bucket(value: float | None) -> int | None:
+    """The bucket of a cfg or distilled guidance; None for none stated."""
+    return None if value is None else bisect_right(GUIDANCE_EDGES, value)
+
+
+def resolution_bucket(shape: Sequence[int] | None) -> int | None:
+    """The nearest power of two of the latent's area; None where no shape is stated."""
+    return (
+        None
+        if not shape
+        else _nearest_power(math.prod(shape[-2:]) if len(shape) > 2 else shape[-1])
+    )
+
+
+def frame_bucket(shape: Sequence[int] | None) -> int | None:
+    """The nearest power of two of the number of frames; None for pictures and unstated shapes."""
+    return _nearest_power(shape[1]) if shape and len(shape) == 4 else None
+
+
+def same_noise(one, other) -> bool:
+    """Whether two keys (or models) have one parametrisation and one prediction, where both state theirs."""
+    predictions = {one.prediction, other.prediction} - {None}
+    return one.parametrisation == other.parametrisation and len(predictions) < 2
+
+
+def same_range(one, other) -> bool:
+    """Whether schedules of one fit the other as they are."""
+    return _near(one.sigma_max, other.sigma_max, SAME_MAX) and _near(
+        one.sigma_min, other.sigma_min, SAME_MIN
+    )
+
+
+def differences(asked: Key, found: Key) -> list[str]:
+    """How the conditions of a record, `found`, differ from those asked for, in words; empty when
+    every bucket is the same.
+
+    Weights are not looked at (kinship.py does), nor the sampler.
+    """
+    parts = [
+        _guidance("cfg", asked.cfg, found.cfg),
+        _guidance("guidance", asked.guidance, found.guidance),
+        _shapes(asked, found),
+    ]
+    if not _same_shift(asked.shift, found.shift):
+        parts.append(f"distilled at shift {_said(found.shift)}, you use {_said(asked.shift)}")
+    return [part for part in (*parts, *_patches(asked.patches, found.patches)) if part]
+
+
+def range_words(asked, found) -> str:
+    """Two ranges of noise, in words."""
+    return f"distilled for sigmas {found.sigma_min:g} to {found.sigma_max:g}, your model has {asked.sigma_min:g} to {asked.sigma_max:g}"
+
+
+def _guidance(name: str, asked: float | None, found: float | None) -> str | None:
+    if guidance_bucket(asked) == guidance_bucket(found):
+        return None
+    return f"distilled at {name} {_said(found)}, you use {_said(asked)}"
+
+
+def _shapes(asked: Key, found: Key) -> str | None:
+    pairs = [
+        (bucket(asked.latent_shape), bucket(found.latent_shape))
+        for bucket in (resolution_bucket, frame_bucket)
+    ]
+    if all(one == other for one, other in pairs):
+        return None
+    return f"distilled for a latent of {_size(found.latent_shape)}, yours is {_size(asked.latent_shape)}"
+
+
+def _patches(asked: Sequence[Mapping], found: Sequence[Mapping]) -> list[str]:
+    words, rest = [], active(found)
+    for mine in active(asked):
+        theirs = next((other for other in rest if _same_patch(mine, other)), None)
+        if theirs is None:
+            words.append(f"without {mine['name']}")
+            continue
+        rest.remove(theirs)
+        if abs(mine["strength"] - theirs["strength"]) > SAME_STRENGTH:
+            words.append(
+                f"with {mine['name']} at strength {theirs['strength']:g}, you use {mine['strength']:g}"
+            )
+    return [*words, *(f"with {theirs['name']}, which you do not use" for theirs in rest)]
+
+
+def _same_patch(one: Mapping, other: Mapping) -> bool:
+    prints = {entry.get("fingerprint") for entry in (one, other)} - {None}
+    return len(prints) < 2 and one["name"] == other["name"]
+
+
+def _same_shift(one: float | None, other: float | None) -> bool:
+    return one is None or other is None or _near(one, other, SAME_SHIFT)
+
+
+def _near(one: float, other: float, tolerance: float) -> bool:
+    return abs(one - other) <= tolerance * max(abs(one), abs(other))
+
+
+def _nearest_power(count: int) -> int:
+    return math.floor(math.log2(count) + 0.5)
+
+
+def _digits(value: float | None) -> str | None:
+    return None if value is None else f"{value:.3g}"
+
+
+def _said(value: float | None) -> str:
+    return "none stated" if value is None else f"{value:g}"
+
+
+def _size(shape: Sequence[int] | None) -> str:
+    return "unstated size" if not shape else "x".join(str(size) for size in shape)

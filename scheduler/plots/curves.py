@@ -1,0 +1,403 @@
+"""Pictures of a record: its schedules, its error against steps, and a grid of what it draws. Needs
+matplotlib, imported when first used."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import RecipeError
+from ..evidence import verdicts
+from ..evidence.verdicts import DEFAULT_STOCK
+from ..files import PathLike
+from ..record import Recipe, Record
+from ..sigmas import STOCK, stock_schedule, table_for
+from .style import (
+    COLOURS,
+    FAINT,
+    INK,
+    MARKERS,
+    SOFT,
+    bare,
+    head,
+    new_figure,
+    plain_axes,
+    readable_log,
+    save,
+    settle,
+    whole_steps,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+CELL, LABELS = 1.18, 1.6  # inches: a picture of the grid, the labels at its left
+MOST_DIFFERENCE = 0.25
+MOST_ACROSS = 3  # panels beside each other
+Points = list[tuple[int, float]]
+
+
+@dataclass(frozen=True)
+class PictureRow:
+    """One row of the grid: a label, smaller lines below it, pictures (B, H, W) in [0, 1] or (B, H,
+    W, 3), and errors (B,) or None."""
+
+    label: str
+    detail: str
+    pictures: np.ndarray
+    errors: np.ndarray | None = None
+
+
+def plot_schedules(record: Record, path: PathLike, steps: int | None = None) -> None:
+    """Sigma against step at one number of steps, linear and logarithmic: the record's recipes over
+    ComfyUI's stock schedules.
+
+    `steps` None: `chosen_steps`. The file's suffix says the format (png, svg, pdf). Raises
+    RecipeError and OutputError.
+    """
+    steps = chosen_steps(record) if steps is None else steps
+    recipes = _distinct([recipe for recipe in record.recipes if recipe.steps == steps])
+    if not recipes:
+        raise RecipeError(
+            f"This record has no recipe with {steps} steps; it has {_counts(record)}."
+        )
+    figure = new_figure(11, 5.2)
+    axes = figure.subplots(1, 2)
+    for axis in axes:
+        _draw_schedules(axis, record, recipes, steps)
+        axis.set_xlabel("step")
+        plain_axes(axis)
+        whole_steps(axis)
+    axes[0].set_ylabel("noise level sigma")
+    axes[1].set_ylabel("sigma, logarithmic (without the last, 0)")
+    readable_log(axes[1])
+    lines, labels = axes[0].get_legend_handles_labels()
+    columns = min(len(lines), 3)
+    figure.legend(
+        lines,
+        labels,
+        loc="lower left",
+        bbox_to_anchor=(0.03, 0.0),
+        ncols=columns,
+        frameon=False,
+        fontsize=9.5,
+        columnspacing=3,
+    )
+    head(figure, f"Schedules at {steps} steps", _about(record))
+    settle(figure, bottom=0.12 + 0.23 * -(-len(lines) // columns))
+    save(figure, path)
+
+
+def plot_errors(record: Record, path: PathLike, steps: int | None = None) -> None:
+    """Held-out error against steps, a panel for each sampler: ours, the best stock schedule, and
+    the usual default.
+
+    Knees are ringed; at `steps` (None: `chosen_steps`) an arrow leads to the stock step count with
+    the same error. Raises RecipeError and OutputError.
+    """
+    if not record.evidence.get("curve"):
+        raise RecipeError(
+            "This record holds no measured errors; distil again with an evidence budget above 0."
+        )
+    samplers = list(
+        dict.fromkeys(key.removesuffix(verdicts.OFFSETS) for key in record.evidence["curve"])
+    )
+    down = -(-len(samplers) // MOST_ACROSS)
+    across = -(-len(samplers) // down)
+    figure = new_figure(max(5.6 * across, 7), 5.4 + 4.3 * (down - 1))
+    axes = np.atleast_1d(figure.subplots(down, across, sharey=True)).ravel()
+    for axis in axes[len(samplers) :]:
+        axis.set_visible(False)
+    for axis, sampler in zip(axes, samplers, strict=False):
+        _draw_errors(axis, record, sampler, steps)
+        readable_log(axis)
+        axis.tick_params(labelleft=True)
+    for axis in axes[::across]:
+        axis.set_ylabel("distance from the many-step picture (RMS)")
+    legend = {
+        label: line
+        for axis in axes
+        for line, label in zip(*axis.get_legend_handles_labels(), strict=True)
+    }
+    columns = 4 if len(samplers) > 1 else 2
+    place = {"loc": "lower left", "bbox_to_anchor": (0.03, 0.0), "ncols": columns}
+    figure.legend(
+        legend.values(), legend.keys(), frameon=False, fontsize=9.5, columnspacing=2.5, **place
+    )
+    head(
+        figure,
+        "Error against steps",
+        f"{_about(record)}   |   {record.evidence.get('seeds')} held-out samples",
+    )
+    settle(figure, bottom=0.12 + 0.23 * -(-len(legend) // columns))
+    save(figure, path)
+
+
+def plot_pictures(
+    rows: Sequence[PictureRow],
+    path: PathLike,
+    columns: Sequence[str] = (),
+    title: str = "",
+    subtitle: str = "",
+) -> None:
+    """The same seeds drawn in several ways, a row each, and at the right how each differs from the
+    first row's, the teacher.
+
+    A row's label stands at its left, each picture's error below it. Raises OutputError.
+    """
+    count = len(rows[0].pictures)
+    width, height = LABELS + 2 * CELL * count + 0.6, 1.12 + (CELL + 0.22) * len(rows)
+    figure = new_figure(width, height)
+    grid = figure.add_gridspec(
+        len(rows), 2 * count + 1, width_ratios=[1] * count + [0.35] + [1] * count, wspace=0.05, hspace=0.22,
+        left=LABELS / width, right=1 - 0.1 / width, top=1 - 1.05 / height, bottom=0.25 / height,
+    )  # fmt: skip
+    for i, row in enumerate(rows):
+        for j, picture in enumerate(row.pictures):
+            axis = figure.add_subplot(grid[i, j])
+            axis.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+            bare(axis)
+            if i == 0 and j < len(columns):
+                axis.set_title(columns[j], fontsize=9.5, color=SOFT, pad=4)
+            if row.errors is not None:
+                axis.set_xlabel(f"{row.errors[j]:.2f}", fontsize=8.5, color=SOFT, labelpad=2)
+            if i > 0:
+                _draw_difference(
+                    figure.add_subplot(grid[i, count + 1 + j]), picture - rows[0].pictures[j]
+                )
+        _row_label(figure, grid[i, 0].get_position(figure), row)
+    _explain_differences(figure, grid[0, count + 1].get_position(figure))
+    head(figure, title, subtitle)
+    save(figure, path)
+
+
+def chosen_steps(record: Record) -> int:
+    """The step count to show first: the highest knee in the evidence, else the middle one of the
+    record's. Raises RecipeError."""
+    counts = sorted({recipe.steps for recipe in record.recipes})
+    if not counts:
+        raise RecipeError("This record holds no recipes; distil some first.")
+    knees = [knee for knee in record.evidence.get("knee", {}).values() if knee in counts]
+    return max(knees) if knees else counts[len(counts) // 2]
+
+
+def _draw_schedules(axis: Axes, record: Record, recipes: Sequence[Recipe], steps: int) -> None:
+    model = record.model
+    table = table_for(model.sigma_min, model.sigma_max, model.parametrisation, model.shift)
+    default = DEFAULT_STOCK[model.parametrisation]
+    for k, name in enumerate(sorted(STOCK, key=lambda name: name == default)):
+        label = "ComfyUI's other stock schedules" if k == 0 else None
+        style = {"color": FAINT, "linewidth": 1.3, "label": label}
+        if name == default:
+            style = {
+                "color": INK,
+                "linewidth": 1.6,
+                "linestyle": (0, (4, 2)),
+                "label": f"{name}, the usual default",
+            }
+        axis.plot(range(steps), stock_schedule(name, table, steps)[:-1], **style)
+    for k, recipe in enumerate(recipes):
+        own = (len(recipes) - k) / len(
+            recipes
+        )  # where two coincide, the earlier one shows as a wider line around the later
+        style = {
+            "color": COLOURS[k % 6],
+            "marker": MARKERS[k % 6],
+            "linewidth": 1.4 + 3.4 * own,
+            "markersize": 4.5 + 4.5 * own,
+        }
+        label = f"{recipe.sampler}: " + (
+            "distilled" if recipe.choice == "ours" else f"{recipe.choice} (stock won)"
+        )
+        label += ", for use with offsets" if recipe.offsets is not None else ""
+        axis.plot(
+            range(steps),
+            recipe.sigmas[:-1],
+            label=label,
+            markeredgecolor="white",
+            zorder=3 + k,
+            **style,
+        )
+
+
+def _draw_errors(axis: Axes, record: Record, sampler: str, steps: int | None) -> None:
+    recipes = [
+        recipe
+        for recipe in record.recipes
+        if recipe.sampler == sampler and recipe.evidence.get("rms")
+    ]
+    kind = record.model.parametrisation
+    name = DEFAULT_STOCK[kind] + (" + euler" if sampler == "distilled" else "")
+    _line(
+        axis,
+        _stock_points(recipes, name),
+        f"{DEFAULT_STOCK[kind]}, the usual default",
+        color=INK,
+        linewidth=1.4,
+        linestyle=(0, (4, 2)),
+    )
+    stock = _points(record.evidence.get("stock_curve", {}).get(sampler, {}))
+    _line(
+        axis,
+        stock,
+        "best stock schedule at each step count",
+        color="#9A9A9A",
+        linewidth=2.0,
+        marker=".",
+        markersize=7,
+    )
+    for k, offsets in enumerate((False, True)):
+        ours = _points(record.evidence["curve"].get(sampler + verdicts.OFFSETS * offsets, {}))
+        style = {
+            "color": COLOURS[k],
+            "marker": MARKERS[k],
+            "linewidth": 2.2,
+            "markersize": 5.5,
+            "markeredgewidth": 0.6,
+            "zorder": 4,
+        }
+        _line(
+            axis,
+            ours,
+            "StepDistill: schedule" + (" and offsets" if offsets else ""),
+            markeredgecolor="white",
+            **style,
+        )
+    knee = _mark_knee(axis, record, sampler)
+    _mark_equal(axis, recipes, steps or knee or chosen_steps(record))
+    title = sampler + (" (stock: every sampler)" if sampler == "distilled" else "")
+    axis.set_title(title, fontsize=12, color=INK, loc="left", fontweight="bold")
+    axis.set_xlabel("steps" if sampler == "heun" else "steps = model calls a sample")
+    plain_axes(axis)
+    whole_steps(axis)
+
+
+def _line(axis: Axes, points: Points, label: str, **style) -> None:
+    if points:
+        axis.plot(*zip(*points, strict=True), label=label, **style)
+
+
+def _mark_knee(axis: Axes, record: Record, sampler: str) -> int | None:
+    """Ring the knee of the better of a sampler's two curves, and return it."""
+    found = []
+    for k, key in enumerate((sampler, sampler + verdicts.OFFSETS)):
+        knee, curve = (
+            record.evidence.get("knee", {}).get(key),
+            dict(_points(record.evidence["curve"].get(key, {}))),
+        )
+        found += [(curve[knee], knee, COLOURS[k])] if knee in curve else []
+    if not found:
+        return None
+    error, knee, colour = min(found)
+    ring = {
+        "marker": "o",
+        "markersize": 15,
+        "markerfacecolor": "none",
+        "markeredgecolor": colour,
+        "markeredgewidth": 1.5,
+    }
+    axis.plot([knee], [error], zorder=5, **ring)
+    place = {"xytext": (-9, -9), "textcoords": "offset points", "ha": "right", "va": "top"}
+    axis.annotate(f"knee: {knee}", (knee, error), fontsize=9.5, color=colour, **place)
+    return knee
+
+
+def _mark_equal(axis: Axes, recipes: Sequence[Recipe], wanted: int) -> None:
+    """An arrow from ours to the stock step count of the same error, at the step count nearest to
+    the wanted one."""
+    able = [
+        recipe
+        for recipe in recipes
+        if (recipe.evidence.get("equals_stock_steps") or 0) > recipe.steps + 1
+    ]
+    if not able:
+        return
+    ours = min(able, key=lambda recipe: (abs(recipe.steps - wanted), recipe.evidence["rms"]))
+    error, equal = ours.evidence["rms"], ours.evidence["equals_stock_steps"]
+    arrow = {"arrowstyle": "-|>", "color": INK, "linewidth": 1.3, "shrinkA": 6, "shrinkB": 0}
+    axis.annotate("", (equal, error), xytext=(ours.steps, error), arrowprops=arrow, zorder=6)
+    place = {"xytext": (6, 4), "textcoords": "offset points", "ha": "left", "va": "bottom"}
+    place["bbox"] = {"facecolor": "white", "edgecolor": "none", "pad": 1, "alpha": 0.9}
+    text = axis.annotate(
+        f"{ours.steps} steps match\nstock's {equal}",
+        (equal, error),
+        fontsize=9.5,
+        color=INK,
+        zorder=7,
+        **place,
+    )
+    text.set_in_layout(False)  # or it would squeeze the axes; instead they get room for it
+    left, right = axis.get_xlim()
+    axis.set_xlim(left, max(right, equal + 0.27 * (right - left)))
+
+
+def _draw_difference(axis: Axes, difference: np.ndarray) -> None:
+    grey = difference if difference.ndim == 2 else difference.mean(-1)
+    axis.imshow(
+        grey, cmap="PuOr_r", vmin=-MOST_DIFFERENCE, vmax=MOST_DIFFERENCE, interpolation="nearest"
+    )
+    bare(axis)
+
+
+def _explain_differences(figure: Figure, place) -> None:
+    text = f"Difference from the teacher's picture\norange: too light, violet: too dark\n(full colour at {MOST_DIFFERENCE:g} of the range)"
+    figure.text(place.x0, place.y0, text, fontsize=9.5, color=SOFT, va="bottom", linespacing=1.45)
+
+
+def _points(curve: dict) -> Points:
+    return sorted((int(steps), error) for steps, error in curve.items() if error)
+
+
+def _stock_points(recipes: Sequence[Recipe], name: str) -> Points:
+    return _points(
+        {
+            recipe.steps: recipe.evidence["stock"][name]["rms"]
+            for recipe in recipes
+            if name in recipe.evidence.get("stock", {})
+        }
+    )
+
+
+def _distinct(recipes: Sequence[Recipe]) -> list[Recipe]:
+    """The schedules that start highest, one recipe for each different one of a sampler."""
+    start = max((recipe.start_sigma for recipe in recipes), default=0.0)
+    found = {
+        (recipe.sampler, recipe.sigmas): recipe
+        for recipe in reversed(recipes)
+        if recipe.start_sigma == start
+    }
+    return list(reversed(found.values()))
+
+
+def _counts(record: Record) -> str:
+    return (
+        ", ".join(str(steps) for steps in sorted({recipe.steps for recipe in record.recipes}))
+        or "none at all"
+    )
+
+
+def _about(record: Record) -> str:
+    cfg = record.conditions.cfg
+    return (record.model.name or "unnamed model") + (
+        f", guidance {cfg:g}" if cfg is not None else ""
+    )
+
+
+def _row_label(figure: Figure, place, row: PictureRow) -> None:
+    middle, width = (place.y0 + place.y1) / 2, figure.get_figwidth()
+    figure.text(
+        0.14 / width,
+        middle + 0.03 / figure.get_figheight(),
+        row.label,
+        fontsize=12,
+        fontweight="bold",
+        color=INK,
+        va="bottom",
+    )
+    figure.text(
+        0.14 / width, middle, row.detail, fontsize=9, color=SOFT, va="top", linespacing=1.35
+    )

@@ -1,0 +1,92 @@
+"""The look that all plots share: colours, type, axes, titles, and writing a figure whole or not at all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..errors import OutputError
+from ..files import PathLike, atomic_path
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's palette: told apart with every kind of colour vision; each curve has its own marker besides.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+MARKERS = ("o", "s", "D", "^", "v", "P")
+INK, SOFT, FAINT = "#222222", "#6B6B6B", "#CFCFCF"
+DPI = 160
+HEAD = 0.78  # inches that title and subtitle take
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure, in inches, that needs no display. Raises OutputError without matplotlib."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as problem:
+        raise OutputError(
+            "Plots need matplotlib, which is not installed; run: pip install matplotlib"
+        ) from problem
+    return Figure(figsize=(width, height), dpi=DPI, facecolor="white")
+
+
+def head(figure: Figure, title: str, subtitle: str) -> None:
+    """Title and subtitle at the top left, at the same height in inches whatever the figure's."""
+    height, width = figure.get_figheight(), figure.get_figwidth()
+    figure.text(
+        0.14 / width, 1 - 0.14 / height, title, fontsize=15, fontweight="bold", color=INK, va="top"
+    )
+    figure.text(0.14 / width, 1 - 0.47 / height, subtitle, fontsize=10, color=SOFT, va="top")
+
+
+def settle(figure: Figure, bottom: float = 0.0) -> None:
+    """Fit the axes below the head, `bottom` inches kept free below them."""
+    height = figure.get_figheight()
+    figure.tight_layout(rect=(0, bottom / height, 1, 1 - HEAD / height), w_pad=2.5)
+
+
+def plain_axes(axis: Axes) -> None:
+    """Left and bottom lines only, and a faint grid across."""
+    for side in ("top", "right"):
+        axis.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        axis.spines[side].set_color(SOFT)
+    axis.tick_params(which="both", color=SOFT, labelcolor=INK)
+    axis.grid(axis="y", color="#EEEEEE", linewidth=0.8)
+    axis.set_axisbelow(True)
+
+
+def readable_log(axis: Axes) -> None:
+    """0.05 rather than 5 x 10^-2, at 1, 2 and 5 of each decade."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    axis.set_yscale("log")
+    axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=50))
+    axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.yaxis.set_minor_locator(NullLocator())
+
+
+def whole_steps(axis: Axes) -> None:
+    """Whole numbers along the axis of steps."""
+    from matplotlib.ticker import MaxNLocator
+
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], nbins=12))
+
+
+def bare(axis: Axes) -> None:
+    """No lines and no ticks: for pictures."""
+    axis.set_xticks([])
+    axis.set_yticks([])
+    for spine in axis.spines.values():
+        spine.set_visible(False)
+
+
+def save(figure: Figure, path: PathLike) -> None:
+    """Write the figure in the format that the suffix names; raises OutputError."""
+    try:
+        with atomic_path(path) as temporary:
+            figure.savefig(temporary, facecolor="white")
+    except ValueError as problem:  # matplotlib's word for a suffix that it cannot write
+        raise OutputError(
+            f"{path} could not be written ({problem}); name a file that ends in .png, .svg or .pdf."
+        ) from problem

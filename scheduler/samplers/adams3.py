@@ -1,0 +1,41 @@
+"""The teacher's solver: an exponential Adams-Bashforth method of third order in half-log-SNR, one
+model call a step.
+
+x(s_next) = (s_next / s) x + s_next * integral of D / sigma dl, with l = -log sigma and D the
+parabola in half-log-SNR through the last three predictions (the family of DEIS, arXiv 2204.13902,
+and of DPM-Solver++, 2211.01095). On 50 nodes its end is as near the exact one as Heun's on 50,
+which spends twice the calls.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..denoiser import half_log_snr
+from .multistep import LinearRule, Weights, Window, lagrange
+
+FLOW_TOP = 0.9995  # where a flow's sigma 1, whose log-SNR has no bottom, is put on the clock
+_NODES, _SHARES = np.polynomial.legendre.leggauss(6)
+
+
+def adams3_rule(parametrisation: str) -> LinearRule:
+    """The rule for one parametrisation; it starts up as the first- and second-order methods of its family."""
+
+    def clock(sigma: np.ndarray) -> np.ndarray:
+        return half_log_snr(
+            np.minimum(sigma, FLOW_TOP) if parametrisation == "flow" else sigma, parametrisation
+        )
+
+    def formula(window: Window) -> Weights:
+        s_next, s_now = window[:2]
+        half = np.log(s_now / s_next) / 2
+        times = [clock(s) for s in window[1:]]
+        b = [np.zeros_like(half) for _ in times]
+        for node, share in zip(_NODES, _SHARES, strict=True):
+            sigma = s_now * np.exp(-half * (1 + node))
+            for k, total in enumerate(b):
+                total += half * share * s_next / sigma * lagrange(clock(sigma), times, k)
+        ratio = s_next / s_now
+        return [ratio, *(np.zeros_like(ratio) for _ in times[1:])], b
+
+    return LinearRule("adams3", 3, 1, formula)

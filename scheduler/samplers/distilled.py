@@ -1,0 +1,107 @@
+"""Running a recipe: what every host does with the numbers of a record, as plain functions."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+
+from ..denoiser import Denoiser, checked, start_state
+from ..errors import RecipeError
+from ..fit.coefficients import PAST, step_weights
+from ..record import Recipe
+from ..sigmas.validity import check_schedule
+from .multistep import combine
+from .query_offsets import ask, with_offsets
+from .stock import Callback, sample
+
+
+def run_recipe(
+    denoise: Denoiser,
+    noise: torch.Tensor,
+    recipe: Recipe,
+    parametrisation: str,
+    callback: Callback | None = None,
+) -> torch.Tensor:
+    """Sample with a recipe from unit Gaussian noise (B, ...): the clean latent, of the noise's
+    shape, dtype and device.
+
+    Raises RecipeError for a recipe whose numbers don't fit its schedule, and DenoiserError.
+    """
+    x = start_state(noise, recipe.sigmas[0], parametrisation)
+    if recipe.sampler == "distilled" and recipe.coefficients is not None:
+        return sample_distilled(
+            denoise,
+            x,
+            recipe.sigmas,
+            recipe.coefficients,
+            recipe.offsets,
+            parametrisation,
+            callback,
+        )
+    model = (
+        with_offsets(denoise, recipe.sigmas, recipe.offsets, parametrisation)
+        if recipe.offsets
+        else denoise
+    )
+    return sample(model, x, recipe.sigmas, stock_sampler(recipe), callback)
+
+
+def stock_sampler(recipe: Recipe) -> str:
+    """The stock sampler a recipe without coefficients runs with: its own, or the second half of a
+    stock pair such as "beta + dpmpp_2m"."""
+    if recipe.sampler != "distilled":
+        return recipe.sampler
+    return recipe.choice.split(" + ")[1] if " + " in recipe.choice else "dpmpp_2m"
+
+
+@torch.no_grad()
+def sample_distilled(
+    denoise: Denoiser,
+    x: torch.Tensor,
+    sigmas: Sequence[float],
+    coefficients: Sequence[Sequence[float]],
+    offsets: Sequence[float] | None = None,
+    parametrisation: str = "flow",
+    callback: Callback | None = None,
+) -> torch.Tensor:
+    """The distilled sampler: x (B, ...) at sigmas[0] to the clean latent, N model calls a row for N
+    + 1 sigmas.
+
+    coefficients: N rows [c1, c2, c3, c4] (`coefficients.step_weights`); offsets: N numbers or None.
+    The state is kept in float32 (float64 when x is), the model is called in x's own dtype, and
+    during a call two earlier predictions at most are held. callback(k, x, denoised) follows each
+    call. Raises RecipeError, ScheduleError and DenoiserError.
+    """
+    sigmas = check_schedule(sigmas).tolist()
+    steps = len(sigmas) - 1
+    rows = _numbers(coefficients, (steps, 4), "coefficients")
+    offsets = [0.0] * steps if offsets is None else _numbers(offsets, (steps,), "offsets")
+    model, dtype = checked(denoise), x.dtype
+    wide = torch.promote_types(dtype, torch.float32)
+    x, past = x.to(wide), deque(maxlen=PAST - 1)
+    for k, (sigma, s_next) in enumerate(pairwise(sigmas)):
+        denoised = ask(model, x.to(dtype), sigma, offsets[k], parametrisation)
+        if callback is not None:
+            callback(k, x, denoised)
+        denoised = denoised.to(wide)
+        x = combine(step_weights(rows[k], sigma, s_next, 1 + len(past)), [x, denoised, *past])
+        past.appendleft(denoised)
+    return x.to(dtype)
+
+
+def _numbers(values, shape: tuple[int, ...], what: str) -> list:
+    """Plain numbers of a recipe, given as lists, an array or a tensor of exactly this shape; raises
+    RecipeError for any other."""
+    try:
+        found = torch.as_tensor(values, dtype=torch.float64, device="cpu")
+    except (TypeError, ValueError, RuntimeError):
+        found = torch.empty(0)
+    if found.shape != shape or not found.isfinite().all():
+        raise RecipeError(
+            f"A schedule of {shape[0]} steps needs finite {what} of shape {shape}; got {len(values)} of another kind or number: "
+            "use the numbers of one recipe together."
+        )
+    return found.tolist()

@@ -1,0 +1,97 @@
+"""Query offsets: the model is asked at another noise level than the sampler's own, one number delta
+a step.
+
+A positive delta asks at more noise. VE: at sigma * exp(delta), with the same x. Flow: log(s / (1 -
+s)) is shifted by delta and x rescaled by (1 - s') / (1 - s), so that its clean part keeps the
+weight that s' belongs to; at sigma 1 there is nothing to rescale and no offset. Source: the
+Timestep Aligner's idea (arXiv 2310.09469).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from ..denoiser import Checked, Denoiser, checked
+
+GUESS = -0.2
+MOST_OFFSET = 1.5
+FLOW_TOP = 0.9999
+SAME_SIGMA = 1e-4  # relative: hosts hand sigmas over in float32 and through their own tables
+
+
+def asked_sigma(sigma: float, offset: float, parametrisation: str) -> float:
+    """The noise level that a query at `sigma` with this offset goes to."""
+    if offset == 0 or (parametrisation == "flow" and sigma >= 1):
+        return sigma
+    if parametrisation == "flow":
+        return 1 / (1 + (1 - sigma) / sigma * math.exp(-offset))
+    return sigma * math.exp(offset)
+
+
+def bounded_offset(
+    sigma: float, offset: float, sigma_min: float, sigma_max: float, parametrisation: str
+) -> float:
+    """The offset cut so that the query stays inside [sigma_min, sigma_max] (below 1 for flow) and
+    the offset inside MOST_OFFSET."""
+    if parametrisation == "flow":
+        if sigma >= 1:
+            return 0.0
+        low, here, high = (
+            math.log(s / (1 - s)) for s in (sigma_min, sigma, min(sigma_max, FLOW_TOP))
+        )
+    else:
+        low, here, high = (math.log(s) for s in (sigma_min, sigma, sigma_max))
+    return min(max(offset, low - here, -MOST_OFFSET), max(high - here, 0.0), MOST_OFFSET)
+
+
+def usual_offset(sigma: float, s_next: float, sigma_min: float) -> float:
+    """The guess for a step: GUESS of its length in log sigma, the last step counted to half an
+    e-fold below sigma_min."""
+    return GUESS * (math.log(sigma / s_next) if s_next > 0 else math.log(sigma / sigma_min) + 0.5)
+
+
+def guessed_offset(
+    sigma: float,
+    s_next: float,
+    share: float,
+    sigma_min: float,
+    sigma_max: float,
+    parametrisation: str,
+) -> float:
+    """`share` of the usual guess, kept in range."""
+    return bounded_offset(
+        sigma, share * usual_offset(sigma, s_next, sigma_min), sigma_min, sigma_max, parametrisation
+    )
+
+
+def ask(
+    model: Checked, x: torch.Tensor, sigma: float, offset: float, parametrisation: str
+) -> torch.Tensor:
+    """D at the shifted noise level, of x's shape: one model call a row."""
+    asked = asked_sigma(sigma, offset, parametrisation)
+    if asked == sigma:
+        return model(x, sigma)
+    return model(x * ((1 - asked) / (1 - sigma)) if parametrisation == "flow" else x, asked)
+
+
+def with_offsets(
+    denoise: Denoiser, sigmas: Sequence[float], offsets: Sequence[float], parametrisation: str
+) -> Denoiser:
+    """The model as a stock sampler must see it: a sigma of the schedule is asked at its own offset,
+    any other sigma untouched."""
+    model, known = checked(denoise), np.asarray(sigmas[:-1], dtype=np.float64)
+
+    def shifted(x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+        s = float(sigma.flatten()[0])
+        if s <= 0:
+            return model(x, s)
+        nearest = int(np.abs(np.log(known) - math.log(s)).argmin())
+        if abs(known[nearest] / s - 1) > SAME_SIGMA:
+            return model(x, s)
+        return ask(model, x, float(known[nearest]), float(offsets[nearest]), parametrisation)
+
+    return shifted

@@ -1,0 +1,137 @@
+"""Stock ODE samplers in sigma-space, dx/dsigma = (x - D) / sigma, as ComfyUI defines them for eps,
+v, EDM and flow models alike."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import pairwise
+
+import numpy as np
+import torch
+
+from ..denoiser import Checked, Denoiser, checked
+from ..errors import UnknownNameError
+from ..sigmas.validity import check_schedule, check_steps
+from .multistep import LINEAR, LinearRule, combine
+from .uni_pc import sample_uni_pc
+
+Callback = Callable[[int, torch.Tensor, torch.Tensor], None]
+
+# Stochastic samplers have no trajectory to imitate: the ODE sampler whose steps theirs are most like.
+_ODE_SAMPLERS = {
+    "euler_ancestral": "euler",
+    "euler_ancestral_cfg_pp": "euler",
+    "dpm_2_ancestral": "heun",
+    "dpmpp_2s_ancestral": "dpmpp_2m",
+    "dpmpp_2s_ancestral_cfg_pp": "dpmpp_2m",
+    "dpmpp_sde": "dpmpp_2m",
+    "dpmpp_2m_sde": "dpmpp_2m",
+    "dpmpp_2m_sde_heun": "dpmpp_2m",
+    "dpmpp_3m_sde": "dpmpp_2m",
+    "res_multistep_ancestral": "res_multistep",
+    "res_multistep_ancestral_cfg_pp": "res_multistep",
+    "er_sde": "dpmpp_2m",
+    "seeds_2": "dpmpp_2m",
+    "seeds_3": "dpmpp_2m",
+    "sa_solver": "dpmpp_2m",
+    "sa_solver_pece": "dpmpp_2m",
+    "ddpm": "euler",
+    "lcm": "euler",
+}
+
+
+@torch.no_grad()
+def sample(
+    denoise: Denoiser,
+    x: torch.Tensor,
+    sigmas: Sequence[float],
+    sampler: str,
+    callback: Callback | None = None,
+) -> torch.Tensor:
+    """Run a sampler down a schedule and return the clean latent, of x's shape, dtype and device.
+
+    x: (B, ...) at sigmas[0], so already scaled (`start_state`). sigmas: (N+1,), a valid schedule;
+    never written to. callback(i, x, denoised) follows each step's first model call, with what the
+    model saw and answered. Raises UnknownNameError, ScheduleError and DenoiserError.
+    """
+    check_sampler(sampler)
+    return _LOOPS[sampler](checked(denoise), x, check_schedule(sigmas), callback)
+
+
+def model_calls(sampler: str, steps: int) -> int:
+    """Model calls of `steps` steps for one sample: as many as steps; heun's two a step, but one for
+    the last."""
+    check_sampler(sampler)
+    steps = check_steps(steps)
+    return 2 * steps - 1 if sampler == "heun" else steps
+
+
+def check_sampler(name: str) -> None:
+    """Raise UnknownNameError unless the name is one of SAMPLERS; for a stochastic sampler it names
+    the one to distil with."""
+    if name in SAMPLERS:
+        return
+    ode = ode_sampler_for(name)
+    if ode is not None:
+        raise UnknownNameError(
+            f"Sampler {name!r} is stochastic and has no trajectory; distil with the ODE sampler {ode!r} in its place."
+        )
+    raise UnknownNameError(f"Sampler {name!r} is unknown; use one of: {', '.join(SAMPLERS)}.")
+
+
+def ode_sampler_for(name: str) -> str | None:
+    """The ODE sampler whose schedule suits a stochastic sampler (ComfyUI's name, with or without
+    _gpu); None for any other name."""
+    return _ODE_SAMPLERS.get(str(name).removesuffix("_gpu"))
+
+
+@torch.no_grad()
+def sample_linear(
+    denoise: Checked,
+    x: torch.Tensor,
+    sigmas: np.ndarray,
+    callback: Callback | None,
+    rule: LinearRule,
+) -> torch.Tensor:
+    """The loop of every linear multistep rule; sigmas are taken as checked."""
+    states: deque[torch.Tensor] = deque(maxlen=rule.states)
+    predictions: deque[torch.Tensor] = deque(maxlen=rule.order)
+    seen: deque[float] = deque(maxlen=rule.order)
+    for i, (sigma, s_next) in enumerate(pairwise(sigmas.tolist())):
+        denoised = denoise(x, sigma)
+        if callback is not None:
+            callback(i, x, denoised)
+        for past, newest in ((states, x), (predictions, denoised), (seen, sigma)):
+            past.appendleft(newest)
+        a, b = rule.weights((s_next, *seen))
+        x = combine([*a[: len(states)], *b], [*states, *predictions])
+    return x
+
+
+def _sample_heun(
+    denoise: Checked, x: torch.Tensor, sigmas: np.ndarray, callback: Callback | None
+) -> torch.Tensor:
+    """Heun's method with a plain last step (Karras et al., arXiv 2206.00364, algorithm 1)."""
+    for i, (sigma, s_next) in enumerate(pairwise(sigmas.tolist())):
+        denoised = denoise(x, sigma)
+        if callback is not None:
+            callback(i, x, denoised)
+        euler = combine([s_next / sigma, 1 - s_next / sigma], [x, denoised])
+        if s_next == 0:
+            return euler
+        first, second = (s_next - sigma) / 2 / sigma, (s_next - sigma) / 2 / s_next
+        x = combine(
+            [1 + first, -first, second, -second], [x, denoised, euler, denoise(euler, s_next)]
+        )
+    return x
+
+
+_LOOPS: dict[str, Callable[..., torch.Tensor]] = {
+    **{name: partial(sample_linear, rule=rule) for name, rule in LINEAR.items()},
+    "heun": _sample_heun,
+    "uni_pc": partial(sample_uni_pc, variant="bh1"),
+    "uni_pc_bh2": partial(sample_uni_pc, variant="bh2"),
+}
+SAMPLERS = tuple(_LOOPS)

@@ -1,0 +1,344 @@
+"""The cache: a folder of one JSON record a key, shared by hosts and processes, looked up by what a
+recipe depends on.
+
+Files are written under another name, flushed and renamed, so that a reader sees an earlier good
+record or the new one, whatever is killed when. Nothing is locked: every record has a file of its
+own. What is foreign or broken is named and left alone, and no record is ever removed unless its
+name is given.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from ..errors import OutputError, RecipeError, RecordError, UnknownNameError
+from ..files import PathLike, make_folder, write_text
+from ..fingerprint import Fingerprint
+from ..fingerprint.kinship import OTHER, SAME, kinship
+from ..lookup.key import Key
+from ..lookup.match import EXACT, Match, judged
+from ..record import Recipe, Record, load_record
+from .folder import store_folder
+from .index import Index
+from .scan import Brief, Scan, revision, save_briefs, saved_briefs, scan
+from .sidecar import read_gram, sidecar_of, solved, write_gram
+
+MOST_RECORDS = 20_000
+MOST_BYTES = 2 << 30
+# nanoseconds: the coarsest clock of a file system; what changed more recently may change again
+# unseen
+SETTLED = 2_500_000_000
+KEPT = 16
+STALE = 3600  # seconds after which a killed writer's temporary file is swept away
+TEMPORARY = re.compile(r"\..*\.[0-9a-f]{12}\.tmp(\.(json|safetensors))?")
+LEFT = re.compile(r"[a-z0-9-]+--[0-9a-f]{24}(-\d+)?\.safetensors")
+
+
+class Store:
+    """A folder of records. It need not exist until something is put into it; lookups write nothing
+    but the index of briefs."""
+
+    def __init__(
+        self, folder: PathLike, most_records: int = MOST_RECORDS, most_bytes: int = MOST_BYTES
+    ):
+        self.folder = Path(folder)
+        self.most_records, self.most_bytes = most_records, most_bytes
+        self._scan: Scan | None = None
+        self._index: Index | None = None
+        self._changed, self._looked = -1, 0
+        self._kinds: dict[tuple[str, str], str] = {}
+        self._read: dict[tuple[str, tuple[int, int]], Record] = {}
+        self._unsaved = 0
+
+    @classmethod
+    def open(cls, given: PathLike | None = None, host: PathLike | None = None) -> Store:
+        """The store by the documented order: `given`, STEPDISTILL_STORE, the host's user folder,
+        the platform's data folder."""
+        return cls(store_folder(given, host))
+
+    def lookup(self, key: Key, policy: str = "near") -> Match | None:
+        """The exact hit, else the nearest with its distance in words, else None.
+
+        A nearest match that the policy (matching.POLICIES) does not allow is returned too, with
+        allowed False: it is there to be named, not to be used. Matches with solve True are used
+        through `recipe`.
+        """
+        for attempt in range(2):
+            found, stale = self._found(key, policy)
+            if not stale or attempt:
+                return found
+            self._changed = -1  # a record was edited in place: look again
+        return None
+
+    def records(self) -> list[Brief]:
+        """All records in brief, the newest first."""
+        return list(self._current().briefs)
+
+    def problems(self) -> list[tuple[str, str]]:
+        """(name, reason) of what lies in the folder and is no usable record, and of inner products
+        that cannot be read."""
+        self._changed = -1
+        self._current()
+        found = list(self._scan.problems)
+        for brief in self._index.briefs:
+            try:
+                self.gram(brief.file)
+            except RecordError:
+                found.append(
+                    (
+                        sidecar_of(brief.file).name,
+                        "its inner products cannot be read; remove the file",
+                    )
+                )
+            except UnknownNameError:  # removed meanwhile
+                pass
+        return sorted(found)
+
+    def load(self, name: str) -> Record:
+        """A record by its file's name, with or without .json; raises UnknownNameError and RecordError."""
+        return load_record(self.path(name))
+
+    def path(self, name: str) -> Path:
+        """The file of a record by name; names are only ever compared with those that lie there.
+        Raises UnknownNameError."""
+        names = self._current_names()
+        for known in (name, f"{name}.json"):
+            if known in names:
+                return self.folder / known
+        few = ", ".join(sorted(names)[:10]) + (", ..." if len(names) > 10 else "")
+        raise UnknownNameError(
+            f"The store has no record {ascii(str(name)[:80])}; it has: {few or 'none'}."
+        )
+
+    def gram(self, name: str):
+        """The inner products (gram.Gram) kept beside a record, or None; raises UnknownNameError and
+        RecordError."""
+        path = sidecar_of(self.path(name))
+        return read_gram(path) if path.is_file() and not path.is_symlink() else None
+
+    def put(self, record: Record, gram=None) -> str:
+        """Keep a record under its key, in the place of an earlier one with the same key; returns
+        its file's name.
+
+        gram: the teacher's inner products, kept beside it. Raises RecordError for a record that
+        cannot be saved, and OutputError where the folder cannot be written to or is full: records
+        are never dropped to make room.
+        """
+        text = record.to_json()
+        make_folder(self.folder)
+        self._sweep()
+        name = self._name_for(record)
+        self._check_room(name, len(text) + (0 if gram is None else 8 * gram.products.size))
+        if gram is None:  # first, so that no record ever stands beside another's inner products
+            _unlink(sidecar_of(self.folder / name))
+        else:
+            write_gram(sidecar_of(self.folder / name), gram)
+        write_text(self.folder / name, text)
+        self._changed = -1
+        return name
+
+    def remove(self, name: str) -> None:
+        """Remove a record and its inner products; raises UnknownNameError and OutputError."""
+        path = self.path(name)
+        _unlink(path)
+        _unlink(sidecar_of(path))
+        self._changed = -1
+
+    def recipe(
+        self,
+        match: Match,
+        sampler: str,
+        steps: int,
+        start_sigma: float | None = None,
+        offsets: bool = True,
+        sigma_min: float | None = None,
+        sigma_max: float | None = None,
+    ) -> Recipe:
+        """The recipe of a match; where its record has none for the sampler, N or start, one solved
+        from its inner products.
+
+        sigma_min, sigma_max: of the model at hand, for a match that must be solved again
+        (`match.solve`). Raises RecipeError where nothing can be solved, else what sidecar.solved
+        raises.
+        """
+        if not match.solve:
+            with suppress(RecipeError):
+                return match.record.recipe(sampler, steps, start_sigma, offsets)
+        gram = self.gram(match.name) if match.name else None
+        if gram is None:
+            return match.record.recipe(sampler, steps, start_sigma, offsets)  # says what there is
+        return solved(
+            gram, sampler, steps, sigma_max if start_sigma is None else start_sigma, sigma_min
+        )
+
+    def revision(self) -> int:
+        """A number that changes whenever a record or its inner products do; below 2^48."""
+        return revision(self.folder)
+
+    def _found(self, key: Key, policy: str) -> tuple[Match | None, bool]:
+        """(the best match, whether a file was not what the index says)."""
+        stale = False
+        for brief in self._nearest(key):
+            try:
+                stale = stale or self._stamp(brief.file) != brief.stamp
+                record = self._loaded(brief)
+            except (RecordError, OSError):
+                stale = True
+                continue
+            match = judged(record, key, policy, self._has_gram(brief.file), brief.file)
+            if match is not None:
+                return match, stale
+        return None, stale
+
+    def _loaded(self, brief: Brief) -> Record:
+        """A record; the last few stay in memory, for a graph asks for the same ones again and again."""
+        known = (brief.file, brief.stamp)
+        if known not in self._read:
+            while len(self._read) >= KEPT:
+                del self._read[next(iter(self._read))]
+            self._read[known] = load_record(self.folder / brief.file)
+        return self._read[known]
+
+    def _nearest(self, key: Key) -> list[Brief]:
+        """The records to try, best first; relatives with other ids are sought only where no equal
+        id gives an exact hit."""
+        index = self._current()
+        if key.fingerprint is None:
+            return []
+        kinds = {key.fingerprint.id: SAME}
+        found = index.ranked(key, kinds)
+        if not found or found[0][0] > 0:
+            kinds |= {
+                brief.fingerprint: self._kind(key.fingerprint, brief) for brief in index.likely(key)
+            }
+            found = index.ranked(key, kinds)
+        return [brief for _, brief in found]
+
+    def _kind(self, here: Fingerprint, brief: Brief) -> str:
+        """Kinship by the full samples; remembered, because an id is a hash of them."""
+        known = (here.id, brief.fingerprint)
+        if known not in self._kinds:
+            try:
+                there = Fingerprint.of_record(load_record(self.folder / brief.file).model)
+            except RecordError:
+                return OTHER
+            self._kinds[known] = kinship(here, there).kind if there else OTHER
+        return self._kinds[known]
+
+    def _current(self) -> Index:
+        """The index, made anew when the folder has changed: writes rename files there, which its
+        own time shows."""
+        changed = self._folder_time()
+        if (
+            self._index is not None
+            and changed == self._changed
+            and self._looked - changed > SETTLED
+        ):
+            return self._index
+        self._looked = time.time_ns()
+        known = saved_briefs(self.folder) if self._scan is None else self._scan.briefs
+        found = scan(self.folder, known)
+        if self._index is None or (found.briefs, found.sidecars) != (
+            self._scan.briefs,
+            self._scan.sidecars,
+        ):
+            self._index = Index(found.briefs.values(), found.sidecars)
+        self._save(known, found.briefs)
+        self._scan, self._changed = found, changed
+        return self._index
+
+    def _save(self, known: dict[str, Brief], briefs: dict[str, Brief]) -> None:
+        """Keep the briefs for other processes, at once in a small store and from time to time in a
+        large one."""
+        self._unsaved += len(known.keys() ^ briefs.keys()) + sum(
+            brief is not known.get(name, brief) for name, brief in briefs.items()
+        )
+        if self._unsaved > len(briefs) // 100:
+            save_briefs(self.folder, briefs)
+            self._unsaved = 0
+
+    def _folder_time(self) -> int:
+        try:
+            return os.stat(self.folder).st_mtime_ns
+        except OSError:
+            return 0
+
+    def _stamp(self, name: str) -> tuple[int, int]:
+        found = os.stat(self.folder / name)
+        return found.st_size, found.st_mtime_ns
+
+    def _has_gram(self, name: str) -> bool:
+        return sidecar_of(name).name in self._scan.sidecars
+
+    def _current_names(self) -> dict[str, Brief]:
+        self._current()
+        return self._scan.briefs
+
+    def _name_for(self, record: Record) -> str:
+        """The file of the record with the same key, or a new name that nothing has: what is broken
+        or foreign is not overwritten."""
+        key, taken = Key.of(record), self._current_names()
+        match = self.lookup(replace(key, sampler=None), "exact")
+        if (
+            match is not None
+            and match.kind == EXACT
+            and Key.of(match.record).sampler == key.sampler
+        ):
+            return match.name
+        stem = f"{_slug(record.model.name)}--{key.digest()}"
+        for number in range(1, 1000):
+            name = f"{stem}.json" if number == 1 else f"{stem}-{number}.json"
+            if (name in taken and self._holds(name, key)) or not os.path.lexists(
+                self.folder / name
+            ):
+                return name
+        raise OutputError(
+            f"The store has a thousand files in the way of {stem}.json; look at them with `store verify`."
+        )
+
+    def _holds(self, name: str, key: Key) -> bool:
+        try:
+            return Key.of(load_record(self.folder / name)).digest() == key.digest()
+        except RecordError:
+            return False
+
+    def _check_room(self, name: str, size: int) -> None:
+        if name in self._scan.briefs:
+            return
+        if len(self._scan.briefs) >= self.most_records or self._scan.size + size > self.most_bytes:
+            raise OutputError(
+                f"The store is full ({len(self._scan.briefs):,} records, {self._scan.size:,} bytes); remove some with `store remove`."
+            )
+
+    def _sweep(self) -> None:
+        """Take away what killed writers left, temporary files and inner products without a record,
+        once it is old enough to be nobody's."""
+        with suppress(OSError), os.scandir(self.folder) as entries:
+            for entry in entries:
+                lone = LEFT.fullmatch(entry.name) and not os.path.lexists(
+                    Path(entry.path).with_suffix(".json")
+                )
+                if lone or TEMPORARY.fullmatch(entry.name):
+                    with suppress(OSError):
+                        if time.time() - entry.stat(follow_symlinks=False).st_mtime > STALE:
+                            os.unlink(entry.path)
+
+
+def _unlink(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as problem:
+        raise OutputError(
+            f"{path.name} could not be removed: {(problem.strerror or str(problem)).lower()}."
+        ) from problem
+
+
+def _slug(name: str | None) -> str:
+    """A model's name as the readable part of a file's: plain lower-case letters and digits, short,
+    never empty."""
+    return re.sub(r"[^a-z0-9]+", "-", (name or "").lower())[:48].strip("-") or "model"

@@ -1,0 +1,68 @@
+"""What a distillation is asked for, and what it may cost."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from tests.nodes.pack import module
+
+asking, errors = module("nodes.distill_request"), module("scheduler.errors")
+record_module = module("scheduler.record")
+FACTS = SimpleNamespace(sigma_max=1.0, sigma_min=0.003, parametrisation="flow")
+
+
+def wish(samplers=("distilled",), steps=range(4, 13), quality="quick", sets=1):
+    conditions = record_module.Conditions(cfg=3.0, latent_shape=(16, 32, 32), seed=0, shift=3.0)
+    return asking.Wish(tuple(samplers), tuple(steps), quality, conditions, FACTS, sets)
+
+
+def test_all_is_every_sampler_and_others_are_refused_with_a_sentence():
+    assert asking.samplers_of("all") == (
+        "distilled",
+        "euler",
+        "dpmpp_2m",
+        "res_multistep",
+        "uni_pc",
+    )
+    assert asking.samplers_of("uni_pc") == ("uni_pc",)
+    with pytest.raises(errors.UnknownNameError, match="euler"):
+        asking.samplers_of("euler_ancestral")
+    with pytest.raises(errors.UnknownNameError, match="choose one of"):
+        asking.samplers_of("heun")
+
+
+@pytest.mark.parametrize("most, counts", [(12, range(4, 13)), (4, [4]), (3, [3]), (1, [1])])
+def test_steps_begin_at_four_or_at_the_most(most, counts):
+    assert asking.steps_of(most) == tuple(counts)
+
+
+def test_zero_steps_are_refused():
+    with pytest.raises(errors.StepsError, match="max_steps is 0"):
+        asking.steps_of(0)
+
+
+@pytest.mark.parametrize("quality", asking.QUALITY)
+@pytest.mark.parametrize("name", ["distilled", "uni_pc", "all"])
+@pytest.mark.parametrize("most", [1, 4, 12, 30])
+@pytest.mark.parametrize("sets", [1, 2])
+def test_whatever_can_be_asked_for_has_a_plan_with_evidence(quality, name, most, sets):
+    plan = wish(asking.samplers_of(name), asking.steps_of(most), quality, sets).plan()
+    assert plan.rows >= 1 and plan.sets == sets and plan.calls > 0
+    assert plan.evidence >= module("scheduler.evidence").least_budget(
+        asking.samplers_of(name), asking.steps_of(most), 8
+    )
+
+
+def test_more_is_measured_the_higher_the_quality():
+    budgets = [wish(quality=quality).plan().evidence for quality in asking.QUALITY]
+    assert budgets == sorted(budgets) and budgets[0] < budgets[2]
+
+
+def test_rows_are_bounded_by_memory():
+    assert asking.rows_that_fit(4 * 128 * 128, 1, 64 << 30) > 100
+    assert asking.rows_that_fit(16 * 21 * 60 * 104, 1, 16 << 30) < asking.rows_that_fit(
+        16 * 21 * 60 * 104, 1, 32 << 30
+    )
+    assert asking.rows_that_fit(16 * 81 * 90 * 160, 2, 1 << 30) == 1

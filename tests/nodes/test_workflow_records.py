@@ -1,0 +1,82 @@
+"""Records that a workflow carries: kept small, read strictly, used only where the store has none."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.nodes import host
+from tests.nodes.pack import module
+from tests.nodes.test_lookup import record_of
+
+carried, lookup, stores, identity = (
+    module("nodes.host.workflow_records"),
+    module("nodes.lookup"),
+    module("nodes.host.store"),
+    module("nodes.host.model_facts"),
+)
+keys = module("scheduler.lookup.key")
+
+
+@pytest.fixture(scope="module")
+def model():
+    return host.patcher(file="tiny.safetensors")
+
+
+@pytest.fixture
+def workflow(tmp_path, monkeypatch):
+    """The workflow of the running prompt, and an empty store."""
+    monkeypatch.setenv("STEPDISTILL_STORE", str(tmp_path / "store"))
+    found = {"nodes": [], "extra": {"ds": {"scale": 1.0}}}
+    monkeypatch.setattr(carried, "running_workflow", lambda: found)
+    return found
+
+
+def test_what_a_run_used_goes_along_and_serves_where_the_store_is_empty(model, workflow):
+    name = stores.store().put(record_of(model))
+    before = lookup.find(model, "euler", 3, offsets=True)
+    assert before.source == "exact" and list(workflow["extra"]) == ["ds", carried.EXTRA]
+    stores.store().remove(name)
+    travelled = json.loads(json.dumps(workflow))
+    workflow.clear()
+    assert lookup.find(model, "euler", 3).source == "stock"
+    workflow.update(travelled)
+    after = lookup.find(model, "euler", 3, offsets=True)
+    assert (
+        after.source == "record"
+        and "this workflow carries" in after.info
+        and after.recipe.sigmas == before.recipe.sigmas
+    )
+    assert (
+        after.recipe.offsets == before.recipe.offsets
+        and after.recipe.evidence["rms"] == before.recipe.evidence["rms"]
+    )
+
+
+def test_another_models_record_and_what_is_none_are_passed_over(model, workflow):
+    key = identity.key_of(identity.facts_of(model))
+    other = carried.slim(record_of(host.patcher("eps")))
+    for data in ({}, [], "text", {"stepdistill": 1}, other, None):
+        workflow["extra"] = {carried.EXTRA: {"a": data}}
+        assert carried.kept(key) is None
+    for extra in (None, [], {carried.EXTRA: [1]}, {carried.EXTRA: None}):
+        workflow["extra"] = extra
+        assert carried.kept(key) is None
+
+
+def test_few_records_are_kept_without_their_tables(model, workflow):
+    made = [record_of(model, cfg=float(cfg)) for cfg in (1, 2, 4, 6, 9, 14)]
+    for record in made:
+        carried.keep(record)
+    listed = workflow["extra"][carried.EXTRA]
+    assert list(listed) == [keys.Key.of(record).digest() for record in made[-carried.MOST :]]
+    assert all(
+        "stock" not in recipe["evidence"] for data in listed.values() for recipe in data["recipes"]
+    )
+
+
+def test_without_a_workflow_nothing_is_kept(model, monkeypatch):
+    monkeypatch.setattr(carried, "running_workflow", lambda: None)
+    carried.keep(record_of(model))
+    assert carried.kept(identity.key_of(identity.facts_of(model))) is None

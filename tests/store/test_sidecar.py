@@ -1,0 +1,237 @@
+"""The teacher's inner products beside a record, and the store's command line that carries them along."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from scheduler.cli import fingerprint as fingerprint_command
+from scheduler.cli import store as cli
+from scheduler.errors import (
+    OutputError,
+    RecipeError,
+    RecordError,
+    SigmaRangeError,
+    UnknownNameError,
+)
+from scheduler.lookup.key import Key
+from scheduler.record import Conditions, Model, Recipe, Record, load_record
+from scheduler.search.dynamic_programming import schedules_from
+from scheduler.store.sidecar import check_worth_solving, read_gram, sidecar_of, solved, write_gram
+from tests.weights import asked, cast, record_of, weights
+
+OWN = weights()
+
+
+# --- inner products
+# -------------------------------------------------------------------------------------------------
+
+
+def test_another_sampler_steps_and_start_without_a_model_call(store, gram):
+    record = record_of(OWN)
+    name = store.put(record, gram)
+    match = store.lookup(asked(record, sampler="dpmpp_2m"))
+    assert match.solve and match.allowed and "no recipe for dpmpp_2m" in match.sentence
+    recipe = store.recipe(match, "dpmpp_2m", 5)
+    np.testing.assert_allclose(recipe.sigmas, schedules_from(gram, "dpmpp_2m", 5)[5])
+    assert "not measured" in recipe.evidence["verdict"]
+    exact = store.lookup(asked(record))
+    assert store.recipe(exact, "euler", 4) == record.recipe("euler", 4), (
+        "a recipe that is there is taken"
+    )
+    assert len(store.recipe(exact, "euler", 7).sigmas) == 8
+    half = store.recipe(exact, "euler", 4, start_sigma=0.5)
+    assert half.start_sigma == half.sigmas[0] == 0.5 and half.sigmas[-1] == 0
+    with pytest.raises(SigmaRangeError):
+        store.recipe(exact, "euler", 4, start_sigma=1.5)
+    with pytest.raises(UnknownNameError):
+        store.recipe(exact, "heun", 4)
+    store.remove(name)
+    assert os.listdir(store.folder) == [".index"]
+
+
+def test_another_range_is_solved_again_or_refused(store, gram):
+    record = record_of(OWN)
+    key = asked(record, sigma_min=0.02, sigma_max=0.9)
+    name = store.put(record)
+    assert store.lookup(key) is None
+    store.put(record, gram)
+    match = store.lookup(key)
+    assert (
+        match.solve
+        and "distilled for sigmas 0.003 to 1, your model has 0.02 to 0.9" in match.sentence
+    )
+    sigmas = store.recipe(match, "euler", 6, sigma_min=0.02, sigma_max=0.9).sigmas
+    assert sigmas[0] == 0.9 and min(sigmas[:-1]) >= 0.02 * (1 - 1e-9) and match.name == name
+    assert store.lookup(replace(key, parametrisation="ve")) is None
+
+
+def test_a_record_without_inner_products_replaces_them_too(store, gram):
+    name = store.put(record_of(OWN), gram)
+    assert store.gram(name).steps == gram.steps
+    store.put(record_of(OWN, seed=1))
+    assert store.gram(name) is None
+    with pytest.raises(RecipeError, match="euler at 4, 6 steps"):
+        store.recipe(store.lookup(asked(record_of(OWN))), "euler", 5)
+
+
+def test_inner_products_survive_exactly(gram, tmp_path):
+    write_gram(tmp_path / "a.safetensors", gram)
+    found = read_gram(tmp_path / "a.safetensors")
+    assert found.samples == gram.samples and all(
+        np.array_equal(getattr(found, name), getattr(gram, name))
+        for name in ("sigmas", "products", "spread")
+    )
+
+
+def _spoilt(gram):
+    yield replace(gram, products=np.full_like(gram.products, np.nan))
+    yield replace(gram, products=gram.products[:-1])
+    yield replace(gram, products=gram.products + np.triu(np.ones_like(gram.products), 1))
+    yield replace(gram, products=-gram.products)
+    yield replace(gram, sigmas=gram.sigmas[::-1])
+    yield replace(gram, spread=gram.spread[1:])
+    yield replace(gram, samples=-1)
+
+
+def test_spoilt_inner_products_are_refused(store, gram):
+    name = store.put(record_of(OWN), gram)
+    path = sidecar_of(store.folder / name)
+    for spoilt in _spoilt(gram):
+        write_gram(path, spoilt)
+        with pytest.raises(RecordError, match="inner products"):
+            store.gram(name)
+    for data in (b"", b"x" * 100, path.read_bytes()[:-9]):
+        path.write_bytes(data)
+        with pytest.raises(RecordError):
+            store.gram(name)
+    assert (
+        "inner products" in dict(store.problems())[path.name]
+        and store.lookup(asked(record_of(OWN))).kind == "exact"
+    )
+
+
+def test_solving_with_the_whole_range_changes_nothing(gram):
+    np.testing.assert_array_equal(
+        solved(gram, "euler", 4, 1.0 + 1e-7, gram.sigmas[-2]).sigmas,
+        solved(gram, "euler", 4).sigmas,
+    )
+
+
+# --- command line ---------------------------------------------------------------------------------
+# ------------------
+
+
+@pytest.fixture
+def run(store, capsys):
+
+    def call(*words, json=False):
+        parser = argparse.ArgumentParser()
+        cli.add(parser.add_subparsers())
+        action, *rest = words
+        asked = parser.parse_args(
+            [
+                "store",
+                action,
+                "--folder",
+                str(store.folder),
+                *(["--json"] if json else []),
+                *map(str, rest),
+            ]
+        )
+        code = asked.run(asked)
+        return code, capsys.readouterr().out
+
+    return call
+
+
+def test_list_show_verify_remove(run, store):
+    name = store.put(record_of(OWN)).removesuffix(".json")
+    assert name in run("list")[1] and "Made Up" in run("list")[1]
+    assert json.loads(run("list", json=True)[1])["records"][0]["samplers"] == ["euler"]
+    assert run("show", name)[1] == store.load(name).to_json()
+    assert run("verify") == (0, "")
+    (store.folder / "bad\x1b.json").write_text("")
+    code, text = run("verify")
+    assert code == 1 and "control characters" in text and "\x1b" not in text
+    assert json.loads(run("verify", json=True)[1])["problems"]
+    assert run("remove", name)[0] == 0 and store.records() == []
+    with pytest.raises(UnknownNameError):
+        run("remove", name)
+
+
+def test_import_and_export(run, store, gram, tmp_path):
+    record = record_of(OWN)
+    record.save(tmp_path / "friend.json")
+    write_gram(tmp_path / "friend.safetensors", gram)
+    assert "with its inner products" in run("import", tmp_path / "friend.json")[1]
+    match = store.lookup(asked(record))
+    assert match.kind == "exact" and store.gram(match.name) is not None
+    (tmp_path / "out").mkdir()
+    run("export", match.name, tmp_path / "out", "--teacher")
+    assert sorted(path.suffix for path in (tmp_path / "out").iterdir()) == [".json", ".safetensors"]
+    assert load_record(tmp_path / "out" / match.name) == record
+    run("export", match.name, tmp_path / "named.json")
+    assert (tmp_path / "named.json").read_bytes() == (tmp_path / "friend.json").read_bytes()
+    with pytest.raises(OutputError, match="ends in .json"):
+        run("export", match.name, tmp_path / "named.txt")
+    (tmp_path / "bad.json").write_text("{}")
+    with pytest.raises(RecordError):
+        run("import", tmp_path / "bad.json")
+
+
+def test_a_record_of_an_unknown_model_is_kept_and_never_found(store):
+    name = store.put(record_of())
+    assert (
+        store.put(record_of(name="Another")) != name and store.load(name).model.fingerprint is None
+    )
+    assert store.lookup(asked(record_of(OWN)), "any") is None
+    assert Key.of(store.load(name)).fingerprint is None
+
+
+@pytest.mark.parametrize("options", [[], ["--full"], ["--json"]])
+def test_fingerprint_command(options, capsys, tmp_path):
+
+    save_file(OWN, tmp_path / "a.safetensors")
+    save_file(cast(OWN, torch.bfloat16), tmp_path / "sdxl_lightning_4step.safetensors")
+    parser = argparse.ArgumentParser()
+    fingerprint_command.add(parser.add_subparsers())
+    words = [
+        "fingerprint",
+        str(tmp_path / "sdxl_lightning_4step.safetensors"),
+        "--like",
+        str(tmp_path / "a.safetensors"),
+        *options,
+    ]
+    found = parser.parse_args(words)
+    assert found.run(found) == 0
+    printed = capsys.readouterr()
+    assert (
+        "w1-" in printed.out
+        and "same" in printed.out
+        and "SDXL Lightning" in printed.out + printed.err
+    )
+    assert ("sha256 " in printed.out) == ("--full" in options)
+
+
+def test_what_is_worth_solving():
+    sigmas = (10.0, 1.0, 0.0)
+    recipes = (
+        Recipe("euler", 2, 10.0, sigmas, choice="karras"),
+        Recipe("dpmpp_2m", 2, 10.0, sigmas),
+    )
+    made = {"version": "0", "created": "2026-01-01T00:00:00Z", "model_calls": 0}
+    record = Record(Model("ve", 0.1, 10.0), Conditions(), None, recipes, {}, made)
+    check_worth_solving(record, "dpmpp_2m", 7)
+    check_worth_solving(record, "euler", 7, whole=False)
+    with pytest.raises(RecipeError, match=r"karras\) won for euler at 2 steps"):
+        check_worth_solving(record, "euler", 7)
+    with pytest.raises(RecipeError, match="distil for heun too"):
+        check_worth_solving(record, "heun", 7)
