@@ -188,7 +188,7 @@ def _row(recipe: Any) -> tuple:
     )
     words = (
         recipe.choice
-        if recipe.choice != "ours"
+        if not recipe.choice.ours
         else {"better": "better", "equal": "no gain", "worse": "worse"}[verdict]
     )
     beside = f"{_number(stock)} ({best})" if best else "-"

@@ -85,7 +85,7 @@ def evidence_words(recipe: Recipe) -> str:
     equal = found.get("equals_stock_steps")
     saved = (
         f"equals stock's {equal} steps ({found['best_stock']}); "
-        if equal and equal > recipe.steps and recipe.choice == "ours"
+        if equal and equal > recipe.steps and recipe.choice.ours
         else ""
     )
     return f"{saved}{found.get('verdict', 'not compared').rstrip('.')}, on {found.get('samples', 'some')} held-out samples"
@@ -136,7 +136,7 @@ def _recipe(match: Match, facts: Facts, asked: Asked, again: bool) -> tuple[Reci
         recipe = _solved_again(match, facts, asked)
         if asked.rule not in LINEAR:
             notes.append("Solved as for dpmpp_2m.")
-    if asked.rule == NAME and recipe.coefficients is None and " + " not in recipe.choice:
+    if asked.rule == NAME and recipe.coefficients is None and recipe.choice.sampler is None:
         notes.append("No coefficients were fitted for that, so the sampler runs as dpmpp_2m.")
     return _settled(recipe, facts.sigma_max), notes
 

@@ -14,6 +14,7 @@ from scheduler.denoiser import start_state
 from scheduler.distilling.plan import budget_for
 from scheduler.evidence.verdicts import DEFAULT_STOCK
 from scheduler.plots.curves import PictureRow, plot_pictures
+from scheduler.record import Choice
 from scheduler.samplers import sample
 from scheduler.samplers.distilled import run_recipe
 from scheduler.sigmas import baselines
@@ -59,7 +60,7 @@ def draw(path: Path, preset: str, rows: int, folder: Path | None) -> None:
 
 
 def _stock_row(trial: Trial, label: str, pair: str, calls: int) -> PictureRow:
-    name, _, sampler = pair.partition(" + ")
+    name, sampler = Choice.read(pair).schedule, Choice.read(pair).sampler
     steps = (calls + 1) // 2 if sampler == "heun" else calls
     sigmas = baselines(trial.subject.table, steps, *trial.subject.sigma_range)[name]
     start = start_state(trial.noise, float(sigmas[0]), trial.subject.parametrisation)

@@ -34,7 +34,7 @@ from scheduler.distilling.plan import QUALITY, budget_for, plan_for
 from scheduler.distilling.request import job_of
 from scheduler.distilling.resume import Shelf
 from scheduler.distilling.run import _record, distill, plan_job
-from scheduler.record import Record
+from scheduler.record import Choice, Record
 
 SHOWN = (4, 5, 6, 8, 10)
 STEPS = tuple(range(4, 13))
@@ -160,7 +160,7 @@ def _guard(trial: Trial, bench: Bench, guards: int, sampler: str, steps: int) ->
     pairs = DISTILLED_STOCK if sampler == "distilled" else (sampler,)
     found = [(_best_stock(bench, pair, steps, guards), pair) for pair in pairs]
     best, pair = min(found, key=lambda each: each[0].errors.mean())
-    return summarised(trial.run(pair, best.sigmas), f"{best.choice} + {pair}")
+    return summarised(trial.run(pair, best.sigmas), Choice(best.choice.schedule, pair))
 
 
 def main() -> None:

@@ -27,6 +27,7 @@ from benchmarks.tables import mean
 from benchmarks.trial import Trial, rms
 from scheduler.evidence.verdicts import DEFAULT_STOCK
 from scheduler.fit.teacher import record_teacher
+from scheduler.record import Choice
 from scheduler.search.dynamic_programming import schedules_from
 from scheduler.search.oss import median_schedule, oss_search, oss_sigmas
 from scheduler.sigmas import log_snr_grid
@@ -92,7 +93,10 @@ def _table(
 ) -> tuple[dict[str, list[float]], list[str]]:
     """Errors by row of the table, one for each of SHOWN, and the best stock schedules' names."""
     stock = {
-        n: {name.split(" + ")[0]: rms(errors) for name, errors in trial.stock(sampler, n).items()}
+        n: {
+            Choice.read(name).schedule: rms(errors)
+            for name, errors in trial.stock(sampler, n).items()
+        }
         for n in SHOWN
     }
     best = [min(stock[n], key=stock[n].get) for n in SHOWN]

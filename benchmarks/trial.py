@@ -19,7 +19,7 @@ import torch
 from benchmarks.subjects import TEST_SEED, Subject
 from scheduler.denoiser import start_state
 from scheduler.errors import DenoiserError
-from scheduler.record import Recipe
+from scheduler.record import Choice, Recipe
 from scheduler.samplers import sample
 from scheduler.samplers.distilled import run_recipe
 from scheduler.sigmas import baselines, log_snr_grid
@@ -74,7 +74,7 @@ class Trial:
         steps = (calls + 1) // 2 if sampler == "heun" else calls
         found = {}
         for name, sigmas in baselines(self.subject.table, steps, *self.subject.sigma_range).items():
-            key = f"{name} + {sampler}"
+            key = Choice(name, sampler)
             if f"{key} {steps}" not in self._kept:
                 self._keep(f"{key} {steps}", self.run(sampler, sigmas), save=False)
             found[key] = self._kept[f"{key} {steps}"]

@@ -173,8 +173,8 @@ def in_words(recipe) -> str:
     from ..scheduler.evidence.verdicts import described
     from .choice import evidence_words
 
-    kind = "schedule" if recipe.choice.startswith("published") else "a stock schedule"
-    what = described(recipe) if recipe.choice == "ours" else f"{recipe.choice}, {kind}"
+    kind = "schedule" if recipe.choice.schedule == "published" else "a stock schedule"
+    what = described(recipe) if recipe.choice.ours else f"{recipe.choice}, {kind}"
     return f"{recipe.steps} {_steps(recipe.steps)}, to be used with the sampler {recipe.sampler} ({what}): {evidence_words(recipe)}."
 
 
@@ -225,7 +225,7 @@ def _check_split(values, sigma: float) -> None:
 def _rank(recipe) -> tuple:
     """Measured ones first, by error; then ours before stock."""
     error = recipe.evidence.get("rms")
-    return error is None, error if error is not None else 0.0, recipe.choice != "ours"
+    return error is None, error if error is not None else 0.0, not recipe.choice.ours
 
 
 def _stock(recipe) -> str:

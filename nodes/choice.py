@@ -191,7 +191,7 @@ def evidence_words(recipe: Recipe) -> str:
     equal = found.get("equals_stock_steps")
     saved = (
         f"{name} = stock's {equal} ({found['best_stock']}): "
-        if equal and equal > recipe.steps and recipe.choice == "ours"
+        if equal and equal > recipe.steps and recipe.choice.ours
         else ""
     )
     return f"{saved}{found.get('verdict', 'not compared').rstrip('.')}; {seeds}"

@@ -3,6 +3,8 @@ one step count, in words."""
 
 from __future__ import annotations
 
+from ..scheduler.record import Choice
+
 SAMPLES = 1
 NODES = 25  # of the teacher that the check is made against
 STOCK = 2  # stock schedules that the recipe meets: the best two of the short video
@@ -55,7 +57,7 @@ def said(recipe, frames: int, ours: float, stock: dict[str, float]) -> str:
     if not stock:
         return f"{begin} has an error of {ours:.3g}."
     name = min(stock, key=stock.get)
-    if recipe.choice != "ours":
+    if not recipe.choice.ours:
         return f"{begin} is the stock schedule {recipe.choice}, with an error of {ours:.3g} on one sample."
     ratio = ours / max(stock[name], 1e-12)
     carries = (
@@ -82,8 +84,11 @@ def _rivals(recipe) -> list[tuple[str, str]]:
         if each["rms"] is not None
     }
     best = sorted(errors, key=errors.get)[:STOCK] or ["simple"]
-    pairs = [label.partition(" + ") for label in best]
+    pairs = [Choice.read(label) for label in best]
     return [
-        (name, sampler or (recipe.sampler if recipe.sampler != "distilled" else "dpmpp_2m"))
-        for name, _, sampler in pairs
+        (
+            each.schedule,
+            each.sampler or (recipe.sampler if recipe.sampler != "distilled" else "dpmpp_2m"),
+        )
+        for each in pairs
     ]

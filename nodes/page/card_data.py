@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ...scheduler.record.choice import Choice
 from ..names import DISTILLED
 from ..names import STOCK as STAND_IN
 
@@ -165,7 +166,7 @@ def _stock_beside(
     from ...scheduler.errors import StepDistillError
     from ...scheduler.sigmas import PUBLISHED, STOCK, published_schedule, stock_schedule
 
-    name = (recipe.evidence.get("best_stock") or STAND_IN).split(" + ")[0]
+    name = Choice.read(recipe.evidence.get("best_stock") or STAND_IN).schedule
     try:
         if name in PUBLISHED and name not in STOCK:
             return name, published_schedule(name, recipe.steps)

@@ -35,7 +35,7 @@ def where_from(found: Mapping[int, object]) -> list[str]:
     stock = ", ".join(
         f"{steps} ({each.recipe.choice})"
         for steps, each in ours.items()
-        if each.recipe.choice != "ours"
+        if not each.recipe.choice.ours
     )
     again = ", ".join(
         str(steps)

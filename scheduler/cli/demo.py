@@ -168,7 +168,7 @@ def _own(recipe: Recipe | None) -> str:
     return (
         "-"
         if recipe is None
-        else error_text(recipe.evidence["rms"]) + (" " if recipe.choice == "ours" else "s")
+        else error_text(recipe.evidence["rms"]) + (" " if recipe.choice.ours else "s")
     )
 
 
@@ -197,7 +197,7 @@ def picture_recipe(record: Record) -> Recipe:
             if recipe.steps == steps and recipe.evidence.get("rms")
         ]
         best = min(there, key=lambda recipe: recipe.evidence["rms"])
-        if best.choice == "ours" and _clearly_better(best):
+        if best.choice.ours and _clearly_better(best):
             return best
     first = [recipe for recipe in record.recipes if recipe.steps == PICTURE_STEPS[0]]
     return min(first, key=lambda recipe: recipe.evidence.get("rms") or math.inf)
@@ -249,7 +249,7 @@ def picture_rows(record: Record, asked: Asked, seed: int) -> tuple[Sequence, Rec
         "schedule and offsets"
         if ours.offsets is not None
         else "schedule"
-        if ours.choice == "ours"
+        if ours.choice.ours
         else f"stock won: {ours.choice}"
     )
     drawn.append(

@@ -138,7 +138,7 @@ def _row(recipe: Recipe) -> tuple:
             "-",
             "-",
             "-",
-            "not measured" + ("" if recipe.choice == "ours" else f" (stock: {recipe.choice})"),
+            "not measured" + ("" if recipe.choice.ours else f" (stock: {recipe.choice})"),
         )
     stock = found["stock"][best]["rms"] if best in found.get("stock", {}) else None
     different = "-" if found.get("different") is None else f"{100 * found['different']:.0f} %"
@@ -169,7 +169,7 @@ def _judged(recipe: Recipe) -> str:
     word = {"better": "better", "equal": "no gain", "worse": "worse"}[
         verdicts.outcome(recipe.evidence.get("ratio"), recipe.evidence.get("margin"))
     ]
-    return word if recipe.choice == "ours" else f"stock: {recipe.choice}"
+    return word if recipe.choice.ours else f"stock: {recipe.choice}"
 
 
 def _sigmas(recipe: Recipe) -> str:

@@ -11,7 +11,8 @@ import numpy as np
 from ..fit.carry_over import carried_offsets, carried_schedule
 from ..fit.on_policy import Walk
 from ..fit.refine import evened
-from ..record import Recipe
+from ..record import Choice, Recipe
+from ..record.choice import OURS
 from ..samplers.multistep import LINEAR
 from .effort import BORROWS_OFFSETS, DISTILLED_STOCK, WITH_OFFSETS
 from .experiments import EXPLODED, Bench
@@ -26,7 +27,7 @@ class Found:
     """One contender: what it is called ("ours" or a stock name), its numbers, and the end error of
     every row (None: not measured)."""
 
-    choice: str
+    choice: Choice
     sigmas: np.ndarray
     errors: np.ndarray | None = None
     offsets: np.ndarray | None = None
@@ -81,12 +82,12 @@ def _plain_anchor(bench: Bench, plan: Plan, sampler: str, steps: int) -> Found:
     """The better of our schedule and the best-ranked stock one, no offsets."""
     stock = _best_stock(bench, sampler, steps, plan.effort.guards_for(sampler))
     sigmas = _own_schedule(bench, sampler, steps)
-    ours = Found("ours", sigmas, bench.rollout(sampler, sigmas))
+    ours = Found(Choice(OURS), sigmas, bench.rollout(sampler, sigmas))
     if plan.effort.refinements and sampler not in (*WITH_OFFSETS, "heun"):
         better = bench.refined(
             sampler, min(ours, stock, key=_mean_error).sigmas, plan.effort.refinements
         )
-        ours = Found("ours", better.sigmas, better.errors)
+        ours = Found(Choice(OURS), better.sigmas, better.errors)
     return ours if wins(ours.errors, stock.errors, bench.unseen) else stock
 
 
@@ -104,7 +105,8 @@ def _best_stock(bench: Bench, sampler: str, steps: int, count: int) -> Found:
     """The stock schedule ranked first, unless one of the next clearly beats it when both are run."""
     schedules = bench.stock_schedules(steps)
     first, *others = [
-        Found(name, schedules[name]) for name in ranked(bench.gram, sampler, schedules)[:count]
+        Found(Choice(name), schedules[name])
+        for name in ranked(bench.gram, sampler, schedules)[:count]
     ]
     best = replace(first, errors=bench.rollout(sampler, first.sigmas))
     for other in others:
@@ -121,7 +123,7 @@ def _shifted(
         return None
     if not plan.effort.searched(sampler, plan.anchors, steps):
         sigmas, offsets = _carried(bench, below, steps)
-        return Found("ours", sigmas, bench.rollout(sampler, sigmas, offsets), offsets)
+        return Found(Choice(OURS), sigmas, bench.rollout(sampler, sigmas, offsets), offsets)
     leader, found = BORROWS_OFFSETS.get(sampler, sampler), []
     for weights in FIT_WEIGHTS[: plan.effort.schedules]:
         walked = bench.walk(
@@ -132,12 +134,12 @@ def _shifted(
             if leader == sampler
             else bench.rollout(sampler, walked.sigmas, walked.offsets)
         )
-        found.append(Found("ours", walked.sigmas, errors, walked.offsets))
+        found.append(Found(Choice(OURS), walked.sigmas, errors, walked.offsets))
     best = min(found, key=_mean_error)
     iterations = plan.effort.refinements_for(sampler, steps)
     if iterations:
         better = bench.refined(sampler, best.sigmas, iterations, best.offsets)
-        best = Found("ours", better.sigmas, better.errors, better.offsets)
+        best = Found(Choice(OURS), better.sigmas, better.errors, better.offsets)
     return best
 
 
@@ -151,9 +153,9 @@ def _carried(bench: Bench, below: Found, steps: int) -> tuple[np.ndarray, np.nda
 def _plain_between(bench: Bench, sampler: str, below: Found, above: Found, steps: int) -> Found:
     """Between two fitted step counts: ours where both chose it, else the stock schedule that one of
     them chose."""
-    chosen = above if below.choice == "ours" else below
-    if chosen.choice == "ours":
-        return Found("ours", _own_schedule(bench, sampler, steps))
+    chosen = above if below.choice.ours else below
+    if chosen.choice.ours:
+        return Found(Choice(OURS), _own_schedule(bench, sampler, steps))
     return Found(chosen.choice, bench.stock_schedules(steps)[chosen.choice])
 
 
@@ -185,7 +187,7 @@ def _fitted(bench: Bench, plan: Plan, steps: int, below: Found | None) -> Found:
         best = bench.refined("distilled", best.sigmas, 1, best.offsets)
     if anchor and steps <= effort.polish_to:
         best = bench.polished(best)
-    return Found("ours", best.sigmas, best.errors, best.offsets, best.coefficients)
+    return Found(Choice(OURS), best.sigmas, best.errors, best.offsets, best.coefficients)
 
 
 def _between(bench: Bench, plan: Plan, ours: Found, verdicts: dict[int, Found]) -> Found:
@@ -199,7 +201,7 @@ def _between(bench: Bench, plan: Plan, ours: Found, verdicts: dict[int, Found]) 
         and np.all(ours.errors < EXPLODED)
         and _mean_error(ours) <= _mean_error(verdicts[below])
     )
-    name = stock.choice.split(" + ")[0]
+    name = stock.choice.schedule
     schedules = bench.stock_schedules(ours.steps)
     if kept or name not in schedules or wins(ours.errors, stock.errors, bench.unseen):
         return ours
@@ -219,7 +221,7 @@ def _best_pair(bench: Bench, plan: Plan, steps: int) -> Found:
         best = _best_stock(
             bench, sampler, steps, plan.effort.guards if sampler == DISTILLED_STOCK[0] else 1
         )
-        pairs.append(replace(best, choice=f"{best.choice} + {sampler}"))
+        pairs.append(replace(best, choice=Choice(best.choice.schedule, sampler)))
     return min(pairs, key=_mean_error)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from ..denoiser import Denoiser
-from ..record import SAME_START, Recipe
+from ..record import SAME_START, Choice, Recipe
 from ..samplers import model_calls
 from ..sigmas import NoiseTable, baselines
 from . import verdicts
@@ -135,7 +135,7 @@ def _measured(held_out: HeldOut, recipes: Sequence[Recipe], plan: EvidencePlan) 
 def _label(name: str, sampler: str, recipe: Recipe) -> str:
     """How a stock run is named beside a recipe: by its schedule, and by its sampler too where that
     is another than the recipe's."""
-    return f"{name} + {sampler}" if recipe.sampler == "distilled" else name
+    return Choice(name, sampler if recipe.sampler == "distilled" else None)
 
 
 def _curves(recipes: Sequence[Recipe]) -> tuple[dict[str, Curve], dict[str, Curve]]:
@@ -195,8 +195,12 @@ def _follow_stock(
 
 def _leader(label: str, sampler: str, steps: int) -> tuple[str, str, int]:
     """(schedule, sampler, its steps) of a stock label at as many model calls as `steps` steps."""
-    name, _, pair = label.partition(" + ")
-    return name, pair or sampler, (steps + 1) // 2 if pair == "heun" else steps
+    choice = Choice.read(label)
+    return (
+        choice.schedule,
+        choice.sampler or sampler,
+        (steps + 1) // 2 if choice.sampler == "heun" else steps,
+    )
 
 
 def _with_equal_steps(recipes: Sequence[Recipe], stock_curves: dict[str, Curve]) -> list[Recipe]:

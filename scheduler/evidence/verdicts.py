@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ..record import Recipe
+from ..record import Choice, Recipe
+from ..record.choice import OURS
 
 CONFIDENCE = 1.959964  # two-sided 95 % of a normal distribution
 DIGITS = 6
@@ -103,7 +104,7 @@ def verdict(choice: str, best: str, ratio: float | None, margin: float | None) -
         return "no comparison: an error was zero or not finite"
     if margin is None:
         return f"{ratio:.2f} of the error of the best stock choice ({best}), on one sample, which proves nothing"
-    return _SENTENCES[choice == "ours", outcome(ratio, margin)].format(
+    return _SENTENCES[choice == OURS, outcome(ratio, margin)].format(
         choice=choice, best=best, ratio=ratio
     )
 
@@ -201,7 +202,7 @@ def _advice(there: Sequence[Recipe], at_knee: bool) -> str:
         f"At {ours.steps} steps" + (", where the error curve bends," if at_knee else ""),
     )
     if (
-        ours.choice != "ours"
+        not ours.choice.ours
         or outcome(evidence["ratio"], evidence["margin"]) != "better"
         or evidence["rms"] >= least
     ):
@@ -219,7 +220,7 @@ def _best_stock(recipes: Sequence[Recipe]) -> tuple[float, str]:
         for label, each in recipe.evidence["stock"].items()
     ]
     least, label, sampler = min(each for each in found if each[0] is not None)
-    return least, label if " + " in label else f"{label} + {sampler}"
+    return least, Choice(Choice.read(label).schedule, Choice.read(label).sampler or sampler)
 
 
 _COUNTED = {
@@ -245,8 +246,8 @@ def _tally(key: str, measured: Sequence[Recipe]) -> str:
 
 def described(recipe: Recipe) -> str:
     """A recipe in a few words: "euler with the distilled schedule and offsets", "dpmpp_2m with beta"."""
-    if recipe.choice != "ours":
-        return recipe.choice if " + " in recipe.choice else f"{recipe.sampler} with {recipe.choice}"
+    if not recipe.choice.ours:
+        return recipe.choice if recipe.choice.sampler else f"{recipe.sampler} with {recipe.choice}"
     name = (
         "the distilled sampler"
         if recipe.sampler == "distilled"

@@ -211,7 +211,7 @@ def _draw_schedules(axis: Axes, record: Record, recipes: Sequence[Recipe], steps
             "markersize": 4.5 + 4.5 * own,
         }
         label = f"{recipe.sampler}: " + (
-            "distilled" if recipe.choice == "ours" else f"{recipe.choice} (stock won)"
+            "distilled" if recipe.choice.ours else f"{recipe.choice} (stock won)"
         )
         label += ", for use with offsets" if recipe.offsets is not None else ""
         axis.plot(

@@ -13,6 +13,7 @@ from itertools import groupby
 from ..errors import RecipeError
 from ..files import PathLike, write_text
 from . import parser as record_parser
+from .choice import OURS, Choice
 
 SAME_START = 1e-5  # relative; hosts keep sigmas in float32
 
@@ -102,7 +103,7 @@ class Recipe:
     sigmas: N + 1 numbers, strictly decreasing from start_sigma to exactly 0. offsets: None, or N
     query offsets (the model is asked at sigma * exp(offset); for flow models the offset shifts
     log(s / (1 - s))). coefficients: None, or N rows [c1, c2, c3, c4] for the sampler "distilled".
-    choice: "ours", or the stock schedule that won. evidence: the held-out errors; known keys are
+    choice: ours, or the stock schedule that won (`Choice`; a label is read as one). evidence: the held-out errors; known keys are
     rms, median, different, samples, stock, best_stock, ratio, margin, verdict, equals_stock_steps
     and model_calls; an error that was not finite is None. Arrays and tensors are taken and kept as
     tuples of floats.
@@ -114,7 +115,7 @@ class Recipe:
     sigmas: tuple[float, ...]
     offsets: tuple[float, ...] | None = None
     coefficients: tuple[tuple[float, ...], ...] | None = None
-    choice: str = "ours"
+    choice: Choice = Choice(OURS)
     evidence: dict = field(default_factory=dict, hash=False)
 
     def __post_init__(self):
@@ -128,6 +129,7 @@ class Recipe:
             self,
             steps=int(self.steps),
             start_sigma=float(self.start_sigma),
+            choice=self.choice if isinstance(self.choice, Choice) else Choice.read(self.choice),
             evidence=plain(self.evidence, blank=True),
         )
 
@@ -293,6 +295,8 @@ def plain(value: object, blank: bool = False) -> object:
         return value if not blank or math.isfinite(value) else None
     if kind is str or kind is int or value is None:
         return value
+    if isinstance(value, str):
+        return str(value)
     if kind is dict or isinstance(value, Mapping):
         return {str(key): plain(entry, blank) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
@@ -347,7 +351,7 @@ def _recipe_data(recipe: Recipe) -> dict:
         data["offsets"] = list(recipe.offsets)
     if recipe.coefficients is not None:
         data["coefficients"] = [list(row) for row in recipe.coefficients]
-    return data | {"choice": recipe.choice, "evidence": recipe.evidence}
+    return data | {"choice": str(recipe.choice), "evidence": recipe.evidence}
 
 
 def _laid_out(data: dict) -> str:

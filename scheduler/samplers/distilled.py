@@ -54,7 +54,7 @@ def stock_sampler(recipe: Recipe) -> str:
     stock pair such as "beta + dpmpp_2m"."""
     if recipe.sampler != "distilled":
         return recipe.sampler
-    return recipe.choice.split(" + ")[1] if " + " in recipe.choice else "dpmpp_2m"
+    return recipe.choice.sampler or "dpmpp_2m"
 
 
 @torch.no_grad()

@@ -118,7 +118,7 @@ def check_worth_solving(record: Record, sampler: str, steps: int, whole: bool = 
             f"Nothing was distilled for {sampler} here; distil for {sampler} too, or for all samplers."
         )
     nearest = min(mine, key=lambda recipe: abs(recipe.steps - steps))
-    if whole and nearest.choice not in ("ours", "published"):
+    if whole and nearest.choice.stock:
         won = f"Stock ({nearest.choice}) won for {sampler} at {nearest.steps} steps"
         raise RecipeError(f"{won}, so no schedule of ours is solved for {steps}.")
 

@@ -52,7 +52,7 @@ def plain_recipe(
     made_at = record.conditions.cfg
     if None not in (made_at, cfg) and abs(made_at - cfg) > 0.01:
         notes.append(f"the record was made at cfg {made_at:g}, this runs at {cfg:g}")
-    words = "distilled" if recipe.choice == "ours" else f"stock's {recipe.choice} won"
+    words = "distilled" if recipe.choice.ours else f"stock's {recipe.choice} won"
     verdict = recipe.evidence.get("verdict")
     return Plain(
         sampler,

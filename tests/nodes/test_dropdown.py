@@ -208,8 +208,12 @@ def test_a_stock_schedule_is_never_taken_for_ours(steps):
 
 
 def test_the_schedule_is_for_the_sampler_and_the_denoise_on_the_node(
-    comfy, store, model, gram, node
-):  # noqa: F811
+    comfy,
+    store,  # noqa: F811
+    model,  # noqa: F811
+    gram,  # noqa: F811
+    node,
+):
     store.put(record_of(model, *usual(), recipe("euler", [1.0, 0.5, 0.0])), gram)
     held = model.clone()
     sampling = held.get_model_object("model_sampling")
