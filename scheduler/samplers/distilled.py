@@ -15,6 +15,7 @@ from ..fit.coefficients import PAST, step_weights
 from ..record import Recipe
 from ..sigmas.validity import Floats, Sigmas, check_schedule
 from .multistep import combine
+from .names import stock_sampler
 from .query_offsets import ask, with_offsets
 from .stock import Callback, sample
 
@@ -45,16 +46,6 @@ def run_recipe(
     if recipe.offsets:
         denoise = with_offsets(denoise, recipe.sigmas, recipe.offsets, parametrisation)
     return sample(denoise, x, recipe.sigmas, stock_sampler(recipe), callback)
-
-
-def stock_sampler(recipe: Recipe) -> str:
-    """The stock sampler that a recipe without coefficients runs with.
-
-    Its own, or for "distilled" the one of the stock pair that won.
-    """
-    if recipe.sampler != "distilled":
-        return recipe.sampler
-    return recipe.choice.sampler or "dpmpp_2m"
 
 
 @torch.no_grad()

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -20,13 +21,17 @@ from ..errors import OutputError, RecipeError, RecordError, UnknownNameError
 from ..files import PathLike, make_folder, write_text
 from ..fingerprint import Fingerprint
 from ..fingerprint.kinship import OTHER, SAME, kinship
+from ..lookup import words
 from ..lookup.key import Key
-from ..lookup.match import EXACT, Match, judged
+from ..lookup.match import EXACT, Match, Reader, judged
+from ..lookup.model_facts import facts_of_record
+from ..lookup.selection import select
+from ..lookup.wanted import COEFFICIENTS, SIGMAS, Wanted
 from ..record import Recipe, Record, load_record
 from .folder import store_folder
 from .index import Index
 from .scan import Brief, Scan, revision, save_briefs, saved_briefs, scan
-from .sidecar import read_gram, sidecar_of, solved, write_gram
+from .sidecar import read_gram, sidecar_of, write_gram
 
 MOST_RECORDS = 20_000
 MOST_BYTES = 2 << 30
@@ -34,6 +39,7 @@ MOST_BYTES = 2 << 30
 # unseen
 SETTLED = 2_500_000_000
 KEPT = 16
+MOST_TRIED = 16  # records that a search looks into, of those that may serve
 STALE = 3600  # seconds after which a killed writer's temporary file is swept away
 TEMPORARY = re.compile(r"\..*\.[0-9a-f]{12}\.tmp(\.(json|safetensors))?")
 LEFT = re.compile(r"[a-z0-9-]+--[0-9a-f]{24}(-\d+)?\.safetensors")
@@ -74,6 +80,20 @@ class Store:
                 return found
             self._changed = -1  # a record was edited in place: look again
         return None
+
+    def matches(self, key: Key, policy: str = "near") -> Iterator[Match]:
+        """All records that may serve, the nearest first, each read when it is asked for.
+
+        As `lookup` answers: those that the policy does not allow too.
+        """
+        seen = set()
+        for relatives in (False, True):
+            for brief in self._nearest(key, MOST_TRIED, relatives):
+                with suppress(RecordError, OSError):  # edited or removed meanwhile
+                    match = None if brief.file in seen else self._judged(brief, key, policy)
+                    seen.add(brief.file)
+                    if match is not None:
+                        yield match
 
     def records(self) -> list[Brief]:
         """All records in brief, the newest first."""
@@ -159,22 +179,21 @@ class Store:
         sigma_min: float | None = None,
         sigma_max: float | None = None,
     ) -> Recipe:
-        """The recipe of a match; where its record has none for the sampler, N or start, one solved
-        from its inner products.
+        """The recipe that a match has for a run (lookup/selection.py), stated or solved.
 
         sigma_min, sigma_max: of the model at hand, for a match that must be solved again
-        (`match.solve`). Raises RecipeError where nothing can be solved, else what sidecar.solved
-        raises.
+        (`match.solve`). Raises RecipeError where the record has none that serves, StepsError, and
+        SigmaRangeError for a start that the model does not have.
         """
-        if not match.solve:
-            with suppress(RecipeError):
-                return match.record.recipe(sampler, steps, start_sigma, offsets)
-        gram = self.gram(match.name) if match.name else None
-        if gram is None:
-            return match.record.recipe(sampler, steps, start_sigma, offsets)  # says what there is
-        return solved(
-            gram, sampler, steps, sigma_max if start_sigma is None else start_sigma, sigma_min
-        )
+        facts = facts_of_record(match.record)
+        low, high = sigma_min or facts.sigma_min, sigma_max or facts.sigma_max
+        facts = replace(facts, sigma_min=low, sigma_max=high)
+        carries = COEFFICIENTS if offsets else SIGMAS
+        wanted = Wanted.of(facts, sampler, steps, start_sigma=start_sigma, carries=carries)
+        found = select(wanted, facts, given=match)
+        if found.reason is not None:
+            raise RecipeError(words.reason(found.reason))
+        return found.recipe
 
     def revision(self) -> int:
         """A number that changes whenever a record or its inner products do; below 2^48."""
@@ -186,14 +205,22 @@ class Store:
         for brief in self._nearest(key):
             try:
                 stale = stale or self._stamp(brief.file) != brief.stamp
-                record = self._loaded(brief)
+                match = self._judged(brief, key, policy)
             except (RecordError, OSError):
                 stale = True
                 continue
-            match = judged(record, key, policy, self._has_gram(brief.file), brief.file)
             if match is not None:
                 return match, stale
         return None, stale
+
+    def _judged(self, brief: Brief, key: Key, policy: str) -> Match | None:
+        """The match of one record; raises RecordError and OSError."""
+        record, solvable = self._loaded(brief), self._has_gram(brief.file)
+        match = judged(record, key, policy, solvable, brief.file)
+        return match and replace(match, gram=self._reader(brief.file) if solvable else None)
+
+    def _reader(self, name: str) -> Reader:
+        return lambda: self.gram(name)
 
     def _loaded(self, brief: Brief) -> Record:
         """A record; the last few stay in memory, for a graph asks for the same ones again and again."""
@@ -204,19 +231,22 @@ class Store:
             self._read[known] = load_record(self.folder / brief.file)
         return self._read[known]
 
-    def _nearest(self, key: Key) -> list[Brief]:
-        """The records to try, best first; relatives with other ids are sought only where no equal
-        id gives an exact hit."""
+    def _nearest(self, key: Key, most: int = 6, relatives: bool = False) -> list[Brief]:
+        """The records to try, best first.
+
+        Those with other ids are sought where they are asked for, and where no equal id gives an
+        exact hit.
+        """
         index = self._current()
         if key.fingerprint is None:
             return []
         kinds = {key.fingerprint.id: SAME}
-        found = index.ranked(key, kinds)
-        if not found or found[0][0] > 0:
+        found = index.ranked(key, kinds, most)
+        if relatives or not found or found[0][0] > 0:
             kinds |= {
                 brief.fingerprint: self._kind(key.fingerprint, brief) for brief in index.likely(key)
             }
-            found = index.ranked(key, kinds)
+            found = index.ranked(key, kinds, most)
         return [brief for _, brief in found]
 
     def _kind(self, here: Fingerprint, brief: Brief) -> str:

@@ -15,6 +15,7 @@ import torch
 
 from scheduler.errors import OutputError, UnknownNameError
 from scheduler.fingerprint import fingerprint_tensors
+from scheduler.lookup.words import match_sentence
 from scheduler.record import load_record
 from scheduler.store import Store
 from scheduler.store import folder as folders
@@ -86,7 +87,7 @@ def test_put_and_look_up(store):
         store.folder / name
     ) == record == store.load(name.removesuffix(".json"))
     assert store.lookup(asked(record)).kind == "exact"
-    assert "you use 7" in store.lookup(asked(record, cfg=7.0)).sentence
+    assert "you use 7" in match_sentence(store.lookup(asked(record, cfg=7.0)))
     assert (
         store.lookup(asked(record, sampler="heun")) is None
         and store.lookup(asked(record, fingerprint=None)) is None
@@ -140,7 +141,7 @@ def test_a_relative_is_found_among_many(store):
     found = store.lookup(
         asked(record_of(OWN), fingerprint=fingerprint_tensors(cast(OWN, torch.float8_e5m2)))
     )
-    assert found.name == name and "quantised" in found.sentence
+    assert found.name == name and "quantised" in match_sentence(found)
 
 
 def test_what_other_processes_write_is_seen(store):
@@ -160,7 +161,7 @@ def test_a_record_edited_in_place_is_read_anew(store):
     store.lookup(asked(record))
     store._looked += 10**13  # as if it had settled
     path.write_text(record_of(OWN, cfg=12.0).to_json())
-    assert "distilled at cfg 12" in store.lookup(asked(record)).sentence
+    assert "distilled at cfg 12" in match_sentence(store.lookup(asked(record)))
     assert store.lookup(asked(record, cfg=12.0)).kind == "exact"
 
 
