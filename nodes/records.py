@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 
-from .page.record_words import about, payload
+from ..scheduler.record.words import about_fully as about
+from .page.card_data import payload
 
 CATEGORY = "sampling/StepDistill"
 NO_RECORDS = "(no records yet: run Distill Schedule)"
@@ -190,14 +191,8 @@ def stored_name(record) -> str | None:
 
 
 def gram_of(record):
-    """The inner products (gram.Gram) that the store keeps beside this record, or None."""
-    from ..scheduler.errors import StepDistillError
-
-    name = stored_name(record)
-    try:
-        return _store().gram(name) if name else None
-    except StepDistillError:
-        return None
+    """The inner products of a record, or None. (To be asked of the record itself.)"""
+    return record.gram
 
 
 def keep(record) -> tuple[str, str]:

@@ -8,17 +8,16 @@ from collections.abc import Callable, Sequence
 from ..errors import RecipeError, Stopped, UnknownNameError
 from ..evidence import verdicts
 from ..record import load_record
+from ..record.evidence_table import error_text, table
 from .console import (
     Progress,
     add_json,
     command,
-    error_text,
     names,
     positive,
     print_json,
     step_counts,
     stoppable,
-    table,
 )
 from .models import add_model, asked_model
 

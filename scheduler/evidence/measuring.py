@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 import torch
 
 from ..denoiser import Denoiser
-from ..record import SAME_START, Choice, Recipe
+from ..record import SAME_START, Choice, Recipe, curve_key
+from ..record.left_out import LOWER_STARTS, TOO_SMALL
 from ..samplers import model_calls
 from ..sigmas import NoiseTable, baselines
 from . import verdicts
@@ -28,18 +29,23 @@ from .plan import (
 
 Curve = dict[int, float | None]
 MOST_DIFFERENT = 0.1
+HELD_OUT = "held_out"  # the kind of these rows: noise, and conditioning, that no fit has seen
 
 
 @dataclass(frozen=True)
 class Evidence:
     """recipes: as given, with `evidence` filled where measured. summary: the record's own evidence
-    (curve, stock_curve, knee, seeds, recommendation). model_calls: what was spent, every row
-    counted. notes: what was left out, and why, in sentences."""
+    (curve, stock_curve, knee, seeds, rows, left_out, recommendation). model_calls: what was spent,
+    every row counted."""
 
     recipes: list[Recipe]
     summary: dict
     model_calls: int
-    notes: list[str]
+
+    @property
+    def left_out(self) -> list[dict]:
+        """What was left out, and why, as codes (record.left_out)."""
+        return self.summary.get("left_out", [])
 
 
 def measure(
@@ -59,8 +65,7 @@ def measure(
     Each recipe meets every baseline schedule with its own sampler at as many model calls;
     "distilled" meets every stock pair. The best of them is picked in hindsight, on these very rows,
     so that the comparison favours stock. `budget`: most model calls, every row counted (None:
-    `default_budget`); with less, less is measured, and `notes` and the recommendation say what was
-    left out. Recipes that start below the others' start are not measured. on_call(model calls so
+    `default_budget`); with less, less is measured, and the summary says what was left out. Recipes that start below the others' start are not measured. on_call(model calls so
     far) follows each; `finished` keeps runs for a later start (`HeldOut`). Raises DenoiserError,
     SigmaRangeError, and whatever on_call raises.
     """
@@ -72,15 +77,9 @@ def measure(
     plan = plan_evidence(whole, len(noise), budget, schedules) if whole and len(noise) else None
     if plan is None:
         return _nothing(recipes, whole, len(noise), budget)
-    notes = (
-        [
-            f"Left out of the evidence for want of budget ({budget} model calls): {'; '.join(plan.left_out)}."
-        ]
-        if plan.left_out
-        else []
-    )
+    left_out = [entry | {"budget": budget} for entry in plan.left_out]
     if len(whole) < len(recipes):
-        notes.append("Recipes that start below the highest start sigma were not measured.")
+        left_out.append({"code": LOWER_STARTS})
     held_out = HeldOut(
         denoise, noise, table, parametrisation, (low, start), plan.nodes, on_call, finished
     )
@@ -89,21 +88,18 @@ def measure(
     _follow_stock(held_out, found, stock_curves, plan.spare)
     found = _with_equal_steps(found, stock_curves)
     knees = {key: verdicts.knee(_faithful(key, curve, found)) for key, curve in curves.items()}
-    advice = " ".join([verdicts.recommendation(found, curves, knees), *notes])[:2000]
     summary = {
         "curve": curves,
         "stock_curve": stock_curves,
         "knee": knees,
         "seeds": len(noise),
-        "recommendation": advice,
+        "rows": {HELD_OUT: len(noise)},
+        "left_out": left_out,
+        "recommendation": verdicts.recommendation(found, curves, knees),
     }
     done = {_identity(recipe): recipe for recipe in found}
-    return Evidence(
-        [done.get(_identity(recipe), recipe) for recipe in recipes],
-        summary,
-        held_out.model.calls,
-        notes,
-    )
+    measured = [done.get(_identity(recipe), recipe) for recipe in recipes]
+    return Evidence(measured, summary, held_out.model.calls)
 
 
 def _measured(held_out: HeldOut, recipes: Sequence[Recipe], plan: EvidencePlan) -> list[Recipe]:
@@ -144,7 +140,7 @@ def _curves(recipes: Sequence[Recipe]) -> tuple[dict[str, Curve], dict[str, Curv
     stock: dict[str, Curve] = {}
     for recipe in sorted(recipes, key=lambda recipe: recipe.steps):
         found = recipe.evidence
-        ours.setdefault(verdicts.curve_key(recipe), {})[recipe.steps] = found["rms"]
+        ours.setdefault(curve_key(recipe), {})[recipe.steps] = found["rms"]
         stock.setdefault(recipe.sampler, {})[recipe.steps] = found["stock"][found["best_stock"]][
             "rms"
         ]
@@ -157,7 +153,7 @@ def _faithful(key: str, curve: Curve, recipes: Sequence[Recipe]) -> Curve:
     strays = {
         recipe.steps: recipe.evidence.get("different", 0)
         for recipe in recipes
-        if verdicts.curve_key(recipe) == key
+        if curve_key(recipe) == key
     }
     return {steps: error for steps, error in curve.items() if strays[steps] <= MOST_DIFFERENT}
 
@@ -224,9 +220,8 @@ def _identity(recipe: Recipe) -> tuple:
 def _nothing(
     recipes: Sequence[Recipe], whole: Sequence[Recipe], rows: int, budget: int
 ) -> Evidence:
-    plain = "Nothing was measured, so nothing is recommended."
     if not whole or not rows or budget == 0:
-        return Evidence(list(recipes), {"recommendation": plain}, 0, [])
+        return Evidence(list(recipes), {}, 0)
     least = least_budget(*_wanted(whole), rows)
-    note = f"The evidence budget of {budget} model calls is too small to compare one step count; {least} are the least that works."
-    return Evidence(list(recipes), {"recommendation": f"{plain} {note}"}, 0, [note])
+    left_out = [{"code": TOO_SMALL, "budget": budget, "least": least}]
+    return Evidence(list(recipes), {"left_out": left_out}, 0)

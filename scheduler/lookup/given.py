@@ -7,19 +7,17 @@ from ..fingerprint.kinship import OTHER
 from ..record import Record
 from .differences import UNNAMED, Difference, differences, filled, range_difference
 from .key import Key, same_noise
-from .match import GIVEN, INPUT, Match, Reader, kinship_of
+from .match import GIVEN, INPUT, Match, kinship_of, solvable
 from .words import difference
 
 
-def given_match(
-    record: Record, key: Key, gram: Reader | None = None, name: str = "", place: str = INPUT
-) -> Match:
+def given_match(record: Record, key: Key, name: str = "", place: str = INPUT) -> Match:
     """The match of a record that the user named.
 
     What the key leaves open is taken as the record's; a record that names no checkpoint is used too
     (`Match.kin` is None then, and it says so). Raises RecipeError for another model's, and
-    SigmaRangeError for another kind or range of noise, which nothing but its inner products (`gram`)
-    can bridge.
+    SigmaRangeError for another kind or range of noise, which nothing but its inner products can
+    bridge.
     """
     if not isinstance(record, Record):
         raise RecipeError(
@@ -41,14 +39,14 @@ def given_match(
             "take a record of your own model, or distil one."
         )
     again = range_difference(key, found)
-    if again and gram is None:
+    if again and not solvable(record):
         raise SigmaRangeError(
             f"This record was {difference(again[0])}, and schedules are never stretched; "
             "distil for your model."
         )
     unnamed = () if known else (Difference(UNNAMED),)
     apart = (*unnamed, *again, *differences(filled(key, found), found))
-    return Match(record, GIVEN, kin, apart, name=name, place=place, gram=gram)
+    return Match(record, GIVEN, kin, apart, name=name, place=place)
 
 
 def _noise(key: Key) -> str:

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 from ..errors import UnknownNameError
 from ..fingerprint.kinship import OTHER, QUANTISED, SAME, Kinship, kinship
 from ..record import Record
 from .differences import NO_RECIPE, RANGE, Difference, differences, range_difference
 from .key import SAME_MAX, Key, same_noise
-
-if TYPE_CHECKING:
-    from ..search.gram import Gram
-
-Reader = Callable[[], "Gram | None"]  # of a record's inner products
 
 EXACT, NEAREST, GIVEN = "exact", "nearest", "given"
 # Where a record was found: in the store, handed over by the user, or carried by the workflow.
@@ -31,8 +24,7 @@ class Match:
 
     kind: EXACT, NEAREST, or GIVEN for one that the user named. kin: how its weights are related to
     those at hand, None where that is not known. allowed: by the policy. name: its file in the
-    store, or "". place: where it was found. gram: reads the teacher's inner products, None where
-    there are none.
+    store, or "". place: where it was found.
     """
 
     record: Record
@@ -42,7 +34,6 @@ class Match:
     allowed: bool = True
     name: str = ""
     place: str = STORE
-    gram: Reader | None = field(default=None, repr=False, compare=False)
 
     @property
     def other_range(self) -> bool:
@@ -65,28 +56,32 @@ class Match:
         return self.record.model.name or self.name or "an unnamed model"
 
 
-def judged(
-    record: Record, key: Key, policy: str = "near", solvable: bool = False, name: str = ""
-) -> Match | None:
+def judged(record: Record, key: Key, policy: str = "near", name: str = "") -> Match | None:
     """The match of a record with a key, or None where it may not be used at all.
 
     That is: another kind of noise, other weights without kinship, or another range or sampler
-    unless `solvable` (its inner products are at hand, and they cover the range). Raises
-    UnknownNameError for an unknown policy.
+    unless it can be solved for (its inner products cover the range). Raises UnknownNameError for an
+    unknown policy.
     """
     if policy not in POLICIES:
         raise UnknownNameError(f"Policy {policy!r} is unknown; use one of: {', '.join(POLICIES)}.")
     found = Key.of(record)
     kin = kinship_of(key, found)
     again = (*range_difference(key, found), *_no_recipe(record, key.sampler))
-    covered = key.sigma_max <= found.sigma_max * (1 + SAME_MAX)
-    if kin.kind == OTHER or not same_noise(key, found) or (again and not (solvable and covered)):
+    covered = solvable(record) and key.sigma_max <= found.sigma_max * (1 + SAME_MAX)
+    if kin.kind == OTHER or not same_noise(key, found) or (again and not covered):
         return None
     apart = (*again, *differences(key, found))
     if kin.kind == SAME and not apart:
         return Match(record, EXACT, kin, name=name)
     near = policy == "near" and kin.kind in (SAME, QUANTISED)
     return Match(record, NEAREST, kin, apart, allowed=near or policy == "any", name=name)
+
+
+def solvable(record: Record) -> bool:
+    """Whether a record holds inner products that cover its model's range."""
+    gram = record.gram
+    return gram is not None and bool(gram.sigmas[0] >= record.model.sigma_max * (1 - SAME_MAX))
 
 
 def kinship_of(key: Key, found: Key) -> Kinship:

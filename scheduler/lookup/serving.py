@@ -45,13 +45,15 @@ class Substitution:
 class Reason:
     """Why no recipe serves.
 
-    code: of those above. wanted: the run. match: the record that comes nearest, if any. choice,
-    steps: of STOCK_WON: what won, and at how many steps. sentence: of REFUSED.
+    code: of those above. wanted: the run. match: the record that comes nearest, if any. sampler:
+    the one whose recipe was sought there. choice, steps: of STOCK_WON: what won, and at how many
+    steps. sentence: of REFUSED.
     """
 
     code: str
     wanted: Wanted
     match: Match | None = None
+    sampler: str = ""
     choice: Choice | None = None
     steps: int | None = None
     sentence: str = ""
@@ -99,21 +101,21 @@ def solve(match: Match, wanted: Wanted, rule: Rule, facts: ModelFacts) -> Served
     plain = wish == DISTILLED and wanted.carries != COEFFICIENTS
     if plain:
         wish = default_sampler(match.record, facts.parametrisation)
-    gram = match.gram() if match.gram is not None else None
+    gram = match.record.gram
     if gram is None:
-        return Reason(OTHER_RANGE if match.other_range else NOT_STATED, wanted, match)
+        return Reason(OTHER_RANGE if match.other_range else NOT_STATED, wanted, match, wish)
     whole = wanted.start is None and not match.other_range
     no = not_worth_solving(match.record, wish, wanted.steps, whole)
     if no is not None:
-        return Reason(no.code, wanted, match, no.choice, no.steps)
+        return Reason(no.code, wanted, match, wish, no.choice, no.steps)
     if wanted.steps > MOST_SOLVED:
-        return Reason(TOO_MANY, wanted, match)
+        return Reason(TOO_MANY, wanted, match, wish)
     start = facts.sigma_max if wanted.start is None else wanted.start
     linear = solvable_rule(wish)
     try:
         found = solved_once(gram, linear, wanted.steps, start, facts.sigma_min)
     except StepDistillError as problem:
-        return Reason(REFUSED, wanted, match, sentence=str(problem))
+        return Reason(REFUSED, wanted, match, wish, sentence=str(problem))
     instead = [] if rule.own else [Substitution(rule.kind, wish)]
     instead += [Substitution(PLAIN, wish)] if plain else []
     if wish == DISTILLED:

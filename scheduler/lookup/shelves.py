@@ -65,8 +65,8 @@ def matches_on(
 def _settled(match: Match, key: Key, policy: str) -> Match:
     """The match without differences that are none: what the caller cannot know, and the sampler."""
     asked = filled(replace(key, sampler=None), Key.of(match.record))
-    again = judged(match.record, asked, policy, True, match.name)
+    again = judged(match.record, asked, policy, match.name)
     if again is None:
         return match
     kind = GIVEN if match.kind == GIVEN else again.kind
-    return replace(again, kind=kind, place=match.place, gram=match.gram)
+    return replace(again, kind=kind, place=match.place)

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..record import Choice, Recipe, Record
+from ..record import Choice, Gram, Recipe, Record
+from ..record.verdict import SOLVED
 from ..samplers.names import RELATIVE
 from .starts import same_start
-
-if TYPE_CHECKING:
-    from ..search.gram import Gram
 
 # Beyond, nothing is solved. On one CPU core 100 steps take .1 to .6 s, as 40 do (the grid that is
 # searched is no finer), and their error is .2 to 1.05 of the stock schedule simple's.
 MOST_SOLVED = 100
-NOT_MEASURED = "solved again from the recorded teacher, without a model call; not measured"
 KEPT = 64  # solved schedules that are remembered
 
 NOTHING_FOR = "nothing_for"  # the sampler was not distilled for
@@ -77,7 +73,7 @@ def solved(
         gram = with_sigmas(gram, np.concatenate([kept, [sigma_min, 0.0]]))
     sigmas = schedules_from(gram, sampler, steps, start_sigma=start)[steps]
     return Recipe(
-        sampler, steps, float(sigmas[0]), tuple(sigmas.tolist()), evidence={"verdict": NOT_MEASURED}
+        sampler, steps, float(sigmas[0]), tuple(sigmas.tolist()), evidence={"verdict": SOLVED}
     )
 
 

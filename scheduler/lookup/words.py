@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 from ..errors import RecipeError
 from ..fingerprint.kinship import SAME
-from ..record import Recipe, Record
-from ..samplers.names import DISTILLED
+from ..record import Record
+from ..record.verdict_words import described, evidence_words
+from ..record.words import NO_LABELS, Labels, counted, sampler_label
 from . import differences as apart
 from . import rules, serving, stand_in
 from .differences import Difference, Value
@@ -15,12 +16,7 @@ from .match import EXACT, GIVEN, WORKFLOW, Match
 from .selection import Selection
 from .serving import Reason, Substitution
 from .solving import MOST_SOLVED, NOTHING_FOR, STOCK_WON
-from .wanted import COEFFICIENTS, SIGMAS
-
-
-def counted(steps: int) -> str:
-    """ "1 step", "6 steps"."""
-    return f"{steps} step{'s' if steps != 1 else ''}"
+from .wanted import SIGMAS
 
 
 def difference(one: Difference) -> str:
@@ -87,39 +83,16 @@ def match_sentence(match: Match) -> str:
     return f"Nearest is the record of {match.title}: {'; '.join(parts)}{use}."
 
 
-def substitution(one: Substitution, sampler: str) -> str:
+def substitution(one: Substitution, sampler: str, labels: Labels = NO_LABELS) -> str:
     """A clause on what stands in for a sampler; "" for what the recipe's own name says."""
-    name = one.sampler
+    name = sampler_label(one.sampler, labels)
+    sampler = sampler_label(sampler, labels)
     return {
         rules.STOCHASTIC_ONE: f"it is {name}'s schedule, not measured for {sampler}",
         rules.ALIKE: f"it is {name}'s schedule, not measured for {sampler}",
         serving.UNFITTED: f"no coefficients were fitted for that, so the sampler runs as {name}",
         serving.SOLVED_AS: f"it was solved as for {name}",
     }.get(one.code, "")
-
-
-def evidence(recipe: Recipe) -> str:
-    """What was measured of a recipe: the error beside stock's, the steps it saves, on how many samples."""
-    found = recipe.evidence
-    if "rms" not in found:
-        published = recipe.choice.schedule.startswith("published")
-        unmeasured = "a published schedule, not measured" if published else "not measured"
-        return found.get("verdict") or unmeasured
-    samples = found.get("samples")
-    seeds = f"{samples} held-out sample{'s' if samples != 1 else ''}"
-    equal = found.get("equals_stock_steps")
-    saved = ""
-    if equal and equal > recipe.steps and recipe.choice.ours:
-        saved = f"{counted(recipe.steps)} = stock's {equal} ({found['best_stock']}): "
-    verdict = found.get("verdict", "not compared").rstrip(".")
-    return f"{saved}{verdict}; {seeds if samples else 'held-out samples'}"
-
-
-def described(recipe: Recipe) -> str:
-    """A recipe in a few words."""
-    from ..evidence.verdicts import described as in_words
-
-    return in_words(recipe)
 
 
 def made_at(record: Record) -> str:
@@ -136,16 +109,19 @@ def differs_or_made_at(match: Match) -> str:
     return f"It differs from what you run: {words}." if words else made_at(match.record)
 
 
-def info(found: Selection) -> str:
-    """What runs, where it comes from and what was measured, in one to four sentences."""
+def info(found: Selection, labels: Labels = NO_LABELS) -> str:
+    """What runs, where it comes from and what was measured, in one to four sentences.
+
+    labels: the host's own names of samplers, as in record/words.py.
+    """
     if found.match is None:
-        return _stock_info(found)
+        return _stock_info(found, labels)
     recipe = found.recipe
     where = "" if found.wanted.start is None else f" from sigma {recipe.start_sigma:.4g}"
     head = f"{_head(found.match, found.source)}, {counted(recipe.steps)}{where}"
-    parts = [f"{head}: {described(recipe)}; {evidence(recipe)}."]
+    parts = [f"{head}: {described(recipe, labels)}; {evidence_words(recipe, labels)}."]
     sampler = found.wanted.sampler or ""
-    notes = [substitution(each, sampler) for each in reversed(found.substituted)]
+    notes = [substitution(each, sampler, labels) for each in reversed(found.substituted)]
     parts += [sentence("; ".join(note for note in notes if note))] if any(notes) else []
     return " ".join(part for part in (*parts, differs_or_made_at(found.match)) if part)
 
@@ -159,15 +135,15 @@ def _head(match: Match, source: str) -> str:
     return f"{'Nearest record:' if differs(match) else 'From the record of'} {match.title}"
 
 
-def _stock_info(found: Selection) -> str:
+def _stock_info(found: Selection, labels: Labels) -> str:
     assert found.stand_in is not None and found.reason is not None
     instead, steps = found.stand_in, counted(found.recipe.steps)
     kind = "Published" if instead.origin == stand_in.PUBLISHED else "Stock"
     why = reason(found.reason).rstrip(".")
     head = f"{kind} schedule '{instead.schedule}', {steps}, not distilled: {_small(why)}."
     more = {
-        stand_in.MEASURED: f"It was the best stock schedule for {found.runs_as} at "
-        f"{counted(instead.steps or 0)}, by the record.",
+        stand_in.MEASURED: "It was the best stock schedule for "
+        f"{sampler_label(found.runs_as, labels)} at {counted(instead.steps or 0)}, by the record.",
         stand_in.BEFORE: "It is what stood there before.",
         stand_in.PUBLISHED: "It was made for models of this family, and not measured on yours.",
     }.get(instead.origin, "")
@@ -187,24 +163,19 @@ def _no_record(why: Reason) -> str:
 def _not_stated(why: Reason) -> str:
     wanted, match = why.wanted, why.match
     assert match is not None
-    serves = rules.rule_for(wanted.sampler).serves or ""
-    plain = serves == DISTILLED and wanted.carries != COEFFICIENTS
-    serves = rules.default_sampler(match.record, "flow") if plain else serves
     try:
-        match.record.recipe(serves, wanted.steps, wanted.start, wanted.carries != SIGMAS)
+        match.record.recipe(why.sampler, wanted.steps, wanted.start, wanted.carries != SIGMAS)
     except RecipeError as problem:
         return str(problem)
     return "This record has no recipe for that."
 
 
 def _nothing_for(why: Reason) -> str:
-    sampler = rules.rule_for(why.wanted.sampler).serves
-    return f"Nothing was distilled for {sampler} here; distil for {sampler} too."
+    return f"Nothing was distilled for {why.sampler} here; distil for {why.sampler} too."
 
 
 def _stock_won(why: Reason) -> str:
-    sampler = rules.rule_for(why.wanted.sampler).serves
-    won = f"Stock ({why.choice}) won for {sampler} at {counted(why.steps or 0)}"
+    won = f"Stock ({why.choice}) won for {why.sampler} at {counted(why.steps or 0)}"
     return f"{won}, so no schedule of ours is solved for {why.wanted.steps}."
 
 

@@ -50,7 +50,7 @@ def record_file(tmp_path):
     evidence |= {
         "best_stock": "beta",
         "margin": 0.1,
-        "verdict": "0.50 of ...",
+        "verdict": "better",
         "equals_stock_steps": 11,
         "model_calls": 6,
     }
@@ -60,7 +60,11 @@ def record_file(tmp_path):
         Recipe("euler", 6, 1.0, np.linspace(1, 0, 7), offsets=np.zeros(6)),
         Recipe("distilled", 4, 1.0, np.linspace(1, 0, 5), coefficients=np.zeros((4, 4))),
     ]
-    summary = {"curve": {"euler": {6: 0.05}}, "seeds": 8, "recommendation": "Use it."}
+    summary = {
+        "curve": {"euler": {6: 0.05}},
+        "seeds": 8,
+        "recommendation": {"steps": 6, "stock": {"schedule": "beta"}},
+    }
     provenance = {"version": "0.1.0", "created": now(), "model_calls": 100}
     path = tmp_path / "record.json"
     Record(
@@ -158,7 +162,7 @@ def test_show_prints_tables_for_people(capsys, record_file):
         and "beta" in text
         and "0.50 +- 11 %" in text
         and "better" in text
-        and "Use it." in text
+        and "At 6 steps use stock (beta)" in text
     )
     assert run("show", record_file, "--sampler", "distilled", "--sigmas") == cli.OK
     text = capsys.readouterr().out

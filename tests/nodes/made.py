@@ -13,7 +13,7 @@ def recipe(sampler="euler", sigmas=EULER, rms=None, **more):
     evidence = (
         {}
         if rms is None
-        else {"rms": rms, "verdict": "0.8 of the error of the best stock choice (beta)"}
+        else {"rms": rms, "verdict": "better", "best_stock": "beta", "ratio": 0.8, "margin": 0.1}
     )
     return module("scheduler.record").Recipe(
         sampler, len(sigmas) - 1, sigmas[0], sigmas, evidence=evidence, **more

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -72,7 +73,7 @@ def test_without_a_recipe_the_sentence_says_what_there_is():
 
 def test_other_steps_are_solved_from_the_inner_products_of_the_store():
     made, gram = solvable()
-    module("nodes.host.store").store().put(made, gram)
+    module("nodes.host.store").store().put(replace(made, gram=gram))
     found = baked(made, steps=5, denoise=0.5)
     assert (
         len(found["result"][0]) == 6

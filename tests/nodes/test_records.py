@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -57,7 +58,7 @@ def test_a_saved_record_is_loaded_and_read_again(host):
 
 def test_saving_what_the_store_has_keeps_its_inner_products(host):
     made, gram = solvable()
-    name = module("nodes.host.store").store().put(made, gram)
+    name = module("nodes.host.store").store().put(replace(made, gram=gram))
     assert records.stored_name(made) == name
     saved(made)
     assert records.gram_of(made) is not None

@@ -58,7 +58,7 @@ def example(**changes) -> Record:
             "curve": {"euler": {4: 0.5, 5: 0.25}},
             "knee": {"euler": 5},
             "seeds": 8,
-            "recommendation": "6 steps",
+            "recommendation": {"steps": 5, "sampler": "euler", "offsets": True},
         },
         "provenance": {"version": "0.1.0", "created": now(), "model_calls": 1068},
     }

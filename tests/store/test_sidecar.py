@@ -38,7 +38,7 @@ OWN = weights()
 
 def test_another_sampler_steps_and_start_without_a_model_call(store, gram):
     record = record_of(OWN)
-    name = store.put(record, gram)
+    name = store.put(replace(record, gram=gram))
     match = store.lookup(asked(record, sampler="dpmpp_2m"))
     assert match.solve and match.allowed and "no recipe for dpmpp_2m" in match_sentence(match)
     exact = store.lookup(asked(record))
@@ -65,7 +65,7 @@ def test_another_range_is_solved_again_or_refused(store, gram):
     key = asked(record, sigma_min=0.02, sigma_max=0.9)
     name = store.put(record)
     assert store.lookup(key) is None
-    store.put(record, gram)
+    store.put(replace(record, gram=gram))
     match = store.lookup(key)
     assert (
         match.solve
@@ -77,7 +77,7 @@ def test_another_range_is_solved_again_or_refused(store, gram):
 
 
 def test_a_record_without_inner_products_replaces_them_too(store, gram):
-    name = store.put(record_of(OWN), gram)
+    name = store.put(replace(record_of(OWN), gram=gram))
     assert store.gram(name).steps == gram.steps
     store.put(record_of(OWN, seed=1))
     assert store.gram(name) is None
@@ -105,7 +105,7 @@ def _spoilt(gram):
 
 
 def test_spoilt_inner_products_are_refused(store, gram):
-    name = store.put(record_of(OWN), gram)
+    name = store.put(replace(record_of(OWN), gram=gram))
     path = sidecar_of(store.folder / name)
     for spoilt in _spoilt(gram):
         write_gram(path, spoilt)

@@ -171,7 +171,7 @@ def test_the_revision_follows_every_change(store, gram):
     seen.append(store.revision())
     store.put(record_of(OWN, seed=1))
     seen.append(store.revision())
-    store.put(record_of(OWN, seed=1), gram)
+    store.put(replace(record_of(OWN, seed=1), gram=gram))
     seen.append(store.revision())
     store.remove(name)
     assert (
