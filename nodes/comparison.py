@@ -175,7 +175,7 @@ class Contest:
         }
         self.notes += where_from(found)
         return {
-            (OURS, steps): each.recipe for steps, each in found.items() if each.source != "stock"
+            (OURS, steps): each.recipe for steps, each in found.items() if each.match is not None
         }
 
     def _schedule(self, name: str, steps: int) -> np.ndarray:

@@ -9,12 +9,13 @@ from typing import Any
 import torch
 
 from ...scheduler.lookup.key import guidance_bucket
+from ...scheduler.lookup.selection import STOCK, Selection
 from ...scheduler.record import Recipe
 from ...scheduler.samplers import sample
 from ...scheduler.samplers.distilled import sample_distilled as run_coefficients
 from ...scheduler.samplers.distilled import stock_sampler
 from ...scheduler.samplers.query_offsets import with_offsets
-from ..lookup import Found, find
+from ..lookup import find
 from ..names import DISTILLED
 from ..page.log import log_once, problem
 from .apply_mark import applied_of
@@ -36,7 +37,7 @@ def sample_distilled(model, x, sigmas, extra_args=None, callback=None, disable=N
     return _run(found.recipe, found.table.parametrisation, model, x, extra_args, callback, disable)
 
 
-def bound(found: Found) -> Callable:
+def bound(found: Selection) -> Callable:
     """The sampler function of one recipe: on its own sigmas it runs the recipe, on others as dpmpp_2m."""
 
     def sample_distilled(model, x, sigmas, extra_args=None, callback=None, disable=None):
@@ -50,13 +51,14 @@ def bound(found: Found) -> Callable:
     return sample_distilled
 
 
-def _tell_guidance(found: Found, cfg: float | None) -> None:
+def _tell_guidance(found: Selection, cfg: float | None) -> None:
     """Say once where the recipe was made at a clearly different guidance: a SAMPLER cannot know it
     before it runs."""
     made = None if found.record is None else found.record.conditions.cfg
     if None not in (made, cfg) and guidance_bucket(made) != guidance_bucket(cfg):
         log_once(
-            f"The distilled sampler's recipe was made at cfg {made:g}, and you use {cfg:g}; distil at that for the best result."
+            f"The distilled sampler's recipe was made at cfg {made:g}, and you use {cfg:g}; "
+            "distil at that for the best result."
         )
 
 
@@ -66,7 +68,7 @@ def cfg_of(guider: Any) -> float | None:
     return float(value) if isinstance(value, (int, float)) else None
 
 
-def _found(model: Any, x: torch.Tensor, sigmas: torch.Tensor) -> Found | None:
+def _found(model: Any, x: torch.Tensor, sigmas: torch.Tensor) -> Selection | None:
     """The recipe of `distilled` for the run's steps and start; None where there is none, or the run
     stops above sigma 0."""
     if len(sigmas) < 2 or float(sigmas[-1]) != 0:
@@ -83,10 +85,10 @@ def _found(model: Any, x: torch.Tensor, sigmas: torch.Tensor) -> Found | None:
         record=applied_of(patcher).record,
         **under,
     )
-    return None if found.source == "stock" else found
+    return None if found.source == STOCK else found
 
 
-def _serves(found: Found, sigmas: torch.Tensor) -> bool:
+def _serves(found: Selection, sigmas: torch.Tensor) -> bool:
     """Whether these sigmas are the recipe's, or all of what our own scheduler entry issued for as
     many steps from the same start."""
     own = torch.tensor(found.recipe.sigmas, dtype=torch.float64)
@@ -106,8 +108,8 @@ def _foreign(model, x, sigmas, extra_args, callback, disable):
     if len(sigmas) < 2:
         return x
     log_once(
-        f"the sampler 'distilled' has no coefficients for the sigmas that it was given ({len(sigmas) - 1} steps from "
-        f"{float(sigmas[0]):.4g}); it ran as dpmpp_2m on exactly those."
+        "the sampler 'distilled' has no coefficients for the sigmas that it was given "
+        f"({len(sigmas) - 1} steps from {float(sigmas[0]):.4g}); it ran as dpmpp_2m on exactly those."
     )
     return sample_dpmpp_2m(
         model, x, sigmas, extra_args=extra_args, callback=callback, disable=disable

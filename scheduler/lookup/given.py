@@ -1,4 +1,4 @@
-"""A record that the user named: used for its own model and for kin, with its differences told."""
+"""A record that the user named, beside the model at hand or by itself."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from ..record import Record
 from .differences import UNNAMED, Difference, differences, filled, range_difference
 from .key import Key, same_noise
 from .match import GIVEN, INPUT, Match, kinship_of, solvable
+from .model_facts import facts_of_record
+from .selection import Selection, select
+from .wanted import SIGMAS, Wanted
 from .words import difference
 
 
@@ -47,6 +50,26 @@ def given_match(record: Record, key: Key, name: str = "", place: str = INPUT) ->
     unnamed = () if known else (Difference(UNNAMED),)
     apart = (*unnamed, *again, *differences(filled(key, found), found))
     return Match(record, GIVEN, kin, apart, name=name, place=place)
+
+
+def select_from(
+    record: Record,
+    sampler: str,
+    steps: int,
+    denoise: float = 1.0,
+    start_sigma: float | None = None,
+    carries: str = SIGMAS,
+    cfg: float | None = None,
+) -> Selection:
+    """The selection from one record for the model that it was made for, where none is at hand.
+
+    Raises StepsError and SigmaRangeError.
+    """
+    facts = facts_of_record(record)
+    wanted = Wanted.of(facts, sampler, steps, denoise, start_sigma, carries)
+    found = Key.of(record)
+    apart = differences(filled(facts.key(cfg), found), found)
+    return select(wanted, facts, given=Match(record, GIVEN, None, apart, place=INPUT))
 
 
 def _noise(key: Key) -> str:

@@ -15,7 +15,7 @@ from ..record.choice import PUBLISHED as PUBLISHED_CHOICE
 from ..samplers.names import DISTILLED, stock_sampler
 from .differences import Difference
 from .key import Key
-from .match import EXACT, NEAREST, Match
+from .match import EXACT, GIVEN, NEAREST, Match
 from .model_facts import ModelFacts
 from .rules import ALIKE, STOCHASTIC_ONE, Rule, default_sampler, rule_for
 from .serving import NO_RECORD, Reason, Served, Substitution, solve, stated
@@ -26,6 +26,8 @@ from .wanted import Wanted
 
 if TYPE_CHECKING:
     from ..sigmas.noise_table import NoiseTable
+
+__all__ = ["EXACT", "GIVEN", "NEAREST", "STOCK", "Selection", "select"]
 
 STOCK = "stock"  # a source beside EXACT, NEAREST and GIVEN: no record's recipe
 
@@ -145,6 +147,14 @@ def select(
     )
 
 
+def first_match(
+    key: Key, shelves: Sequence[Shelf], policy: str = "near"
+) -> tuple[Match | None, Match | None]:
+    """(the nearest record of a model that may serve any run, the nearest that the policy forbids)."""
+    matches = Matches(matches_on(shelves, key, None, policy))
+    return next(matches.allowed, None), matches.refused
+
+
 def stock_selection(
     wanted: Wanted,
     facts: ModelFacts,
@@ -181,24 +191,25 @@ def _named(wanted: Wanted, matches: Iterable[Match], facts: ModelFacts) -> Wante
 def _best(
     matches: Matches, wanted: Wanted, rule: Rule, facts: ModelFacts
 ) -> tuple[Match, Served] | Reason:
-    """The first record that states the recipe, else the first from which it can be solved.
+    """The first record that states the recipe, else the first that serves without one fitted.
 
-    A record of other weights does not go before one that can be solved from, whatever it states.
+    That is: solved, or run without coefficients. A record of other weights does not go before one
+    that serves, whatever it states.
     """
     first: tuple[Match, Served] | None = None
     reason: Reason | None = None
     for match in matches.allowed:
         if first is not None and not (match.same_weights or _same_kinship(match, first[0])):
             continue
-        found = stated(match, wanted, rule)
-        if found is not None:
-            return match, found
-        if first is None:
+        answer: Served | Reason | None = stated(match, wanted, rule)
+        if answer is None and first is None:
             answer = solve(match, wanted, rule, facts)
-            if isinstance(answer, Served):
-                first = match, answer
-            else:
-                reason = reason or answer
+        if isinstance(answer, Reason):
+            reason = reason or answer
+        elif answer is not None and answer.fitted:
+            return match, answer
+        elif answer is not None:
+            first = first or (match, answer)
     return first or reason or Reason(NO_RECORD, wanted, matches.refused)
 
 

@@ -67,6 +67,11 @@ class Served:
     substituted: tuple[Substitution, ...] = ()
     solved: bool = False
 
+    @property
+    def fitted(self) -> bool:
+        """Whether it stands in the record for what serves the sampler, coefficients and all."""
+        return not self.solved and all(each.code != UNFITTED for each in self.substituted)
+
 
 def stated(match: Match, wanted: Wanted, rule: Rule) -> Served | None:
     """The recipe that stands in a record for a run, or None.

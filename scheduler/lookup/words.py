@@ -155,8 +155,9 @@ def reason(why: Reason) -> str:
     return _REASONS[why.code](why)
 
 
-def _no_record(why: Reason) -> str:
-    nearest = "" if why.match is None else f" {match_sentence(why.match)}"
+def no_record(refused: Match | None = None) -> str:
+    """That there is no record of a model, and which comes nearest and may not be used."""
+    nearest = "" if refused is None else f" {match_sentence(refused)}"
     return f"No record of this model is in the store.{nearest}"
 
 
@@ -193,7 +194,7 @@ def _own_steps(why: Reason) -> str:
 
 
 _REASONS: dict[str, Callable[[Reason], str]] = {
-    serving.NO_RECORD: _no_record,
+    serving.NO_RECORD: lambda why: no_record(why.match),
     serving.NOT_STATED: _not_stated,
     serving.OTHER_RANGE: lambda why: "This record is for another range of noise.",
     NOTHING_FOR: _nothing_for,

@@ -37,7 +37,7 @@ def test_the_recipe_without_offsets_is_taken_and_its_evidence_told():
         and sigmas.dtype == torch.float32
         and sigmas.tolist() == pytest.approx([1.0, 0.8, 0.5, 0.0])
     )
-    assert "0.8 of the error of the best stock choice (beta)" in found["ui"]["text"][0]
+    assert "0.80 of the error of the best stock choice (beta)" in found["ui"]["text"][0]
 
 
 def test_best_is_the_least_measured_error_of_a_stock_sampler():
@@ -71,10 +71,9 @@ def test_without_a_recipe_the_sentence_says_what_there_is():
         baked(record(), steps=5)
 
 
-def test_other_steps_are_solved_from_the_inner_products_of_the_store():
+def test_other_steps_are_solved_from_the_inner_products_of_the_record():
     made, gram = solvable()
-    module("nodes.host.store").store().put(replace(made, gram=gram))
-    found = baked(made, steps=5, denoise=0.5)
+    found = baked(replace(made, gram=gram), steps=5, denoise=0.5)
     assert (
         len(found["result"][0]) == 6
         and found["result"][0][0] == 0.75
@@ -84,7 +83,7 @@ def test_other_steps_are_solved_from_the_inner_products_of_the_store():
 
 @pytest.mark.parametrize("denoise", [0.0, -1.0, 1.5, float("nan")])
 def test_no_denoise_is_refused(denoise):
-    with pytest.raises(ValueError, match="Denoise is"):
+    with pytest.raises(errors.SigmaRangeError, match="denoise is"):  # one sentence with all nodes
         baked(record(), denoise=denoise)
 
 
