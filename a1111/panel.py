@@ -35,6 +35,10 @@ class StepDistillScript(scripts.Script):
         """Note the choice for this picture; an axis that has spoken goes first."""
         p.stepdistill_record = getattr(p, "stepdistill_axis", None) or record or AUTOMATIC
 
+    def postprocess_batch(self, p, *others, **named) -> None:
+        """Before the pictures' parameters are written: samplers that take no schedule are told of."""
+        infotext.unused(p)
+
 
 class Controls:
     """What the accordion holds."""

@@ -12,7 +12,7 @@ from ..scheduler.lookup.match import STORE
 from ..scheduler.lookup.model_facts import ModelFacts
 from ..scheduler.lookup.selection import STOCK, Selection, first_match, select
 from ..scheduler.lookup.serving import NO_RULE, OWN_STEPS
-from ..scheduler.lookup.stand_in import SIMPLE
+from ..scheduler.lookup import SIMPLE
 from ..scheduler.lookup.wanted import COEFFICIENTS, SIGMAS, Wanted
 from ..scheduler.record import Record
 from ..scheduler.record.words import contents

@@ -14,6 +14,7 @@ import torch
 
 from ...scheduler.lookup.selection import STOCK, Selection
 from ...scheduler.lookup.words import info
+from ...scheduler.samplers.k_diffusion import SAME_SIGMA
 from ...scheduler.samplers.query_offsets import asked_sigma
 from ..host.model_facts import guidance_of
 from ..lookup import find
@@ -21,7 +22,7 @@ from ..names import DISTILLED
 from ..page.log import log_once, problem
 from .apply_mark import KEY, Applied, applied_of
 from .issued_schedules import Slice, recognised
-from .sampler_function import SAME_SIGMA, cfg_of
+from .sampler_function import cfg_of
 
 # Functions that are not called as their sampler is.
 SAMPLERS = {"unipc": "uni_pc", "unipc_bh2": "uni_pc_bh2"}

@@ -54,7 +54,7 @@ def _register() -> None:
 def distilled_scheduler(model_sampling: Any, steps: int):
     """The dropdown's scheduler: exactly steps + 1 sigmas as a float32 tensor, whatever happens; it
     never raises."""
-    from ...scheduler.lookup.stand_in import SIMPLE
+    from ...scheduler.lookup import SIMPLE
     from ..page.log import problem
     from .issued_schedules import issue
 
@@ -82,7 +82,7 @@ def _schedule(model_sampling: Any, asked: int):
     that what is left is the recipe's."""
     from ...scheduler.lookup.cutting import filled
     from ...scheduler.lookup.selection import STOCK
-    from ...scheduler.lookup.stand_in import SIMPLE
+    from ...scheduler.lookup import SIMPLE
     from ...scheduler.lookup.words import info
     from ..host.asking_node import use_of
     from ..host.running_prompt import running_node

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ...scheduler.lookup.stand_in import SIMPLE
+from ...scheduler.lookup import SIMPLE
 from ...scheduler.lookup.starts import same_start
 from ...scheduler.record.choice import Choice
 from ..names import DISTILLED

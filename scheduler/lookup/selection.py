@@ -13,6 +13,7 @@ from ..fingerprint.kinship import Kinship
 from ..record import Recipe, Record
 from ..record.choice import PUBLISHED as PUBLISHED_CHOICE
 from ..samplers.names import DISTILLED, stock_sampler
+from . import SIMPLE
 from .differences import Difference
 from .key import Key
 from .match import EXACT, GIVEN, NEAREST, Match
@@ -20,7 +21,7 @@ from .model_facts import ModelFacts
 from .rules import ALIKE, STOCHASTIC_ONE, Rule, default_sampler, rule_for
 from .serving import NO_RECORD, Reason, Served, Substitution, solve, stated
 from .shelves import Matches, Shelf, matches_on
-from .stand_in import MEASURED, PUBLISHED, SIMPLE, StandIn, stand_in
+from .stand_in import MEASURED, PUBLISHED, StandIn, stand_in
 from .starts import same_start
 from .wanted import Wanted
 

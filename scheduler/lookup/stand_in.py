@@ -19,6 +19,7 @@ from ..errors import RecipeError, StepDistillError
 from ..record import Choice, Recipe, Record
 from ..record.choice import PUBLISHED as PUBLISHED_CHOICE
 from ..samplers.names import DISTILLED, RELATIVE
+from . import SIMPLE
 from .rules import Rule
 from .starts import same_start
 from .wanted import Wanted
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from .model_facts import ModelFacts
 
 MEASURED, BEFORE, PUBLISHED, USUAL = "measured", "before", "published", "usual"
-SIMPLE = "simple"  # the usual schedule, where a host names no other
 SAME_FAMILY = 0.01  # relative, of sigma_max: a table is of no use to a model with another one
 
 

@@ -15,7 +15,7 @@ from ..fit.coefficients import PAST, step_weights
 from ..record import Recipe
 from ..sigmas.validity import Floats, Sigmas, check_schedule
 from .multistep import combine
-from .names import stock_sampler
+from .names import DISTILLED, stock_sampler
 from .query_offsets import ask, with_offsets
 from .stock import Callback, sample
 
@@ -33,7 +33,18 @@ def run_recipe(
     recipe whose numbers don't fit its schedule, and DenoiserError.
     """
     x = start_state(noise, recipe.sigmas[0], parametrisation)
-    if recipe.sampler == "distilled" and recipe.coefficients is not None:
+    return run_from(denoise, x, recipe, parametrisation, callback)
+
+
+def run_from(
+    denoise: AnyDenoiser,
+    x: torch.Tensor,
+    recipe: Recipe,
+    parametrisation: str,
+    callback: Callback | None = None,
+) -> torch.Tensor:
+    """The same from a state x (B, ...) at the recipe's first sigma, as hosts hand it over."""
+    if recipe.sampler == DISTILLED and recipe.coefficients is not None:
         return sample_distilled(
             denoise,
             x,

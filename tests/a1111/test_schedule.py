@@ -175,7 +175,7 @@ def test_parameters_read_back(webui, stored):
 )
 def test_filled_gives_the_recipe_when_cut(webui, steps, more, drops, start):
     """Whatever is put before and between never runs."""
-    filled = made.ours("a1111.schedule").filled
+    filled = made.ours("scheduler.lookup.cutting").filled
     recipe = [start * 0.7**k for k in range(steps)] + [0.0]
     asked = steps + drops + more
     found = filled(recipe, asked, drops, 14.614643)
