@@ -38,24 +38,19 @@ def shown(
     if found is not None:
         from ...scheduler.lookup.words import info as in_words
 
-        source = SOURCES.get(found.source, found.source)
-        return _payload(
-            found.recipe, found.record, found.table, source, found.stock_won, found.name,
-            info or in_words(found),
-        )  # fmt: skip
+        shown_as = _payload(found.recipe, found.record, found.table, info or in_words(found))
+        shown_as |= {"source": SOURCES.get(found.source, found.source), "won": found.stock_won}
+        if found.name:
+            shown_as["record"] = found.name
+        if found.stand_in is not None:
+            shown_as["choice"] = found.stand_in.schedule
+        return shown_as
     recipe = recipe or _typical(record, sampler, steps)
-    won = recipe is not None and recipe.choice.stock
-    return _payload(recipe, record, _table(record), "record", won, "", info)
+    return _payload(recipe, record, _table(record), info)
 
 
 def _payload(
-    recipe: Recipe | None,
-    record: Record | None,
-    table: NoiseTable | None,
-    source: str,
-    won: bool,
-    name: str,
-    info: str,
+    recipe: Recipe | None, record: Record | None, table: NoiseTable | None, info: str
 ) -> dict:
     stock, sigmas = _stock_beside(recipe, table)
     return {
@@ -65,12 +60,12 @@ def _payload(
         "stock": {"name": stock, "sigmas": _numbers(sigmas)},
         "offsets": bool(recipe and recipe.offsets),
         "choice": recipe.choice if recipe else None,
-        "won": won,
-        "source": source,
+        "won": recipe is not None and recipe.choice.stock,
+        "source": "record",
         "info": info[:LONGEST_INFO],
         "curve": curve(record, recipe.sampler) if recipe else curve(None, ""),
         "knee": _knee(record, recipe),
-        "record": name or (record.model.name if record is not None else None),
+        "record": record.model.name if record is not None else None,
     }
 
 

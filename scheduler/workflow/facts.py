@@ -17,7 +17,7 @@ _NUMBER = re.compile(r"[-+]?(?:\d*\.*\d+)")  # as ManualSigmas finds its numbers
 
 
 @dataclass(frozen=True)
-class Facts:
+class SiteFacts:
     """What is known; None where it is not. steps and cfg may be what a node held before a link took
     over. numbers: of ManualSigmas."""
 
@@ -29,13 +29,13 @@ class Facts:
     numbers: tuple[float, ...] | None = None
 
 
-def facts_of(document: Document, site: Site) -> Facts:
+def facts_of(document: Document, site: Site) -> SiteFacts:
     """What a site runs under; of several samplers that it serves, the first."""
     node, spec = site.node, site.spec
     numbers = _numbers(node.value(spec["text"])) if "text" in spec else None
     steps = len(numbers) - 1 if numbers else node.value(spec.get("steps"))
     denoise = node.value(spec["denoise"]) if "denoise" in spec else 1.0
-    return Facts(
+    return SiteFacts(
         sampler_of(document, site),
         steps if type(steps) is int and steps > 0 else None,
         float(denoise) if _is_number(denoise) else None,
@@ -45,7 +45,7 @@ def facts_of(document: Document, site: Site) -> Facts:
     )
 
 
-def step_distilled(document: Document, site: Site, facts: Facts) -> str | None:
+def step_distilled(document: Document, site: Site, facts: SiteFacts) -> str | None:
     """Why a site seems to run a step-distilled model, which has few-step sigmas of its own; None
     where nothing says so."""
     from ..fingerprint.step_distilled import detect

@@ -13,6 +13,7 @@ CODES = {
     "by_hand": "chosen by hand, so there is nothing to put back",
     "damaged": "the file is damaged there",
     "linked": "a value comes through a link",
+    "no_gain": "nothing would be gained",
     "no_model": "no model link in the same graph",
     "no_recipe": "the record has no recipe for it",
     "own_steps": "the sampler chooses its own steps",

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ..errors import WorkflowError
+from ..lookup.rules import KNOWN
 from .document import Document, Node
 from .kinds import TABLE, known
 
@@ -123,10 +124,8 @@ def _unknown(node: Node) -> str | None:
 def _has_scheduler(node: Node) -> bool:
     """Whether one of its values is a sampler's name and another a scheduler's."""
     texts = node.texts()
-    samplers = {*TABLE["measured"], *TABLE["stands_for"], *TABLE["own_steps"]}
-    return any(text in TABLE["schedulers"] for text in texts) and any(
-        text in samplers for text in texts
-    )
+    scheduler = any(text in TABLE["schedulers"] for text in texts)
+    return scheduler and any(text in KNOWN for text in texts)
 
 
 def _short(text: object) -> str:

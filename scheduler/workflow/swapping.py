@@ -107,7 +107,7 @@ def _changed(
     sites = [site for site in found.sites if asked(site.node, only)]
     models = {id(site): loaded_from(document, site) for site in sites} if record is not None else {}
     outcomes = [
-        to_distilled(document, site, anyway)
+        to_distilled(document, site, anyway, record)
         if to == "distilled"
         else to_baked(document, site, record, anyway)
         for site in sites

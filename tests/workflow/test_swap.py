@@ -247,7 +247,8 @@ def test_stochastic_samplers_are_said_not_to_be_measured():
         in swapped(plain(sampler="euler_ancestral").data)[2][2].line
     )
     assert (
-        "no schedule is measured for heunpp2" in swapped(plain(sampler="heunpp2").data)[2][2].line
+        "heunpp2 takes heun's schedule, not measured for it"
+        in swapped(plain(sampler="heunpp2").data)[2][2].line
     )
     graph = advanced("BasicScheduler", ["simple", 20, 1.0])
     graph.node(3).update(type="SamplerEulerAncestral", widgets_values=[1.0, 1.0])
