@@ -54,7 +54,7 @@ def given_match(record: Record, key: Key, name: str = "", place: str = INPUT) ->
 
 def select_from(
     record: Record,
-    sampler: str,
+    sampler: str | None,
     steps: int,
     denoise: float = 1.0,
     start_sigma: float | None = None,

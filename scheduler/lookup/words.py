@@ -144,7 +144,7 @@ def _stock_info(found: Selection, labels: Labels) -> str:
     more = {
         stand_in.MEASURED: "It was the best stock schedule for "
         f"{sampler_label(found.runs_as, labels)} at {counted(instead.steps or 0)}, by the record.",
-        stand_in.BEFORE: "It is what stood there before.",
+        stand_in.BEFORE: "It is what runs there otherwise.",
         stand_in.PUBLISHED: "It was made for models of this family, and not measured on yours.",
     }.get(instead.origin, "")
     return " ".join(part for part in (head, more, found.facts.advice) if part)

@@ -25,7 +25,7 @@ from scheduler.lookup.key import (
 )
 from scheduler.lookup.match import judged
 from scheduler.lookup.words import difference, match_sentence
-from tests.weights import asked, cast, prefixed, record_of, weights
+from tests.weights import asked, cast, prefixed, record_of, smooth_gram, weights
 
 LORA = patch("detail", 0.8, ["diffusion_model.blocks.0.attn.qkv.weight"])
 
@@ -177,7 +177,8 @@ def test_a_nearest_match_is_named_and_the_policy_decides(record):
     match = judged(record, key)
     assert match.kind == "nearest" and match.allowed
     assert match_sentence(match) == (
-        "Nearest is the record of Made Up: the same weights; distilled at cfg 4, you use 7; with detail, which you do not use."
+        "Nearest is the record of Made Up: the same weights; distilled at cfg 4, you use 7; "
+        "with detail, which you do not use."
     )
     refused = judged(record, key, policy="exact")
     assert (
@@ -215,13 +216,13 @@ def test_what_is_no_match_at_all(record, changes):
 def test_another_range_or_sampler_must_be_solved_again(record, changes):
     key = asked(record, **changes)
     assert judged(record, key, "any") is None
-    match = judged(record, key, solvable=True)
+    match = judged(replace(record, gram=smooth_gram()), key)
     assert match.kind == "nearest" and match.solve
 
 
 def test_a_range_beyond_the_recorded_one_cannot_be_solved():
-    record = record_of(weights(), sigma_max=0.9, start=0.9)
-    assert judged(record, asked(record, sigma_max=1.0), "any", solvable=True) is None
+    record = replace(record_of(weights(), sigma_max=0.9, start=0.9), gram=smooth_gram())
+    assert judged(record, asked(record, sigma_max=1.0), "any") is None
 
 
 def test_ranges_are_equal_to_the_hosts_rounding(record):
@@ -256,7 +257,8 @@ def test_nothing_is_stretched(record):
         given_match(record, asked(record, sigma_max=0.9))
     with pytest.raises(SigmaRangeError, match="another kind of noise"):
         given_match(record, asked(record, prediction="v"))
-    solvable = given_match(record, asked(record, sigma_max=0.9), gram=lambda: None)
+    holding = replace(record, gram=smooth_gram())
+    solvable = given_match(holding, asked(record, sigma_max=0.9))
     assert solvable.other_range and [each.code for each in solvable.differences] == ["range"]
 
 
