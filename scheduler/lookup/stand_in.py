@@ -106,13 +106,16 @@ def _errors(recipe: Recipe, sampler: str, names: Collection[str]) -> dict[str, f
 def _measured(
     wanted: Wanted, rule: Rule, facts: ModelFacts, records: Iterable[Record]
 ) -> tuple[Recipe, StandIn] | None:
-    from ..sigmas import baselines
+    from ..sigmas import STOCK, baselines, published_for
 
-    known = baselines(facts.table, wanted.steps, facts.sigma_min, facts.sigma_max)
-    best = measured_best(records, _runs(rule), wanted.steps, known) if rule.serves else None
+    if rule.serves is None:
+        return None
+    names = (*STOCK, *published_for(facts.table))
+    best = measured_best(records, _runs(rule), wanted.steps, names)
     if best is None:
         return None
     name, steps = best
+    known = baselines(facts.table, wanted.steps, facts.sigma_min, facts.sigma_max)
     return _recipe(wanted, known[name], name), StandIn(MEASURED, name, steps)
 
 

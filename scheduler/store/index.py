@@ -4,9 +4,11 @@ so that 10,000 take milliseconds."""
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 import numpy as np
 
+from ..fingerprint import Fingerprint
 from ..fingerprint.kinship import QUANTISED, RELATED, SAME
 from ..lookup.key import SAME_MAX, SAME_MIN, Key, frame_bucket, guidance_bucket, resolution_bucket
 from .scan import Brief, outline, patches_text
@@ -61,7 +63,7 @@ class Index:
     def likely(self, key: Key) -> list[Brief]:
         """One record of each fingerprint with another id that may be of the same or related
         weights, likeliest first."""
-        mine, found = dict(outline(key.fingerprint.samples)), []
+        mine, found = _outline_of(key.fingerprint), []
         for hashes, values, prints in self._tables:
             common = [(column, mine[name]) for column, name in enumerate(hashes) if name in mine]
             if len(common) < COMMON * max(len(hashes), len(mine), 1) or not common:
@@ -129,6 +131,12 @@ class Index:
         return (
             apart[0] * (1 + cfg) + apart[1] * (1 + guidance) + sum(apart[2:]) + sum(sizes) + shift
         )
+
+
+@lru_cache(maxsize=16)
+def _outline_of(fingerprint: Fingerprint) -> dict[int, float]:
+    """The outline of a model that asks, for it asks again and again."""
+    return dict(outline(fingerprint.samples))
 
 
 def _coded(values: Iterable) -> tuple[list, np.ndarray]:

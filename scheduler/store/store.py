@@ -93,15 +93,14 @@ class Store:
         As `lookup` answers: those that the policy does not allow too.
         """
         seen = set()
-        for relatives in (False, True):
-            for brief in self._nearest(key, MOST_TRIED, relatives):
-                if brief.file in seen:
-                    continue
-                seen.add(brief.file)
-                with suppress(RecordError, OSError):  # edited or removed meanwhile
-                    match = judged(self._loaded(brief), key, policy, brief.file)
-                    if match is not None:
-                        yield match
+        for brief in self._in_turn(key):
+            if brief.file in seen:
+                continue
+            seen.add(brief.file)
+            with suppress(RecordError, OSError):  # edited or removed meanwhile
+                match = judged(self._loaded(brief), key, policy, brief.file)
+                if match is not None:
+                    yield match
 
     def records(self) -> list[Brief]:
         """All records in brief, the newest first."""
@@ -260,23 +259,32 @@ class Store:
         """Whether inner products stand beside a record, of version 1, in a file of their own."""
         return sidecar_of(file).name in self._scan.sidecars
 
-    def _nearest(self, key: Key, most: int = 6, relatives: bool = False) -> list[Brief]:
-        """The records to try, best first.
-
-        Those with other ids are sought where they are asked for, and where no equal id gives an
-        exact hit.
-        """
+    def _nearest(self, key: Key) -> list[Brief]:
+        """The records to try, best first; relatives with other ids are sought only where no equal
+        id gives an exact hit."""
         index = self._current()
         if key.fingerprint is None:
             return []
-        kinds = {key.fingerprint.id: SAME}
-        found = index.ranked(key, kinds, most)
-        if relatives or not found or found[0][0] > 0:
-            kinds |= {
-                brief.fingerprint: self._kind(key.fingerprint, brief) for brief in index.likely(key)
-            }
-            found = index.ranked(key, kinds, most)
+        found = index.ranked(key, {key.fingerprint.id: SAME})
+        if not found or found[0][0] > 0:
+            found = index.ranked(key, self._kin(key.fingerprint, index, key))
         return [brief for _, brief in found]
+
+    def _in_turn(self, key: Key) -> Iterator[Brief]:
+        """All records to try, best first; after those of an exact hit's weights their relatives'."""
+        index = self._current()
+        if key.fingerprint is None:
+            return
+        found = index.ranked(key, {key.fingerprint.id: SAME}, MOST_TRIED)
+        if found and found[0][0] == 0:
+            yield from (brief for _, brief in found)
+        kin = self._kin(key.fingerprint, index, key)
+        yield from (brief for _, brief in index.ranked(key, kin, MOST_TRIED))
+
+    def _kin(self, here: Fingerprint, index: Index, key: Key) -> dict[str, str]:
+        """{fingerprint: kind of kinship} of all that may be related to a model, itself among them."""
+        likely = index.likely(key)
+        return {here.id: SAME} | {each.fingerprint: self._kind(here, each) for each in likely}
 
     def _kind(self, here: Fingerprint, brief: Brief) -> str:
         """Kinship by the full samples; remembered, because an id is a hash of them."""
