@@ -40,6 +40,7 @@ TEST_NEEDS = DEMO_NEEDS + [
     "hypothesis>=6.100",
     "ruff>=0.9",
     "comfyui-workflow-templates-json>=0.1.123",
+    "jsonschema>=4.18",
 ]
 MODULES = {
     "scikit-learn": "sklearn",

@@ -94,12 +94,13 @@ def distill(
         on_plan(plan)
     bench = _record(job, plan, meter, shelf, device)
     stages = Stages(lambda: meter.done + shelf.earlier)
-    stages.end(RECORDING, rows=plan.rows * plan.sets, seed=job.seed)
+    rows = plan.rows * plan.sets
+    stages.end(RECORDING, rows=rows, seed=job.seed)
     recipes = []
     for sampler in job.samplers:
         meter.phase = sampler
         recipes += craft(bench, plan, sampler, job.steps)
-        stages.end(RECIPES, sampler=sampler, steps=list(job.steps))
+        stages.end(RECIPES, sampler=sampler, steps=list(job.steps), rows=rows)
     recipes, summary = _evidence(job, plan, meter, shelf, recipes, held_out, device)
     stages.end(EVIDENCE, rows=_evidence_rows(plan), seed=job.seed + EVIDENCE_SEED)
     planned = {"steps": list(job.steps), "samplers": list(job.samplers), **plan.data}

@@ -182,9 +182,9 @@ class Store:
         gram = match.record.gram
         if gram is None:
             return match.record.recipe(sampler, steps, start_sigma, offsets)  # says what there is
-        return solved(
-            gram, sampler, steps, sigma_max if start_sigma is None else start_sigma, sigma_min
-        )
+        whole = sigma_max or match.record.model.sigma_max
+        start = whole if start_sigma is None else start_sigma
+        return solved(gram, sampler, steps, start, sigma_min)
 
     def revision(self) -> int:
         """A number that changes whenever a record does; below 2^48."""
@@ -231,7 +231,7 @@ class Store:
         "" where another record lies there."""
         with suppress(StepDistillError):
             there = self.load(file)
-            if there.gram is not None and replace(there, gram=None) == record:
+            if record.is_within(there):
                 return there.to_json()
         return ""
 

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from scheduler import cli
 from scheduler.cli import console, demo, models
+from scheduler.record import evidence_table
 from scheduler.errors import DenoiserError, ScheduleError, Stopped
 from scheduler.record import Conditions, Model, Recipe, Record, load_record, now
 from scheduler.sigmas.decimals import baked
@@ -141,9 +142,9 @@ def test_numbers_lists_and_shapes():
 
 
 def test_tables_are_aligned():
-    lines = console.table(("name", "n"), [("a", 1), ("long", 22)]).splitlines()
+    lines = evidence_table.table(("name", "n"), [("a", 1), ("long", 22)]).splitlines()
     assert lines == ["name   n", "----  --", "a      1", "long  22"]
-    assert [console.error_text(error) for error in (None, 0.1234, 0.01234, 0.001234)] == [
+    assert [evidence_table.error_text(error) for error in (None, 0.1234, 0.01234, 0.001234)] == [
         "-",
         "0.123",
         "0.0123",
@@ -166,7 +167,7 @@ def test_show_prints_tables_for_people(capsys, record_file):
     )
     assert run("show", record_file, "--sampler", "distilled", "--sigmas") == cli.OK
     text = capsys.readouterr().out
-    assert "0.75, 0.5, 0.25, 0" in text and "beta" not in text
+    assert "0.75, 0.5, 0.25, 0" in text and "0.0500" not in text and "the distilled sampler, 4 steps" in text
 
 
 def test_show_json_is_json(capsys, record_file):
