@@ -27,7 +27,9 @@ from tests.weights import smooth_gram
 LABELS = {"dpmpp_2m": "DPM++ 2M", "euler": "Euler", "distilled": "Distilled"}
 
 
-def recipe(choice="ours", sampler="euler", steps=6, best="beta", offsets=None, **evidence) -> Recipe:
+def recipe(
+    choice="ours", sampler="euler", steps=6, best="beta", offsets=None, **evidence
+) -> Recipe:
     sigmas = [1.0, *[0.5 / (k + 1) for k in range(steps - 1)], 0.0]
     found = {"rms": 0.05, "samples": 8, "best_stock": best} | evidence
     return Recipe(sampler, steps, 1.0, sigmas, offsets, None, choice, found)
@@ -119,7 +121,9 @@ def test_about():
         "Evidence:   8 held-out samples",
     ]
     bare = record(conditions=Conditions(), gram=None)
-    assert "none stated" in about(bare) and "its inner products are not in the record" in about(bare)
+    assert "none stated" in about(bare) and "its inner products are not in the record" in about(
+        bare
+    )
     assert about_fully(found, LABELS).splitlines()[5:] == ["Recipes:    Euler 6 steps"]
     assert made(replace(found, provenance=found.provenance | {"evidence_calls": 0})).endswith(
         "1,068 model calls"
@@ -188,7 +192,10 @@ def test_the_samplers_are_called_what_the_host_calls_them():
     given = recipe("beta + dpmpp_2m", "distilled", 6, "karras + euler", verdict="equal", **CLEAR)
     assert said.described(given) == "beta + dpmpp_2m"
     assert said.described(given, LABELS) == "beta + DPM++ 2M"
-    assert said.verdict(given, LABELS) == "the stock choice beta + DPM++ 2M; no other is clearly better"
+    assert (
+        said.verdict(given, LABELS)
+        == "the stock choice beta + DPM++ 2M; no other is clearly better"
+    )
     ours = recipe(offsets=[0.0] * 6)
     assert said.described(ours, LABELS) == "Euler with the distilled schedule and offsets"
     assert said.described(recipe("beta"), LABELS) == "Euler with beta"
@@ -283,7 +290,10 @@ def test_what_was_left_out_is_said_with_it():
     [
         ({"code": "full_fits", "steps": [4, 8]}, "full fits only at 4, 8 steps; the others are"),
         ({"code": "full_fits", "steps": list(range(1, 30))}, "20, ... steps"),
-        ({"code": "polish", "above": 5}, "no polish of `distilled` against the end point above 5 steps"),
+        (
+            {"code": "polish", "above": 5},
+            "no polish of `distilled` against the end point above 5 steps",
+        ),
         ({"code": "refinement", "above": 0}, "no refinement of `distilled` against the end point"),
         ({"code": "fit_orders", "rows": 1}, "above 1, for which 1 trajectory is too few"),
         ({"code": "fit_orders", "rows": 2}, "above 2, for which 2 trajectories are too few"),
