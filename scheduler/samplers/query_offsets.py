@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from ..denoiser import Checked, Denoiser, checked
+from ..sigmas.noise_range import NoiseRange
 
 GUESS = -0.2
 MOST_OFFSET = 1.5
@@ -32,19 +33,16 @@ def asked_sigma(sigma: float, offset: float, parametrisation: str) -> float:
     return sigma * math.exp(offset)
 
 
-def bounded_offset(
-    sigma: float, offset: float, sigma_min: float, sigma_max: float, parametrisation: str
-) -> float:
-    """The offset cut so that the query stays inside [sigma_min, sigma_max] (below 1 for flow) and
-    the offset inside MOST_OFFSET."""
-    if parametrisation == "flow":
-        if sigma >= 1:
-            return 0.0
-        low, here, high = (
-            math.log(s / (1 - s)) for s in (sigma_min, sigma, min(sigma_max, FLOW_TOP))
-        )
+def bounded_offset(sigma: float, offset: float, noise_range: NoiseRange) -> float:
+    """The offset cut so that the query stays in the model's range (below 1 for flow) and the offset
+    inside MOST_OFFSET."""
+    ends = noise_range.sigma_min, sigma, noise_range.sigma_max
+    if noise_range.process == "ve":
+        low, here, high = (math.log(s) for s in ends)
+    elif sigma >= 1:
+        return 0.0
     else:
-        low, here, high = (math.log(s) for s in (sigma_min, sigma, sigma_max))
+        low, here, high = (math.log(s / (1 - s)) for s in (*ends[:2], min(ends[2], FLOW_TOP)))
     return min(max(offset, low - here, -MOST_OFFSET), max(high - here, 0.0), MOST_OFFSET)
 
 
@@ -54,18 +52,10 @@ def usual_offset(sigma: float, s_next: float, sigma_min: float) -> float:
     return GUESS * (math.log(sigma / s_next) if s_next > 0 else math.log(sigma / sigma_min) + 0.5)
 
 
-def guessed_offset(
-    sigma: float,
-    s_next: float,
-    share: float,
-    sigma_min: float,
-    sigma_max: float,
-    parametrisation: str,
-) -> float:
+def guessed_offset(sigma: float, s_next: float, share: float, noise_range: NoiseRange) -> float:
     """`share` of the usual guess, kept in range."""
-    return bounded_offset(
-        sigma, share * usual_offset(sigma, s_next, sigma_min), sigma_min, sigma_max, parametrisation
-    )
+    guess = usual_offset(sigma, s_next, noise_range.sigma_min)
+    return bounded_offset(sigma, share * guess, noise_range)
 
 
 def ask(
