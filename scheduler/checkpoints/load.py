@@ -102,7 +102,8 @@ class Checkpoint:
 def load_checkpoint(path: str | Path, device: str | torch.device = "cpu") -> Checkpoint:
     """The checkpoint in a file, or a bundled one by its name, "flow" or "eps".
 
-    Raises CheckpointError when the file cannot be read, is not safetensors, or is not one of the two layouts.
+    Raises CheckpointError when the file cannot be read, is not safetensors, or is not one of the
+    two layouts.
     """
     path = BUNDLED.get(str(path), Path(path))
     tensors, metadata = _read(path)
