@@ -1,4 +1,4 @@
-"""Judges a checkpoint's pictures: `python -m scheduler.checkpoints.quality flow|eps|FILE [--grid
+"""Judges a checkpoint's pictures: `python -m tools.quality flow|eps|FILE [--grid
 out.png]` (needs scikit-learn).
 
 Recognised: the share of class-conditional samples that a classifier, trained on half of the real

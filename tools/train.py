@@ -1,4 +1,4 @@
-"""Trains the bundled checkpoints: `python -m scheduler.checkpoints.train flow|eps --work FOLDER`.
+"""Trains the bundled checkpoints: `python -m tools.train flow|eps --work FOLDER`.
 
 On one CPU core each takes under 20 minutes to train, then 2 (flow) to 6 minutes (eps) to judge
 (quality.py). Needs scikit-learn. Seeded: a step's random numbers depend on the seed and the step

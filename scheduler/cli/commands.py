@@ -9,8 +9,11 @@ from collections.abc import Sequence
 
 from ..errors import StepDistillError, Stopped
 from . import bake, compare, demo, distill, fingerprint, plot, show, store, swap
+from .console import PACKAGE, as_started, program
 
 OK, MISTAKE, USAGE, STOPPED, INTERRUPTED = 0, 1, 2, 3, 130
+NEEDS = ("torch", "numpy", "safetensors", "matplotlib", "tqdm", "sklearn")
+PIP_NAMES = {"sklearn": "scikit-learn"}
 COMMANDS = (demo, distill, show, compare, plot, bake, swap, fingerprint, store)
 
 DESCRIPTION = """\
@@ -23,14 +26,13 @@ evaluation of the model for one sample."""
 
 EPILOG = """\
 examples
-  python -m scheduler demo                               see all of it on a small bundled checkpoint, in two minutes
-  python -m scheduler distill flow --steps 4-12 -o my.json
-  python -m scheduler show my.json                       what was found, beside every stock schedule
-  python -m scheduler plot my.json -o errors.png
-  python -m scheduler bake my.json --sampler euler --steps 6
-                                                         the sigmas, for ComfyUI's ManualSigmas node
-  python -m scheduler swap workflow.json                 the schedulers of a ComfyUI workflow for distilled ones
-  python -m scheduler COMMAND --help                     more on a command
+  python -m scheduler demo                                      see all of it on a small bundled checkpoint, in two minutes
+  python -m scheduler distill flow --steps 4-12 -o my.json      the recipes of a checkpoint, with their evidence
+  python -m scheduler show my.json                              what was found, beside every stock schedule
+  python -m scheduler plot my.json -o errors.png                the same as curves
+  python -m scheduler bake my.json --sampler euler --steps 6    the sigmas, for ComfyUI's ManualSigmas node
+  python -m scheduler swap workflow.json                        the schedulers of a ComfyUI workflow for distilled ones
+  python -m scheduler COMMAND --help                            more on a command
 
 exit codes
   0 done   1 something to put right: one sentence says what   2 wrong usage   3 stopped from outside   130 stopped by Ctrl-C"""
@@ -50,17 +52,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except StepDistillError as problem:
         return _said(str(problem), MISTAKE)
     except ModuleNotFoundError as missing:
-        if (missing.name or "").split(".")[0] not in (
-            "torch",
-            "numpy",
-            "safetensors",
-            "matplotlib",
-            "tqdm",
-            "sklearn",
-        ):
+        if (missing.name or "").split(".")[0] not in NEEDS:
             raise
-        advice = "run `python install.py --demo` once, and then use the Python in its .venv"
-        return _said(f"this Python ({sys.executable}) has no {missing.name}: {advice}.", MISTAKE)
+        return _said(
+            f"this Python ({sys.executable}) has no {missing.name}: {_cure(missing.name)}.", MISTAKE
+        )
     except BrokenPipeError:  # the reader of our output has gone, as `| head` does
         _silence_stdout()
         return OK
@@ -68,12 +64,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _said("there is not enough memory; ask for fewer samples.", MISTAKE)
 
 
+def _cure(module: str) -> str:
+    if PACKAGE == "scheduler":
+        return "run `python install.py --demo` once, and then use the Python in its .venv"
+    return f"install it, with `{sys.executable} -m pip install {PIP_NAMES.get(module, module)}`"
+
+
 def parser() -> argparse.ArgumentParser:
     """The parser of every command."""
     root = argparse.ArgumentParser(
-        prog="python -m scheduler",
+        prog=program(),
         description=DESCRIPTION,
-        epilog=EPILOG,
+        epilog=as_started(EPILOG),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = root.add_subparsers(title="commands", metavar="COMMAND", required=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +13,20 @@ from contextlib import contextmanager
 from ..errors import Stopped
 
 MOST_STEPS = 1000
+# "scheduler" in a checkout; "stepdistill" in an installed copy, which has a console command of that name
+PACKAGE = __package__.rpartition(".")[0]
+IN_A_CHECKOUT = "python -m scheduler"
+
+
+def program() -> str:
+    """What to type to get here again: the command, or this Python's -m."""
+    started = os.path.basename(sys.argv[0]) if sys.argv else ""
+    return "stepdistill" if started.startswith("stepdistill") else f"python -m {PACKAGE}"
+
+
+def as_started(text: str) -> str:
+    """A help text, written for a checkout, with the command that works here."""
+    return text.replace(IN_A_CHECKOUT, program())
 
 
 def command(
@@ -22,7 +37,7 @@ def command(
         name,
         help=summary,
         description=description,
-        epilog=f"examples\n{examples}",
+        epilog=f"examples\n{as_started(examples)}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.set_defaults(run=run)

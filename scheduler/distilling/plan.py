@@ -12,18 +12,10 @@ from dataclasses import dataclass, replace
 
 from ..errors import BudgetError, UnknownNameError
 from ..fit.coefficients import PAST
-from ..fit.polish import most_polished, polish_calls
-from ..fit.refine import most_refined, refinement_calls
-from ..samplers import model_calls
-from .effort import (
-    BORROWS_OFFSETS,
-    CARRIES_FAR,
-    DISTILLED_STOCK,
-    EFFORTS,
-    WITH_OFFSETS,
-    Effort,
-    anchors_of,
-)
+from ..fit.polish import most_polished
+from ..fit.refine import most_refined
+from .effort import EFFORTS, Effort, anchors_of
+from .tasks import CARRIES_FAR, DistilledTask, StockTask, tasks_of
 
 QUALITY = {
     "quick": 1000,
@@ -46,6 +38,10 @@ class Plan:
     costs: dict[str, int]
     evidence: int
     left_out: tuple[str, ...] = ()
+
+    def tasks(self, sampler: str, steps: Sequence[int]) -> list[StockTask] | list[DistilledTask]:
+        """What is tried for a sampler, one task for each of the ascending step counts."""
+        return tasks_of(self.effort, sampler, self.anchors, steps)
 
     @property
     def calls(self) -> int:
@@ -91,10 +87,8 @@ def plan_for(
     BudgetError, naming the least that works."""
     needed = []
     for effort in EFFORTS:
-        anchors, least = (
-            anchors_of(steps, effort.anchor_ratio),
-            samples or -(-effort.least_rows // sets),
-        )
+        anchors = anchors_of(steps, effort.anchor_ratio)
+        least = samples or -(-effort.least_rows // sets)
         effort, costs = _spent(
             effort, samplers, steps, anchors, budget // (least * sets), least * sets * elements
         )
@@ -145,58 +139,9 @@ def _costs(
     """Most model calls a row, by phase."""
     costs = {"teacher": effort.nodes}
     for sampler in samplers:
-        if sampler == "distilled":
-            neighbours = zip((None, *steps[:-1]), steps, strict=True)
-            costs[sampler] = sum(
-                _distilled_calls(effort, samplers, n, anchors, below) for below, n in neighbours
-            )
-        else:
-            costs[sampler] = sum(_stock_calls(effort, sampler, samplers, n, anchors) for n in steps)
+        tasks = tasks_of(effort, sampler, anchors, steps)
+        costs[sampler] = sum(task.calls(samplers) for task in tasks)
     return costs
-
-
-def _stock_calls(
-    effort: Effort, sampler: str, samplers: Sequence[str], steps: int, anchors: Sequence[int]
-) -> int:
-    """Most model calls a row for one stock sampler at one step count; a first query without offset
-    is the teacher's and costs nothing."""
-    anchor, run = steps in anchors, model_calls(sampler, steps) - 1
-    plain = run * (effort.guards_for(sampler) + 1) if anchor else 0
-    if anchor and effort.refinements and sampler not in (*WITH_OFFSETS, "heun"):
-        plain += refinement_calls(sampler, steps, effort.refinements)
-    if not effort.shifts(sampler, anchor):
-        return plain
-    if not effort.searched(sampler, anchors, steps):
-        return plain + run + 1
-    iterations = effort.refinements_for(sampler, steps)
-    plain += refinement_calls(sampler, steps, iterations, offsets=True) if iterations else 0
-    plain += (run + 1) * effort.schedules if sampler in BORROWS_OFFSETS else 0
-    return plain + (
-        0
-        if BORROWS_OFFSETS.get(sampler) in samplers
-        else effort.schedules * (effort.tries_for(sampler) * steps - 1)
-    )
-
-
-def _distilled_calls(
-    effort: Effort, samplers: Sequence[str], steps: int, anchors: Sequence[int], below: int | None
-) -> int:
-    fits = (
-        effort.schedules * (effort.tries * steps - 1)
-        if effort.afresh(anchors, below, steps)
-        else steps
-    )
-    if steps not in anchors:
-        return fits
-    guards = sum(
-        effort.guards if name == DISTILLED_STOCK[0] else 1
-        for name in DISTILLED_STOCK
-        if name not in samplers
-    ) * (steps - 1)
-    refined = (
-        refinement_calls("distilled", steps, 1, offsets=True) if steps <= effort.refine_to else 0
-    )
-    return fits + guards + refined + (polish_calls(steps) if steps <= effort.polish_to else 0)
 
 
 def _left_out(

@@ -448,3 +448,8 @@ def test_a_missing_package_gets_a_sentence_that_says_what_to_do(monkeypatch, cap
     monkeypatch.setattr("scheduler.cli.show.run", lacking)
     assert cli.main(["show", "any.json"]) == 1
     assert "install.py --demo" in capsys.readouterr().err
+    monkeypatch.setattr(
+        "scheduler.cli.commands.PACKAGE", "stepdistill"
+    )  # an installed copy has no install.py
+    assert cli.main(["show", "any.json"]) == 1
+    assert "pip install torch" in capsys.readouterr().err
