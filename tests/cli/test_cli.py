@@ -130,8 +130,16 @@ def test_numbers_lists_and_shapes():
     assert console.classes("0,3-4") == [0, 3, 4]
     assert console.names("euler, heun") == ["euler", "heun"]
     assert console.shape("16x64x64") == console.shape("16,64,64") == (16, 64, 64)
-    for parse, text in [(console.step_counts, "6-4"), (console.step_counts, "a"), (console.step_counts, "1001"), (console.classes, "10"),
-                        (console.names, ","), (console.shape, "4x0"), (console.positive, "0"), (console.positive, "-3")]:  # fmt: skip
+    for parse, text in (
+        (console.step_counts, "6-4"),
+        (console.step_counts, "a"),
+        (console.step_counts, "1001"),
+        (console.classes, "10"),
+        (console.names, ","),
+        (console.shape, "4x0"),
+        (console.positive, "0"),
+        (console.positive, "-3"),
+    ):
         with pytest.raises(argparse.ArgumentTypeError):
             parse(text)
 

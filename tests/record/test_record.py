@@ -123,14 +123,15 @@ def test_what_a_fingerprint_is_judged_by_is_kept():
 
 def test_the_designs_example_is_read():
     text = """{"stepdistill": 1,
-     "model": {"fingerprint": "...", "name": "...", "parametrisation": "flow", "prediction": "flow", "shift": 3.0, "sigma_min": 0.002,
-               "sigma_max": 1.0, "patches": []},
+     "model": {"fingerprint": "...", "name": "...", "parametrisation": "flow", "prediction": "flow",
+               "shift": 3.0, "sigma_min": 0.002, "sigma_max": 1.0, "patches": []},
      "conditions": {"cfg": 4.0, "guidance": null, "latent_shape": [16, 64, 64], "prompts": 2, "seed": 0},
      "teacher": {"solver": "heun", "nodes": 50, "grid": "log_snr", "samples": 6},
      "recipes": [{"sampler": "distilled", "steps": 2, "start_sigma": 1.0, "sigmas": [1.0, 0.9, 0.0],
                   "offsets": [0.0, -0.1], "coefficients": [[0.0, 0.0, 0.0, 0.0], [0.4, 0.0, 0.02, -0.01]],
                   "choice": "ours", "evidence": {}}],
-     "evidence": {}, "provenance": {"version": "0.1.0", "created": "2026-11-21T00:00:00Z", "model_calls": 1068}}"""
+     "evidence": {},
+     "provenance": {"version": "0.1.0", "created": "2026-11-21T00:00:00Z", "model_calls": 1068}}"""
     assert Record.from_json(text).recipe("distilled", 2).coefficients[1] == (0.4, 0.0, 0.02, -0.01)
 
 
