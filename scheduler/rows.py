@@ -8,4 +8,4 @@ import torch
 
 def row_errors(end: torch.Tensor, target: torch.Tensor) -> np.ndarray:
     """(B,) float64: the RMS distance per element of each row of `end` (B, ...) from the target's."""
-    return (end - target).float().flatten(1).square().mean(1).sqrt().double().cpu().numpy()
+    return (end - target).float().flatten(1).square().mean(1).sqrt().cpu().double().numpy()
