@@ -19,13 +19,14 @@ from benchmarks.subjects import Subject, subject
 from benchmarks.trial import Trial, rms
 from scheduler.denoiser import checked
 from scheduler.fit.candidate import Candidate
-from scheduler.fit.coefficients import PAST, fit_step
+from scheduler.fit.coefficients import fit_step
 from scheduler.fit.on_policy import walk
 from scheduler.fit.polish import polish
 from scheduler.fit.refine import refine, refinement_calls
 from scheduler.fit.teacher import record_teacher
 from scheduler.fit.trajectories import TrajectorySet
 from scheduler.record import Recipe
+from scheduler.samplers.distilled import PAST
 from scheduler.search.dynamic_programming import schedules_from
 from scheduler.search.gram import gram_of
 from scheduler.sigmas import log_snr_grid

@@ -28,13 +28,13 @@ from benchmarks import tables
 from benchmarks.subjects import ALL, Subject, subject
 from benchmarks.trial import STOCK_SAMPLERS, Trial, rms
 from scheduler.distilling.candidates import _best_stock
-from scheduler.distilling.effort import DISTILLED_STOCK
-from scheduler.distilling.experiments import Bench
+from scheduler.distilling.experiments import Experiments
 from scheduler.distilling.meter import Meter
 from scheduler.distilling.plan import QUALITY, budget_for, plan_for
 from scheduler.distilling.request import job_of
 from scheduler.distilling.resume import Shelf
 from scheduler.distilling.run import _record, distill, plan_job
+from scheduler.distilling.tasks import DISTILLED_STOCK
 from scheduler.record import Choice, Record
 
 SHOWN = (4, 5, 6, 8, 10)
@@ -57,11 +57,11 @@ def measure(label: str, preset: str, rows: int, folder: Path | None, seed: int =
         budget = budget_for(preset, samplers, STEPS)
         record, about = run(of, samplers, budget, seed)
         runs.append(about)
-        bench = _bench(of, samplers, budget, seed)
+        made = _experiments(of, samplers, budget, seed)
         for n in SHOWN:
             cells[n]["recipes"] |= _recipes(trial, record, samplers, n)
             for sampler in samplers:
-                cells[n]["guard"][sampler] = _guard(trial, *bench, sampler, n)
+                cells[n]["guard"][sampler] = _guard(trial, *made, sampler, n)
     return {
         "bed": of.name,
         "cfg": of.cfg,
@@ -138,8 +138,8 @@ def _recipes(trial: Trial, record: Record, samplers, steps: int) -> dict[str, di
     return found
 
 
-def _bench(of: Subject, samplers, budget: int, seed: int) -> tuple[Bench, int]:
-    """The workbench that the run had, and its guard's width.
+def _experiments(of: Subject, samplers, budget: int, seed: int) -> tuple[Experiments, int]:
+    """The experiments that the run had, and its guard's width.
 
     Made again outside the run's account, to hear what its guard would say without ours.
     """
@@ -157,17 +157,17 @@ def _bench(of: Subject, samplers, budget: int, seed: int) -> tuple[Bench, int]:
         seed,
     )
     plan = plan_job(job, budget, 0, rows)
-    bench = _record(job, plan, Meter(plan.calls), Shelf(None, ()), torch.device("cpu"))
-    return bench, plan.effort.guards
+    made = _record(job, plan, Meter(plan.calls), Shelf(None, ()), torch.device("cpu"))
+    return made, plan.effort.guards
 
 
-def _guard(trial: Trial, bench: Bench, guards: int, sampler: str, steps: int) -> dict:
+def _guard(trial: Trial, made: Experiments, guards: int, sampler: str, steps: int) -> dict:
     """What the guard's ranking gives a user who distils nothing, on the test rows.
 
     Its stock schedule; for "distilled" its stock pair.
     """
     pairs = DISTILLED_STOCK if sampler == "distilled" else (sampler,)
-    found = [(_best_stock(bench, pair, steps, guards), pair) for pair in pairs]
+    found = [(_best_stock(made, pair, steps, guards), pair) for pair in pairs]
     best, pair = min(found, key=lambda each: each[0].errors.mean())
     return summarised(trial.run(pair, best.sigmas), Choice(best.choice.schedule, pair))
 

@@ -25,8 +25,10 @@ FIT_WEIGHTS = ("contraction", "none")
 def recipes_of(made: Experiments, plan: Plan, sampler: str, steps: Sequence[int]) -> list[Recipe]:
     """The recipes of one sampler: for every step count one without offsets and, where they win, one
     with them."""
-    tasks = plan.tasks(sampler, steps)
-    found = _distilled(made, tasks) if sampler == DISTILLED else _stock(made, sampler, tasks)
+    if sampler == DISTILLED:
+        found = _distilled(made, plan.distilled_tasks(steps))
+    else:
+        found = _stock(made, sampler, plan.stock_tasks(sampler, steps))
     return [each.recipe(sampler) for each in found]
 
 
@@ -49,7 +51,7 @@ def _offsets_win(
 ) -> bool:
     """Against the recipe without offsets, or, where that was not run, that of the next fitted step
     count: more steps, a harder mark."""
-    mark = mine if mine.errors is not None else plain[_neighbours(plain, mine.steps)[1]]
+    mark = mine if mine.was_run else plain[_neighbours(plain, mine.steps)[1]]
     return bool(np.any(shifted.offsets)) and wins(shifted.errors, mark.errors, made.unseen)
 
 
@@ -59,7 +61,7 @@ def _plain_anchor(made: Experiments, task: StockTask) -> Candidate:
     ours = made.run(_own(made, task.sampler, task.steps))
     if task.refinements:
         start = min(ours, stock, key=_mean_error)
-        ours = made.refined(replace(ours, sigmas=start.sigmas, errors=None), task.refinements)
+        ours = made.refined(Candidate(task.sampler, start.sigmas), task.refinements)
     return ours if wins(ours.errors, stock.errors, made.unseen) else stock
 
 
@@ -87,7 +89,7 @@ def _shifted(made: Experiments, task: StockTask, below: Candidate | None) -> Can
     """Query offsets for a stock sampler, on a schedule for them; None for a sampler that takes none."""
     if not task.offsets:
         return None
-    if task.offsets == "carry":
+    if task.offsets == "carry" and below is not None:
         return made.run(Candidate(task.sampler, *_carried(made, below, task.steps)))
     best = min(_walked(made, task), key=_mean_error)
     if not task.offset_refinements:
@@ -109,6 +111,7 @@ def _walked(made: Experiments, task: StockTask) -> list[Candidate]:
 
 def _carried(made: Experiments, below: Candidate, steps: int) -> tuple[np.ndarray, np.ndarray]:
     """(sigmas, offsets) for more steps than `below` has."""
+    assert below.offsets is not None  # what is carried over was walked
     before, here = (made.schedule(DISTILLED, n) for n in (below.steps, steps))
     sigmas = carried_schedule(below.sigmas, before, here, made.job.sigma_min)
     offsets = carried_offsets(made.job.noise_range, below.sigmas, below.offsets, sigmas)

@@ -103,15 +103,18 @@ class Experiments:
     ) -> Candidate:
         """The result of an experiment on a candidate, made now or found on the shelf."""
         kept = self._shelf.finished(_name(kind, start, *how), lambda: _data(work()))
-        arrays = {name: _array(kept[name]) for name in _ARRAYS}
-        return replace(start, **arrays)
-
-
-_ARRAYS = ("sigmas", "offsets", "coefficients", "errors")
+        return replace(
+            start,
+            sigmas=np.array(kept["sigmas"]),
+            offsets=_array(kept["offsets"]),
+            coefficients=_array(kept["coefficients"]),
+            errors=np.array(kept["errors"]),
+        )
 
 
 def _data(found: Candidate) -> dict:
-    return {name: _plain(getattr(found, name)) for name in _ARRAYS}
+    names = "sigmas", "offsets", "coefficients", "errors"
+    return {name: _plain(getattr(found, name)) for name in names}
 
 
 def _array(values: Sequence | None) -> np.ndarray | None:

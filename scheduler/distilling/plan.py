@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ..errors import BudgetError, UnknownNameError
-from ..fit.coefficients import PAST
+from ..fit.candidate import DISTILLED
 from ..fit.polish import most_polished
 from ..fit.refine import most_refined
+from ..samplers.distilled import PAST
 from .effort import EFFORTS, Effort, anchors_of
-from .tasks import CARRIES_FAR, DistilledTask, StockTask, tasks_of
+from .tasks import CARRIES_FAR, DistilledTask, StockTask, distilled_tasks, stock_task
 
 QUALITY = {
     "quick": 1000,
@@ -39,9 +40,13 @@ class Plan:
     evidence: int
     left_out: tuple[str, ...] = ()
 
-    def tasks(self, sampler: str, steps: Sequence[int]) -> list[StockTask] | list[DistilledTask]:
-        """What is tried for a sampler, one task for each of the ascending step counts."""
-        return tasks_of(self.effort, sampler, self.anchors, steps)
+    def stock_tasks(self, sampler: str, steps: Sequence[int]) -> list[StockTask]:
+        """What is tried for a stock sampler, one task for each of the ascending step counts."""
+        return [stock_task(self.effort, sampler, self.anchors, n) for n in steps]
+
+    def distilled_tasks(self, steps: Sequence[int]) -> list[DistilledTask]:
+        """What is tried for the distilled sampler."""
+        return distilled_tasks(self.effort, self.anchors, steps)
 
     @property
     def calls(self) -> int:
@@ -119,18 +124,31 @@ def _spent(
     data: latent elements of all rows, which must be enough for the numbers that are fitted.
     """
     enough = most_refined(data)
-    limits = {
-        "refine_to": min(effort.refine_to, enough),
-        "polish_to": min(effort.polish_to, most_polished(data)),
-    }
+    refine_to = min(effort.refine_to, enough)
+    polish_to = min(effort.polish_to, most_polished(data))
     best = replace(effort, refine_to=0, polish_to=0, carry_to=max(effort.carry_to, enough))
-    for part, limit in limits.items():
-        for n in anchors if {"distilled", *CARRIES_FAR} & set(samplers) else ():
-            more = replace(best, **{part: n})
-            if n > limit or sum(_costs(more, samplers, steps, anchors).values()) > most:
-                break
-            best = more
+    if {DISTILLED, *CARRIES_FAR} & set(samplers):
+        refined = [replace(best, refine_to=n) for n in anchors if n <= refine_to]
+        best = _most_affordable(best, refined, samplers, steps, anchors, most)
+        polished = [replace(best, polish_to=n) for n in anchors if n <= polish_to]
+        best = _most_affordable(best, polished, samplers, steps, anchors, most)
     return best, _costs(best, samplers, steps, anchors)
+
+
+def _most_affordable(
+    best: Effort,
+    harder: Sequence[Effort],
+    samplers: Sequence[str],
+    steps: Sequence[int],
+    anchors: Sequence[int],
+    most: int,
+) -> Effort:
+    """The last of ever harder efforts that costs at most so many model calls a row."""
+    for effort in harder:
+        if sum(_costs(effort, samplers, steps, anchors).values()) > most:
+            break
+        best = effort
+    return best
 
 
 def _costs(
@@ -139,8 +157,12 @@ def _costs(
     """Most model calls a row, by phase."""
     costs = {"teacher": effort.nodes}
     for sampler in samplers:
-        tasks = tasks_of(effort, sampler, anchors, steps)
-        costs[sampler] = sum(task.calls(samplers) for task in tasks)
+        if sampler == DISTILLED:
+            fits = distilled_tasks(effort, anchors, steps)
+            costs[sampler] = sum(task.calls(samplers) for task in fits)
+        else:
+            stock = (stock_task(effort, sampler, anchors, n) for n in steps)
+            costs[sampler] = sum(task.calls(samplers) for task in stock)
     return costs
 
 

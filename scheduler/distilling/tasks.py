@@ -150,11 +150,9 @@ def distilled_task(
     )
 
 
-def tasks_of(
-    effort: Effort, sampler: str, anchors: Sequence[int], steps: Sequence[int]
-) -> list[StockTask] | list[DistilledTask]:
-    """A sampler's tasks, one for each of the ascending step counts."""
-    if sampler != "distilled":
-        return [stock_task(effort, sampler, anchors, n) for n in steps]
+def distilled_tasks(
+    effort: Effort, anchors: Sequence[int], steps: Sequence[int]
+) -> list[DistilledTask]:
+    """The distilled sampler's tasks, one for each of the ascending step counts."""
     before = zip((None, *steps[:-1]), steps, strict=True)
     return [distilled_task(effort, anchors, below, n) for below, n in before]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -17,14 +17,14 @@ EXPLODED = 1e9  # the end error of a row that did not stay finite
 class Candidate:
     """sampler: the one that runs it. sigmas: (N + 1,). offsets: (N,) query offsets, or None.
     coefficients: (N, 4) of the distilled sampler; None for others, and where they are fitted anew in
-    every run. errors: (R,), the end error of every row of all sets, EXPLODED at most; None until it
+    every run. errors: (R,), the end error of every row of all sets, EXPLODED at most; empty until it
     was run."""
 
     sampler: str
     sigmas: np.ndarray
     offsets: np.ndarray | None = None
     coefficients: np.ndarray | None = None
-    errors: np.ndarray | None = None
+    errors: np.ndarray = field(default_factory=lambda: np.empty(0))
     choice: Choice = Choice(OURS)
 
     @property
@@ -32,9 +32,14 @@ class Candidate:
         return len(self.sigmas) - 1
 
     @property
+    def was_run(self) -> bool:
+        """Whether its errors are known."""
+        return len(self.errors) > 0
+
+    @property
     def finite(self) -> bool:
         """Whether every row arrived."""
-        return self.errors is not None and bool((self.errors < EXPLODED).all())
+        return self.was_run and bool((self.errors < EXPLODED).all())
 
     @property
     def mean_error(self) -> float:
@@ -48,6 +53,9 @@ class Candidate:
 
     def recipe(self, sampler: str) -> Recipe:
         """The candidate as the recipe that a record holds, for a sampler."""
-        start = float(self.sigmas[0])
-        numbers = (self.sigmas, self.offsets, self.coefficients)
-        return Recipe(sampler, self.steps, start, *numbers, self.choice)
+        sigmas = tuple(self.sigmas.tolist())
+        offsets = None if self.offsets is None else tuple(self.offsets.tolist())
+        rows = None
+        if self.coefficients is not None:
+            rows = tuple(tuple(row) for row in self.coefficients.tolist())
+        return Recipe(sampler, self.steps, sigmas[0], sigmas, offsets, rows, self.choice)

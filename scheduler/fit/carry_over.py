@@ -46,8 +46,8 @@ def carried_schedule(
     if len(found) < 3 or len(fresh) < 3:
         return fresh
     moved = (np.log(found[:-1]) - np.log(before[:-1])) / _spacing(before)
-    way = [np.linspace(0, 1, len(each) - 1) for each in (fresh, found)]
-    logs = np.log(fresh[:-1]) + np.interp(*way, moved) * _spacing(fresh)
+    here, there = np.linspace(0, 1, len(fresh) - 1), np.linspace(0, 1, len(found) - 1)
+    logs = np.log(fresh[:-1]) + np.interp(here, there, moved) * _spacing(fresh)
     logs[0] = math.log(fresh[0])
     room = LEAST_GAP * np.arange(len(logs))
     inner = np.exp(np.minimum.accumulate(np.maximum(logs, math.log(sigma_min)) + room) - room)[1:]

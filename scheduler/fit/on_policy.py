@@ -12,12 +12,13 @@ from itertools import pairwise
 import numpy as np
 import torch
 
+from ..samplers.distilled import PAST
 from ..samplers.multistep import LINEAR, combine
 from ..samplers.query_offsets import ask, guessed_offset
 from ..search.gram import row_products
 from ..sigmas.noise_range import NoiseRange
 from .candidate import DISTILLED, Candidate
-from .coefficients import PAST, Step, error_of, fit_step
+from .coefficients import Step, error_of, fit_step
 from .trajectories import TrajectorySet
 
 SHARES = np.linspace(-1.0, 3.0, 21)  # what a secant may choose, in shares of the usual offset
@@ -31,7 +32,7 @@ def walk(
     sigmas: np.ndarray,
     noise_range: NoiseRange,
     tries: int = 1,
-    offsets: Sequence[float] | None = None,
+    offsets: np.ndarray | None = None,
 ) -> tuple[Candidate, list[torch.Tensor]]:
     """(the candidate, each set's end (B, ...)): every set walked down `sigmas` (N + 1,).
 
@@ -44,7 +45,9 @@ def walk(
     """
     stepper = stepper_of(sampler)
     lanes = [_Lane(each, each.state(float(sigmas[0]))) for each in sets]
-    found, rows, seen = [], [], []
+    found: list[float] = []
+    rows: list[np.ndarray | None] = []
+    seen: list[float] = []
     for k, (sigma, s_next) in enumerate(pairwise(np.asarray(sigmas).tolist())):
         seen.insert(0, sigma)
         query = _Query(lanes, (s_next, *seen[:PAST]), stepper, noise_range)

@@ -9,7 +9,7 @@ are few numbers to fit to (LEAST_DATA) it fits noise and is not done.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -33,13 +33,15 @@ MOST_STEPS = 100
 def polish(sets: Sequence[TrajectorySet], found: Candidate, noise_range: NoiseRange) -> Candidate:
     """The candidate with better coefficients, or as it was where no trial lowers the fit rows' mean
     error."""
-    fit, base = fit_rows_of(sets), rollout(sets, found, noise_range, keep=True)
+    fit = fit_rows_of(sets)
+    base = rollout(sets, found, noise_range, keep=True)
     if not base.ends:
         return found
     products = _products(sets, base, noise_range)
     for trial in range(TRIALS):
-        changes = UNIT * damped_step(products, DAMPING * 4**trial)
-        moved = _moved(found, changes)
+        step = UNIT * damped_step(products, DAMPING * 4**trial)
+        changes = dict(zip(_parameters(found.steps), step.tolist(), strict=True))
+        moved = _bounded(_moved(found, changes))
         known = [answers[:1] for answers in base.answers]  # no coefficient comes before them
         better = rollout(sets, moved, noise_range, known).candidate
         if better.finite and better.errors[fit].mean() < found.errors[fit].mean():
@@ -79,19 +81,25 @@ def _products(sets: Sequence[TrajectorySet], base: Run, noise_range: NoiseRange)
     found = base.candidate
     columns = [[end - each.end] for each, end in zip(sets, base.ends, strict=True)]
     for k, place in _parameters(found.steps):
-        coefficients = found.coefficients.copy()
-        coefficients[k, place] += NUDGE
+        nudge = {(k, place): NUDGE}
         known = [answers[: k + 1] for answers in base.answers]
-        nudged = rollout(sets, replace(found, coefficients=coefficients), noise_range, known)
+        nudged = rollout(sets, _moved(found, nudge), noise_range, known)
         for column, end, other in zip(columns, base.ends, nudged.ends or base.ends, strict=True):
             column.append((other - end) * (UNIT / NUDGE))
     rows = zip(sets, columns, strict=True)
     return np.concatenate([row_products(column, each.fit_rows) for each, column in rows])
 
 
-def _moved(found: Candidate, changes: np.ndarray) -> Candidate:
+def _moved(found: Candidate, changes: Mapping[tuple[int, int], float]) -> Candidate:
+    """The candidate with some coefficients changed, by (step, place)."""
+    assert found.coefficients is not None  # only what was fitted is polished
     coefficients = found.coefficients.copy()
-    for (k, place), change in zip(_parameters(found.steps), changes, strict=True):
-        coefficients[k, place] += change
-    bounded = np.clip(coefficients, -MOST_COEFFICIENT, MOST_COEFFICIENT)
+    for where, change in changes.items():
+        coefficients[where] += change
+    return replace(found, coefficients=coefficients)
+
+
+def _bounded(found: Candidate) -> Candidate:
+    assert found.coefficients is not None
+    bounded = np.clip(found.coefficients, -MOST_COEFFICIENT, MOST_COEFFICIENT)
     return replace(found, coefficients=bounded)

@@ -113,7 +113,7 @@ class _Search:
 
     def _starts_as_teacher(self, candidate: Candidate) -> bool:
         starts = all(candidate.sigmas[0] == each.sigmas[0] for each in self.sets)
-        return starts and (candidate.offsets is None or candidate.offsets[0] == 0)
+        return starts and (candidate.offsets is None or bool(candidate.offsets[0] == 0))
 
     def run(self, candidate: Candidate, base: Run | None = None, first: int = 0) -> Run:
         """A roll-out; answers before node `first` are the base's, the first one the teacher's where
@@ -163,20 +163,27 @@ class _Search:
 
     def _nudges(self, best: Candidate) -> list[_Nudge]:
         """Of every sigma but the first, upwards (never below the model's range), then of every
-        offset that can move."""
-        found, gaps = [], _gaps(best)
+        offset that can move; coefficients are fitted anew."""
+        start, gaps, found = replace(best, coefficients=None), _gaps(best), []
         for k in range(1, best.steps):
             sigmas, size = best.sigmas.copy(), NUDGE * gaps[k - 1 : k + 1].min()
             sigmas[k] *= np.exp(size)
             offsets = self._bounded(sigmas, best.offsets)
-            found.append(_Nudge(k, replace(best, sigmas=sigmas, offsets=offsets), size))
-        for k in range(0 if best.offsets is None else best.steps):
+            found.append(_Nudge(k, replace(start, sigmas=sigmas, offsets=offsets), size))
+        return found if best.offsets is None else found + self._shifts(start, best.offsets)
+
+    def _shifts(self, start: Candidate, offsets: np.ndarray) -> list[_Nudge]:
+        found = []
+        for k, (sigma, offset) in enumerate(
+            zip(start.sigmas[:-1].tolist(), offsets.tolist(), strict=True)
+        ):
             for size in (OFFSET_NUDGE, -OFFSET_NUDGE):
-                offsets = best.offsets + size * (np.arange(best.steps) == k)
-                if np.isclose(self._bounded(best.sigmas, offsets)[k], offsets[k]):
-                    found.append(_Nudge(k, replace(best, offsets=offsets), size))
+                moved = offset + size
+                if np.isclose(bounded_offset(sigma, moved, self.noise_range), moved):
+                    nudged = np.where(np.arange(start.steps) == k, moved, offsets)
+                    found.append(_Nudge(k, replace(start, offsets=nudged), size))
                     break
-        return [replace(n, candidate=replace(n.candidate, coefficients=None)) for n in found]
+        return found
 
     def _products(self, best: Run, nudges: Sequence[_Nudge]) -> np.ndarray:
         """(fit rows, P + 1, P + 1): mean inner products of [the end's error, its derivatives by P

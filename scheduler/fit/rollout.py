@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from ..denoiser import Checked, start_state
+from ..denoiser import Model, start_state
 from ..errors import DenoiserError
 from ..samplers import model_calls, sample
 from ..samplers.distilled import sample_distilled
@@ -86,24 +86,25 @@ def _drawn(each: TrajectorySet, candidate: Candidate, process: str) -> torch.Ten
         if candidate.coefficients is not None:
             coefficients = candidate.coefficients
             return sample_distilled(each.model, x, sigmas, coefficients, offsets, process)
-        plain = offsets is None
-        model = each.model if plain else with_offsets(each.model, sigmas, offsets, process)
-        return sample(model, x, sigmas, candidate.sampler)
+        if offsets is None:
+            return sample(each.model, x, sigmas, candidate.sampler)
+        shifted = with_offsets(each.model, sigmas, offsets, process)
+        return sample(shifted, x, sigmas, candidate.sampler)
     except DenoiserError:
         return None
 
 
-class _Replay(Checked):
+class _Replay(Model):
     """Answers the first queries of a run from memory, the others with the model."""
 
-    def __init__(self, model: Checked, known: Sequence[torch.Tensor], keep: bool):
-        super().__init__(model)
-        self.known, self.keep, self.asked = known, keep, 0
+    def __init__(self, model: Model, known: Sequence[torch.Tensor], keep: bool):
+        self.model, self.known, self.keep = model, known, keep
+        self.asked = 0
         self.answers: list[torch.Tensor] = []
 
     def __call__(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
         k, self.asked = self.asked, self.asked + 1
-        answer = self.known[k] if k < len(self.known) else self.denoise(x, sigma)
+        answer = self.known[k] if k < len(self.known) else self.model(x, sigma)
         if self.keep:
             self.answers.append(answer)
         return answer

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ..denoiser import Checked
+from ..denoiser import Model
 from ..rows import row_errors
 from ..samplers.multistep import combine
 from ..search.gram import interpolation
@@ -23,7 +23,7 @@ class TrajectorySet:
     use.
     """
 
-    model: Checked
+    model: Model
     noise: torch.Tensor
     sigmas: np.ndarray
     vectors: Sequence[torch.Tensor]
@@ -48,7 +48,7 @@ class TrajectorySet:
         if sigma == 0:
             return self.end
         weights = interpolation(self.sigmas, np.array([min(sigma, self.sigmas[0]), 0.0]))[0]
-        used = np.flatnonzero(weights)
+        used = np.flatnonzero(weights).tolist()
         return combine(weights[used], [self.vectors[k] for k in used]).to(self.noise.device)
 
 
