@@ -8,7 +8,6 @@ any guard.
 
 from __future__ import annotations
 
-from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,16 +17,19 @@ import torch
 from benchmarks.subjects import Subject, subject
 from benchmarks.trial import Trial, rms
 from scheduler.denoiser import checked
-from scheduler.fit.coefficients import PAST, fit_step
-from scheduler.fit.on_policy import TrajectorySet, Walk, fitted, stock, walk
+from scheduler.fit.candidate import Candidate
+from scheduler.fit.coefficients import fit_step
+from scheduler.fit.on_policy import walk
 from scheduler.fit.polish import polish
 from scheduler.fit.refine import refine, refinement_calls
 from scheduler.fit.teacher import record_teacher
+from scheduler.fit.trajectories import TrajectorySet
 from scheduler.record import Recipe
-from scheduler.samplers.query_offsets import ask, guessed_offset
+from scheduler.samplers.distilled import PAST
 from scheduler.search.dynamic_programming import schedules_from
 from scheduler.search.gram import gram_of
 from scheduler.sigmas import log_snr_grid
+from scheduler.sigmas.noise_range import NoiseRange
 
 SHOWN = (4, 5, 6, 8, 10)
 NODES, ROWS = 50, 8
@@ -58,6 +60,10 @@ class Fits:
         self._gram = gram_of(grid, torch.stack([vector.flatten(1) for vector in self.set.vectors]))
         self._schedules: dict[str, dict[int, np.ndarray]] = {}
 
+    @property
+    def noise_range(self) -> NoiseRange:
+        return NoiseRange(self.of.parametrisation, *self.of.sigma_range)
+
     def schedule(self, sampler: str, steps: int) -> np.ndarray:
         if sampler not in self._schedules:
             self._schedules[sampler] = schedules_from(
@@ -67,27 +73,21 @@ class Fits:
 
     def on_policy(self, sampler: str, steps: int, tries: int) -> Recipe:
         """Fitted on the student's own states; tries 1: no query offsets, 3: with them."""
-        return _recipe(sampler, self._walk(sampler, steps, tries))
+        return self._walk(sampler, steps, tries).recipe(sampler)
 
     def jointly(self, steps: int, polished: bool) -> Recipe:
         """Schedule and offsets refined against the end point with the coefficients fitted anew each
         time; then these polished too."""
-        start, parametrisation = self._walk("distilled", steps, 3), self.of.parametrisation
+        start = self._walk("distilled", steps, 3)
         calls = len(self.set.noise) * refinement_calls("distilled", steps, 1, offsets=True)
-        found = refine([self.set], start.sigmas, "distilled", parametrisation, calls, start.offsets)
-        walked = Walk(found.sigmas, found.offsets, found.coefficients, found.errors)
-        return _recipe(
-            "distilled", polish([self.set], walked, parametrisation) if polished else walked
-        )
+        found = refine([self.set], start, self.of.parametrisation, calls)
+        if polished:
+            found = polish([self.set], found, self.noise_range)
+        return found.recipe("distilled")
 
-    def _walk(self, sampler: str, steps: int, tries: int) -> Walk:
-        asker, stepper = (
-            partial(ask, parametrisation=self.of.parametrisation),
-            fitted if sampler == "distilled" else stock(sampler),
-        )
-        return walk(
-            [self.set], self.schedule("distilled", steps), asker, stepper, self._offer, tries
-        )
+    def _walk(self, sampler: str, steps: int, tries: int) -> Candidate:
+        sigmas = self.schedule("distilled", steps)
+        return walk([self.set], sampler, sigmas, self.noise_range, tries)[0]
 
     def off_policy(self, steps: int) -> Recipe:
         """Coefficients fitted on the teacher's own states at the schedule's sigmas, no offsets."""
@@ -103,9 +103,6 @@ class Fits:
                 fit_step((stack @ stack.mT).numpy() / stack.shape[-1], sigma, s_next).coefficients
             )
         return Recipe("distilled", steps, sigmas[0], sigmas, None, rows)
-
-    def _offer(self, sigma: float, s_next: float, share: float) -> float:
-        return guessed_offset(sigma, s_next, share, *self.of.sigma_range, self.of.parametrisation)
 
 
 def ablate(label: str, rows: int, folder: Path) -> None:
@@ -161,17 +158,6 @@ def _transfer(of: Subject, rows: int, folder: Path) -> None:
             f"guidance {cfg:g}: distilled there",
             [rms(trial.recipe(own.on_policy("distilled", n, 3))) for n in SHOWN],
         )
-
-
-def _recipe(sampler: str, found: Walk) -> Recipe:
-    return Recipe(
-        sampler,
-        len(found.sigmas) - 1,
-        found.sigmas[0],
-        found.sigmas,
-        found.offsets,
-        found.coefficients,
-    )
 
 
 def _line(name: str, errors) -> None:

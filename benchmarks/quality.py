@@ -27,13 +27,13 @@ from benchmarks import tables
 from benchmarks.subjects import ALL, Subject, subject
 from benchmarks.trial import STOCK_SAMPLERS, Trial, rms
 from scheduler.distilling.candidates import _best_stock
-from scheduler.distilling.effort import DISTILLED_STOCK
-from scheduler.distilling.experiments import Bench
+from scheduler.distilling.experiments import Experiments
 from scheduler.distilling.meter import Meter
 from scheduler.distilling.plan import QUALITY, budget_for, plan_for
 from scheduler.distilling.request import job_of
 from scheduler.distilling.resume import Shelf
 from scheduler.distilling.run import _record, distill, plan_job
+from scheduler.distilling.tasks import DISTILLED_STOCK
 from scheduler.record import Choice, Record
 
 SHOWN = (4, 5, 6, 8, 10)
@@ -132,8 +132,8 @@ def _recipes(trial: Trial, record: Record, samplers, steps: int) -> dict[str, di
     return found
 
 
-def _bench(of: Subject, samplers, budget: int, seed: int) -> tuple[Bench, int]:
-    """The workbench that the run had, made again outside its account, to hear what its guard would
+def _bench(of: Subject, samplers, budget: int, seed: int) -> tuple[Experiments, int]:
+    """The experiments that the run had, made again outside its account, to hear what its guard would
     say without ours; its guard's width."""
     rows = plan_for(samplers, STEPS, budget, elements=math.prod(of.latent_shape)).rows
     low, high = of.sigma_range
@@ -154,11 +154,11 @@ def _bench(of: Subject, samplers, budget: int, seed: int) -> tuple[Bench, int]:
     ), plan.effort.guards
 
 
-def _guard(trial: Trial, bench: Bench, guards: int, sampler: str, steps: int) -> dict:
+def _guard(trial: Trial, made: Experiments, guards: int, sampler: str, steps: int) -> dict:
     """What the guard's ranking gives a user who distils nothing: its stock schedule (for
     "distilled", its stock pair), on the test rows."""
     pairs = DISTILLED_STOCK if sampler == "distilled" else (sampler,)
-    found = [(_best_stock(bench, pair, steps, guards), pair) for pair in pairs]
+    found = [(_best_stock(made, pair, steps, guards), pair) for pair in pairs]
     best, pair = min(found, key=lambda each: each[0].errors.mean())
     return summarised(trial.run(pair, best.sigmas), Choice(best.choice.schedule, pair))
 

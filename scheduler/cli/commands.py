@@ -1,5 +1,7 @@
-"""The command line: one small file a command; this one parses, runs and turns errors into sentences
-and exit codes."""
+"""The command line: one small file a command.
+
+This one parses, runs, and turns errors into sentences and exit codes.
+"""
 
 from __future__ import annotations
 
@@ -17,30 +19,33 @@ PIP_NAMES = {"sklearn": "scikit-learn"}
 COMMANDS = (demo, distill, show, compare, plot, bake, swap, fingerprint, store)
 
 DESCRIPTION = """\
-Distils, from a diffusion checkpoint, the few-step sampling recipe that best reproduces what it would draw with many
-steps, and proves the gain on seeds that it did not train on.
+Distils, from a diffusion checkpoint, the few-step sampling recipe that best reproduces what it would
+draw with many steps, and proves the gain on seeds that it did not train on.
 
-A recipe is a noise schedule (N + 1 sigmas for N steps) for a named sampler, and perhaps a few numbers a step. The
-recipes of one checkpoint, with their evidence, are a record: one JSON file. Every cost is in model calls: one
-evaluation of the model for one sample."""
+A recipe is a noise schedule (N + 1 sigmas for N steps) for a named sampler, and perhaps a few numbers a
+step. The recipes of one checkpoint, with their evidence, are a record: one JSON file. Every cost is in
+model calls: one evaluation of the model for one sample."""
 
 EPILOG = """\
 examples
-  python -m scheduler demo                                      see all of it on a small bundled checkpoint, in two minutes
-  python -m scheduler distill flow --steps 4-12 -o my.json      the recipes of a checkpoint, with their evidence
-  python -m scheduler show my.json                              what was found, beside every stock schedule
-  python -m scheduler plot my.json -o errors.png                the same as curves
-  python -m scheduler bake my.json --sampler euler --steps 6    the sigmas, for ComfyUI's ManualSigmas node
-  python -m scheduler swap workflow.json                        the schedulers of a ComfyUI workflow for distilled ones
-  python -m scheduler COMMAND --help                            more on a command
+  python -m scheduler demo                                    all of it on a small checkpoint, in two minutes
+  python -m scheduler distill flow --steps 4-12 -o my.json    a checkpoint's recipes, with their evidence
+  python -m scheduler show my.json                            what was found, beside every stock schedule
+  python -m scheduler plot my.json -o errors.png              the same as curves
+  python -m scheduler bake my.json --sampler euler --steps 6  the sigmas, for ComfyUI's ManualSigmas node
+  python -m scheduler swap workflow.json                      a workflow's schedulers for distilled ones
+  python -m scheduler COMMAND --help                          more on a command
 
 exit codes
-  0 done   1 something to put right: one sentence says what   2 wrong usage   3 stopped from outside   130 stopped by Ctrl-C"""
+  0 done                    1 something to put right: one sentence says what    2 wrong usage
+  3 stopped from outside    130 stopped by Ctrl-C"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code; results go to stdout, everything said on the way to
-    stderr."""
+    """Run one command and return its exit code.
+
+    Results go to stdout, everything said on the way to stderr.
+    """
     _forgiving_streams()
     asked = parser().parse_args(arguments)
     try:
@@ -48,15 +53,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _said("stopped.", INTERRUPTED)
     except Stopped as stop:
-        return _said(str(stop), INTERRUPTED if getattr(stop, "by_keyboard", False) else STOPPED)
+        return _said(str(stop), INTERRUPTED if stop.by_keyboard else STOPPED)
     except StepDistillError as problem:
         return _said(str(problem), MISTAKE)
     except ModuleNotFoundError as missing:
-        if (missing.name or "").split(".")[0] not in NEEDS:
+        name = missing.name or ""
+        if name.split(".")[0] not in NEEDS:
             raise
-        return _said(
-            f"this Python ({sys.executable}) has no {missing.name}: {_cure(missing.name)}.", MISTAKE
-        )
+        return _said(f"this Python ({sys.executable}) has no {name}: {_cure(name)}.", MISTAKE)
     except BrokenPipeError:  # the reader of our output has gone, as `| head` does
         _silence_stdout()
         return OK
@@ -90,7 +94,7 @@ def _said(sentence: str, code: int) -> int:
 
 
 def _forgiving_streams() -> None:
-    """A console that cannot show a character (Windows' cp1252) gets a substitute rather than a crash."""
+    """A console that cannot show a character (Windows' cp1252) gets a substitute for it."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
