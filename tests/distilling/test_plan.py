@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduler.distilling.effort import EFFORTS, anchors_of
@@ -13,6 +13,7 @@ from scheduler.distilling.plan import MOST_ROWS, QUALITY, budget_for, plan_for
 from scheduler.distilling.tasks import distilled_task, stock_task
 from scheduler.errors import BudgetError, UnknownNameError
 from scheduler.samplers import SAMPLERS
+from tests.examples import examples
 
 SAMPLER_SETS = st.lists(
     st.sampled_from([*SAMPLERS, "distilled"]), min_size=1, max_size=5, unique=True
@@ -31,7 +32,7 @@ def least_for(*asked) -> int:
     return int(re.search(r"least that works is (\d+)", str(told.value)).group(1))
 
 
-@settings(max_examples=50)
+@examples(50)
 @given(SAMPLER_SETS, STEP_SETS, SETS, SAMPLES, st.floats(1, 30))
 def test_cost_never_exceeds_the_budget(samplers, steps, sets, samples, times):
     budget = int(times * least_for(samplers, steps, sets, samples))
@@ -44,7 +45,7 @@ def test_cost_never_exceeds_the_budget(samplers, steps, sets, samples, times):
     assert plan.evidence == 7 and str(plan.calls) in str(plan) and "\n" not in plan.summary
 
 
-@settings(max_examples=50)
+@examples(50)
 @given(SAMPLER_SETS, STEP_SETS, SETS, SAMPLES)
 def test_the_least_that_works_is_named(samplers, steps, sets, samples):
     least = least_for(samplers, steps, sets, samples)
@@ -53,7 +54,7 @@ def test_the_least_that_works_is_named(samplers, steps, sets, samples):
         plan_for(samplers, steps, least - 1, sets, samples)
 
 
-@settings(max_examples=50)
+@examples(50)
 @given(SAMPLER_SETS, STEP_SETS, SETS, st.floats(1, 20))
 def test_more_budget_never_buys_less(samplers, steps, sets, times):
     budget = int(times * least_for(samplers, steps, sets, None))

@@ -10,12 +10,13 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduler.errors import OutputError, RecipeError, RecordError
 from scheduler.record import Conditions, Model, Recipe, Record, load_record, now
 from scheduler.record import parser as record_parser
+from tests.examples import examples
 
 TOP = ["stepdistill", "model", "conditions", "teacher", "recipes", "evidence", "provenance"]
 
@@ -434,7 +435,7 @@ def test_round_trip(record):
 
 
 @given(st.data())
-@settings(max_examples=400)
+@examples(400)
 def test_changed_bytes(draw):
     text = bytearray(
         example(provenance={"version": "0", "created": "2026-11-21T00:00:00Z", "model_calls": 1})
@@ -480,7 +481,7 @@ PLACES = list(places(data()))[1:]
     st.sampled_from(PLACES),
     anything | st.sampled_from([0, -0.0, 1, 1.0, "ours", [], {}, [0.0], 1e308, 10**19]),
 )
-@settings(max_examples=400)
+@examples(400)
 def test_changed_values(path, value):
     record = data()
     put(*path, value)(record)
