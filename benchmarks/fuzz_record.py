@@ -34,69 +34,21 @@ from scheduler.errors import RecordError  # noqa: E402
 from scheduler.record import Record  # noqa: E402
 from tests.weights import record_of, smooth_gram, weights  # noqa: E402
 
-MOST_SECONDS, MOST_BYTES = 0.1, 50_000_000
+MOST_SECONDS = 0.1
+MOST_BYTES = 50_000_000
+# fmt: off
 HOSTILE = (
-    None,
-    True,
-    False,
-    0,
-    -1,
-    1,
-    0.5,
-    -0.0,
-    1e308,
-    5e-324,
-    10**19,
-    2**64,
-    "",
-    "x" * 3000,
-    "\x1b[31m",
-    "\u202e",
-    "\ud800",
-    "../../x",
-)
-HOSTILE += (
-    "__class__",
-    "NaN",
-    [],
-    {},
-    [[]],
-    {"": {}},
-    [0.0] * 2000,
-    {"a": [{}] * 50},
-    [1.0, 0.5, 0.5, 0.0],
-    "1" * 400,
+    None, True, False, 0, -1, 1, 0.5, -0.0, 1e308, 5e-324, 10**19, 2**64,
+    "", "x" * 3000, "\x1b[31m", "\u202e", "\ud800", "../../x", "__class__", "NaN",
+    [], {}, [[]], {"": {}}, [0.0] * 2000, {"a": [{}] * 50}, [1.0, 0.5, 0.5, 0.0], "1" * 400,
 )
 TOKENS = (
-    b"NaN",
-    b"Infinity",
-    b"-Infinity",
-    b"1e999",
-    b"null",
-    b"[" * 40,
-    b"{" * 40,
-    b'"' * 3,
-    b"\\u0000",
-    b"\\ud800",
-    b"\xff",
-    b"\x00",
-    b"9" * 400,
-)
-TOKENS += (
-    b"]",
-    b"}",
-    b",",
-    b":",
-    b"\\",
-    b"1e-400",
-    b"0x10",
-    b"'",
-    b"\xef\xbb\xbf",
-    b"stepdistill",
-    b'"stepdistill": 3,',
-    b"/*",
+    b"NaN", b"Infinity", b"-Infinity", b"1e999", b"null", b"[" * 40, b"{" * 40, b'"' * 3,
+    b"\\u0000", b"\\ud800", b"\xff", b"\x00", b"9" * 400, b"]", b"}", b",", b":", b"\\",
+    b"1e-400", b"0x10", b"'", b"\xef\xbb\xbf", b"stepdistill", b'"stepdistill": 3,', b"/*",
     b"\xf0\x9f\x98\x80",
 )
+# fmt: on
 
 
 def base(blocks: int, nodes: int) -> dict:
@@ -167,13 +119,10 @@ def bases() -> list[tuple[dict, list, bytes]]:
 def places(value, path=()):
     """The path of everything in a tree."""
     yield path
-    pairs = (
-        value.items()
-        if isinstance(value, dict)
-        else enumerate(value)
-        if isinstance(value, list)
-        else ()
-    )
+    if isinstance(value, dict):
+        pairs = value.items()
+    else:
+        pairs = enumerate(value if isinstance(value, list) else ())
     for key, entry in pairs:
         yield from places(entry, (*path, key))
 
@@ -181,7 +130,8 @@ def places(value, path=()):
 def tree_mutated(data: dict, paths: list, rng: random.Random) -> bytes:
     data = copy.deepcopy(data)
     for _ in range(rng.choice((1, 1, 1, 2, 4))):
-        path, other = rng.choice(paths), rng.choice(paths)
+        path = rng.choice(paths)
+        other = rng.choice(paths)
         try:
             _tree_step(data, path, other, rng)
         except (KeyError, IndexError, TypeError):  # an earlier mutation took the place away
@@ -214,7 +164,9 @@ def mutated(number: int, kinds: list[tuple[dict, list, bytes]], rng: random.Rand
 
 
 def _tree_step(data: dict, path: tuple, other: tuple, rng: random.Random) -> None:
-    holder, key, what = _at(data, path[:-1]), path[-1], rng.randrange(6)
+    holder = _at(data, path[:-1])
+    key = path[-1]
+    what = rng.randrange(6)
     if what == 0:
         holder[key] = copy.deepcopy(rng.choice(HOSTILE))
     elif what == 1:
@@ -237,16 +189,11 @@ def _at(data, path: tuple):
 
 def bytes_mutated(text: bytes, rng: random.Random) -> bytes:
     for _ in range(rng.choice((1, 1, 2, 5))):
-        place, length = rng.randrange(len(text) + 1), rng.choice((0, 0, 1, 2, 10, 200))
-        put = rng.choice(
-            (
-                b"",
-                rng.choice(TOKENS),
-                bytes([rng.randrange(256)]),
-                text[place : place + 50],
-                text[-(place % 97) :],
-            )
-        )
+        place = rng.randrange(len(text) + 1)
+        length = rng.choice((0, 0, 1, 2, 10, 200))
+        token = rng.choice(TOKENS)
+        byte = bytes([rng.randrange(256)])
+        put = rng.choice((b"", token, byte, text[place : place + 50], text[-(place % 97) :]))
         text = text[:place] + put + text[place + length :]
     return text
 
@@ -289,8 +236,12 @@ def main() -> int:
     parser.add_argument("--records", type=int, default=200_000)
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
-    rng, found, kinds = random.Random(asked.seed), Counter(), bases()
-    slowest, largest, begun = 0.0, 0, time.monotonic()
+    rng = random.Random(asked.seed)
+    kinds = bases()
+    found: Counter[str] = Counter()
+    slowest = 0.0
+    largest = 0
+    begun = time.monotonic()
     for number in range(asked.records):
         text = mutated(number, kinds, rng)
         try:
@@ -304,10 +255,8 @@ def main() -> int:
         slowest = max(slowest, spent)
         if number % 50 == 0 or len(text) > 100_000:
             largest = max(largest, memory_of(text))
-    print(
-        f"{asked.records:,} mutated records in {time.monotonic() - begun:.0f} s: "
-        + ", ".join(f"{n:,} {what}" for what, n in found.items())
-    )
+    results = ", ".join(f"{n:,} {what}" for what, n in found.items())
+    print(f"{asked.records:,} mutated records in {time.monotonic() - begun:.0f} s: {results}")
     limits = f"limits {1e3 * MOST_SECONDS:g} ms, {MOST_BYTES / 1e6:g} MB"
     print(f"slowest {1e3 * slowest:.1f} ms of CPU, most memory {largest / 1e6:.1f} MB ({limits})")
     return 1 if found["FAULTS"] or slowest > MOST_SECONDS or largest > MOST_BYTES else 0

@@ -1,11 +1,14 @@
-"""StepDistill: the few-step sampling recipe that best reproduces what a checkpoint would draw with
-many steps, with evidence."""
+"""StepDistill: few-step sampling recipes, distilled from a checkpoint's own many-step pictures.
+
+With evidence of what they gain.
+"""
 
 from importlib import import_module
 
 from .version import VERSION as __version__
 
-# Loaded when first asked for: a host imports this package at its start, and nothing heavy belongs there.
+# Loaded when first asked for: a host imports this package at its start, and nothing heavy belongs
+# there.
 _PLACES = {
     "Conditions": "record",
     "Record": "record",

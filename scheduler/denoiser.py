@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 
 from .errors import DenoiserError, UnknownNameError
 
@@ -15,27 +17,40 @@ PARAMETRISATIONS = ("flow", "ve")
 
 
 class Denoiser(Protocol):
-    """Predicts the clean latent from a noisy one.
+    """What a user hands in: predicts the clean latent from a noisy one.
 
-    x has shape (B, ...); sigma has shape (B,), in the host's noise units (k-diffusion's convention);
-    the answer has x's shape. Guidance, conditioning and patches are inside.
+    x has shape (B, ...); sigma has shape (B,), in the host's noise units (k-diffusion's
+    convention); the answer has x's shape. Guidance, conditioning and patches are inside.
     """
 
     def __call__(self, x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor: ...
 
 
-class Checked:
-    """Wraps a denoiser: takes sigma as one number for the whole batch, counts model calls, refuses
-    bad answers.
+class Model(ABC):
+    """What the samplers ask: a denoiser that takes sigma as one number for the whole batch.
 
-    `calls` grows by the batch size at each evaluation (a model call is one evaluation for one
-    sample). Raises DenoiserError, naming the sigma, for an answer of another type, shape or kind of
-    dtype, or not finite.
+    `calls` counts model calls: it grows by the batch size at each evaluation (a model call is one
+    evaluation for one sample).
+    """
+
+    calls = 0
+
+    @abstractmethod
+    def __call__(self, x: torch.Tensor, sigma: float) -> torch.Tensor: ...
+
+
+AnyDenoiser = Denoiser | Model  # `checked` makes a Model of either
+
+
+class Checked(Model):
+    """Wraps a denoiser and refuses bad answers.
+
+    Raises DenoiserError, naming the sigma, for an answer of another type, shape or kind of dtype,
+    or not finite.
     """
 
     def __init__(self, denoise: Denoiser):
         self.denoise = denoise
-        self.calls = 0
 
     def __call__(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
         sigmas = torch.full((x.shape[0],), float(sigma), dtype=torch.float32, device=x.device)
@@ -46,30 +61,34 @@ class Checked:
         return denoised.to(x.dtype)
 
 
-class Reporting(Checked):
-    """A checked denoiser that counts its own calls from 0, also where the one inside counts for
-    others, and tells a listener after each."""
+class Reporting(Model):
+    """Tells a listener its model calls so far after each evaluation.
 
-    def __init__(self, denoise: Denoiser, on_call: Callable[[int], None] | None):
-        super().__init__(checked(denoise))
+    It counts from 0, also where the model inside counts for others.
+    """
+
+    def __init__(self, denoise: AnyDenoiser, on_call: Callable[[int], None] | None):
+        self.model = checked(denoise)
         self.on_call = on_call
 
     def __call__(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
-        denoised = self.denoise(x, sigma)
+        denoised = self.model(x, sigma)
         self.calls += x.shape[0]
         if self.on_call is not None:
             self.on_call(self.calls)
         return denoised
 
 
-def checked(denoise: Denoiser) -> Checked:
-    """The denoiser as a `Checked` one; one that is already checked is returned as it is, so that
-    counts add up."""
-    return denoise if isinstance(denoise, Checked) else Checked(denoise)
+def checked(denoise: AnyDenoiser) -> Model:
+    """The denoiser as a model; one that is a model already is returned, so that counts add up."""
+    return denoise if isinstance(denoise, Model) else Checked(denoise)
 
 
 def guided(conditional: Denoiser, unconditional: Denoiser, cfg: float) -> Denoiser:
-    """Classifier-free guidance: D = D_uncond + cfg (D_cond - D_uncond) (Ho & Salimans, arXiv 2207.12598)."""
+    """Classifier-free guidance: D = D_uncond + cfg (D_cond - D_uncond).
+
+    Source: Ho & Salimans, arXiv 2207.12598.
+    """
     if cfg == 1:
         return conditional
 
@@ -81,33 +100,42 @@ def guided(conditional: Denoiser, unconditional: Denoiser, cfg: float) -> Denois
 
 
 def start_state(noise: torch.Tensor, sigma: float, parametrisation: str) -> torch.Tensor:
-    """The state at the first sigma for unit Gaussian noise over an empty latent: sigma * noise in
-    both parametrisations."""
+    """The state at the first sigma for unit Gaussian noise over an empty latent.
+
+    It is sigma * noise in both parametrisations.
+    """
     check_parametrisation(parametrisation)
     return noise * sigma
 
 
-def half_log_snr(sigmas, parametrisation: str) -> np.ndarray:
-    """lambda(sigma): log((1 - s) / s) for flow, -log s for VE, in float64; +inf at sigma 0, -inf at
-    a flow's sigma 1."""
+def half_log_snr(sigmas: ArrayLike, parametrisation: str) -> np.ndarray:
+    """lambda(sigma): log((1 - s) / s) for flow, -log s for VE; of sigmas' shape, float64.
+
+    +inf at sigma 0, -inf at a flow's sigma 1.
+    """
     check_parametrisation(parametrisation)
     s = np.asarray(sigmas, dtype=np.float64)
     with np.errstate(divide="ignore"):
-        return np.log1p(-s) - np.log(s) if parametrisation == "flow" else -np.log(s)
+        if parametrisation == "flow":
+            return np.log1p(-s) - np.log(s)
+        return -np.log(s)
 
 
-def sigma_at(half_log_snr_values, parametrisation: str) -> np.ndarray:
+def sigma_at(half_log_snr_values: ArrayLike, parametrisation: str) -> np.ndarray:
     """The inverse of `half_log_snr`."""
     check_parametrisation(parametrisation)
     lam = np.asarray(half_log_snr_values, dtype=np.float64)
-    return 1 / (1 + np.exp(lam)) if parametrisation == "flow" else np.exp(-lam)
+    if parametrisation == "flow":
+        return 1 / (1 + np.exp(lam))
+    return np.exp(-lam)
 
 
 def check_parametrisation(parametrisation: str) -> None:
     """Raise UnknownNameError unless the parametrisation is one of PARAMETRISATIONS."""
     if parametrisation not in PARAMETRISATIONS:
+        known = ", ".join(PARAMETRISATIONS)
         raise UnknownNameError(
-            f"Parametrisation {parametrisation!r} is unknown; use one of: {', '.join(PARAMETRISATIONS)}."
+            f"Parametrisation {parametrisation!r} is unknown; use one of: {known}."
         )
 
 
@@ -115,15 +143,18 @@ def _check_answer(denoised: object, x: torch.Tensor, sigma: float) -> None:
     at = f"at sigma {sigma:.6g}"
     if not isinstance(denoised, torch.Tensor):
         raise DenoiserError(
-            f"The denoiser returned a {type(denoised).__name__} {at}; it must return a tensor of shape {tuple(x.shape)}."
+            f"The denoiser returned a {type(denoised).__name__} {at}; "
+            f"it must return a tensor of shape {tuple(x.shape)}."
         )
     if denoised.shape != x.shape:
         raise DenoiserError(
-            f"The denoiser returned shape {tuple(denoised.shape)} {at}; it must return x's own shape {tuple(x.shape)}."
+            f"The denoiser returned shape {tuple(denoised.shape)} {at}; "
+            f"it must return x's own shape {tuple(x.shape)}."
         )
     if not denoised.is_floating_point():
         raise DenoiserError(
-            f"The denoiser returned {denoised.dtype} {at}; it must return a floating-point tensor such as {x.dtype}."
+            f"The denoiser returned {denoised.dtype} {at}; "
+            f"it must return a floating-point tensor such as {x.dtype}."
         )
     # The largest magnitude is not finite exactly when some value is not.
     if not math.isfinite(float(denoised.float().abs().amax())):

@@ -1,5 +1,7 @@
-"""Every mistake a user can make has its own class and says in one sentence what was wrong, what was
-expected and what to do."""
+"""The errors, one class for each kind of mistake.
+
+Each says in one sentence what was wrong, what was expected and what to do.
+"""
 
 
 class StepDistillError(Exception):
@@ -51,4 +53,9 @@ class OutputError(StepDistillError):
 
 
 class Stopped(StepDistillError):
-    """The user asked to stop; what was finished is kept where a resume folder was given."""
+    """The user asked to stop; what was finished is kept where a resume folder was given.
+
+    by_keyboard: whether by Ctrl-C, rather than by a host's button.
+    """
+
+    by_keyboard = False

@@ -18,13 +18,12 @@ REPLACE_TRIES = 6  # on Windows a virus scanner or a reader may hold the old fil
 
 @contextmanager
 def atomic_path(path: PathLike) -> Iterator[Path]:
-    """A temporary path beside `path` to write to; put in its place, after a flush to disk, when the
-    block ends well.
+    """A temporary path beside `path` to write to, put in its place when the block ends well.
 
-    It keeps the suffix of `path` (writers that choose a format by suffix go on working) and exists,
-    empty, when handed out. If the block raises, or the program is stopped, an earlier file under
-    `path` is left as it was; only a kill leaves the temporary file (`.name.<random>.tmp.suffix`)
-    behind. Raises OutputError when the file cannot be written.
+    It is flushed to disk first. It keeps the suffix of `path` (writers that choose a format by
+    suffix go on working) and exists, empty, when handed out. If the block raises, or the program is
+    stopped, an earlier file under `path` is left as it was; only a kill leaves the temporary file
+    (`.name.<random>.tmp.suffix`) behind. Raises OutputError when the file cannot be written.
     """
     final = _as_path(path)
     if not final.name:
@@ -59,8 +58,10 @@ def write_text(path: PathLike, text: str) -> None:
 
 
 def make_folder(path: PathLike) -> Path:
-    """Make a folder, with its parents, unless it exists, and try that it can be written to; raises
-    OutputError."""
+    """Make a folder, with its parents, unless it exists, and try that it can be written to.
+
+    Raises OutputError.
+    """
     folder = _as_path(path)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -146,16 +147,14 @@ def _replace(temporary: Path, final: Path) -> None:
 
 def _unwritable(path: PathLike, problem: Exception) -> OutputError:
     return OutputError(
-        f"{_shown(path)} could not be written: {_reason(problem)}; choose a place that exists and that you may write to."
+        f"{_shown(path)} could not be written: {_reason(problem)}; "
+        "choose a place that exists and that you may write to."
     )
 
 
 def _reason(problem: Exception) -> str:
-    return (
-        (getattr(problem, "strerror", None) or str(problem) or type(problem).__name__)
-        .rstrip(".")
-        .lower()
-    )
+    reason = getattr(problem, "strerror", None) or str(problem) or type(problem).__name__
+    return reason.rstrip(".").lower()
 
 
 def _shown(path: object) -> str:

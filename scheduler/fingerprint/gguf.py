@@ -1,5 +1,6 @@
-"""The header of a GGUF file: names, shapes and places, as far as they are needed to recognise a
-quantised relative.
+"""The header of a GGUF file: names, shapes and places.
+
+As far as they are needed to recognise a quantised relative.
 
 Layout: github.com/ggml-org/ggml, docs/gguf.md (versions 2 and 3, little-endian).
 """
@@ -19,58 +20,22 @@ from .tensor_file import MOST_TENSORS, StoredTensor, TensorFile, mapped
 
 MOST_ENTRIES = 1_000_000
 LONGEST_TEXT = 1 << 20
-PLAIN = {
-    0: "F32",
-    1: "F16",
-}  # as ComfyUI's loader hands them out; it keeps BF16 and all the others as bytes
+# As ComfyUI's loader hands them out; it keeps BF16 and all the others as bytes.
+PLAIN = {0: "F32", 1: "F16"}
 # Values and bytes of one block, by type number.
+# fmt: off
 BLOCKS = {
-    0: (1, 4),
-    1: (1, 2),
-    2: (32, 18),
-    3: (32, 20),
-    6: (32, 22),
-    7: (32, 24),
-    8: (32, 34),
-    9: (32, 36),
-    10: (256, 84),
-    11: (256, 110),
+    0: (1, 4), 1: (1, 2), 2: (32, 18), 3: (32, 20), 6: (32, 22), 7: (32, 24), 8: (32, 34),
+    9: (32, 36), 10: (256, 84), 11: (256, 110), 12: (256, 144), 13: (256, 176), 14: (256, 210),
+    15: (256, 292), 16: (256, 66), 17: (256, 74), 18: (256, 98), 19: (256, 50), 20: (32, 18),
+    21: (256, 110), 22: (256, 82), 23: (256, 136), 24: (1, 1), 25: (1, 2), 26: (1, 4), 27: (1, 8),
+    28: (1, 8), 29: (256, 56), 30: (1, 2),
 }
-BLOCKS |= {
-    12: (256, 144),
-    13: (256, 176),
-    14: (256, 210),
-    15: (256, 292),
-    16: (256, 66),
-    17: (256, 74),
-    18: (256, 98),
-    19: (256, 50),
-}
-BLOCKS |= {
-    20: (32, 18),
-    21: (256, 110),
-    22: (256, 82),
-    23: (256, 136),
-    24: (1, 1),
-    25: (1, 2),
-    26: (1, 4),
-    27: (1, 8),
-    28: (1, 8),
-}
-BLOCKS |= {29: (256, 56), 30: (1, 2)}
 SCALARS = {
-    0: "<B",
-    1: "<b",
-    2: "<H",
-    3: "<h",
-    4: "<I",
-    5: "<i",
-    6: "<f",
-    7: "<B",
-    10: "<Q",
-    11: "<q",
-    12: "<d",
+    0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<B",
+    10: "<Q", 11: "<q", 12: "<d",
 }
+# fmt: on
 TEXT, ARRAY = 8, 9
 
 
@@ -82,19 +47,23 @@ def open_gguf(path: PathLike) -> Iterator[TensorFile]:
             tensors = _Reader(data).tensors()
         except (struct.error, ValueError, KeyError, IndexError, OverflowError):
             raise CheckpointError(
-                f"{shown_path(path)} has no GGUF header that is understood; it is known by its hash alone."
+                f"{shown_path(path)} has no GGUF header that is understood; "
+                "it is known by its hash alone."
             ) from None
         yield TensorFile(data, tensors, {})
 
 
 class _Reader:
     def __init__(self, data: mmap.mmap):
-        self.data, self.place, self.alignment = data, 4, 32
+        self.data = data
+        self.place = 4
+        self.alignment = 32
 
     def tensors(self) -> dict[str, StoredTensor]:
         if self.data[:4] != b"GGUF" or self.number("<I") not in (2, 3):
             raise ValueError("not GGUF")
-        tensors, entries = self.count(MOST_TENSORS), self.count(MOST_ENTRIES)
+        tensors = self.count(MOST_TENSORS)
+        entries = self.count(MOST_ENTRIES)
         for _ in range(entries):
             self.entry()
         found = [
@@ -132,7 +101,8 @@ class _Reader:
             return self.text()
         if kind != ARRAY:
             return self.number(SCALARS[kind])
-        inner, count = self.number("<I"), self.count(MOST_ENTRIES)
+        inner = self.number("<I")
+        count = self.count(MOST_ENTRIES)
         if inner == TEXT:
             for _ in range(count):
                 self.text()

@@ -1,10 +1,9 @@
-"""One identity for a diffusion model's weights, found again in every host, from live tensors or
-straight from a file.
+"""One identity for a diffusion model's weights, found again in every host.
 
-A fingerprint keeps sampled values with their names, shapes and formats; equality is judged by those
-(kinship.py), because hosts cast weights while loading. Its id is a hash of them and only an index.
-Files that are never opened as weights (.ckpt and other pickles) and GGUF files are known by a hash
-of the file.
+It is taken from live tensors or straight from a file. A fingerprint keeps sampled values with their
+names, shapes and formats; equality is judged by those (kinship.py), because hosts cast weights
+while loading. Its id is a hash of them and only an index. Files that are never opened as weights
+(.ckpt and other pickles) and GGUF files are known by a hash of the file.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -26,8 +26,13 @@ from .number_formats import RAW
 from .sketch import RUN, chosen, diffusion_names, place
 from .tensor_file import TensorFile, mapped, open_safetensors
 
+if TYPE_CHECKING:  # files are fingerprinted without torch
+    from torch import Tensor
+
 PICKLED = (".ckpt", ".pt", ".pth", ".bin")
-PIECES, PIECE = 256, 4096  # of a file that is known by its hash
+# Of a file that is known by its hash: how many pieces are read, of how many bytes each.
+PIECES = 256
+PIECE = 4096
 _LABELS = {
     "float64": "F64",
     "float32": "F32",
@@ -40,16 +45,21 @@ _LABELS = {
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """id: text, an index. samples: {name: {"shape": [...], "dtype": "F16", "values": [...]}}, as a
-    record keeps them; may be empty."""
+    """What a model is known by.
+
+    id: text, an index. samples: {name: {"shape": [...], "dtype": "F16", "values": [...]}}, as a
+    record keeps them; may be empty.
+    """
 
     id: str
     samples: Mapping[str, Mapping] = field(default_factory=dict, hash=False, repr=False)
 
     @cached_property
     def structure(self) -> str:
-        """A hash of the sampled names and shapes: equal for all models of one architecture. Empty
-        where there are no samples."""
+        """A hash of the sampled names and shapes: equal for all models of one architecture.
+
+        Empty where there are no samples.
+        """
         shapes = [(name, list(sample["shape"])) for name, sample in sorted(self.samples.items())]
         return _digest(json.dumps(shapes).encode(), 6) if shapes else ""
 
@@ -60,31 +70,31 @@ class Fingerprint:
 
 
 def fingerprint_tensors(tensors: Mapping) -> Fingerprint:
-    """Of live weights, {name: tensor} such as a state_dict, on any device and in any order; only
-    the runs that are read are copied.
+    """Of live weights, {name: tensor} such as a state_dict, on any device and in any order.
 
-    Prefixes and other parts of a checkpoint are left out. Raises CheckpointError when there is
-    nothing to sample.
+    Only the runs that are read are copied. Prefixes and other parts of a checkpoint are left out.
+    Raises CheckpointError when there is nothing to sample.
     """
     names = diffusion_names(tensors)
-    plain = {
-        name: _plain(tensors[given])
-        for name, given in names.items()
-        if hasattr(tensors[given], "shape")
+    given = {name: tensors[there] for name, there in names.items()}
+    shapes = {
+        name: tuple(int(size) for size in tensor.shape)
+        for name, tensor in given.items()
+        if hasattr(tensor, "shape")
     }
-    wanted = chosen({name: shape for name, (_, shape) in plain.items()})
-    values = _live_runs([(name, plain[name][0]) for name in wanted])
-    return _made(
-        {name: _sample(plain[name][1], _label(plain[name][0]), values[name]) for name in wanted},
-        "these weights",
-    )
+    held = {name: _held(given[name]) for name in chosen(shapes)}
+    values = _live_runs(held)
+    samples = {
+        name: _sample(shapes[name], _label(tensor), values[name]) for name, tensor in held.items()
+    }
+    return _made(samples, "these weights")
 
 
 def fingerprint_file(path: PathLike) -> Fingerprint:
-    """Of a checkpoint file by its suffix: .gguf and pickles by a hash of pieces of the file,
-    anything else as safetensors.
+    """Of a checkpoint file, by its suffix.
 
-    The file is mapped, never loaded, and no pickle is ever opened as one. Raises CheckpointError.
+    .gguf and pickles by a hash of pieces of the file, anything else as safetensors. The file is
+    mapped, never loaded, and no pickle is ever opened as one. Raises CheckpointError.
     """
     suffix = Path(str(path)).suffix.lower()
     if suffix in PICKLED:
@@ -97,7 +107,9 @@ def fingerprint_file(path: PathLike) -> Fingerprint:
 
 def file_hash(path: PathLike, heard: Callable[[int], None] | None = None) -> str:
     """SHA-256 of every byte of a file, as the WebUIs state it; `heard` is told the bytes done.
-    Raises CheckpointError."""
+
+    Raises CheckpointError.
+    """
     total = hashlib.sha256()
     with mapped(path, scattered=False) as data:
         for start in range(0, len(data), 1 << 24):
@@ -110,13 +122,13 @@ def file_hash(path: PathLike, heard: Callable[[int], None] | None = None) -> str
 def _made(samples: dict[str, dict], what: str) -> Fingerprint:
     if not samples:
         raise CheckpointError(
-            f"There is nothing to know a model by in {what} (no weight of 16 values or more); give a model's own."
+            f"There is nothing to know a model by in {what} (no weight of 16 values or more); "
+            "give a model's own."
         )
     bare = Fingerprint("", samples)
-    values = np.array(
-        [value for sample in samples.values() for value in sample["values"]], dtype="<f4"
-    )
-    return Fingerprint(f"w1-{bare.structure}-{_digest(values.tobytes(), 10)}", samples)
+    values = [value for sample in samples.values() for value in sample["values"]]
+    digest = _digest(np.array(values, dtype="<f4").tobytes(), 10)
+    return Fingerprint(f"w1-{bare.structure}-{digest}", samples)
 
 
 def _file_samples(file: TensorFile) -> dict[str, dict]:
@@ -159,48 +171,48 @@ def _digest(data: bytes, length: int) -> str:
     return hashlib.blake2b(data, digest_size=length).hexdigest()
 
 
-def _plain(tensor) -> tuple:
-    """(the tensor that holds the numbers, the logical shape): quantising hosts wrap tensors in
-    classes of their own."""
+def _held(tensor: Tensor) -> Tensor:
+    """The tensor that holds the numbers: quantising hosts wrap them in classes of their own."""
     import torch
 
-    shape = tuple(int(size) for size in tensor.shape)
     held = getattr(tensor, "_qdata", tensor)
-    return held.detach().as_subclass(torch.Tensor), shape
+    return held.detach().as_subclass(torch.Tensor)
 
 
-def _label(tensor) -> str:
+def _label(tensor: Tensor) -> str:
     return _LABELS.get(str(tensor.dtype).removeprefix("torch."), RAW)
 
 
-def _live_runs(tensors: list[tuple[str, object]]) -> dict[str, np.ndarray]:
+def _live_runs(tensors: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
     """One run of each tensor, brought over in one piece for each device."""
     import torch
 
-    runs, devices = {}, {}
-    for name, tensor in tensors:
-        runs[name] = _live_run(name, tensor)
+    runs = {name: _live_run(name, tensor) for name, tensor in tensors.items()}
+    devices: dict[torch.device, list[str]] = {}
+    for name, tensor in tensors.items():
         devices.setdefault(tensor.device, []).append(name)
-    found = {}
+    found: dict[str, np.ndarray] = {}
     for names in devices.values():
         together = torch.cat([runs[name] for name in names]).cpu().numpy()
+        finite = np.where(np.isfinite(together), together, np.float32(0))
         edges = np.cumsum([len(runs[name]) for name in names])[:-1]
-        found |= dict(zip(names, np.split(together, edges), strict=True))
-    return {
-        name: np.where(np.isfinite(values), values, np.float32(0)) for name, values in found.items()
-    }
+        found |= dict(zip(names, np.split(finite, edges), strict=True))
+    return found
 
 
-def _live_run(name: str, tensor):
-    """float32, on the tensor's device; a tensor that is not laid out row by row is never copied whole."""
+def _live_run(name: str, tensor: Tensor) -> Tensor:
+    """One tensor's run, float32, on its device.
+
+    A tensor that is not laid out row by row is never copied whole.
+    """
     import torch
 
     if _label(tensor) == RAW:
-        tensor = (tensor if tensor.is_contiguous() else tensor.contiguous()).view(torch.uint8)
-    start, count = place(name, tensor.numel()), min(RUN, tensor.numel())
+        tensor = tensor.contiguous().view(torch.uint8)
+    start = place(name, tensor.numel())
+    end = start + min(RUN, tensor.numel())
     if tensor.is_contiguous():
-        return tensor.view(-1)[start : start + count].float()
-    nodes = np.unravel_index(np.arange(start, start + count), tuple(tensor.shape))
-    return torch.stack(
-        [tensor[tuple(int(axis[k]) for axis in nodes)].float() for k in range(count)]
-    )
+        return tensor.view(-1)[start:end].float()
+    axes = np.unravel_index(np.arange(start, end), tuple(tensor.shape))
+    places = [tuple(int(axis) for axis in at) for at in zip(*axes, strict=True)]
+    return torch.stack([tensor[at].float() for at in places])

@@ -1,5 +1,7 @@
-"""Whether two fingerprints are of the same weights: judged on sampled values, with the tolerance
-that casts between formats need."""
+"""Whether two fingerprints are of the same weights.
+
+Judged on sampled values, with the tolerance that casts between formats need.
+"""
 
 from __future__ import annotations
 
@@ -17,17 +19,22 @@ SAME, QUANTISED, RELATED, OTHER = "same", "quantised", "related", "other"
 SHARED = 0.75  # of the sampled tensors must be sampled on both sides, with equal shapes
 LEAST_ROWS = 8  # of telling values, where most weights cannot be compared
 SLACK = 1.15  # a file in float16 that a host casts to bfloat16 was rounded twice
-# of the rows where both sides have one precision: no cast explains more (two casts in a row change
-# one value in 16)
+# Of the rows where both sides have one precision: no cast explains more differences (two casts in a
+# row change one value in 16).
 LEAST_EXACT = 0.6
-ALIKE_QUANTISED, ALIKE_RELATED = 0.98, 0.8  # mean cosine of the runs; unrelated weights have 0
+# Mean cosine of the runs; unrelated weights have 0.
+ALIKE_QUANTISED = 0.98
+ALIKE_RELATED = 0.8
 
 
 @dataclass(frozen=True)
 class Kinship:
-    """kind: SAME (casts allowed), QUANTISED (the same, coarsened), RELATED (a finetune or merge) or
+    """How two models' weights are related.
+
+    kind: SAME (casts allowed), QUANTISED (the same, coarsened), RELATED (a finetune or merge) or
     OTHER. alike: mean cosine of the runs, or None where it could not be taken. words: the same as a
-    clause, the first model being "here", the second "the record's"."""
+    clause, the first model being "here", the second "the record's".
+    """
 
     kind: str
     alike: float | None
@@ -38,11 +45,9 @@ class Kinship:
 def kinship(here: Fingerprint, there: Fingerprint) -> Kinship:
     """How the weights of two fingerprints are related; without samples on both sides the ids decide."""
     if not here.samples or not there.samples:
-        return (
-            Kinship(SAME, None, "the same file")
-            if here.id == there.id
-            else Kinship(OTHER, None, "another model")
-        )
+        if here.id == there.id:
+            return Kinship(SAME, None, "the same file")
+        return Kinship(OTHER, None, "another model")
     names = [name for name in here.samples if _shape(here, name) == _shape(there, name)]
     if len(names) < SHARED * max(len(here.samples), len(there.samples)):
         return Kinship(OTHER, None, "a model of another architecture")
@@ -50,7 +55,11 @@ def kinship(here: Fingerprint, there: Fingerprint) -> Kinship:
 
 
 class _Side:
-    """The samples of some names as arrays: values (n, RUN), formats (n,), and which rows are matrices."""
+    """The samples of some names as arrays.
+
+    values (n, RUN); formats (n,), as declared, and the coarsest that the values prove; which rows
+    are matrices, and which coarsely quantised.
+    """
 
     def __init__(self, fingerprint: Fingerprint, names: list[str]):
         samples = [fingerprint.samples[name] for name in names]
@@ -67,15 +76,14 @@ class _Side:
 
     def tolerances(self) -> tuple[np.ndarray, np.ndarray]:
         """Relative and absolute, (n, 1) each, by the format that the values prove."""
-        return tuple(
-            np.array([table[name] for name in self.proved])[:, None]
-            for table in (RELATIVE, ABSOLUTE)
-        )
+        relative = np.array([RELATIVE[name] for name in self.proved])
+        absolute = np.array([ABSOLUTE[name] for name in self.proved])
+        return relative[:, None], absolute[:, None]
 
     def usual(self) -> str:
-        return Counter(self.formats[self.matrix].tolist() or self.formats.tolist()).most_common(1)[
-            0
-        ][0]
+        """The format of most matrices."""
+        formats = self.formats[self.matrix].tolist() or self.formats.tolist()
+        return Counter(formats).most_common(1)[0][0]
 
 
 def _judged(here: _Side, there: _Side) -> Kinship:
@@ -86,39 +94,39 @@ def _judged(here: _Side, there: _Side) -> Kinship:
     mixed = (here.coarse | there.coarse) & ~exact  # quantised on one side, or otherwise quantised
     seen = mixed & readable
     alike = _alike(here, there, here.matrix & (plain | seen | exact))
-    cast = (
-        ""
-        if here.usual() == there.usual()
-        else f" ({here.usual()} here, {there.usual()} in the record)"
-    )
+    cast = ""
+    if here.usual() != there.usual():
+        cast = f" ({here.usual()} here, {there.usual()} in the record)"
     if close.all() and _explained(exact, plain & (here.proved == there.proved)):
         return Kinship(SAME, alike, f"the same weights{cast}")
     if mixed.any() and close[~mixed].all() and _quantised(here, there, close & ~mixed, seen):
         return Kinship(QUANTISED, alike, f"the same weights, otherwise quantised{cast}")
     if alike is not None and alike >= ALIKE_RELATED:
-        return Kinship(
-            RELATED,
-            alike,
-            f"other weights of the same family ({100 * min(alike, 0.999):.1f} % alike)",
-        )
+        percent = f"{100 * min(alike, 0.999):.1f} %"
+        return Kinship(RELATED, alike, f"other weights of the same family ({percent} alike)")
     return Kinship(OTHER, alike, "other weights of the same architecture")
 
 
 def _within(here: _Side, there: _Side) -> np.ndarray:
-    (r1, a1), (r2, a2) = here.tolerances(), there.tolerances()
+    r1, a1 = here.tolerances()
+    r2, a2 = there.tolerances()
     size = np.maximum(np.abs(here.values), np.abs(there.values))
     return (np.abs(here.values - there.values) <= SLACK * (r1 + r2) * size + a1 + a2).all(axis=1)
 
 
 def _explained(exact: np.ndarray, one_precision: np.ndarray) -> bool:
-    """Whether casts alone explain the differences: a finetune that moved weights by a unit in the
-    last place is within tolerance too."""
+    """Whether casts alone explain the differences.
+
+    A finetune that moved weights by a unit in the last place is within tolerance too.
+    """
     return one_precision.sum() < LEAST_ROWS or bool(exact[one_precision].mean() >= LEAST_EXACT)
 
 
 def _quantised(here: _Side, there: _Side, proved: np.ndarray, seen: np.ndarray) -> bool:
-    """Quantised rows point the same way (scales of their own do not matter); where they cannot be
-    read, enough others are equal."""
+    """Whether the quantised rows point the same way; scales of their own do not matter.
+
+    Where they cannot be read: whether enough others are equal.
+    """
     if (seen & here.matrix).sum() >= LEAST_ROWS:
         alike = _alike(here, there, seen & here.matrix)
         return alike is not None and alike >= ALIKE_QUANTISED
@@ -127,12 +135,15 @@ def _quantised(here: _Side, there: _Side, proved: np.ndarray, seen: np.ndarray) 
 
 
 def _alike(here: _Side, there: _Side, rows: np.ndarray) -> float | None:
-    one, two = here.values[rows].astype(np.float64), there.values[rows].astype(np.float64)
-    sizes = np.linalg.norm(one, axis=1), np.linalg.norm(two, axis=1)
-    told = (sizes[0] > 0) | (sizes[1] > 0)
+    """The mean cosine between both sides' runs, over the rows that are not zero on both."""
+    one = here.values[rows].astype(np.float64)
+    two = there.values[rows].astype(np.float64)
+    size_one = np.linalg.norm(one, axis=1)
+    size_two = np.linalg.norm(two, axis=1)
+    told = (size_one > 0) | (size_two > 0)
     if not told.any():
         return None
-    cosines = (one * two).sum(axis=1)[told] / np.maximum(sizes[0] * sizes[1], 1e-60)[told]
+    cosines = (one * two).sum(axis=1)[told] / np.maximum(size_one * size_two, 1e-60)[told]
     return float(cosines.mean())
 
 

@@ -1,4 +1,7 @@
-"""The number formats that weights are stored in: how their bytes become float32, and how coarse they are."""
+"""The number formats that weights are stored in.
+
+How their bytes become float32, and how coarse they are.
+"""
 
 from __future__ import annotations
 
@@ -48,10 +51,10 @@ def decoded(raw: bytes, dtype: str) -> np.ndarray:
 
 
 def coarsest(values: np.ndarray, declared: str) -> str:
-    """The coarsest format that holds these float32 values exactly: a file upcast to F32 still has
-    the precision that it came from.
+    """The coarsest format that holds these float32 values exactly.
 
-    Too few different values prove nothing and leave what is declared.
+    A file upcast to F32 still has the precision that it came from. Too few different values prove
+    nothing and leave what is declared.
     """
     if declared in (RAW, *EIGHT_BITS) or len(set(np.abs(values[values != 0]).tolist())) < 3:
         return declared
@@ -64,13 +67,16 @@ def coarsest(values: np.ndarray, declared: str) -> str:
 
 
 def _e4m3_table() -> np.ndarray:
-    """The 256 values of FP8 E4M3 without infinities (arXiv 2209.05433): 4 bits of exponent, bias 7,
-    3 of mantissa; 0x7f is NaN."""
+    """The 256 values of FP8 E4M3 without infinities (arXiv 2209.05433).
+
+    4 bits of exponent, bias 7, 3 of mantissa; 0x7f is NaN.
+    """
     codes = np.arange(256)
-    exponent, mantissa = (codes >> 3) & 15, codes & 7
-    size = np.where(
-        exponent == 0, mantissa / 8 * 2.0**-6, (1 + mantissa / 8) * 2.0 ** (exponent - 7.0)
-    )
+    exponent = (codes >> 3) & 15
+    mantissa = codes & 7
+    normal = (1 + mantissa / 8) * 2.0 ** (exponent - 7.0)
+    subnormal = mantissa / 8 * 2.0**-6
+    size = np.where(exponent == 0, subnormal, normal)
     size[(codes & 127) == 127] = np.nan
     return np.where(codes < 128, size, -size).astype(np.float32)
 

@@ -1,7 +1,7 @@
-"""Which few values stand for a model's weights: chosen by the weights' names and shapes alone, so
-that every host chooses the same.
+"""Which few values stand for a model's weights.
 
-The tensors with the least hashes are taken (a "bottom-k sketch"): a host that lacks a few tensors,
+They are chosen by the weights' names and shapes alone, so that every host chooses the same. The
+tensors with the least hashes are taken (a "bottom-k sketch"): a host that lacks a few tensors,
 or has a few more, still chooses nearly the same ones. Of each, one short run is read, at a place
 that its name decides.
 """
@@ -9,6 +9,7 @@ that its name decides.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 
@@ -46,8 +47,10 @@ HELPERS = (
 
 
 def diffusion_names(names: Iterable[str]) -> dict[str, str]:
-    """The diffusion model's own name -> the name as given, for the weights that belong to it,
-    whatever stands around them."""
+    """The diffusion model's own name -> the name as given, for the weights that belong to it.
+
+    Whatever stands around them.
+    """
     found = {name: name for name in names if not name.startswith(OTHERS)}
     while True:
         inside = _inside(found)
@@ -57,46 +60,37 @@ def diffusion_names(names: Iterable[str]) -> dict[str, str]:
 
 
 def _inside(found: Mapping[str, str]) -> dict[str, str] | None:
-    """What lies in the one wrapper that holds more than half of the names, without its name; None
-    where there is none."""
-    counts: dict[str, int] = {}
-    for name in found:
-        first = name.partition(".")[0]
-        counts[first] = counts.get(first, 0) + 1
-    wrapper = next(
-        (first for first, count in counts.items() if first in WRAPPERS and 2 * count > len(found)),
-        None,
-    )
-    return (
-        None
-        if wrapper is None
-        else {n[len(wrapper) + 1 :]: g for n, g in found.items() if n.startswith(wrapper + ".")}
-    )
+    """What lies in the one wrapper that holds more than half of the names, without its name.
+
+    None where there is none.
+    """
+    counts = Counter(name.partition(".")[0] for name in found)
+    wrapper, count = counts.most_common(1)[0] if counts else ("", 0)
+    if wrapper not in WRAPPERS or 2 * count <= len(found):
+        return None
+    prefix = wrapper + "."
+    return {n.removeprefix(prefix): g for n, g in found.items() if n.startswith(prefix)}
 
 
 def chosen(shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
-    """The names to sample, in order: at most MATRICES weights of two or more axes and VECTORS of one."""
+    """The names to sample, in order.
+
+    At most MATRICES weights of two or more axes, and VECTORS of one.
+    """
     ranks: dict[int, list[str]] = {1: [], 2: []}
     for name, shape in shapes.items():
         axes = min(len(shape), 2)
         if axes and math.prod(shape) >= LEAST[axes] and _suits(name):
             ranks[axes].append(name)
-    return sorted(
-        name
-        for axes, most in ((2, MATRICES), (1, VECTORS))
-        for name in sorted(ranks[axes], key=_hash)[:most]
-    )
+    matrices = sorted(ranks[2], key=_hash)[:MATRICES]
+    vectors = sorted(ranks[1], key=_hash)[:VECTORS]
+    return sorted(matrices + vectors)
 
 
 def _suits(name: str) -> bool:
     last = name.rpartition(".")[2]
-    return (
-        last not in HELPERS
-        and "quant" not in last
-        and "absmax" not in last
-        and len(name) <= 300
-        and not UNPRINTABLE.search(name)
-    )
+    added = last in HELPERS or "quant" in last or "absmax" in last
+    return not added and len(name) <= 300 and not UNPRINTABLE.search(name)
 
 
 def place(name: str, count: int) -> int:

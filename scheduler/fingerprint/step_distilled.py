@@ -1,5 +1,7 @@
-"""Recognises step-distilled models, which have few-step sigmas of their own, and advises those:
-text for the user, never a block."""
+"""Recognises step-distilled models, which have few-step sigmas of their own, and advises those.
+
+Text for the user, never a block.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +21,11 @@ _STEPS = re.compile(r"\b(\d{1,2}) ?(?:steps?|nfe)\b")
 
 @dataclass(frozen=True)
 class Advice:
-    """family: a short name. preset: one of presets.PRESETS, or None where no table is known. steps:
-    as a name states them, or None. because: what gave it away. text: one paragraph for the user."""
+    """What a user should know of a step-distilled model.
+
+    family: a short name. preset: one of presets.PRESETS, or None where no table is known. steps: as
+    a name states them, or None. because: what gave it away. text: one paragraph for the user.
+    """
 
     family: str
     preset: str | None
@@ -65,7 +70,8 @@ _FAMILIES = {
     ),
     "sdxl-lightning": _Family(
         "SDXL Lightning",
-        r"(sdxl|xl|sd) ?lightning|xl.*\blightning\b|lightning ?(xl|\d ?steps?)|\d ?steps? ?lightning",
+        r"(sdxl|xl|sd) ?lightning|xl.*\blightning\b|"
+        r"lightning ?(xl|\d ?steps?)|\d ?steps? ?lightning",
         "sdxl-lightning",
         "2, 4 or 8 steps as its name says, cfg 1, euler",
     ),
@@ -135,37 +141,44 @@ def detect(
         for family, entry in _FAMILIES.items():
             if re.search(entry.pattern, plain):
                 return _advice(family, f"{where}, {_short(title)}", _STEPS.search(plain))
-    family = _family_of(diffusion_names(weights))
-    return _advice(family, "the weights that it has", None) if family else None
+    built_as = _family_of(diffusion_names(weights))
+    return _advice(built_as, "the weights that it has", None) if built_as else None
 
 
 def detect_file(path: PathLike) -> Advice | None:
-    """The same from a safetensors file's name and header, which is all that is read; raises
-    CheckpointError."""
+    """The same from a safetensors file's name and header, which is all that is read.
+
+    Raises CheckpointError.
+    """
     with open_safetensors(path) as file:
         return detect([Path(path).stem], file.metadata, file.tensors)
 
 
 def _family_of(names: Mapping[str, str]) -> str | None:
-    """By key patterns: a consistency model is told the guidance through a projection of its own;
-    schnell has FLUX's blocks but not the embedding of guidance that dev has (Chroma has another in
-    its place, FLUX.2 other modulation)."""
-    if any(
-        name.endswith(("time_embed.cond_proj.weight", "time_embedding.cond_proj.weight"))
-        for name in names
-    ):
+    """The family by key patterns.
+
+    A consistency model is told the guidance through a projection of its own; schnell has FLUX's
+    blocks but not the embedding of guidance that dev has (Chroma has another in its place, FLUX.2
+    other modulation).
+    """
+    guided = ("time_embed.cond_proj.weight", "time_embedding.cond_proj.weight")
+    if any(name.endswith(guided) for name in names):
         return "lcm"
     flux = "double_blocks.0.img_attn.qkv.weight" in names and "txt_in.weight" in names
     other = ("guidance_in.", "distilled_guidance_layer.", "double_stream_modulation_img.")
-    return "flux-schnell" if flux and not any(name.startswith(other) for name in names) else None
+    if flux and not any(name.startswith(other) for name in names):
+        return "flux-schnell"
+    return None
 
 
 def _advice(family: str, because: str, steps: re.Match | None) -> Advice:
-    entry, count = _FAMILIES[family], int(steps[1]) if steps and int(steps[1]) else None
+    entry = _FAMILIES[family]
+    count = (int(steps[1]) if steps else 0) or None
+    named = f" (its name says {count} steps)" if count else ""
     preset = f"; the preset '{entry.preset}' has its sigmas" if entry.preset else ""
     text = (
-        f"This looks like {entry.title} ({because}), a model that was distilled to few steps and has its own: "
-        f"{entry.use}{f' (its name says {count} steps)' if count else ''}{preset}. "
+        f"This looks like {entry.title} ({because}), a model that was distilled to few steps "
+        f"and has its own: {entry.use}{named}{preset}. "
         "Use those rather than distil a schedule for it; you may distil all the same."
     )
     return Advice(family, entry.preset, count, because, text)
@@ -173,9 +186,8 @@ def _advice(family: str, because: str, steps: re.Match | None) -> Advice:
 
 def _words(title: str) -> str:
     """A name as lower-case words, once as it is and once with itsNamesLikeThis taken apart."""
-    text = re.sub(
-        r"\bStepDistill\b", "", str(title)[-150:]
-    )  # our own name, which marks files that we made
+    # Without our own name, which marks files that we made.
+    text = re.sub(r"\bStepDistill\b", "", str(title)[-150:])
     apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", text)
     return re.sub(r"[^a-z0-9]+", " ", f"{text} {apart}".lower())
 

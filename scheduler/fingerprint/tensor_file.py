@@ -1,5 +1,7 @@
-"""A file of tensors, memory-mapped: the header tells where everything lies, and only what is asked
-for is touched. No torch."""
+"""A file of tensors, memory-mapped, without torch.
+
+The header tells where everything lies, and only what is asked for is touched.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +27,11 @@ MOST_TENSORS = 100_000
 
 @dataclass(frozen=True)
 class StoredTensor:
-    """Where a tensor lies: its format (RAW where only bytes are known), logical shape, first byte
-    in the file, and length in bytes."""
+    """Where a tensor lies.
+
+    Its format (RAW where only bytes are known), logical shape, first byte in the file, and length
+    in bytes.
+    """
 
     dtype: str
     shape: tuple[int, ...]
@@ -43,13 +48,16 @@ class TensorFile:
     """An open file: `tensors` by name, `metadata` (text by text), and their values."""
 
     def __init__(self, data: mmap.mmap, tensors: dict[str, StoredTensor], metadata: dict[str, str]):
-        self._data, self.tensors, self.metadata = data, tensors, metadata
+        self._data = data
+        self.tensors = tensors
+        self.metadata = metadata
 
     def values(self, name: str, start: int, count: int) -> np.ndarray:
         """`count` neighbouring values of a tensor, in row-major order from `start`, as float32."""
         tensor = self.tensors[name]
-        first = tensor.start + start * ITEM_BYTES[tensor.dtype]
-        return decoded(self._data[first : first + count * ITEM_BYTES[tensor.dtype]], tensor.dtype)
+        size = ITEM_BYTES[tensor.dtype]
+        first = tensor.start + start * size
+        return decoded(self._data[first : first + count * size], tensor.dtype)
 
 
 @contextmanager
@@ -67,10 +75,10 @@ def mapped(path: PathLike, scattered: bool = True) -> Iterator[mmap.mmap]:
     scattered: few and distant ones are wanted, so that the system need not read ahead around each
     (thirty times as quick from a cold file).
     """
+    # As in files.py: a named pipe is not waited for. Both flags are missing on some systems.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
-        handle = os.open(
-            os.fspath(path), os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-        )
+        handle = os.open(os.fspath(path), flags)
     except (OSError, ValueError, TypeError) as problem:
         reason = (getattr(problem, "strerror", None) or str(problem)).lower()
         raise CheckpointError(
@@ -80,7 +88,8 @@ def mapped(path: PathLike, scattered: bool = True) -> Iterator[mmap.mmap]:
         found = os.fstat(handle)
         if not stat.S_ISREG(found.st_mode) or not found.st_size:
             raise CheckpointError(
-                f"{shown_path(path)} is empty or not an ordinary file; give the path of a checkpoint file."
+                f"{shown_path(path)} is empty or not an ordinary file; "
+                "give the path of a checkpoint file."
             )
         with mmap.mmap(handle, 0, access=mmap.ACCESS_READ) as data:
             if scattered and hasattr(mmap, "MADV_RANDOM"):  # not on Windows
@@ -94,7 +103,8 @@ def _header(data: mmap.mmap, name: str) -> tuple[dict[str, StoredTensor], dict[s
     length = int.from_bytes(data[:8], "little")
     if length > min(LONGEST_HEADER, len(data) - 8) or data[8:9] != b"{":
         raise CheckpointError(
-            f"{name} is not a safetensors file, or it was cut short; no other format is looked into."
+            f"{name} is not a safetensors file, or it was cut short; "
+            "no other format is looked into."
         )
     try:
         header = json.loads(data[8 : 8 + length])
@@ -110,15 +120,12 @@ def _header(data: mmap.mmap, name: str) -> tuple[dict[str, StoredTensor], dict[s
 
 
 def _tensor(entry: dict, base: int, size: int) -> StoredTensor:
-    shape, (first, last), dtype = tuple(entry["shape"]), entry["data_offsets"], entry["dtype"]
-    numbers = (*shape, first, last)
-    if (
-        not all(type(number) is int and 0 <= number <= size for number in numbers)
-        or len(shape) > 16
-        or not first <= last <= size - base
-    ):
+    shape = tuple(entry["shape"])
+    first, last = entry["data_offsets"]
+    sound = all(type(n) is int and 0 <= n <= size for n in (*shape, first, last))
+    if not sound or len(shape) > 16 or not first <= last <= size - base:
         raise ValueError("a tensor lies outside the file")
-    dtype = dtype if dtype in ITEM_BYTES else RAW
+    dtype = entry["dtype"] if entry["dtype"] in ITEM_BYTES else RAW
     if dtype != RAW and math.prod(shape) * ITEM_BYTES[dtype] != last - first:
         raise ValueError("a tensor's shape and length differ")
     return StoredTensor(dtype, shape, base + first, last - first)

@@ -1,5 +1,7 @@
-"""The samplers: stock ones as the hosts define them, the linear multistep rules they are made of,
-query offsets, and our own."""
+"""The samplers: stock ones as the hosts define them, and our own.
+
+With the linear multistep rules that they are made of, and query offsets.
+"""
 
 from .multistep import LINEAR, LinearRule
 from .stock import SAMPLERS, check_sampler, model_calls, ode_sampler_for, sample, sample_linear

@@ -1,34 +1,61 @@
-"""Running a recipe: what every host does with the numbers of a record, as plain functions."""
+"""The distilled sampler, and running a recipe: what every host does with the numbers of a record.
+
+One step is x_next = Euler + c1 (D_0 - D_1) + c2 (D_1 - D_2) + c3 (s - s_next)/s (x - D_0) + c4 D_0,
+with D_0 the newest prediction and D_1, D_2 those before it (the family of S4S, arXiv 2502.17423; USF,
+2312.07243; DC-Solver, 2409.03755).
+"""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import TYPE_CHECKING, TypeVar
 
+import numpy as np
 import torch
 
-from ..denoiser import Denoiser, checked, start_state
+from ..denoiser import AnyDenoiser, checked, start_state
 from ..errors import RecipeError
-from ..fit.coefficients import PAST, step_weights
-from ..record import Recipe
-from ..sigmas.validity import check_schedule
+from ..sigmas.validity import Floats, Sigmas, check_schedule
 from .multistep import combine
 from .query_offsets import ask, with_offsets
 from .stock import Callback, sample
 
+if TYPE_CHECKING:  # a record samples with this module
+    from ..record import Recipe
+
+PAST = 3  # predictions a step may use: the newest and two before it
+Number = TypeVar("Number", float, np.ndarray)
+
+
+def step_weights(
+    row: Sequence[Number], sigma: float, s_next: float, predictions: int
+) -> list[Number]:
+    """[a, b0, b1, b2][: 1 + predictions] with x_next = a x + b0 D_0 + b1 D_1 + b2 D_2.
+
+    row: [c1, c2, c3, c4], numbers or arrays of one shape; those that lack their predictions are left
+    out.
+    """
+    c1, c2, c3, c4 = row
+    c1 = c1 * (predictions > 1)
+    c2 = c2 * (predictions > 2)
+    ratio = s_next / sigma
+    move = 1 - ratio
+    return [ratio + c3 * move, move + c1 - c3 * move + c4, c2 - c1, -c2][: 1 + predictions]
+
 
 def run_recipe(
-    denoise: Denoiser,
+    denoise: AnyDenoiser,
     noise: torch.Tensor,
     recipe: Recipe,
     parametrisation: str,
     callback: Callback | None = None,
 ) -> torch.Tensor:
-    """Sample with a recipe from unit Gaussian noise (B, ...): the clean latent, of the noise's
-    shape, dtype and device.
+    """Sample with a recipe from unit Gaussian noise (B, ...).
 
-    Raises RecipeError for a recipe whose numbers don't fit its schedule, and DenoiserError.
+    Returns the clean latent, of the noise's shape, dtype and device. Raises RecipeError for a
+    recipe whose numbers don't fit its schedule, and DenoiserError.
     """
     x = start_state(noise, recipe.sigmas[0], parametrisation)
     if recipe.sampler == "distilled" and recipe.coefficients is not None:
@@ -41,17 +68,16 @@ def run_recipe(
             parametrisation,
             callback,
         )
-    model = (
-        with_offsets(denoise, recipe.sigmas, recipe.offsets, parametrisation)
-        if recipe.offsets
-        else denoise
-    )
-    return sample(model, x, recipe.sigmas, stock_sampler(recipe), callback)
+    if recipe.offsets:
+        denoise = with_offsets(denoise, recipe.sigmas, recipe.offsets, parametrisation)
+    return sample(denoise, x, recipe.sigmas, stock_sampler(recipe), callback)
 
 
 def stock_sampler(recipe: Recipe) -> str:
-    """The stock sampler a recipe without coefficients runs with: its own, or the second half of a
-    stock pair such as "beta + dpmpp_2m"."""
+    """The stock sampler that a recipe without coefficients runs with.
+
+    Its own, or for "distilled" the one of the stock pair that won.
+    """
     if recipe.sampler != "distilled":
         return recipe.sampler
     return recipe.choice.sampler or "dpmpp_2m"
@@ -59,31 +85,33 @@ def stock_sampler(recipe: Recipe) -> str:
 
 @torch.no_grad()
 def sample_distilled(
-    denoise: Denoiser,
+    denoise: AnyDenoiser,
     x: torch.Tensor,
-    sigmas: Sequence[float],
-    coefficients: Sequence[Sequence[float]],
-    offsets: Sequence[float] | None = None,
+    sigmas: Sigmas,
+    coefficients: Sequence[Floats] | np.ndarray | torch.Tensor,
+    offsets: Floats | torch.Tensor | None = None,
     parametrisation: str = "flow",
     callback: Callback | None = None,
 ) -> torch.Tensor:
-    """The distilled sampler: x (B, ...) at sigmas[0] to the clean latent, N model calls a row for N
-    + 1 sigmas.
+    """The distilled sampler: from x (B, ...) at sigmas[0] to the clean latent.
 
-    coefficients: N rows [c1, c2, c3, c4] (`coefficients.step_weights`); offsets: N numbers or None.
-    The state is kept in float32 (float64 when x is), the model is called in x's own dtype, and
-    during a call two earlier predictions at most are held. callback(k, x, denoised) follows each
-    call. Raises RecipeError, ScheduleError and DenoiserError.
+    N model calls a row for N + 1 sigmas. coefficients: N rows [c1, c2, c3, c4]
+    (`coefficients.step_weights`); offsets: N numbers or None. The state is kept in float32 (float64
+    when x is), the model is called in x's own dtype, and during a call two earlier predictions at
+    most are held. callback(k, x, denoised) follows each call. Raises RecipeError, ScheduleError and
+    DenoiserError.
     """
-    sigmas = check_schedule(sigmas).tolist()
-    steps = len(sigmas) - 1
+    levels = check_schedule(sigmas).tolist()
+    steps = len(levels) - 1
     rows = _numbers(coefficients, (steps, 4), "coefficients")
-    offsets = [0.0] * steps if offsets is None else _numbers(offsets, (steps,), "offsets")
-    model, dtype = checked(denoise), x.dtype
+    shifts = [0.0] * steps if offsets is None else _numbers(offsets, (steps,), "offsets")
+    model = checked(denoise)
+    dtype = x.dtype
     wide = torch.promote_types(dtype, torch.float32)
-    x, past = x.to(wide), deque(maxlen=PAST - 1)
-    for k, (sigma, s_next) in enumerate(pairwise(sigmas)):
-        denoised = ask(model, x.to(dtype), sigma, offsets[k], parametrisation)
+    x = x.to(wide)
+    past: deque[torch.Tensor] = deque(maxlen=PAST - 1)
+    for k, (sigma, s_next) in enumerate(pairwise(levels)):
+        denoised = ask(model, x.to(dtype), sigma, shifts[k], parametrisation)
         if callback is not None:
             callback(k, x, denoised)
         denoised = denoised.to(wide)
@@ -93,15 +121,18 @@ def sample_distilled(
 
 
 def _numbers(values, shape: tuple[int, ...], what: str) -> list:
-    """Plain numbers of a recipe, given as lists, an array or a tensor of exactly this shape; raises
-    RecipeError for any other."""
+    """Plain numbers of a recipe, given as lists, an array or a tensor of exactly this shape.
+
+    Raises RecipeError for any other.
+    """
     try:
         found = torch.as_tensor(values, dtype=torch.float64, device="cpu")
     except (TypeError, ValueError, RuntimeError):
         found = torch.empty(0)
     if found.shape != shape or not found.isfinite().all():
         raise RecipeError(
-            f"A schedule of {shape[0]} steps needs finite {what} of shape {shape}; got {len(values)} of another kind or number: "
+            f"A schedule of {shape[0]} steps needs finite {what} of shape {shape}; "
+            f"got {len(values)} of another kind or number: "
             "use the numbers of one recipe together."
         )
     return found.tolist()

@@ -1,5 +1,6 @@
-"""Samplers that are linear multistep rules, each written once: the sampling loop runs it, dynamic
-programming costs transitions with it.
+"""Samplers that are linear multistep rules, each written once.
+
+The sampling loop runs a rule, and dynamic programming costs transitions with it.
 
 One step of such a sampler is  x_next = sum_k a_k x_{now-k} + sum_k b_k D_{now-k}  with weights that
 depend on the sigmas alone. All rules are for the ODE dx/dsigma = (x - D) / sigma, and all end as
@@ -20,43 +21,49 @@ Weights = tuple[list[np.ndarray], list[np.ndarray]]
 
 @dataclass(frozen=True)
 class LinearRule:
-    """A sampler that uses at most `order` predictions and `states` states; formula: its weights
-    when all sigmas are above 0."""
+    """A sampler that uses at most `order` predictions and `states` states.
+
+    formula: its weights when all sigmas are above 0.
+    """
 
     name: str
     order: int
     states: int
     formula: Callable[[Window], Weights]
 
-    def weights(self, window: Sequence) -> Weights:
-        """(a, b): two lists of m float64 arrays, a[k] for x_{now-k} and b[k] for D_{now-k}; sum(a)
-        + sum(b) = 1.
+    def weights(self, window: Sequence[float | np.ndarray]) -> Weights:
+        """(a, b): two lists of m float64 arrays, a[k] for x_{now-k} and b[k] for D_{now-k}.
 
-        window: (s_next, s_now, s_prev, ...), 1 + m numbers or arrays that broadcast together, with
-        m predictions at hand, 1 <= m <= order; fewer than `order` are the rule's own start-up.
-        s_next may be 0. Where the sigmas don't strictly decrease the weights mean nothing and may
-        be NaN. Raises ValueError for a window of another length.
+        sum(a) + sum(b) = 1. window: (s_next, s_now, s_prev, ...), 1 + m numbers or arrays that
+        broadcast together, with m predictions at hand, 1 <= m <= order; fewer than `order` are the
+        rule's own start-up. s_next may be 0. Where the sigmas don't strictly decrease the weights
+        mean nothing and may be NaN. Raises ValueError for a window of another length.
         """
         if not 2 <= len(window) <= 1 + self.order:
             raise ValueError(
-                f"{self.name} takes a window of 2 to {1 + self.order} sigmas; {len(window)} were given."
+                f"{self.name} takes a window of 2 to {1 + self.order} sigmas; "
+                f"{len(window)} were given."
             )
         s_next, *seen = np.broadcast_arrays(*(np.asarray(s, dtype=np.float64) for s in window))
         ends = s_next == 0
         with np.errstate(all="ignore"):
             a, b = self.formula((np.where(ends, seen[0] / 2, s_next), *seen))
-        return [np.where(ends, 0.0, w) for w in a], [
-            np.where(ends, float(k == 0), w) for k, w in enumerate(b)
-        ]
+        # To sigma 0 the step is x = D.
+        at_states = [np.where(ends, 0.0, w) for w in a]
+        at_predictions = [np.where(ends, float(k == 0), w) for k, w in enumerate(b)]
+        return at_states, at_predictions
 
 
-def combine(weights: Sequence[float], tensors: Sequence[torch.Tensor]) -> torch.Tensor:
-    """sum_k weights[k] * tensors[k] as a new tensor, on the tensors' device and in their dtype;
-    terms of weight 0 are left out."""
-    terms = [(float(w), t) for w, t in zip(weights, tensors, strict=True) if w != 0] or [
-        (0.0, tensors[0])
-    ]
-    total = terms[0][1] * terms[0][0]
+def combine(weights: Sequence[float | np.ndarray], tensors: Sequence[torch.Tensor]) -> torch.Tensor:
+    """sum_k weights[k] * tensors[k] as a new tensor, on the tensors' device and in their dtype.
+
+    Terms of weight 0 are left out.
+    """
+    terms = [(float(w), t) for w, t in zip(weights, tensors, strict=True) if w != 0]
+    if not terms:
+        return tensors[0] * 0.0
+    weight, tensor = terms[0]
+    total = tensor * weight
     for weight, tensor in terms[1:]:
         total.add_(tensor, alpha=weight)
     return total
@@ -69,9 +76,10 @@ def _euler(window: Window) -> Weights:
 
 
 def _second_order(gain: Callable[[np.ndarray], np.ndarray]) -> Callable[[Window], Weights]:
-    """Exponential integrators in lambda = -log sigma (the stock samplers use that for flow models too).
+    """Exponential integrators in lambda = -log sigma, which stock uses for flow models too.
 
-    With h the step in lambda and h_last the one before: Euler's step plus gain(h) / h_last (D_now - D_prev).
+    With h the step in lambda and h_last the one before: Euler's step plus
+    gain(h) / h_last (D_now - D_prev).
     """
 
     def formula(window: Window) -> Weights:
@@ -86,8 +94,10 @@ def _second_order(gain: Callable[[np.ndarray], np.ndarray]) -> Callable[[Window]
 
 
 def _adams(areas: Callable[[Window], list[np.ndarray]]) -> Callable[[Window], Weights]:
-    """Adams-Bashforth in sigma: x + sum_k areas_k d_{now-k} with the slopes d = (x - D) / sigma
-    written out."""
+    """Adams-Bashforth in sigma: x + sum_k areas_k d_{now-k}.
+
+    The slopes d = (x - D) / sigma are written out.
+    """
 
     def formula(window: Window) -> Weights:
         a = [area / s for area, s in zip(areas(window), window[1:], strict=True)]
@@ -100,23 +110,24 @@ def _adams(areas: Callable[[Window], list[np.ndarray]]) -> Callable[[Window], We
 
 def _constant_step_areas(window: Window) -> list[np.ndarray]:
     """The textbook coefficients for equal steps, whatever the steps are (iPNDM, arXiv 2204.13902)."""
-    textbook = {
-        1: [1],
-        2: [3 / 2, -1 / 2],
-        3: [23 / 12, -16 / 12, 5 / 12],
-        4: [55 / 24, -59 / 24, 37 / 24, -9 / 24],
-    }
+    textbook = (
+        (1.0,),
+        (3 / 2, -1 / 2),
+        (23 / 12, -16 / 12, 5 / 12),
+        (55 / 24, -59 / 24, 37 / 24, -9 / 24),
+    )
     step = window[0] - window[1]
-    return [step * c for c in textbook[len(window) - 1]]
+    order = len(window) - 1
+    return [step * c for c in textbook[order - 1]]
 
 
 def _polynomial_areas(
     clock: Callable[[np.ndarray], np.ndarray], points: int
 ) -> Callable[[Window], list[np.ndarray]]:
-    """Integrals over sigma, from s_now to s_next, of the Lagrange polynomials in clock(sigma)
-    through the sigmas seen.
+    """Integrals over sigma, from s_now to s_next, of the Lagrange polynomials in clock(sigma).
 
-    By Gauss-Legendre quadrature: exact for `clock` = sigma when 2 * points >= the order.
+    The polynomials go through the sigmas seen. By Gauss-Legendre quadrature: exact for `clock` =
+    sigma when 2 * points >= the order.
     """
     nodes, shares = np.polynomial.legendre.leggauss(points)
 
@@ -171,13 +182,13 @@ def _deis_areas(window: Window) -> list[np.ndarray]:
     areas = _vp_areas(window)
     if len(areas) == 1:
         return areas  # stock's first step is a plain Euler step
-    times = [_vp_time(s) for s in window]
-    now, following = (_vp_rate(s) * (1 + s**2) / (2 * s) for s in (window[1], window[0]))
-    ends = [
-        following * lagrange(times[0], times[1:], j) + now * (j == 0) for j in range(len(areas))
-    ]
+    t_next, *times = (_vp_time(s) for s in window)
+    at_next, at_now = (_vp_rate(s) * (1 + s**2) / (2 * s) for s in window[:2])  # d sigma / dt
+    # A sum of n points over both ends is, to first order in 1 / n, the integral A plus
+    # ((t_next - t_now) (f(t_next) + f(t_now)) / 2 - A) / n, with f = d sigma/dt L_j.
+    ends = [at_next * lagrange(t_next, times, j) + at_now * (j == 0) for j in range(len(areas))]
     return [
-        area + ((times[0] - times[1]) * end / 2 - area) / _STOCK_POINTS
+        area + ((t_next - times[0]) * end / 2 - area) / _STOCK_POINTS
         for area, end in zip(areas, ends, strict=True)
     ]
 

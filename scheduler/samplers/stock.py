@@ -1,25 +1,28 @@
-"""Stock ODE samplers in sigma-space, dx/dsigma = (x - D) / sigma, as ComfyUI defines them for eps,
-v, EDM and flow models alike."""
+"""Stock ODE samplers in sigma-space, dx/dsigma = (x - D) / sigma.
+
+As ComfyUI defines them for eps, v, EDM and flow models alike.
+"""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 
 import numpy as np
 import torch
 
-from ..denoiser import Checked, Denoiser, checked
+from ..denoiser import AnyDenoiser, Model, checked
 from ..errors import UnknownNameError
-from ..sigmas.validity import check_schedule, check_steps
+from ..sigmas.validity import Sigmas, check_schedule, check_steps
 from .multistep import LINEAR, LinearRule, combine
 from .uni_pc import sample_uni_pc
 
 Callback = Callable[[int, torch.Tensor, torch.Tensor], None]
 
-# Stochastic samplers have no trajectory to imitate: the ODE sampler whose steps theirs are most like.
+# Stochastic samplers have no trajectory to imitate: the ODE sampler whose steps theirs are most
+# like.
 _ODE_SAMPLERS = {
     "euler_ancestral": "euler",
     "euler_ancestral_cfg_pp": "euler",
@@ -44,9 +47,9 @@ _ODE_SAMPLERS = {
 
 @torch.no_grad()
 def sample(
-    denoise: Denoiser,
+    denoise: AnyDenoiser,
     x: torch.Tensor,
-    sigmas: Sequence[float],
+    sigmas: Sigmas,
     sampler: str,
     callback: Callback | None = None,
 ) -> torch.Tensor:
@@ -61,35 +64,42 @@ def sample(
 
 
 def model_calls(sampler: str, steps: int) -> int:
-    """Model calls of `steps` steps for one sample: as many as steps; heun's two a step, but one for
-    the last."""
+    """Model calls of `steps` steps for one sample.
+
+    As many as steps; heun makes two a step, but one in the last.
+    """
     check_sampler(sampler)
     steps = check_steps(steps)
     return 2 * steps - 1 if sampler == "heun" else steps
 
 
 def check_sampler(name: str) -> None:
-    """Raise UnknownNameError unless the name is one of SAMPLERS; for a stochastic sampler it names
-    the one to distil with."""
+    """Raise UnknownNameError unless the name is one of SAMPLERS.
+
+    For a stochastic sampler the error names the one to distil with.
+    """
     if name in SAMPLERS:
         return
     ode = ode_sampler_for(name)
     if ode is not None:
         raise UnknownNameError(
-            f"Sampler {name!r} is stochastic and has no trajectory; distil with the ODE sampler {ode!r} in its place."
+            f"Sampler {name!r} is stochastic and has no trajectory; "
+            f"distil with the ODE sampler {ode!r} in its place."
         )
     raise UnknownNameError(f"Sampler {name!r} is unknown; use one of: {', '.join(SAMPLERS)}.")
 
 
 def ode_sampler_for(name: str) -> str | None:
-    """The ODE sampler whose schedule suits a stochastic sampler (ComfyUI's name, with or without
-    _gpu); None for any other name."""
+    """The ODE sampler whose schedule suits a stochastic sampler; None for any other name.
+
+    name: ComfyUI's, with or without _gpu.
+    """
     return _ODE_SAMPLERS.get(str(name).removesuffix("_gpu"))
 
 
 @torch.no_grad()
 def sample_linear(
-    denoise: Checked,
+    model: Model,
     x: torch.Tensor,
     sigmas: np.ndarray,
     callback: Callback | None,
@@ -100,31 +110,33 @@ def sample_linear(
     predictions: deque[torch.Tensor] = deque(maxlen=rule.order)
     seen: deque[float] = deque(maxlen=rule.order)
     for i, (sigma, s_next) in enumerate(pairwise(sigmas.tolist())):
-        denoised = denoise(x, sigma)
+        denoised = model(x, sigma)
         if callback is not None:
             callback(i, x, denoised)
-        for past, newest in ((states, x), (predictions, denoised), (seen, sigma)):
-            past.appendleft(newest)
+        states.appendleft(x)
+        predictions.appendleft(denoised)
+        seen.appendleft(sigma)
         a, b = rule.weights((s_next, *seen))
         x = combine([*a[: len(states)], *b], [*states, *predictions])
     return x
 
 
 def _sample_heun(
-    denoise: Checked, x: torch.Tensor, sigmas: np.ndarray, callback: Callback | None
+    model: Model, x: torch.Tensor, sigmas: np.ndarray, callback: Callback | None
 ) -> torch.Tensor:
     """Heun's method with a plain last step (Karras et al., arXiv 2206.00364, algorithm 1)."""
     for i, (sigma, s_next) in enumerate(pairwise(sigmas.tolist())):
-        denoised = denoise(x, sigma)
+        denoised = model(x, sigma)
         if callback is not None:
             callback(i, x, denoised)
         euler = combine([s_next / sigma, 1 - s_next / sigma], [x, denoised])
         if s_next == 0:
             return euler
-        first, second = (s_next - sigma) / 2 / sigma, (s_next - sigma) / 2 / s_next
-        x = combine(
-            [1 + first, -first, second, -second], [x, denoised, euler, denoise(euler, s_next)]
-        )
+        corrected = model(euler, s_next)
+        # The mean of the slopes (x - D) / s at both ends of the step, written out.
+        first = (s_next - sigma) / 2 / sigma
+        second = (s_next - sigma) / 2 / s_next
+        x = combine([1 + first, -first, second, -second], [x, denoised, euler, corrected])
     return x
 
 

@@ -1,8 +1,8 @@
-"""UniPC (arXiv 2302.04867), data prediction, order 3, as ComfyUI runs it: predict, call the model
-there, correct with the answer.
+"""UniPC (arXiv 2302.04867), data prediction, order 3, as ComfyUI runs it.
 
-In sigma-space the paper's alphas cancel, and every predictor and corrector is a weighted sum of x
-and predictions. It isn't a LinearRule: the state it goes on from is not the one the model saw.
+A step is: predict, call the model there, correct with the answer. In sigma-space the paper's alphas
+cancel, and every predictor and corrector is a weighted sum of x and predictions. It isn't a
+LinearRule: the state it goes on from is not the one the model saw.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 import torch
 
-from ..denoiser import Checked
+from ..denoiser import Model
 from .multistep import combine
 
 # The stock sampler stops here instead of at 0, where its log-SNR has no end.
@@ -21,26 +21,28 @@ LAST_SIGMA = 0.001
 
 
 def sample_uni_pc(
-    denoise: Checked, x: torch.Tensor, sigmas: np.ndarray, callback=None, variant: str = "bh1"
+    model: Model, x: torch.Tensor, sigmas: np.ndarray, callback=None, variant: str = "bh1"
 ) -> torch.Tensor:
-    """N steps, N model calls a sample; x at sigmas[0], sigmas (N+1,) left as they are (stock writes
-    LAST_SIGMA into their end).
+    """N steps, N model calls a sample, from x at sigmas[0].
 
-    The order is lowered at both ends, to 1 in the first and the last step, as in stock. Two cases
-    that stock gets wrong are done right: with one step it returns the noise it was given, and from
-    a sigma below LAST_SIGMA it steps up in noise (here: on to 0).
+    sigmas (N+1,) are left as they are; stock writes LAST_SIGMA into their end. The order is lowered
+    at both ends, to 1 in the first and the last step, as in stock. Two cases that stock gets wrong
+    are done right: with one step it returns the noise it was given, and from a sigma below
+    LAST_SIGMA it steps up in noise (here: on to 0).
     """
     levels = _levels(sigmas)
     seen: list[float] = []
     predictions: list[torch.Tensor] = []
-    predicted, order = x, 0
+    predicted = x
+    order = 0
     for i, (level, next_level) in enumerate(pairwise(levels)):
-        denoised = denoise(predicted, float(sigmas[i]))
+        denoised = model(predicted, float(sigmas[i]))
         if callback is not None:
             callback(i, predicted, denoised)
         if order > 0:
             x = _corrected(x, level, seen[:order], [denoised, *predictions[:order]], variant)
-        seen, predictions = [level, *seen[:2]], [denoised, *predictions[:2]]
+        seen = [level, *seen[:2]]
+        predictions = [denoised, *predictions[:2]]
         order = min(i + 1, 3, len(levels) - 1 - i)
         predicted = _predicted(x, next_level, seen[:order], predictions[:order], variant)
     return predicted
@@ -90,9 +92,9 @@ def _corrected(
 def _order_conditions(
     s_next: float, seen: list[float], variant: str
 ) -> tuple[np.ndarray, np.ndarray, float]:
-    """(distances in lambda to the past sigmas over the step h, right-hand sides of the order
-    conditions, B(h)).
+    """(r, moments, B(h)): the parts of the paper's order conditions.
 
+    r: the distances in lambda to the past sigmas over the step h. moments: the right-hand sides.
     seen: (s_now, s_prev, ...), as many as the order.
     """
     h = math.log(seen[0] / s_next)
@@ -108,8 +110,13 @@ def _solve(points: np.ndarray, moments: np.ndarray) -> np.ndarray:
 
 
 def _phi(k: int, z: float) -> float:
-    """phi_k(z) = sum_n z^n / (n + k)!, from phi_0 = exp; by its series near 0, where the recursion
-    loses all digits."""
+    """phi_k(z) = sum_n z^n / (n + k)!, k >= 1.
+
+    By the recursion phi_k = (phi_{k-1} - 1 / (k - 1)!) / z from phi_0 = exp; by its series near 0,
+    where that loses all digits.
+    """
     if abs(z) < 0.5:
         return sum(z**n / math.factorial(n + k) for n in range(14))
-    return math.expm1(z) / z if k == 1 else (_phi(k - 1, z) - 1 / math.factorial(k - 1)) / z
+    if k == 1:
+        return math.expm1(z) / z
+    return (_phi(k - 1, z) - 1 / math.factorial(k - 1)) / z

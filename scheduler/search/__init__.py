@@ -1,1 +1,4 @@
-"""Searches for schedules: inner products of recorded trajectories, and the dynamic programmes over them."""
+"""Searches for schedules.
+
+Inner products of recorded trajectories, and the dynamic programmes over them.
+"""

@@ -1,5 +1,7 @@
-"""What a transition costs the distilled sampler: the error that the best coefficients leave, of
-every transition, from inner products."""
+"""What a transition costs the distilled sampler: the error that the best coefficients leave.
+
+Of every transition, from inner products.
+"""
 
 from __future__ import annotations
 
@@ -19,31 +21,52 @@ def residual_costs(gram: Gram) -> tuple[np.ndarray, np.ndarray]:
     """
     count = len(gram.sigmas)
     nodes = np.arange(count)
-    first, pairs = np.full((count,) * 2, np.inf), np.full((count,) * 3, np.inf)
+    first = np.full((count,) * 2, np.inf)
     i, j = np.triu_indices(count, 1)
     first[i, j] = _left(gram, j, i, None)
+    pairs = np.full((count,) * 3, np.inf)
     h, i, j = np.nonzero((nodes[:, None, None] < nodes[:, None]) & (nodes[:, None] < nodes))
     pairs[h, i, j] = _left(gram, j, i, h)
     return first, pairs
 
 
 def _left(gram: Gram, j: np.ndarray, i: np.ndarray, h: np.ndarray | None) -> np.ndarray:
-    """(M,): what the ridge fit leaves of x_j - Euler(i -> j), for M transitions."""
+    """(M,): what the ridge fit leaves of x_j - Euler(i -> j), for M transitions.
+
+    With the terms of `fit.coefficients` that these few nodes allow: c1 where h is given, c3, c4.
+    """
     count = len(gram.sigmas)
     ratio = gram.sigmas[j] / gram.sigmas[i]
-    move, one, none = 1 - ratio, np.ones_like(ratio), np.zeros_like(ratio)
-    terms = [i, count + i, j] + ([] if h is None else [count + h])
-    target = [-ratio, -move, one] + ([] if h is None else [none])
-    used = [[move, -move, none], [none, one, none]]
+    move = 1 - ratio
+    one = np.ones_like(ratio)
+    none = np.zeros_like(ratio)
+    # Everything below is written over the vectors [x_i, D_i, x_j], and D_h where it is remembered.
+    vectors = [i, count + i, j]
+    target = [-ratio, -move, one]  # x_j - (s_j / s_i) x_i - (1 - s_j / s_i) D_i
+    columns = [[move, -move, none], [none, one, none]]  # of c3: move (x_i - D_i); of c4: D_i
     if h is not None:
-        used = [[*row, none] for row in used] + [[none, one, none, -one]]
-    products = gram.products[np.stack(terms, 1)[:, :, None], np.stack(terms, 1)[:, None, :]]
-    target, used = np.stack(target, 1), np.stack([np.stack(row, 1) for row in used], 1)
-    normal = used @ products @ used.swapaxes(1, 2)
-    right = (used @ products @ target[..., None])[..., 0]
+        vectors = [*vectors, count + h]
+        target = [*target, none]
+        columns = [[*row, none] for row in columns] + [[none, one, none, -one]]  # of c1: D_i - D_h
+    at = np.stack(vectors, 1)
+    products = gram.products[at[:, :, None], at[:, None, :]]
+    return _ridge_residuals(
+        products, np.stack([np.stack(row, 1) for row in columns], 1), np.stack(target, 1)
+    )
+
+
+def _ridge_residuals(products: np.ndarray, columns: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """(M,): the mean square that ridge fits of `target` by `columns` leave.
+
+    products: (M, V, V), inner products of V vectors; columns: (M, C, V) and target: (M, V),
+    combinations of those vectors. The columns are scaled to equal norm.
+    """
+    normal = columns @ products @ columns.swapaxes(1, 2)
+    right = (columns @ products @ target[..., None])[..., 0]
     scale = np.sqrt(np.diagonal(normal, axis1=1, axis2=2)) + 1e-12
     right = right / scale
-    system = normal / (scale[:, :, None] * scale[:, None, :]) + RIDGE * np.eye(used.shape[1])
+    system = normal / (scale[:, :, None] * scale[:, None, :]) + RIDGE * np.eye(columns.shape[1])
     found = np.linalg.solve(system, right[..., None])[..., 0]
+    # |t - C f|^2 = |t|^2 - 2 f.r + f.N f, and the fit satisfies (N + RIDGE) f = r
     whole = np.einsum("mp,mpq,mq->m", target, products, target)
     return np.maximum(whole - (found * right).sum(1) - RIDGE * np.square(found).sum(1), 0)

@@ -16,19 +16,19 @@ import torch
 
 from ..errors import ScheduleError, SigmaRangeError
 from ..record import Gram
-from ..sigmas import check_schedule
+from ..sigmas.validity import Sigmas, check_schedule
 
 CHUNK = 1 << 22  # numbers converted to float64 at a time: 32 MB
 
 
 def gram_of(sigmas: np.ndarray, vectors: torch.Tensor) -> Gram:
-    """The Gram matrix of one set: `vectors` has shape (2T + 1, rows, elements), x_0..x_T and then
-    D_0..D_{T-1}, on the CPU."""
+    """The Gram matrix of one set.
+
+    vectors: (2T + 1, rows, elements), x_0..x_T and then D_0..D_{T-1}, on the CPU.
+    """
     count, rows, elements = vectors.shape
-    total, of_means = (
-        torch.zeros(count, count, dtype=torch.float64),
-        torch.zeros(count, dtype=torch.float64),
-    )
+    total = torch.zeros(count, count, dtype=torch.float64)
+    of_means = torch.zeros(count, dtype=torch.float64)
     for part in vectors.split(max(1, CHUNK // (count * rows)), dim=2):
         wide = part.double()
         of_means += wide.mean(dim=1).square().sum(dim=1)
@@ -37,37 +37,34 @@ def gram_of(sigmas: np.ndarray, vectors: torch.Tensor) -> Gram:
     products = (total / (rows * elements)).numpy()
     # The variance across rows: the mean square less the square of the mean, unbiased; nothing is
     # known of it from one row.
-    spread = (
-        np.maximum(products.diagonal() - of_means.numpy() / elements, 0)
-        * rows
-        / max(rows - 1, 1)
-        * (rows > 1)
-    )
+    spread = np.zeros(count)
+    if rows > 1:
+        variance = np.maximum(products.diagonal() - of_means.numpy() / elements, 0)
+        spread = variance * rows / (rows - 1)
     return Gram(sigmas, (products + products.T) / 2, rows, spread[: len(sigmas)])
 
 
 def row_products(vectors: Sequence[torch.Tensor], rows: np.ndarray) -> np.ndarray:
-    """(R, V, V) float64: for each of the R rows marked in `rows` (B,) bool, the mean inner products
-    of V tensors (B, ...), on any device.
+    """(R, V, V) float64: mean inner products of V tensors (B, ...), row by row.
 
-    In float64 on the CPU, a piece at a time: in float32, or a GPU's shortened float32, the small
-    errors that choose between fits drown.
+    rows: (B,) bool, marks the R rows that are wanted. The tensors may be on any device. In float64
+    on the CPU, a piece at a time: in float32, or a GPU's shortened float32, the small errors that
+    choose between fits drown.
     """
     found = np.zeros((int(rows.sum()), len(vectors), len(vectors)))
-    for place, row in enumerate(np.flatnonzero(rows)):
-        for parts in zip(
-            *(vector[row].flatten().split(max(1, CHUNK // len(vectors))) for vector in vectors),
-            strict=True,
-        ):
+    piece = max(1, CHUNK // len(vectors))
+    for place, row in enumerate(np.flatnonzero(rows).tolist()):
+        pieces = [vector[row].flatten().split(piece) for vector in vectors]
+        for parts in zip(*pieces, strict=True):
             stack = torch.stack(parts).cpu().double()
             found[place] += (stack @ stack.T).numpy() / vectors[0][row].numel()
     return found
 
 
 def merge(grams: Sequence[Gram]) -> Gram:
-    """Several sets on one grid as one: the products of the union of their rows, the spread pooled
-    from within the sets.
+    """Several sets on one grid as one.
 
+    The products are those of the union of their rows, the spread is pooled from within the sets.
     Raises ScheduleError when there is nothing to merge or the grids differ.
     """
     if not grams:
@@ -77,33 +74,28 @@ def merge(grams: Sequence[Gram]) -> Gram:
             "Trajectory sets on different grids cannot be merged; record them all on one grid."
         )
     rows = np.array([gram.samples for gram in grams])
-    pairs = rows - 1 if rows.max() > 1 else rows
     products = np.average([gram.products for gram in grams], axis=0, weights=rows)
-    return Gram(
-        grams[0].sigmas,
-        products,
-        int(rows.sum()),
-        np.average([gram.spread for gram in grams], axis=0, weights=pairs),
-    )
+    # A variance from n rows has n - 1 degrees of freedom, and weighs as many.
+    freedom = rows - 1 if rows.max() > 1 else rows
+    spread = np.average([gram.spread for gram in grams], axis=0, weights=freedom)
+    return Gram(grams[0].sigmas, products, int(rows.sum()), spread)
 
 
-def with_sigmas(gram: Gram, sigmas) -> Gram:
-    """The same trajectories on another descending grid within the recorded range: no model call is
-    made.
+def with_sigmas(gram: Gram, sigmas: Sigmas) -> Gram:
+    """The same trajectories on another descending grid within the recorded range.
 
-    States and predictions between nodes are linear combinations of recorded ones (`interpolation`);
-    those on nodes are the recorded ones, exactly. Raises ScheduleError for a bad grid and
-    SigmaRangeError for one that starts above the record.
+    No model call is made: states and predictions between nodes are linear combinations of recorded
+    ones (`interpolation`); those on nodes are the recorded ones, exactly. Raises ScheduleError for
+    a bad grid and SigmaRangeError for one that starts above the record.
     """
-    sigmas = check_schedule(sigmas)
-    weights = interpolation(gram.sigmas, sigmas)
-    spread = np.interp(sigmas, gram.sigmas[::-1], gram.spread[::-1])
-    return Gram(sigmas, weights @ gram.products @ weights.T, gram.samples, spread)
+    grid = check_schedule(sigmas)
+    weights = interpolation(gram.sigmas, grid)
+    spread = np.interp(grid, gram.sigmas[::-1], gram.spread[::-1])
+    return Gram(grid, weights @ gram.products @ weights.T, gram.samples, spread)
 
 
 def interpolation(recorded: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """(2M + 1, 2T + 1): each row gives one vector of the wanted grid as a combination of the
-    recorded ones.
+    """(2M + 1, 2T + 1): each row combines the recorded vectors to one of the wanted grid.
 
     x is the cubic Hermite curve in sigma through the neighbouring states with the ODE's own slopes
     x' = (x - D)/s: exact for pure noise and, unlike half-log-SNR, finite at a flow's sigma 1. D is
@@ -113,7 +105,8 @@ def interpolation(recorded: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """
     if wanted[0] > recorded[0]:
         raise SigmaRangeError(
-            f"The teacher was recorded from sigma {recorded[0]:.6g} down; a start at {wanted[0]:.6g} needs another."
+            f"The teacher was recorded from sigma {recorded[0]:.6g} down; "
+            f"a start at {wanted[0]:.6g} needs another."
         )
     last = len(recorded) - 1
     rows = np.zeros((2 * len(wanted) - 1, 2 * last + 1))
@@ -129,27 +122,35 @@ def interpolation(recorded: np.ndarray, wanted: np.ndarray) -> np.ndarray:
 
 
 def _state_weights(recorded: np.ndarray, left: int, s: float) -> np.ndarray:
-    """(2T + 1,): x(s) between node `left` and the next."""
-    count, high, low = len(recorded), recorded[left], recorded[left + 1]
-    unit, width, t = np.eye(2 * count - 1), low - high, (s - high) / (low - high)
+    """(2T + 1,): x(s) between node `left` and the next, by cubic Hermite interpolation."""
+    count = len(recorded)
+    high, low = recorded[left : left + 2]
+    width = low - high
+    t = (s - high) / width  # 0 at the left node, 1 at the next
+    unit = np.eye(2 * count - 1)  # unit[k] is x_k, unit[count + k] is D_k
     start, end = unit[left], unit[left + 1]
     if low == 0:
         return (1 - t) * start + t * end
+    # slopes dx/dt = width (x - D) / s at both ends
     first, second = ((unit[k] - unit[count + k]) / recorded[k] * width for k in (left, left + 1))
-    bend, turn = 3 * (end - start) - 2 * first - second, 2 * (start - end) + first + second
-    return start + t * (first + t * (bend + t * turn))
+    square = 3 * (end - start) - 2 * first - second
+    cube = 2 * (start - end) + first + second
+    return start + t * (first + t * (square + t * cube))
 
 
 def _prediction_weights(recorded: np.ndarray, left: int, s: float) -> np.ndarray:
-    """(T,): D(s) from the four predictions (fewer on a shorter grid) around node `left`; `recorded`
-    without its 0."""
+    """(T,): D(s) from the four predictions around node `left`, fewer on a shorter grid.
+
+    By Lagrange's formula in log sigma. recorded: without its 0.
+    """
     weights = np.zeros(len(recorded))
     if recorded[left] == s or s < recorded[-1]:
         weights[left] = 1
         return weights
     first = max(min(left - 1, len(recorded) - 4), 0)
     nodes = np.arange(first, min(first + 4, len(recorded)))
-    gaps = np.log(recorded[nodes])[:, None] - np.log(recorded[nodes]) + np.eye(len(nodes))
-    reaches = np.log(s) - np.log(recorded[nodes])
+    logs = np.log(recorded[nodes])
+    gaps = logs[:, None] - logs + np.eye(len(nodes))  # 1 on the diagonal stays out of the product
+    reaches = np.log(s) - logs
     weights[nodes] = [np.delete(reaches, k).prod() / gaps[k].prod() for k in range(len(nodes))]
     return weights

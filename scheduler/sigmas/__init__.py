@@ -1,5 +1,7 @@
-"""Schedules: the hosts' stock ones, published tables, noise tables, and what makes a schedule
-valid. float64 on the CPU."""
+"""Schedules: stock ones, published and noise tables, and what makes one valid.
+
+All arithmetic is float64 on the CPU.
+"""
 
 from .noise_table import (
     NoiseTable,

@@ -24,12 +24,14 @@ def baked(sigmas: Sequence[float]) -> str:
         if all(following < now for now, following in pairwise(read.tolist())):
             return ", ".join(words)
     raise ScheduleError(
-        "Two sigmas of this recipe are the same number in float32, so no host can run it; ask for fewer steps."
+        "Two sigmas of this recipe are the same number in float32, so no host can run it; "
+        "ask for fewer steps."
     )
 
 
 def _decimal(sigma: float, digits: int) -> str:
     if sigma == 0:
         return "0"
-    text = f"{sigma:.{max(digits - 1 - math.floor(math.log10(sigma)), 0)}f}"
+    decimals = max(digits - 1 - math.floor(math.log10(sigma)), 0)
+    text = f"{sigma:.{decimals}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text

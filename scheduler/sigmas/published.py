@@ -1,4 +1,7 @@
-"""Schedules that others searched for and published: AYS, GITS and OptimalSteps, at any number of steps."""
+"""Schedules that others searched for and published, at any number of steps.
+
+AYS, GITS and OptimalSteps.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +15,18 @@ from ..errors import UnknownNameError
 from .noise_table import SD_RANGE, NoiseTable, near
 from .validity import check_steps
 
-_BELONGING = {
+# The range of sigmas that each table was made for.
+_ANY_FLOW = None
+_MADE_FOR: dict[str, tuple[float, float] | None] = {
     "ays_sd1": SD_RANGE,
     "ays_sdxl": SD_RANGE,
     "gits": SD_RANGE,
     "ays_svd": (0.002, 700.0),
-    "optimal_steps_flux": "flow",
-    "optimal_steps_wan": "flow",
-    "optimal_steps_chroma": "flow",
+    "optimal_steps_flux": _ANY_FLOW,
+    "optimal_steps_wan": _ANY_FLOW,
+    "optimal_steps_chroma": _ANY_FLOW,
 }
-PUBLISHED = tuple(_BELONGING)
+PUBLISHED = tuple(_MADE_FOR)
 
 
 def published_schedule(name: str, steps: int, coeff: float = 1.2) -> np.ndarray:
@@ -39,36 +44,42 @@ def published_schedule(name: str, steps: int, coeff: float = 1.2) -> np.ndarray:
             f"Published schedule {name!r} is unknown; use one of: {', '.join(PUBLISHED)}."
         )
     levels = _gits_levels(steps, coeff) if name == "gits" else _data()[name]
-    # The last level is the authors' sigma_min; interpolation still leads towards it, then 0 takes its place.
+    # The last level is the authors' sigma_min: interpolation still leads towards it, then 0 takes
+    # its place.
     return np.append(_resampled(levels, steps + 1)[:-1], 0.0)
 
 
 def published_for(table: NoiseTable) -> tuple[str, ...]:
-    """Names of the published schedules that were made for this table's range (to 1 %): any flow's,
-    Stable Diffusion's or SVD's."""
+    """Names of the published schedules that were made for this table's range (to 1 %).
 
-    def belongs(home) -> bool:
-        if table.parametrisation == "flow":
-            return home == "flow"
-        return home != "flow" and near((table.sigma_min, table.sigma_max), home)
+    The ranges are any flow's, Stable Diffusion's and SVD's.
+    """
 
-    return tuple(name for name, home in _BELONGING.items() if belongs(home))
+    def belongs(made_for: tuple[float, float] | None) -> bool:
+        if made_for is _ANY_FLOW:
+            return table.parametrisation == "flow"
+        return table.parametrisation != "flow" and near(
+            (table.sigma_min, table.sigma_max), made_for
+        )
+
+    return tuple(name for name, made_for in _MADE_FOR.items() if belongs(made_for))
 
 
 def _gits_levels(steps: int, coeff: float) -> list[float]:
     data = _data()
     rows = data["gits_indices"].get(f"{coeff:.2f}")
     if rows is None:
-        raise UnknownNameError(
-            f"GITS has no table for coefficient {coeff}; use one of: {', '.join(data['gits_indices'])}."
-        )
+        known = ", ".join(data["gits_indices"])
+        raise UnknownNameError(f"GITS has no table for coefficient {coeff}; use one of: {known}.")
     row = rows[steps - 2] if 2 <= steps <= 20 else rows[-1]
     return [data["gits_grid"][i] for i in row]
 
 
 def _resampled(levels: list[float], count: int) -> np.ndarray:
-    """`count` levels along the same curve of log sigma against position; the levels themselves when
-    they are as many."""
+    """`count` levels along the same curve of log sigma against position.
+
+    The levels themselves when they are as many.
+    """
     if count == len(levels):
         return np.array(levels)
     positions = np.linspace(0, len(levels) - 1, count)

@@ -1,8 +1,6 @@
-"""Schedules: ComfyUI's nine stock ones for any noise table, the baselines of the evidence, and the
-teacher's grid.
+"""ComfyUI's stock schedules for any noise table, the evidence's baselines, the teacher's grid.
 
-All in float64 on the CPU. The parts it is made of (noise tables, published tables, validity) can be
-imported from here too.
+All in float64 on the CPU.
 """
 
 from __future__ import annotations
@@ -13,10 +11,7 @@ import numpy as np
 
 from ..denoiser import half_log_snr, sigma_at
 from ..errors import SigmaRangeError, UnknownNameError
-from .noise_table import (
-    NoiseTable,
-    check_range,
-)
+from .noise_table import NoiseTable, check_range
 from .published import published_for, published_schedule
 from .validity import check_schedule, check_steps, strictly_decreasing
 
@@ -43,10 +38,8 @@ def stock_schedule(name: str, table: NoiseTable, steps: int) -> np.ndarray:
         )
     steps = check_steps(steps)
     positive = _MAKERS[name](table, steps)
-    for end in (table.sigma_min, table.sigma_max):
-        positive[np.isclose(positive, end, rtol=1e-9, atol=0)] = (
-            end  # free of rounding: the ends are exact
-        )
+    for end in (table.sigma_min, table.sigma_max):  # made free of rounding
+        positive[np.isclose(positive, end, rtol=1e-9, atol=0)] = end
     return strictly_decreasing(np.append(positive, 0.0))
 
 
@@ -59,7 +52,8 @@ def baselines(
     sigma_max], ties that this makes spread. The range is the table's; give the denoiser's own where
     it is narrower. Raises SigmaRangeError and StepsError.
     """
-    low, high = sigma_min or table.sigma_min, sigma_max or table.sigma_max
+    low = sigma_min or table.sigma_min
+    high = sigma_max or table.sigma_max
     check_range(low, high, table.parametrisation)
     found = {name: stock_schedule(name, table, steps) for name in STOCK}
     found |= {name: published_schedule(name, steps) for name in published_for(table)}
@@ -69,12 +63,12 @@ def baselines(
 def log_snr_grid(
     sigma_min: float, sigma_max: float, nodes: int, parametrisation: str
 ) -> np.ndarray:
-    """The teacher's grid: `nodes` sigmas from sigma_max to sigma_min, uniform in half-log-SNR, then
-    0: (nodes+1,) float64.
+    """The teacher's grid: `nodes` sigmas uniform in half-log-SNR, then 0.
 
-    At a flow's sigma 1 the log-SNR has no bottom, so flow grids are uniform from min(sigma_max,
-    FLOW_CEILING) down, and then their first sigma is put back to sigma_max: the first interval is
-    wider, the others equal. Raises SigmaRangeError and StepsError.
+    (nodes+1,) float64, from sigma_max to sigma_min. At a flow's sigma 1 the log-SNR has no bottom,
+    so flow grids are uniform from min(sigma_max, FLOW_CEILING) down, and then their first sigma is
+    put back to sigma_max: the first interval is wider, the others equal. Raises SigmaRangeError and
+    StepsError.
     """
     check_range(sigma_min, sigma_max, parametrisation)
     nodes = check_steps(nodes)
@@ -92,9 +86,8 @@ def log_snr_grid(
 
 def _clipped(sigmas: np.ndarray, low: float, high: float) -> np.ndarray:
     positive = np.clip(sigmas[:-1], low, high)
-    if (
-        len(positive) > 1 and positive[0] == positive[-1]
-    ):  # all of it lies on one side of the range: take the whole range
+    if len(positive) > 1 and positive[0] == positive[-1]:
+        # All of it lies on one side of the range: take the whole range.
         positive[[0, -1]] = high, low
     return strictly_decreasing(np.append(positive, 0.0))
 
@@ -108,17 +101,16 @@ def _simple(table: NoiseTable, steps: int) -> np.ndarray:
 
 
 def _normal(table: NoiseTable, steps: int) -> np.ndarray:
-    first, last = table.timestep(table.sigma_max), table.timestep(table.sigma_min)
+    first = table.timestep(table.sigma_max)
+    last = table.timestep(table.sigma_min)
     count = steps + 1 if table.sigma(last) < _ZERO else steps
     return table.sigma(np.linspace(first, last, count))[:steps]
 
 
 def _sgm_uniform(table: NoiseTable, steps: int) -> np.ndarray:
-    return table.sigma(
-        np.linspace(table.timestep(table.sigma_max), table.timestep(table.sigma_min), steps + 1)[
-            :-1
-        ]
-    )
+    first = table.timestep(table.sigma_max)
+    last = table.timestep(table.sigma_min)
+    return table.sigma(np.linspace(first, last, steps + 1)[:-1])
 
 
 def _ddim_uniform(table: NoiseTable, steps: int) -> np.ndarray:
@@ -138,31 +130,35 @@ def _beta(table: NoiseTable, steps: int) -> np.ndarray:
 
 
 def _beta_quantiles(shares: np.ndarray, a: float = 0.6) -> np.ndarray:
-    """Where Beta(a, a) has these shares of its mass to the left: (n,) -> (n,), to 1e-15. Written
-    out so as not to need scipy.
+    """Where Beta(a, a) has these shares of its mass to the left: (n,) -> (n,), to 1e-15.
 
-    Up to 1/2 by Newton's method on the series of the incomplete beta function, in u = x^a, where it
-    is nearly linear; by symmetry beyond.
+    Written out so as not to need scipy. Up to 1/2 by Newton's method on the series of the
+    incomplete beta function (DLMF 8.17.7), in u = x^a, where it is nearly linear; by symmetry
+    beyond.
     """
+    # B(x; a, a) = x^a sum_n (1 - a)_n / n! x^n / (a + n)
     k = np.arange(1, 60)
     series = np.append(1, np.cumprod(1 - a / k)) / (a + np.append(0, k))
 
-    def mass(u):
+    def mass(u: np.ndarray | float) -> np.ndarray:
         return u * np.polynomial.polynomial.polyval(u ** (1 / a), series)
 
     tails = np.minimum(shares, 1 - shares)
-    targets = 2 * tails * mass(0.5**a)
+    targets = 2 * tails * mass(0.5**a)  # half of the whole mass lies below 1/2
     u = a * targets
-    for _ in range(8):
+    for _ in range(8):  # d mass / du = (1 - x)^(a - 1) / a
         u = u - (mass(u) - targets) * a * (1 - u ** (1 / a)) ** (1 - a)
     x = np.where(tails == 0.5, 0.5, u ** (1 / a))
     return np.where(shares <= 0.5, x, 1 - x)
 
 
 def _linear_quadratic(table: NoiseTable, steps: int) -> np.ndarray:
-    """Genmo Mochi's: half of the steps go linearly to 0.025 below the top, the rest along a
-    parabola that joins without a kink."""
-    threshold, linear = 0.025, max(steps // 2, 1)
+    """Genmo Mochi's: half of the steps go linearly to 0.025 below the top.
+
+    The rest goes along a parabola that joins without a kink.
+    """
+    threshold = 0.025
+    linear = max(steps // 2, 1)
     quadratic = steps - linear
     i = np.arange(steps)
     slope = threshold / linear
@@ -185,6 +181,7 @@ def _karras(low: float, high: float, u: np.ndarray) -> np.ndarray:
 
 
 def _exponential(low: float, high: float, u: np.ndarray) -> np.ndarray:
+    """Evenly spaced in log sigma."""
     return high * (low / high) ** u
 
 

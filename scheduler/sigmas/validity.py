@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 
 from ..errors import ScheduleError, SigmaRangeError, StepsError
+
+Floats = Sequence[float] | np.ndarray  # numbers as a caller may hold them
+Sigmas = Floats | torch.Tensor
 
 
 def check_steps(steps: int, least: int = 1) -> int:
@@ -23,13 +27,13 @@ def check_steps(steps: int, least: int = 1) -> int:
     return steps
 
 
-def check_schedule(sigmas) -> np.ndarray:
-    """A float64 copy, shape (N+1,), of a valid schedule given as tensor, array or sequence; raises
-    ScheduleError for any other."""
+def check_schedule(sigmas: Sigmas) -> np.ndarray:
+    """A float64 copy, shape (N+1,), of a valid schedule; raises ScheduleError for any other."""
     array = _as_float64(sigmas)
     if array.ndim != 1 or len(array) < 2:
         raise ScheduleError(
-            f"A schedule of shape {array.shape} was given; it must be one list of at least two sigmas."
+            f"A schedule of shape {array.shape} was given; "
+            "it must be one list of at least two sigmas."
         )
     if not np.isfinite(array).all():
         raise ScheduleError(
@@ -43,16 +47,17 @@ def check_schedule(sigmas) -> np.ndarray:
     if len(rises):
         i = int(rises[0])
         raise ScheduleError(
-            f"Sigmas must strictly decrease; number {i + 1} ({array[i + 1]:.6g}) is not below number {i} ({array[i]:.6g})."
+            f"Sigmas must strictly decrease; number {i + 1} ({array[i + 1]:.6g}) "
+            f"is not below number {i} ({array[i]:.6g})."
         )
     return array
 
 
-def strictly_decreasing(sigmas) -> np.ndarray:
-    """The schedule with its ties spread: same length, same first and last positive sigma, 0 at the
-    end.
+def strictly_decreasing(sigmas: Sigmas) -> np.ndarray:
+    """The schedule with its ties spread.
 
-    sigmas: (N+1,), positive but for the last. The first sigma of each run of equal ones stays where
+    It keeps its length, its first and last positive sigma, and its 0 at the end. sigmas: (N+1,),
+    positive but for the last. The first sigma of each run of equal ones stays where
     it is (in the last run the last one); the others move, evenly in log sigma, towards the next
     that stays. A sigma above an earlier one counts as equal to that. Raises ScheduleError when
     there is no room: all positive sigmas are equal, not positive or not finite.
@@ -67,7 +72,8 @@ def strictly_decreasing(sigmas) -> np.ndarray:
     fixed = np.r_[0, 1 + np.flatnonzero(np.diff(positive.astype(np.float32)))]
     if len(fixed) == 1 < len(positive):
         raise ScheduleError(
-            f"All sigmas before the last are {positive[0]:.6g}; at least two must differ for the others to be spread."
+            f"All sigmas before the last are {positive[0]:.6g}; "
+            "at least two must differ for the others to be spread."
         )
     fixed[-1] = len(positive) - 1
     tied = np.setdiff1d(np.arange(len(positive)), fixed)
@@ -75,25 +81,26 @@ def strictly_decreasing(sigmas) -> np.ndarray:
     return check_schedule(np.append(positive, 0.0))
 
 
-def truncate(sigmas, start_sigma: float) -> np.ndarray:
-    """The part of a schedule from one noise level down: `start_sigma`, then every sigma clearly
-    below it (by more than 1e-6 of it).
+def truncate(sigmas: Sigmas, start_sigma: float) -> np.ndarray:
+    """The part of a schedule from one noise level down.
 
-    Returns (M+1,) with M <= N. Raises SigmaRangeError unless 0 < start_sigma <= the schedule's
-    first sigma.
+    Returns `start_sigma`, then every sigma clearly below it (by more than 1e-6 of it): (M+1,) with
+    M <= N. Raises SigmaRangeError unless 0 < start_sigma <= the schedule's first sigma.
     """
     array = check_schedule(sigmas)
     if not 0 < start_sigma <= array[0] * (1 + 1e-6):
         raise SigmaRangeError(
-            f"The start sigma is {start_sigma:.6g}; it must lie above 0 and not above the first sigma {array[0]:.6g}."
+            f"The start sigma is {start_sigma:.6g}; "
+            f"it must lie above 0 and not above the first sigma {array[0]:.6g}."
         )
     return np.append(float(start_sigma), array[array < start_sigma * (1 - 1e-6)])
 
 
-def _as_float64(sigmas) -> np.ndarray:
+def _as_float64(sigmas: Sigmas) -> np.ndarray:
     try:
         return torch.as_tensor(sigmas, dtype=torch.float64, device="cpu").detach().clone().numpy()
     except (TypeError, ValueError, RuntimeError):
         raise ScheduleError(
-            f"A {type(sigmas).__name__} was given as a schedule; it must be a list, array or tensor of numbers."
+            f"A {type(sigmas).__name__} was given as a schedule; "
+            "it must be a list, array or tensor of numbers."
         ) from None

@@ -286,9 +286,7 @@ def test_a_stock_recipe_is_known_for_what_it_is():
     if sigmas[best][0] == HIGH:
         again = measured([Recipe("euler", 4, HIGH, sigmas[best], choice=best)]).recipes[0].evidence
         assert (
-            again["ratio"] == 1
-            and again["verdict"] == "stock"
-            and again["equals_stock_steps"] == 4
+            again["ratio"] == 1 and again["verdict"] == "stock" and again["equals_stock_steps"] == 4
         )
 
 

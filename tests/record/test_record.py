@@ -10,13 +10,14 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduler.errors import OutputError, RecipeError, RecordError
 from scheduler.record import Choice, Conditions, Model, Recipe, Record, load_record, now
 from scheduler.record import parser as record_parser
 from scheduler.record.choice import settled_label
+from tests.examples import examples
 from tests.weights import smooth_gram
 
 labels = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Zl", "Zp"]), max_size=40)
@@ -143,14 +144,15 @@ def test_what_a_fingerprint_is_judged_by_is_kept():
 
 def test_the_designs_example_is_read():
     text = """{"stepdistill": 1,
-     "model": {"fingerprint": "...", "name": "...", "parametrisation": "flow", "prediction": "flow", "shift": 3.0, "sigma_min": 0.002,
-               "sigma_max": 1.0, "patches": []},
+     "model": {"fingerprint": "...", "name": "...", "parametrisation": "flow", "prediction": "flow",
+               "shift": 3.0, "sigma_min": 0.002, "sigma_max": 1.0, "patches": []},
      "conditions": {"cfg": 4.0, "guidance": null, "latent_shape": [16, 64, 64], "prompts": 2, "seed": 0},
      "teacher": {"solver": "heun", "nodes": 50, "grid": "log_snr", "samples": 6},
      "recipes": [{"sampler": "distilled", "steps": 2, "start_sigma": 1.0, "sigmas": [1.0, 0.9, 0.0],
                   "offsets": [0.0, -0.1], "coefficients": [[0.0, 0.0, 0.0, 0.0], [0.4, 0.0, 0.02, -0.01]],
                   "choice": "ours", "evidence": {}}],
-     "evidence": {}, "provenance": {"version": "0.1.0", "created": "2026-11-21T00:00:00Z", "model_calls": 1068}}"""
+     "evidence": {},
+     "provenance": {"version": "0.1.0", "created": "2026-11-21T00:00:00Z", "model_calls": 1068}}"""
     assert Record.from_json(text).recipe("distilled", 2).coefficients[1] == (0.4, 0.0, 0.02, -0.01)
 
 
@@ -509,7 +511,7 @@ def test_round_trip(record):
 
 
 @given(st.data())
-@settings(max_examples=400)
+@examples(400)
 def test_changed_bytes(draw):
     text = bytearray(
         example(provenance={"version": "0", "created": "2026-11-21T00:00:00Z", "model_calls": 1})
@@ -555,7 +557,7 @@ PLACES = list(places(data()))[1:]
     st.sampled_from(PLACES),
     anything | st.sampled_from([0, -0.0, 1, 1.0, "ours", [], {}, [0.0], 1e308, 10**19]),
 )
-@settings(max_examples=400)
+@examples(400)
 def test_changed_values(path, value):
     record = data()
     put(*path, value)(record)
