@@ -38,12 +38,15 @@ TEST_NEEDS = DEMO_NEEDS + [
     "scikit-learn>=1.4",
     "pytest>=8.0",
     "hypothesis>=6.100",
-    "ruff>=0.9",
     "comfyui-workflow-templates-json>=0.1.123",
+    "pytest-timeout>=2.3",
+    "setuptools>=77",
+    "jsonschema>=4.18",
 ]
 MODULES = {
     "scikit-learn": "sklearn",
     "comfyui-workflow-templates-json": "comfyui_workflow_templates_json",
+    "pytest-timeout": "pytest_timeout",
 }
 STOPPED = 130  # the shells' exit code for Ctrl-C
 PATIENCE = 8  # seconds that a child may take to finish after Ctrl-C

@@ -176,14 +176,14 @@ def why_not(name: str) -> str | None:
 
 
 def stored_name(record) -> str | None:
-    """The name of the store's file that holds exactly this record, or None."""
+    """The name of the store's file that holds this very record, or None."""
     store = _store()
     for brief in store.records():
         if brief.created == record.provenance.get("created") and brief.title == (
             record.model.name or ""
         ):
             try:
-                if store.load(brief.file) == record:
+                if record.is_within(store.load(brief.file)):
                     return brief.file
             except Exception:  # changed or removed meanwhile
                 continue

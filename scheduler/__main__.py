@@ -1,4 +1,4 @@
-"""`python -m scheduler`: the command line."""
+"""`python -m scheduler`, or `python -m stepdistill` where it is installed: the command line."""
 
 from __future__ import annotations
 

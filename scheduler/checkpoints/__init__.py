@@ -1,5 +1,7 @@
-"""Two small, really trained checkpoints (handwritten digits) and the modules that run them without
-any host."""
+"""Two small, really trained checkpoints of handwritten digits.
+
+With the modules that run them without any host.
+"""
 
 from __future__ import annotations
 

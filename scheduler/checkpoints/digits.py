@@ -1,9 +1,8 @@
-"""Handwritten digits as a model sees them: pictures, latents both ways, and the class as
-conditioning tensors.
+"""Handwritten digits as a model sees them.
 
-The data are scikit-learn's `load_digits`: 1,797 pictures of 8x8 from the test set of UCI's Optical
-Recognition of Handwritten Digits (Alpaydin & Kaynak 1998, CC BY 4.0). Only `load_digits` here needs
-scikit-learn.
+Pictures, latents both ways, and the class as conditioning tensors. The data are scikit-learn's
+`load_digits`: 1,797 pictures of 8x8 from the test set of UCI's Optical Recognition of Handwritten
+Digits (Alpaydin & Kaynak 1998, CC BY 4.0). Only `load_digits` here needs scikit-learn.
 """
 
 from __future__ import annotations
@@ -28,8 +27,10 @@ POOLED = 16
 STRENGTH = 4.0
 HELD_OUT_EVERY = 6
 CONDITIONING_RULE = (
-    "Digit c: context (1, 2, 32) is 4 at [0, 0, c] and [0, 1, 16 + c], pooled (1, 16) is 4 at [0, c], all else is 0; no class: all zeros. "
-    'As ComfyUI CONDITIONING: [[context, {"pooled_output": pooled}]]; ConditioningZeroOut of any digit is the empty prompt. '
+    "Digit c: context (1, 2, 32) is 4 at [0, 0, c] and [0, 1, 16 + c], "
+    "pooled (1, 16) is 4 at [0, c], all else is 0; no class: all zeros. "
+    'As ComfyUI CONDITIONING: [[context, {"pooled_output": pooled}]]; '
+    "ConditioningZeroOut of any digit is the empty prompt. "
     "The eps model reads the context alone."
 )
 
@@ -39,9 +40,8 @@ def load_digits() -> tuple[Tensor, Tensor]:
     from sklearn.datasets import load_digits as load
 
     data = load()
-    return torch.tensor(data.images, dtype=torch.float32) / 16, torch.tensor(
-        data.target, dtype=torch.long
-    )
+    pictures = torch.tensor(data.images, dtype=torch.float32) / 16
+    return pictures, torch.tensor(data.target, dtype=torch.long)
 
 
 def held_out(count: int) -> Tensor:
@@ -56,9 +56,10 @@ def render(pictures: Tensor, side: int, generator: torch.Generator | None = None
     0.3 of its own pixels: enough that no picture is seen twice, too little to change what it shows.
     """
     count = pictures.shape[0]
-    transforms = (
-        torch.eye(2, 3).expand(count, 2, 3) if generator is None else _jitter(count, generator)
-    )
+    if generator is None:
+        transforms = torch.eye(2, 3).expand(count, 2, 3)
+    else:
+        transforms = _jitter(count, generator)
     grid = F.affine_grid(transforms, [count, 1, side, side], align_corners=False)
     enlarged = F.grid_sample(
         pictures[:, None], grid, mode="bicubic", padding_mode="zeros", align_corners=False
@@ -72,9 +73,12 @@ def shrink(pictures: Tensor) -> Tensor:
 
 
 def _jitter(count: int, generator: torch.Generator) -> Tensor:
-    turn, scale, right, down = (torch.rand(4, count, generator=generator) * 2 - 1).unbind()
-    angle, scale = turn * math.radians(6), 1 + 0.06 * scale
-    cosine, sine = scale * angle.cos(), scale * angle.sin()
+    """(count, 2, 3): small random turns, scalings and shifts, as `affine_grid` takes them."""
+    turn, growth, right, down = (torch.rand(4, count, generator=generator) * 2 - 1).unbind()
+    angle = turn * math.radians(6)
+    scale = 1 + 0.06 * growth
+    cosine = scale * angle.cos()
+    sine = scale * angle.sin()
     # A shift of 0.3 of 8 pixels, in a grid that runs from -1 to 1.
     rows = torch.stack([cosine, -sine, right * 0.075]), torch.stack([sine, cosine, down * 0.075])
     return torch.stack(rows).permute(2, 0, 1)
@@ -82,10 +86,8 @@ def _jitter(count: int, generator: torch.Generator) -> Tensor:
 
 def dct_matrix(size: int) -> Tensor:
     """The orthonormal DCT-II, (size, size), rows by rising frequency."""
-    k, n = (
-        torch.arange(size, dtype=torch.float64)[:, None],
-        torch.arange(size, dtype=torch.float64)[None],
-    )
+    k = torch.arange(size, dtype=torch.float64)[:, None]
+    n = torch.arange(size, dtype=torch.float64)[None]
     rows = torch.cos(math.pi * k * (2 * n + 1) / (2 * size)) * math.sqrt(2 / size)
     rows[0] /= math.sqrt(2)
     return rows.float()
@@ -93,11 +95,11 @@ def dct_matrix(size: int) -> Tensor:
 
 @dataclass(frozen=True)
 class Latents:
-    """Pictures to latents and back: an orthonormal DCT of each block x block square, then (value -
-    mean) / std per channel.
+    """Pictures to latents and back.
 
-    Channel u * block + v holds vertical frequency u and horizontal frequency v, so the latent has
-    block^2 channels.
+    An orthonormal DCT of each block x block square, then (value - mean) / std per channel. Channel
+    u * block + v holds vertical frequency u and horizontal frequency v, so the latent has block^2
+    channels.
     """
 
     block: int
@@ -106,15 +108,14 @@ class Latents:
 
     @staticmethod
     def fitted(pictures: Tensor, block: int) -> Latents:
-        """The transform under which these pictures (B, S, S) have mean 0 and standard deviation 1
-        in every channel."""
+        """The transform under which these pictures (B, S, S) have mean 0 and deviation 1.
+
+        In every channel.
+        """
         plain = Latents(block, (0.0,) * block**2, (1.0,) * block**2).encode(pictures).double()
-        mean, std = plain.mean(dim=(0, 2, 3)), plain.std(dim=(0, 2, 3))
-        return Latents(
-            block,
-            tuple(round(m, 6) for m in mean.tolist()),
-            tuple(round(s, 6) for s in std.tolist()),
-        )
+        mean = plain.mean(dim=(0, 2, 3)).tolist()
+        std = plain.std(dim=(0, 2, 3)).tolist()
+        return Latents(block, tuple(round(m, 6) for m in mean), tuple(round(s, 6) for s in std))
 
     def encode(self, pictures: Tensor) -> Tensor:
         """Pictures (B, S, S) in [0, 1] to latents (B, block^2, S / block, S / block)."""
@@ -138,9 +139,8 @@ class Latents:
 
 def conditioning(classes: Tensor) -> tuple[Tensor, Tensor]:
     """Context (B, 2, 32) and pooled (B, 16), float32, of classes (B,): 0 to 9, or NO_CLASS.
-    CONDITIONING_RULE says what is where.
 
-    Raises UnknownNameError for other classes.
+    CONDITIONING_RULE says what is where. Raises UnknownNameError for other classes.
     """
     if not bool(((classes >= NO_CLASS) & (classes < CLASSES)).all()):
         raise UnknownNameError(
@@ -149,5 +149,6 @@ def conditioning(classes: Tensor) -> tuple[Tensor, Tensor]:
     known = classes >= 0
     one_hot = F.one_hot(classes.clamp(min=0), POOLED).float() * known[:, None] * STRENGTH
     context = torch.zeros(classes.shape[0], TOKENS, WORDS, device=classes.device)
-    context[:, 0, :POOLED], context[:, 1, POOLED:] = one_hot, one_hot
+    context[:, 0, :POOLED] = one_hot
+    context[:, 1, POOLED:] = one_hot
     return context, one_hot

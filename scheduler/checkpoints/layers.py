@@ -10,10 +10,10 @@ from torch.nn import functional as F
 
 
 def timestep_embedding(timesteps: Tensor, width: int) -> Tensor:
-    """Cosines, then sines, of `timesteps` (B,) at width/2 frequencies from 1 down to nearly
-    1/10000: (B, width) float32.
+    """Cosines, then sines, of `timesteps` (B,) at width/2 frequencies: (B, width) float32.
 
-    Source: Ho et al. 2020 (arXiv 2006.11239), in the order of CompVis' latent diffusion.
+    The frequencies fall from 1 to nearly 1/10000. Source: Ho et al. 2020 (arXiv 2006.11239), in the
+    order of CompVis' latent diffusion.
     """
     half = width // 2
     frequencies = torch.exp(

@@ -1,8 +1,8 @@
-"""A small MMDiT: the network of Stable Diffusion 3 (Esser et al. 2024, arXiv 2403.03206), with the
-key names that ComfyUI reads.
+"""A small MMDiT: the network of Stable Diffusion 3 (Esser et al. 2024, arXiv 2403.03206).
 
-Width is 64 per block and one head of 64 per block, because ComfyUI infers depth, width and heads
-from the width alone. The patch is 2, the smallest that its cropping of the position table takes.
+With the key names that ComfyUI reads. Width is 64 per block and one head of 64 per block, because
+ComfyUI infers depth, width and heads from the width alone. The patch is 2, the smallest that its
+cropping of the position table takes.
 """
 
 from __future__ import annotations
@@ -18,12 +18,15 @@ FREQUENCIES = 256
 
 
 def position_table(width: int, side: int) -> Tensor:
-    """The fixed 2-D sin-cos table (1, side * side, width): columns' code, then rows' code, a unit
-    per patch."""
+    """The fixed 2-D sin-cos table (1, side * side, width).
+
+    Columns' code, then rows' code, a unit per patch.
+    """
     omega = 1 / 10000 ** (torch.arange(width // 4, dtype=torch.float64) / (width / 4))
     angles = torch.arange(side, dtype=torch.float64)[:, None] * omega
     code = torch.cat([angles.sin(), angles.cos()], dim=1)
-    columns, rows = code.repeat(side, 1), code.repeat_interleave(side, dim=0)
+    columns = code.repeat(side, 1)
+    rows = code.repeat_interleave(side, dim=0)
     return torch.cat([columns, rows], dim=1)[None].float()
 
 
@@ -52,7 +55,8 @@ class Attention(nn.Module):
     def __init__(self, width: int, last: bool):
         super().__init__()
         self.qkv = nn.Linear(width, 3 * width)
-        self.proj = None if last else nn.Linear(width, width)
+        if not last:
+            self.proj = nn.Linear(width, width)
 
 
 class Mlp(nn.Module):
@@ -69,8 +73,10 @@ class Mlp(nn.Module):
 
 
 class Stream(nn.Module):
-    """One stream (context or picture) of a joint block; `last` is the context of the last block,
-    whose output nobody reads."""
+    """One stream (context or picture) of a joint block.
+
+    last: the context of the last block, whose output nobody reads.
+    """
 
     def __init__(self, width: int, last: bool = False):
         super().__init__()
@@ -85,7 +91,7 @@ class Stream(nn.Module):
         )
 
     def before(self, x: Tensor, c: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """q, k and v of x under the modulation that c asks for, and what `after` needs of that modulation."""
+        """q, k and v of x under the modulation that c asks for, and the rest of it, for `after`."""
         modulation = self.adaLN_modulation(c).chunk(2 if self.last else 6, dim=1)
         qkv = self.attn.qkv(_modulate(self.norm1(x), modulation[0], modulation[1]))
         return qkv.chunk(3, dim=-1), modulation[2:]
@@ -143,35 +149,38 @@ class PatchEmbed(nn.Module):
 
 
 class MMDiT(nn.Module):
-    """model(x (B, C, H, W), timesteps (B,) = 1000 sigma, context (B, L, words), y (B, pooled)) ->
-    velocity (B, C, H, W).
+    """The network: from x (B, C, H, W) to the velocity (B, C, H, W).
 
-    H and W are even and at most 2 * `side`, the side of the position table, of which the middle is
-    used.
+    timesteps (B,) = 1000 sigma; context (B, L, words); y (B, pooled). H and W are even and at most
+    2 * `side`, the side of the position table, of which the middle is used.
     """
+
+    pos_embed: Tensor
 
     def __init__(
         self, channels: int = 16, depth: int = 2, words: int = 32, pooled: int = 16, side: int = 4
     ):
         super().__init__()
         width = HEAD * depth
+        self.channels = channels
         self.side = side
         self.x_embedder = PatchEmbed(channels, width)
         self.t_embedder = Embedder(FREQUENCIES, width)
         self.y_embedder = Embedder(pooled, width)
         self.context_embedder = nn.Linear(words, width)
-        self.register_buffer("pos_embed", position_table(width, side))
+        table = torch.empty(1, side * side, width)
+        # On the meta device only the shape counts, and torch would load its compiler for the sines.
+        self.register_buffer("pos_embed", table if table.is_meta else position_table(width, side))
         self.joint_blocks = nn.ModuleList(
             JointBlock(width, last=i == depth - 1) for i in range(depth)
         )
         self.final_layer = FinalLayer(width, channels)
 
     def forward(self, x: Tensor, timesteps: Tensor, context: Tensor, y: Tensor) -> Tensor:
-        h, w = x.shape[-2] // PATCH, x.shape[-1] // PATCH
+        h, w = (side // PATCH for side in x.shape[-2:])
         tokens = self.x_embedder(x) + self._positions(h, w)
-        c = self.t_embedder(
-            timestep_embedding(timesteps, FREQUENCIES).to(x.dtype)
-        ) + self.y_embedder(y)
+        time = self.t_embedder(timestep_embedding(timesteps, FREQUENCIES).to(x.dtype))
+        c = time + self.y_embedder(y)
         words = self.context_embedder(context)
         for block in self.joint_blocks:
             words, tokens = block(words, tokens, c)
@@ -179,6 +188,7 @@ class MMDiT(nn.Module):
         return torch.einsum("nhwpqc->nchpwq", patches).reshape(x.shape)
 
     def _positions(self, h: int, w: int) -> Tensor:
-        top, left = (self.side - h) // 2, (self.side - w) // 2
+        top = (self.side - h) // 2
+        left = (self.side - w) // 2
         table = self.pos_embed.unflatten(1, (self.side, self.side))
         return table[:, top : top + h, left : left + w].flatten(1, 2)

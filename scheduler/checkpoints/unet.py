@@ -1,9 +1,8 @@
-"""A small UNet of the Stable Diffusion 1.x type (Rombach et al. 2021, arXiv 2112.10752), with the
-key names of the LDM code.
+"""A small UNet of the Stable Diffusion 1.x type (Rombach et al. 2021, arXiv 2112.10752).
 
-Two levels, one residual block each; transformers with cross-attention at the inner level only,
-where their cost on a CPU is small; eight heads, as in SD1.x, so that a host needs no more than
-another `model_channels` and `context_dim` to run it.
+With the key names of the LDM code. Two levels, one residual block each; transformers with
+cross-attention at the inner level only, where their cost on a CPU is small; eight heads, as in
+SD1.x, so that a host needs no more than another `model_channels` and `context_dim` to run it.
 """
 
 from __future__ import annotations
@@ -27,7 +26,8 @@ class ResBlock(nn.Module):
             nn.GroupNorm(GROUPS, channels), nn.SiLU(), nn.Conv2d(channels, out, 3, padding=1)
         )
         self.emb_layers = nn.Sequential(nn.SiLU(), nn.Linear(embedding, out))
-        # The identity keeps the convolution's index, 3, that dropout gives it in the published key names.
+        # The identity keeps the convolution's index, 3, that dropout gives it in the published key
+        # names.
         self.out_layers = nn.Sequential(
             nn.GroupNorm(GROUPS, out), nn.SiLU(), nn.Identity(), nn.Conv2d(out, out, 3, padding=1)
         )
@@ -65,7 +65,10 @@ class GatedLinear(nn.Module):
 
 
 class FeedForward(nn.Module):
-    """Four times as wide inside, gated; the identity stands where the published key names have dropout."""
+    """Four times as wide inside, gated.
+
+    The identity stands where the published key names have dropout.
+    """
 
     def __init__(self, width: int):
         super().__init__()
@@ -78,21 +81,19 @@ class FeedForward(nn.Module):
 
 
 class TransformerBlock(nn.Module):
-    """Self-attention, cross-attention over the context, feed-forward; each on the normalised input
-    and added to it."""
+    """Self-attention, cross-attention over the context, feed-forward.
+
+    Each on the normalised input and added to it.
+    """
 
     def __init__(self, width: int, context: int):
         super().__init__()
-        self.attn1, self.attn2, self.ff = (
-            CrossAttention(width, width),
-            CrossAttention(width, context),
-            FeedForward(width),
-        )
-        self.norm1, self.norm2, self.norm3 = (
-            nn.LayerNorm(width),
-            nn.LayerNorm(width),
-            nn.LayerNorm(width),
-        )
+        self.attn1 = CrossAttention(width, width)
+        self.attn2 = CrossAttention(width, context)
+        self.ff = FeedForward(width)
+        self.norm1 = nn.LayerNorm(width)
+        self.norm2 = nn.LayerNorm(width)
+        self.norm3 = nn.LayerNorm(width)
 
     def forward(self, x: Tensor, context: Tensor) -> Tensor:
         n = self.norm1(x)
@@ -147,17 +148,22 @@ class Block(nn.ModuleList):
         for layer in self:
             if isinstance(layer, ResBlock):
                 x = layer(x, emb)
+            elif isinstance(layer, SpatialTransformer):
+                x = layer(x, context)
             else:
-                x = layer(x, context) if isinstance(layer, SpatialTransformer) else layer(x)
+                x = layer(x)
         return x
 
 
 class UNet(nn.Module):
-    """model(x (B, C, H, W) scaled to unit variance, timesteps (B,), context (B, L, words)) -> noise
-    (B, C, H, W); H and W even."""
+    """The network: from x (B, C, H, W), scaled to unit variance, to the noise (B, C, H, W).
+
+    timesteps (B,); context (B, L, words); H and W are even.
+    """
 
     def __init__(self, channels: int = 4, width: int = 64, inner: int = 64, words: int = 32):
         super().__init__()
+        self.channels = channels
         self.width = width
         emb = 4 * width
         self.time_embed = nn.Sequential(nn.Linear(width, emb), nn.SiLU(), nn.Linear(emb, emb))

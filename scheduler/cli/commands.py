@@ -1,5 +1,7 @@
-"""The command line: one small file a command; this one parses, runs and turns errors into sentences
-and exit codes."""
+"""The command line: one small file a command.
+
+This one parses, runs, and turns errors into sentences and exit codes.
+"""
 
 from __future__ import annotations
 
@@ -9,36 +11,41 @@ from collections.abc import Sequence
 
 from ..errors import StepDistillError, Stopped
 from . import bake, compare, demo, distill, fingerprint, plot, show, store, swap
+from .console import PACKAGE, as_started, program
 
 OK, MISTAKE, USAGE, STOPPED, INTERRUPTED = 0, 1, 2, 3, 130
+NEEDS = ("torch", "numpy", "safetensors", "matplotlib", "tqdm", "sklearn")
+PIP_NAMES = {"sklearn": "scikit-learn"}
 COMMANDS = (demo, distill, show, compare, plot, bake, swap, fingerprint, store)
 
 DESCRIPTION = """\
-Distils, from a diffusion checkpoint, the few-step sampling recipe that best reproduces what it would draw with many
-steps, and proves the gain on seeds that it did not train on.
+Distils, from a diffusion checkpoint, the few-step sampling recipe that best reproduces what it would
+draw with many steps, and proves the gain on seeds that it did not train on.
 
-A recipe is a noise schedule (N + 1 sigmas for N steps) for a named sampler, and perhaps a few numbers a step. The
-recipes of one checkpoint, with their evidence, are a record: one JSON file. Every cost is in model calls: one
-evaluation of the model for one sample."""
+A recipe is a noise schedule (N + 1 sigmas for N steps) for a named sampler, and perhaps a few numbers a
+step. The recipes of one checkpoint, with their evidence, are a record: one JSON file. Every cost is in
+model calls: one evaluation of the model for one sample."""
 
 EPILOG = """\
 examples
-  python -m scheduler demo                               see all of it on a small bundled checkpoint, in two minutes
-  python -m scheduler distill flow --steps 4-12 -o my.json
-  python -m scheduler show my.json                       what was found, beside every stock schedule
-  python -m scheduler plot my.json -o errors.png
-  python -m scheduler bake my.json --sampler euler --steps 6
-                                                         the sigmas, for ComfyUI's ManualSigmas node
-  python -m scheduler swap workflow.json                 the schedulers of a ComfyUI workflow for distilled ones
-  python -m scheduler COMMAND --help                     more on a command
+  python -m scheduler demo                                    all of it on a small checkpoint, in two minutes
+  python -m scheduler distill flow --steps 4-12 -o my.json    a checkpoint's recipes, with their evidence
+  python -m scheduler show my.json                            what was found, beside every stock schedule
+  python -m scheduler plot my.json -o errors.png              the same as curves
+  python -m scheduler bake my.json --sampler euler --steps 6  the sigmas, for ComfyUI's ManualSigmas node
+  python -m scheduler swap workflow.json                      a workflow's schedulers for distilled ones
+  python -m scheduler COMMAND --help                          more on a command
 
 exit codes
-  0 done   1 something to put right: one sentence says what   2 wrong usage   3 stopped from outside   130 stopped by Ctrl-C"""
+  0 done                    1 something to put right: one sentence says what    2 wrong usage
+  3 stopped from outside    130 stopped by Ctrl-C"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code; results go to stdout, everything said on the way to
-    stderr."""
+    """Run one command and return its exit code.
+
+    Results go to stdout, everything said on the way to stderr.
+    """
     _forgiving_streams()
     asked = parser().parse_args(arguments)
     try:
@@ -46,21 +53,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _said("stopped.", INTERRUPTED)
     except Stopped as stop:
-        return _said(str(stop), INTERRUPTED if getattr(stop, "by_keyboard", False) else STOPPED)
+        return _said(str(stop), INTERRUPTED if stop.by_keyboard else STOPPED)
     except StepDistillError as problem:
         return _said(str(problem), MISTAKE)
     except ModuleNotFoundError as missing:
-        if (missing.name or "").split(".")[0] not in (
-            "torch",
-            "numpy",
-            "safetensors",
-            "matplotlib",
-            "tqdm",
-            "sklearn",
-        ):
+        name = missing.name or ""
+        if name.split(".")[0] not in NEEDS:
             raise
-        advice = "run `python install.py --demo` once, and then use the Python in its .venv"
-        return _said(f"this Python ({sys.executable}) has no {missing.name}: {advice}.", MISTAKE)
+        return _said(f"this Python ({sys.executable}) has no {name}: {_cure(name)}.", MISTAKE)
     except BrokenPipeError:  # the reader of our output has gone, as `| head` does
         _silence_stdout()
         return OK
@@ -68,12 +68,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _said("there is not enough memory; ask for fewer samples.", MISTAKE)
 
 
+def _cure(module: str) -> str:
+    if PACKAGE == "scheduler":
+        return "run `python install.py --demo` once, and then use the Python in its .venv"
+    return f"install it, with `{sys.executable} -m pip install {PIP_NAMES.get(module, module)}`"
+
+
 def parser() -> argparse.ArgumentParser:
     """The parser of every command."""
     root = argparse.ArgumentParser(
-        prog="python -m scheduler",
+        prog=program(),
         description=DESCRIPTION,
-        epilog=EPILOG,
+        epilog=as_started(EPILOG),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = root.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -88,7 +94,7 @@ def _said(sentence: str, code: int) -> int:
 
 
 def _forgiving_streams() -> None:
-    """A console that cannot show a character (Windows' cp1252) gets a substitute rather than a crash."""
+    """A console that cannot show a character (Windows' cp1252) gets a substitute for it."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from ..errors import RecipeError, Stopped, UnknownNameError
 from ..evidence import verdicts
-from ..record import load_record
+from ..record import Recipe, load_record
 from ..record.evidence_table import error_text, table
 from .console import (
     Progress,
@@ -19,12 +20,20 @@ from .console import (
     step_counts,
     stoppable,
 )
-from .models import add_model, asked_model
+from .models import Asked, add_model, asked_model
+
+if TYPE_CHECKING:  # torch is imported where a command first needs it
+    import numpy as np
+
+    from ..sigmas import NoiseTable
+    from ..sigmas.validity import Floats
+
+    Rows = dict[str, dict[int, np.ndarray]]  # errors (R,) by schedule and steps
 
 DESCRIPTION = """\
-Measures schedules against each other: the error of each at each step count, against a fine teacher on the same noise.
-Without --schedules every stock schedule, and the published tables that belong to the model, are run; a record's recipes
-(without offsets) join them by --record. Nothing is distilled."""
+Measures schedules against each other: the error of each at each step count, against a fine teacher on the
+same noise. Without --schedules every stock schedule, and the published tables that belong to the model, are
+run; a record's recipes (without offsets) join them by --record. Nothing is distilled."""
 EXAMPLES = """\
   python -m scheduler compare flow --steps 4,6,8
   python -m scheduler compare eps --samplers euler,dpmpp_2m --steps 5-8 --schedules karras,beta --cfg 3
@@ -79,15 +88,14 @@ def run(arguments: argparse.Namespace) -> int:
         }
         print_json({"model": asked.name, "samples": arguments.samples, "errors": errors})
         return 0
+    how = f"error against a {arguments.nodes}-node teacher, {arguments.samples} samples"
     for sampler, rows in found.items():
-        print(
-            f"\n{sampler}: error against a {arguments.nodes}-node teacher, {arguments.samples} samples\n{_table(rows, arguments.steps)}"
-        )
+        print(f"\n{sampler}: {how}\n{_table(rows, arguments.steps)}")
     return 0
 
 
-def _measured(arguments: argparse.Namespace, asked) -> dict[str, dict[str, dict]]:
-    """{sampler: {schedule: {steps: errors (R,)}}}."""
+def _measured(arguments: argparse.Namespace, asked: Asked) -> dict[str, Rows]:
+    """The errors by sampler, schedule and steps."""
     import torch
 
     from ..distilling.run import EVIDENCE_SEED, noise_for
@@ -97,22 +105,25 @@ def _measured(arguments: argparse.Namespace, asked) -> dict[str, dict[str, dict]
 
     noise_table = table_for(asked.sigma_min, asked.sigma_max, asked.parametrisation, asked.shift)
     runs = _planned(arguments, asked, noise_table)
-    noise = noise_for(
-        asked.latent_shape,
-        arguments.samples,
-        arguments.seed + EVIDENCE_SEED,
-        torch.device(arguments.device),
-    )
-    calls = 2 * arguments.nodes - 1 + sum(model_calls(sampler, steps) for sampler, _, steps in runs)
-    about = noise_table, asked.parametrisation, (asked.sigma_min, asked.sigma_max), arguments.nodes
-    found: dict[str, dict[str, dict]] = {}
+    seed = arguments.seed + EVIDENCE_SEED
+    device = torch.device(arguments.device)
+    noise = noise_for(asked.latent_shape, arguments.samples, seed, device)
+    calls = model_calls("heun", arguments.nodes)
+    calls += sum(model_calls(sampler, steps) for sampler, _, steps in runs)
+    found: dict[str, Rows] = {}
     with stoppable() as should_stop, Progress() as progress:
-        heard = _listener(calls * arguments.samples, progress, should_stop)
-        held_out = HeldOut(asked.evidence_denoise or asked.denoise, noise, *about, heard)
+        held_out = HeldOut(
+            asked.evidence_denoise or asked.denoise,
+            noise,
+            noise_table,
+            asked.parametrisation,
+            (asked.sigma_min, asked.sigma_max),
+            arguments.nodes,
+            _listener(calls * arguments.samples, progress, should_stop),
+        )
         for (sampler, name, steps), sigmas in runs.items():
-            found.setdefault(sampler, {}).setdefault(name, {})[steps] = held_out.run(
-                sampler, sigmas
-            )
+            errors = held_out.run(sampler, sigmas)
+            found.setdefault(sampler, {}).setdefault(name, {})[steps] = errors
     return found
 
 
@@ -130,18 +141,19 @@ def _listener(
 
 
 def _planned(
-    arguments: argparse.Namespace, asked, noise_table
-) -> dict[tuple[str, str, int], Sequence[float]]:
+    arguments: argparse.Namespace, asked: Asked, noise_table: NoiseTable
+) -> dict[tuple[str, str, int], Floats]:
     """The runs: (sampler, schedule, steps) -> sigmas. Raises UnknownNameError and RecipeError."""
     from ..sigmas import baselines
 
-    runs = {}
+    runs: dict[tuple[str, str, int], Floats] = {}
     for steps in arguments.steps:
         known = baselines(noise_table, steps, asked.sigma_min, asked.sigma_max)
         unknown = [name for name in arguments.schedules or () if name not in known]
         if unknown:
             raise UnknownNameError(
-                f"Schedule {unknown[0]!r} is unknown for this model; use some of: {', '.join(known)}."
+                f"Schedule {unknown[0]!r} is unknown for this model; "
+                f"use some of: {', '.join(known)}."
             )
         runs |= {
             (sampler, name, steps): known[name]
@@ -153,34 +165,37 @@ def _planned(
     return runs
 
 
-def _recipes(arguments: argparse.Namespace, asked) -> list:
+def _recipes(arguments: argparse.Namespace, asked: Asked) -> list[Recipe]:
+    """The recipes of the record that take part, if one was named."""
     if not arguments.record:
         return []
     record = load_record(arguments.record)
-    made_for, here = ((of.parametrisation, of.sigma_max) for of in (record.model, asked))
-    if made_for[0] != here[0] or abs(made_for[1] / here[1] - 1) > 0.01:
+    model = record.model
+    near = abs(model.sigma_max / asked.sigma_max - 1) <= 0.01
+    if model.parametrisation != asked.parametrisation or not near:
         raise RecipeError(
-            f"The record is for a {made_for[0]} model that starts at sigma {made_for[1]:g}, and {asked.name} is a {here[0]} model "
-            f"that starts at {here[1]:g}; compare it on a model of its own kind."
+            f"The record is for a {model.parametrisation} model "
+            f"that starts at sigma {model.sigma_max:g}, "
+            f"and {asked.name} is a {asked.parametrisation} model "
+            f"that starts at {asked.sigma_max:g}; compare it on a model of its own kind."
         )
-    wanted = [
-        recipe
-        for recipe in record.recipes
-        if recipe.offsets is None and recipe.coefficients is None
-    ]
     found = [
         recipe
-        for recipe in wanted
-        if recipe.sampler in arguments.samplers and recipe.steps in arguments.steps
+        for recipe in record.recipes
+        if recipe.offsets is None
+        and recipe.coefficients is None
+        and recipe.sampler in arguments.samplers
+        and recipe.steps in arguments.steps
     ]
     if not found:
         raise RecipeError(
-            "The record has no recipe, without offsets or coefficients, for these samplers and step counts; see it by: show RECORD."
+            "The record has no recipe, without offsets or coefficients, "
+            "for these samplers and step counts; see it by: show RECORD."
         )
     return found
 
 
-def _table(rows: dict[str, dict], steps: list[int]) -> str:
+def _table(rows: Rows, steps: list[int]) -> str:
     errors = {
         name: {count: verdicts.summarised(each)["rms"] for count, each in by.items()}
         for name, by in rows.items()
@@ -189,17 +204,17 @@ def _table(rows: dict[str, dict], steps: list[int]) -> str:
         count: min((by[count] for by in errors.values() if by.get(count) is not None), default=None)
         for count in steps
     }
-    lines = []
-    for name, by in sorted(
-        errors.items(), key=lambda entry: entry[1].get(steps[-1]) or float("inf")
-    ):
-        cells = [
-            error_text(by.get(count))
-            + ("*" if by.get(count) is not None and by[count] == least[count] else " ")
-            for count in steps
-        ]
-        lines.append((name, *cells))
-    return (
-        table(("schedule", *(f"{count} steps " for count in steps)), lines)
-        + "\n* the least error of its column"
-    )
+
+    def cell(error: float | None, count: int) -> str:
+        star = "*" if error is not None and error == least[count] else " "
+        return error_text(error) + star
+
+    def at_most_steps(name: str) -> float:
+        return errors[name].get(steps[-1]) or float("inf")
+
+    lines = [
+        (name, *(cell(errors[name].get(count), count) for count in steps))
+        for name in sorted(errors, key=at_most_steps)
+    ]
+    header = ("schedule", *(f"{count} steps " for count in steps))
+    return f"{table(header, lines)}\n* the least error of its column"

@@ -4,14 +4,31 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any, NoReturn
 
 from ..errors import Stopped
 
 MOST_STEPS = 1000
+# "scheduler" in a checkout; "stepdistill" in an installed copy, which has a console command of that
+# name.
+PACKAGE = __package__.rpartition(".")[0]
+IN_A_CHECKOUT = "python -m scheduler"
+
+
+def program() -> str:
+    """What to type to get here again: the command, or this Python's -m."""
+    started = os.path.basename(sys.argv[0]) if sys.argv else ""
+    return "stepdistill" if started.startswith("stepdistill") else f"python -m {PACKAGE}"
+
+
+def as_started(text: str) -> str:
+    """A help text, written for a checkout, with the command that works here."""
+    return text.replace(IN_A_CHECKOUT, program())
 
 
 def command(
@@ -22,7 +39,7 @@ def command(
         name,
         help=summary,
         description=description,
-        epilog=f"examples\n{examples}",
+        epilog=f"examples\n{as_started(examples)}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.set_defaults(run=run)
@@ -56,11 +73,10 @@ def names(text: str) -> list[str]:
 
 def positive(text: str) -> int:
     """A whole number of at least 1."""
-    return (
-        _numbers(text, 1, 10**12, "a whole number above 0")[0]
-        if text.isdigit()
-        else _refuse(text, "a whole number above 0")
-    )
+    expected = "a whole number above 0"
+    if not text.isdigit():
+        _refuse(text, expected)
+    return _numbers(text, 1, 10**12, expected)[0]
 
 
 def positive_or_zero(text: str) -> int:
@@ -82,14 +98,15 @@ def _numbers(text: str, low: int, high: int, expected: str) -> list[int]:
         first, dash, last = part.strip().partition("-")
         if not first.isdigit() or (dash and not last.isdigit()):
             _refuse(text, expected)
-        ends = int(first), int(last or first)
-        if not low <= ends[0] <= ends[1] <= high:
+        least = int(first)
+        most = int(last or first)
+        if not low <= least <= most <= high:
             _refuse(text, f"{expected}, from {low} to {high}")
-        found.update(range(ends[0], ends[1] + 1))
+        found.update(range(least, most + 1))
     return sorted(found)
 
 
-def _refuse(text: str, expected: str):
+def _refuse(text: str, expected: str) -> NoReturn:
     raise argparse.ArgumentTypeError(f"{text!r} was given; expected {expected}")
 
 
@@ -104,10 +121,11 @@ def print_json(data: object) -> None:
 
 
 class Progress:
-    """A bar in model calls with the time left; callable as `distill`'s progress(done, planned, phase)."""
+    """A bar in model calls with the time left; callable as `distill`'s `progress`."""
 
     def __init__(self, shown: bool = True):
-        self.shown, self.bar = shown, None
+        self.shown = shown
+        self.bar: Any = None  # tqdm's
 
     def __call__(self, done: int, planned: int, phase: str) -> None:
         if not self.shown:
@@ -129,7 +147,10 @@ class Progress:
             self.shown = False
             return None
         patience = 0.2 if sys.stderr.isatty() else 10.0
-        shape = "{desc:<12.12} {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt} model calls, {remaining} left"
+        shape = (
+            "{desc:<12.12} {percentage:3.0f}% |{bar}| "
+            "{n_fmt}/{total_fmt} model calls, {remaining} left"
+        )
         return tqdm(
             total=planned,
             desc=phase,
@@ -155,10 +176,10 @@ class Progress:
 
 @contextmanager
 def stoppable() -> Iterator[Callable[[], bool]]:
-    """While model calls run, Ctrl-C (or SIGTERM) asks for a stop between two of them, so that what
-    is finished is kept.
+    """While model calls run, Ctrl-C (or SIGTERM) asks for a stop between two of them.
 
-    A second one insists. Gives `should_stop`; a Stopped that this leads to carries by_keyboard.
+    So what is finished is kept. A second one insists. Gives `should_stop`; a Stopped that this
+    leads to carries by_keyboard.
     """
     heard: list[int] = []
 

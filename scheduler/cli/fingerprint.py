@@ -11,13 +11,15 @@ from ..fingerprint.step_distilled import detect_file
 from .console import add_json, command, print_json, say
 
 DESCRIPTION = """\
-Prints the identity of a checkpoint's diffusion model: the same for the same weights in every host, however its tensors
-are named around, ordered or cast. Only a few values are read, so that it takes milliseconds. .gguf files and pickles
-(.ckpt, .pt) are known by a hash of pieces of the file; a pickle is never opened as one."""
+Prints the identity of a checkpoint's diffusion model: the same for the same weights in every host,
+however its tensors are named around, ordered or cast. Only a few values are read, so that it takes
+milliseconds. .gguf files and pickles (.ckpt, .pt) are known by a hash of pieces of the file; a pickle is
+never opened as one."""
 EXAMPLES = """\
   python -m scheduler fingerprint model.safetensors
-  python -m scheduler fingerprint model-fp8.safetensors --like model.safetensors     are these the same weights?
-  python -m scheduler fingerprint model.ckpt --full                                   SHA-256 of the whole file too"""
+  python -m scheduler fingerprint model-fp8.safetensors --like model.safetensors
+                                                       whether they are the same weights
+  python -m scheduler fingerprint model.ckpt --full    SHA-256 of the whole file too"""
 
 
 def add(commands) -> None:

@@ -5,30 +5,41 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ..errors import DenoiserError, StepDistillError, UnknownNameError
 from .console import classes, positive_or_zero, shape
 
+if TYPE_CHECKING:  # torch is imported where a command first needs it
+    import torch
+
+    from ..checkpoints import Checkpoint
+    from ..denoiser import Denoiser
+    from ..fingerprint import Fingerprint
+
 
 @dataclass(frozen=True)
 class Asked:
-    """What distilling and comparing need of a model: two denoisers (conditioning seen, held out),
-    its range, kind and name."""
+    """What distilling and comparing need of a model.
 
-    denoise: Callable
-    evidence_denoise: Callable | None
+    Two denoisers (under conditioning that is seen, and held out), its range, kind and name.
+    prompts: how many are seen. checkpoint: None for one's own function.
+    """
+
+    denoise: Denoiser
+    evidence_denoise: Denoiser | None
     latent_shape: tuple[int, ...]
     sigma_min: float
     sigma_max: float
     parametrisation: str
-    shift: float | None
-    prediction: str | None
     name: str
-    prompts: int | None
-    checkpoint: object = None
-    fingerprint: object = None
+    shift: float | None = None
+    prediction: str | None = None
+    prompts: int | None = None
+    checkpoint: Checkpoint | None = None
+    fingerprint: Fingerprint | None = None
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
@@ -59,8 +70,8 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     own.add_argument(
         "--denoiser",
         metavar="PACKAGE.MODULE:FUNCTION",
-        help="a function denoise(x, sigma) -> x0: x of shape (B, ...), sigma (B,), guidance inside. It is imported, so your own code runs: "
-        "name only code that you trust",
+        help="a function denoise(x, sigma) -> x0: x of shape (B, ...), sigma (B,), guidance inside. "
+        "It is imported, so your own code runs: name only code that you trust",
     )
     own.add_argument(
         "--latent-shape",
@@ -93,7 +104,8 @@ def asked_model(arguments: argparse.Namespace) -> Asked:
     """Load what the arguments name. Raises CheckpointError, DenoiserError and UnknownNameError."""
     if (arguments.model is None) == (arguments.denoiser is None):
         raise UnknownNameError(
-            'Name one model: "flow", "eps" or a checkpoint file, or --denoiser package.module:function.'
+            'Name one model: "flow", "eps" or a checkpoint file, '
+            "or --denoiser package.module:function."
         )
     check_device(arguments.device)
     return from_function(arguments) if arguments.denoiser else from_checkpoint(arguments)
@@ -120,41 +132,36 @@ def from_checkpoint(arguments: argparse.Namespace) -> Asked:
     from ..fingerprint import fingerprint_file
 
     loaded = load_checkpoint(arguments.model, arguments.device)
-    torch.set_num_threads(
-        1
-    )  # so small are these networks that a second thread slowed them, up to five times on a busy machine
-    seen, held_out = (
-        of_classes(loaded, each, arguments.cfg)
-        for each in (arguments.classes, arguments.test_classes)
-    )
+    # So small are these networks that a second thread slowed them, up to five times on a busy
+    # machine.
+    torch.set_num_threads(1)
     return Asked(
-        seen,
-        held_out,
-        loaded.latent_shape,
-        loaded.sigma_min,
-        loaded.sigma_max,
-        loaded.parametrisation,
-        loaded.shift,
-        loaded.prediction,
-        loaded.name,
-        len(arguments.classes),
-        loaded,
-        fingerprint_file(BUNDLED.get(arguments.model, arguments.model)),
+        denoise=of_classes(loaded, arguments.classes, arguments.cfg),
+        evidence_denoise=of_classes(loaded, arguments.test_classes, arguments.cfg),
+        latent_shape=loaded.latent_shape,
+        sigma_min=loaded.sigma_min,
+        sigma_max=loaded.sigma_max,
+        parametrisation=loaded.parametrisation,
+        name=loaded.name,
+        shift=loaded.shift,
+        prediction=loaded.prediction,
+        prompts=len(arguments.classes),
+        checkpoint=loaded,
+        fingerprint=fingerprint_file(BUNDLED.get(arguments.model, arguments.model)),
     )
 
 
-def of_classes(checkpoint, digits: Sequence[int], cfg: float) -> Callable:
+def of_classes(checkpoint: Checkpoint, digits: Sequence[int], cfg: float) -> Denoiser:
     """The checkpoint's denoiser for any batch: row i is asked for class digits[i % len(digits)]."""
     import torch
 
-    ready: dict[int, Callable] = {}
+    ready: dict[int, Denoiser] = {}
 
-    def denoise(x, sigma):
+    def denoise(x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
         count = len(x)
         if count not in ready:
-            ready[count] = checkpoint.denoiser(
-                torch.tensor([digits[i % len(digits)] for i in range(count)]), cfg
-            )
+            rows = torch.tensor([digits[i % len(digits)] for i in range(count)])
+            ready[count] = checkpoint.denoiser(rows, cfg)
         return ready[count](x, sigma)
 
     return denoise
@@ -168,24 +175,23 @@ def from_function(arguments: argparse.Namespace) -> Asked:
         raise UnknownNameError(
             f"--denoiser needs {', '.join(missing)} too: nothing else says what the model works on."
         )
-    denoise = imported(arguments.denoiser)
     return Asked(
-        denoise,
-        None,
-        arguments.latent_shape,
-        arguments.sigma_min,
-        arguments.sigma_max,
-        arguments.parametrisation,
-        arguments.shift,
-        None,
-        arguments.denoiser[:300],
-        None,
+        denoise=imported(arguments.denoiser),
+        evidence_denoise=None,
+        latent_shape=arguments.latent_shape,
+        sigma_min=arguments.sigma_min,
+        sigma_max=arguments.sigma_max,
+        parametrisation=arguments.parametrisation,
+        name=arguments.denoiser[:300],
+        shift=arguments.shift,
     )
 
 
-def imported(name: str) -> Callable:
-    """The callable that "package.module:function" names; importing it runs its module. Raises
-    DenoiserError."""
+def imported(name: str) -> Denoiser:
+    """The callable that "package.module:function" names; importing it runs its module.
+
+    Raises DenoiserError.
+    """
     module, colon, path = name.partition(":")
     if not (module and colon and path):
         raise DenoiserError(
@@ -201,10 +207,12 @@ def imported(name: str) -> Callable:
         raise
     except Exception as problem:  # the user's own code may raise anything while it is imported
         raise DenoiserError(
-            f"--denoiser {name!r} could not be imported ({type(problem).__name__}: {problem}); check the name and the code."
+            f"--denoiser {name!r} could not be imported ({type(problem).__name__}: {problem}); "
+            "check the name and the code."
         ) from problem
     if not callable(found):
         raise DenoiserError(
-            f"--denoiser {name!r} is a {type(found).__name__}; it must be a function denoise(x, sigma) -> x0."
+            f"--denoiser {name!r} is a {type(found).__name__}; "
+            "it must be a function denoise(x, sigma) -> x0."
         )
     return found

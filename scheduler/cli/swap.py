@@ -1,4 +1,4 @@
-"""swap: a workflow file's schedulers for distilled ones, for explicit sigmas in core's nodes, or back."""
+"""swap: a workflow file's schedulers for distilled ones, for explicit sigmas, or back."""
 
 from __future__ import annotations
 
@@ -12,18 +12,21 @@ from ..workflow import TARGETS, Report, open_workflow, swap
 from .console import add_json, command, print_json, say
 
 DESCRIPTION = """\
-Swaps the schedulers of a ComfyUI workflow: JSON as the page saves it, the API format, or a PNG or WebP that ComfyUI saved.
-Subgraphs, muted and bypassed nodes are swapped too. Everything else keeps its values, order and layout, and what was changed
-is noted inside the workflow, so that --to stock gives back the original.
+Swaps the schedulers of a ComfyUI workflow: JSON as the page saves it, the API format, or a PNG or WebP
+that ComfyUI saved. Subgraphs, muted and bypassed nodes are swapped too. Everything else keeps its values,
+order and layout, and what was changed is noted inside the workflow, so that --to stock gives back the
+original.
 
-  distilled  a node with a dropdown gets the entry 'distilled', which follows the loaded model; other nodes that make sigmas
-             become Distilled Sigmas in place. With --record the workflow carries that record as text and uses it.
-  baked      explicit sigmas from --record in core's own nodes: runs where StepDistill is not installed. KSampler becomes
-             SamplerCustom. Taken are the record's recipes without offsets, for each node's own sampler, steps and denoise.
+  distilled  a node with a dropdown gets the entry 'distilled', which follows the loaded model; other nodes
+             that make sigmas become Distilled Sigmas in place. With --record the workflow carries that
+             record as text and uses it.
+  baked      explicit sigmas from --record in core's own nodes: runs where StepDistill is not installed.
+             KSampler becomes SamplerCustom. Taken are the record's recipes without offsets, for each
+             node's own sampler, steps and denoise.
   stock      what it was before.
 
-What is left is named, with the reason: values that come through links, samplers that choose their own steps, models that
-seem step-distilled (--anyway swaps those too)."""
+What is left is named, with the reason: values that come through links, samplers that choose their own
+steps, models that seem step-distilled (--anyway swaps those too)."""
 EXAMPLES = """\
   python -m scheduler swap portrait.json                          writes portrait.distilled.json
   python -m scheduler swap portrait.json --check                  only says what would be done
@@ -84,8 +87,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _target(arguments: argparse.Namespace, report: Report) -> str | None:
-    """Where to write; None where nothing changed and no file was named. Raises OutputError where
-    the default is taken already."""
+    """Where to write; None where nothing changed and no file was named.
+
+    Raises OutputError where the default is taken already.
+    """
     if arguments.output is not None:
         return arguments.output
     if not report.changed:
@@ -107,11 +112,10 @@ def _tell(arguments: argparse.Namespace, report: Report, target: str | None, exa
         tell(f"{groups.get(action, action.capitalize())}:")
         for outcome in (each for each in report.outcomes if each.action == action):
             tell(textwrap.fill(outcome.line, 118, initial_indent="  ", subsequent_indent="      "))
-    tell(
-        _summary(report)
-        if report.outcomes or report.samplers
-        else "There is no sampler in this workflow."
-    )
+    if report.outcomes or report.samplers:
+        tell(_summary(report))
+    else:
+        tell("There is no sampler in this workflow.")
     if report.warning:
         tell(report.warning)
     if report.needs:
@@ -119,36 +123,29 @@ def _tell(arguments: argparse.Namespace, report: Report, target: str | None, exa
     if report.exact is False:
         tell("Putting it back will not give the original exactly: keep the original file.")
     if target not in (None, "-"):
-        tell(
-            f"Written: {target}"
-            + (
-                ""
-                if exact
-                else " (its layout is not one that is known, so its lines were laid out anew)"
-            )
-        )
+        anew = " (its layout is not one that is known, so its lines were laid out anew)"
+        tell(f"Written: {target}{'' if exact else anew}")
     elif arguments.check:
         tell("Nothing was written.")
 
 
 def _summary(report: Report) -> str:
     left = sum(outcome.action == "left" for outcome in report.outcomes)
-    plural = "s" if report.samplers != 1 else ""
-    return f"{report.samplers} sampler{plural}; {report.changed} node{'s' if report.changed != 1 else ''} changed, {left} left."
+    samplers = f"{report.samplers} sampler{'s' if report.samplers != 1 else ''}"
+    changed = f"{report.changed} node{'s' if report.changed != 1 else ''} changed"
+    return f"{samplers}; {changed}, {left} left."
 
 
 def _data(arguments: argparse.Namespace, report: Report, target: str | None, exact: bool) -> dict:
-    about = {
+    return {
         "workflow": str(arguments.workflow),
         "to": arguments.to,
         "output": target,
         "samplers": report.samplers,
-    }
-    about |= {
         "changed": report.changed,
         "can_be_put_back": report.exact,
         "layout_kept": exact,
         "needs": report.needs,
         "warning": report.warning,
+        "nodes": [outcome.data() for outcome in report.outcomes],
     }
-    return about | {"nodes": [outcome.data() for outcome in report.outcomes]}

@@ -33,7 +33,7 @@ def ranked(gram: Gram, sampler: str, schedules: Mapping[str, np.ndarray]) -> lis
         for name, sigmas in schedules.items()
         if abs(sigmas[0] / start - 1) < 1e-6
     }
-    return sorted(totals, key=totals.get)
+    return sorted(totals, key=lambda name: totals[name])
 
 
 def _total_cost(gram: Gram, rule: LinearRule, sigmas: np.ndarray) -> float:

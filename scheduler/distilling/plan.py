@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ..errors import BudgetError, UnknownNameError
-from ..fit.coefficients import PAST
-from ..fit.polish import most_polished, polish_calls
-from ..fit.refine import most_refined, refinement_calls
+from ..fit.candidate import DISTILLED
+from ..fit.polish import most_polished
+from ..fit.refine import most_refined
 from ..record.left_out import (
     FIT_ORDERS,
     FULL_FITS,
@@ -23,16 +23,9 @@ from ..record.left_out import (
     THIRD_OFFSET,
     left_out,
 )
-from ..samplers import model_calls
-from .effort import (
-    BORROWS_OFFSETS,
-    CARRIES_FAR,
-    DISTILLED_STOCK,
-    EFFORTS,
-    WITH_OFFSETS,
-    Effort,
-    anchors_of,
-)
+from ..samplers.distilled import PAST
+from .effort import EFFORTS, Effort, anchors_of
+from .tasks import CARRIES_FAR, DistilledTask, StockTask, distilled_tasks, stock_task
 
 QUALITY = {
     "quick": 1000,
@@ -69,6 +62,14 @@ class Plan:
             "costs": self.costs,
             "left_out": list(self.left_out),
         }
+
+    def stock_tasks(self, sampler: str, steps: Sequence[int]) -> list[StockTask]:
+        """What is tried for a stock sampler, one task for each of the ascending step counts."""
+        return [stock_task(self.effort, sampler, self.anchors, n) for n in steps]
+
+    def distilled_tasks(self, steps: Sequence[int]) -> list[DistilledTask]:
+        """What is tried for the distilled sampler."""
+        return distilled_tasks(self.effort, self.anchors, steps)
 
     @property
     def calls(self) -> int:
@@ -114,10 +115,8 @@ def plan_for(
     BudgetError, naming the least that works."""
     needed = []
     for effort in EFFORTS:
-        anchors, least = (
-            anchors_of(steps, effort.anchor_ratio),
-            samples or -(-effort.least_rows // sets),
-        )
+        anchors = anchors_of(steps, effort.anchor_ratio)
+        least = samples or -(-effort.least_rows // sets)
         effort, costs = _spent(
             effort, samplers, steps, anchors, budget // (least * sets), least * sets * elements
         )
@@ -148,18 +147,31 @@ def _spent(
     data: latent elements of all rows, which must be enough for the numbers that are fitted.
     """
     enough = most_refined(data)
-    limits = {
-        "refine_to": min(effort.refine_to, enough),
-        "polish_to": min(effort.polish_to, most_polished(data)),
-    }
+    refine_to = min(effort.refine_to, enough)
+    polish_to = min(effort.polish_to, most_polished(data))
     best = replace(effort, refine_to=0, polish_to=0, carry_to=max(effort.carry_to, enough))
-    for part, limit in limits.items():
-        for n in anchors if {"distilled", *CARRIES_FAR} & set(samplers) else ():
-            more = replace(best, **{part: n})
-            if n > limit or sum(_costs(more, samplers, steps, anchors).values()) > most:
-                break
-            best = more
+    if {DISTILLED, *CARRIES_FAR} & set(samplers):
+        refined = [replace(best, refine_to=n) for n in anchors if n <= refine_to]
+        best = _most_affordable(best, refined, samplers, steps, anchors, most)
+        polished = [replace(best, polish_to=n) for n in anchors if n <= polish_to]
+        best = _most_affordable(best, polished, samplers, steps, anchors, most)
     return best, _costs(best, samplers, steps, anchors)
+
+
+def _most_affordable(
+    best: Effort,
+    harder: Sequence[Effort],
+    samplers: Sequence[str],
+    steps: Sequence[int],
+    anchors: Sequence[int],
+    most: int,
+) -> Effort:
+    """The last of ever harder efforts that costs at most so many model calls a row."""
+    for effort in harder:
+        if sum(_costs(effort, samplers, steps, anchors).values()) > most:
+            break
+        best = effort
+    return best
 
 
 def _costs(
@@ -168,58 +180,13 @@ def _costs(
     """Most model calls a row, by phase."""
     costs = {"teacher": effort.nodes}
     for sampler in samplers:
-        if sampler == "distilled":
-            neighbours = zip((None, *steps[:-1]), steps, strict=True)
-            costs[sampler] = sum(
-                _distilled_calls(effort, samplers, n, anchors, below) for below, n in neighbours
-            )
+        if sampler == DISTILLED:
+            fits = distilled_tasks(effort, anchors, steps)
+            costs[sampler] = sum(task.calls(samplers) for task in fits)
         else:
-            costs[sampler] = sum(_stock_calls(effort, sampler, samplers, n, anchors) for n in steps)
+            stock = (stock_task(effort, sampler, anchors, n) for n in steps)
+            costs[sampler] = sum(task.calls(samplers) for task in stock)
     return costs
-
-
-def _stock_calls(
-    effort: Effort, sampler: str, samplers: Sequence[str], steps: int, anchors: Sequence[int]
-) -> int:
-    """Most model calls a row for one stock sampler at one step count; a first query without offset
-    is the teacher's and costs nothing."""
-    anchor, run = steps in anchors, model_calls(sampler, steps) - 1
-    plain = run * (effort.guards_for(sampler) + 1) if anchor else 0
-    if anchor and effort.refinements and sampler not in (*WITH_OFFSETS, "heun"):
-        plain += refinement_calls(sampler, steps, effort.refinements)
-    if not effort.shifts(sampler, anchor):
-        return plain
-    if not effort.searched(sampler, anchors, steps):
-        return plain + run + 1
-    iterations = effort.refinements_for(sampler, steps)
-    plain += refinement_calls(sampler, steps, iterations, offsets=True) if iterations else 0
-    plain += (run + 1) * effort.schedules if sampler in BORROWS_OFFSETS else 0
-    return plain + (
-        0
-        if BORROWS_OFFSETS.get(sampler) in samplers
-        else effort.schedules * (effort.tries_for(sampler) * steps - 1)
-    )
-
-
-def _distilled_calls(
-    effort: Effort, samplers: Sequence[str], steps: int, anchors: Sequence[int], below: int | None
-) -> int:
-    fits = (
-        effort.schedules * (effort.tries * steps - 1)
-        if effort.afresh(anchors, below, steps)
-        else steps
-    )
-    if steps not in anchors:
-        return fits
-    guards = sum(
-        effort.guards if name == DISTILLED_STOCK[0] else 1
-        for name in DISTILLED_STOCK
-        if name not in samplers
-    ) * (steps - 1)
-    refined = (
-        refinement_calls("distilled", steps, 1, offsets=True) if steps <= effort.refine_to else 0
-    )
-    return fits + guards + refined + (polish_calls(steps) if steps <= effort.polish_to else 0)
 
 
 def _left_out(

@@ -12,6 +12,7 @@ from ..denoiser import Denoiser
 from ..errors import BudgetError, DenoiserError, ScheduleError, StepsError, UnknownNameError
 from ..record.schema import MAX_RECIPES
 from ..samplers import SAMPLERS, check_sampler, ode_sampler_for
+from ..sigmas.noise_range import NoiseRange
 from ..sigmas.noise_table import NoiseTable, check_range, table_for
 
 MOST_STEPS = 1000
@@ -31,6 +32,10 @@ class Job:
     steps: tuple[int, ...]
     table: NoiseTable
     seed: int
+
+    @property
+    def noise_range(self) -> NoiseRange:
+        return NoiseRange(self.parametrisation, self.sigma_min, self.sigma_max)
 
 
 def job_of(

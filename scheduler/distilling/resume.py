@@ -27,7 +27,8 @@ class Shelf:
     def __init__(self, folder: PathLike | None, key: object, spent: Callable[[], int] = int):
         self.folder: Path | None = None if folder is None else make_folder(folder)
         self.key = hashlib.sha256(json.dumps(key, sort_keys=True, default=str).encode()).hexdigest()
-        self.earlier, self._spent = 0, spent
+        self.earlier = 0
+        self._spent = spent
         self._finished: dict[str, dict] = self._read()
         self._unused = set(self._finished)
 
@@ -45,25 +46,27 @@ class Shelf:
 
     def load_tensors(self, name: str) -> dict[str, torch.Tensor] | None:
         """Tensors saved under a name by a run with this key, or None."""
-        if self.folder is None or not (path := self._tensor_path(name)).is_file():
+        if self.folder is None:
             return None
+        path = self.folder / self._tensor_file(name)
         try:
-            return load_file(path)
+            return load_file(path) if path.is_file() else None
         except (SafetensorError, OSError, ValueError):
             return None
 
     def save_tensors(self, name: str, tensors: dict[str, torch.Tensor]) -> None:
         """Keep tensors under a name, whole or not at all."""
         if self.folder is not None:
-            with atomic_path(self._tensor_path(name)) as path:
+            with atomic_path(self.folder / self._tensor_file(name)) as path:
                 save_file({key: value.contiguous() for key, value in tensors.items()}, path)
 
     def clear(self) -> None:
         """Forget everything that was kept: the model is not the one that drew it."""
-        self._finished, self._unused = {}, set()
+        self._finished.clear()
+        self._unused.clear()
 
-    def _tensor_path(self, name: str) -> Path:
-        return self.folder / f"{name}-{self.key[:16]}.safetensors"
+    def _tensor_file(self, name: str) -> str:
+        return f"{name}-{self.key[:16]}.safetensors"
 
     def _read(self) -> dict[str, dict]:
         try:

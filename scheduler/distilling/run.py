@@ -14,15 +14,15 @@ import torch
 from .. import evidence
 from ..denoiser import Denoiser
 from ..files import PathLike
-from ..fit.on_policy import TrajectorySet
 from ..fit.teacher import record_teacher
+from ..fit.trajectories import TrajectorySet
 from ..record import Conditions, Model, Recipe, Record, now
 from ..record.provenance import EVIDENCE, RECIPES, RECORDING, Stages, provenance_of
 from ..search.gram import Gram, gram_of, merge
 from ..sigmas import log_snr_grid
 from ..version import VERSION
-from .candidates import craft
-from .experiments import Bench
+from .candidates import recipes_of
+from .experiments import Experiments
 from .meter import Meter, Metered, Progress
 from .plan import Plan, plan_for
 from .request import Job, checked_budget, checked_denoisers, checked_samples, job_of
@@ -92,14 +92,15 @@ def distill(
     shelf = Shelf(resume, _key(job, plan), lambda: meter.done)
     if on_plan is not None:
         on_plan(plan)
-    bench = _record(job, plan, meter, shelf, device)
+    made = _record(job, plan, meter, shelf, device)
     stages = Stages(lambda: meter.done + shelf.earlier)
-    stages.end(RECORDING, rows=plan.rows * plan.sets, seed=job.seed)
-    recipes = []
+    rows = plan.rows * plan.sets
+    stages.end(RECORDING, rows=rows, seed=job.seed)
+    recipes: list[Recipe] = []
     for sampler in job.samplers:
         meter.phase = sampler
-        recipes += craft(bench, plan, sampler, job.steps)
-        stages.end(RECIPES, sampler=sampler, steps=list(job.steps))
+        recipes += recipes_of(made, plan, sampler, job.steps)
+        stages.end(RECIPES, sampler=sampler, steps=list(job.steps), rows=rows)
     recipes, summary = _evidence(job, plan, meter, shelf, recipes, held_out, device)
     stages.end(EVIDENCE, rows=_evidence_rows(plan), seed=job.seed + EVIDENCE_SEED)
     planned = {"steps": list(job.steps), "samplers": list(job.samplers), **plan.data}
@@ -110,7 +111,7 @@ def distill(
         tuple(recipes),
         summary,
         provenance_of(stages.done, planned, time.monotonic() - began),
-        bench.gram,
+        made.gram,
     )
 
 
@@ -160,7 +161,7 @@ def _check_recordable(job: Job, conditions: Conditions) -> None:
     Record(_model(job, conditions), conditions, None, (), {}, provenance).to_json()
 
 
-def _record(job: Job, plan: Plan, meter: Meter, shelf: Shelf, device: torch.device) -> Bench:
+def _record(job: Job, plan: Plan, meter: Meter, shelf: Shelf, device: torch.device) -> Experiments:
     meter.phase = "teacher"
     grid = log_snr_grid(job.sigma_min, job.sigma_max, plan.effort.nodes, job.parametrisation)
     models = [Metered(denoise, meter) for denoise in job.denoisers]
@@ -171,7 +172,7 @@ def _record(job: Job, plan: Plan, meter: Meter, shelf: Shelf, device: torch.devi
         ),
         strict=True,
     )
-    return Bench(job, list(sets), merge(grams), shelf, job.steps[-1])
+    return Experiments(job, list(sets), merge(grams), shelf, job.steps[-1])
 
 
 def _trajectories(

@@ -1,41 +1,44 @@
-"""The held-out side of a comparison: a fine reference teacher, and every run's distance from it,
-row by row."""
+"""The held-out side of a comparison.
+
+A fine reference teacher, and every run's distance from it, row by row.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import torch
 
-from ..denoiser import Denoiser, Reporting, start_state
+from ..denoiser import AnyDenoiser, Reporting, start_state
 from ..errors import DenoiserError
 from ..record import Recipe
+from ..rows import row_errors
 from ..samplers import sample
 from ..samplers.distilled import run_recipe, stock_sampler
 from ..sigmas import NoiseTable, baselines, log_snr_grid
+from ..sigmas.validity import Floats
 from . import verdicts
 
-Finished = Callable[
-    [str, Callable[[], dict]], dict
-]  # (name, work) -> the result of work, now or of an earlier run
+# (name, work) -> the result of work, now or of an earlier run
+Finished = Callable[[str, Callable[[], dict]], dict]
+RunKey = tuple[str, tuple[float, ...]]  # a stock sampler and its sigmas
 
 
 class HeldOut:
-    """Runs recipes and stock schedules from the same noise and keeps each row's end error: (R,),
-    RMS per element from the reference's end.
+    """Runs recipes and stock schedules from the same noise and keeps each row's end error.
 
-    The reference is Heun on `nodes` levels uniform in half-log-SNR. A run is done once; one that
-    does not stay finite has errors of inf. on_call(model calls so far) follows each evaluation and
-    may raise to stop. `finished` (such as `Shelf.finished`) keeps runs for a later start; the
-    reference is drawn anew, and tells whether they still hold. Raises DenoiserError when the
-    reference itself fails.
+    Errors are (R,): RMS per element from the reference's end. The reference is Heun on `nodes`
+    levels uniform in half-log-SNR. A run is done once; one that does not stay finite has errors of
+    inf. on_call(model calls so far) follows each evaluation and may raise to stop. `finished` (such
+    as `Shelf.finished`) keeps runs for a later start; the reference is drawn anew, and tells
+    whether they still hold. Raises DenoiserError when the reference itself fails.
     """
 
     def __init__(
         self,
-        denoise: Denoiser,
+        denoise: AnyDenoiser,
         noise: torch.Tensor,
         table: NoiseTable,
         parametrisation: str,
@@ -44,26 +47,23 @@ class HeldOut:
         on_call: Callable[[int], None] | None = None,
         finished: Finished | None = None,
     ):
-        self.model, self.noise, self.table, self.parametrisation = (
-            Reporting(denoise, on_call),
-            noise,
-            table,
-            parametrisation,
-        )
+        self.model = Reporting(denoise, on_call)
+        self.noise = noise
+        self.table = table
+        self.parametrisation = parametrisation
         self.sigma_min, self.sigma_max = sigma_range
-        self._runs: dict[tuple[str, tuple[float, ...]], np.ndarray] = {}
+        self._runs: dict[RunKey, np.ndarray] = {}
         self._finished = finished or (lambda name, work: work())
+        start = start_state(noise, self.sigma_max, parametrisation)
         grid = log_snr_grid(self.sigma_min, self.sigma_max, nodes, parametrisation)
-        self.end = sample(
-            self.model, start_state(noise, self.sigma_max, parametrisation), grid, "heun"
-        )
+        self.end = sample(self.model, start, grid, "heun")
         self.apart = verdicts.picture_distance(self.end.float().flatten(1).cpu().double().numpy())
 
     def schedules(self, steps: int) -> dict[str, np.ndarray]:
         """Every baseline of this model at a number of steps."""
         return baselines(self.table, steps, self.sigma_min, self.sigma_max)
 
-    def run(self, sampler: str, sigmas: Sequence[float]) -> np.ndarray:
+    def run(self, sampler: str, sigmas: Floats) -> np.ndarray:
         """Errors (R,) of a stock sampler on a schedule."""
         key = _key(sampler, sigmas)
         if key not in self._runs:
@@ -78,39 +78,28 @@ class HeldOut:
         def work() -> dict:
             return {name: self.run(sampler, sigmas).tolist() for name, sigmas in schedules.items()}
 
-        kept = self._finished(
-            self._name(
-                "stock", sampler, {name: sigmas.tolist() for name, sigmas in schedules.items()}
-            ),
-            work,
-        )
+        listed = {name: sigmas.tolist() for name, sigmas in schedules.items()}
+        kept = self._finished(self._name("stock", sampler, listed), work)
         found = {name: np.array(errors) for name, errors in kept.items()}
         self._runs |= {_key(sampler, schedules[name]): errors for name, errors in found.items()}
         return found
 
     def run_recipe(self, recipe: Recipe) -> np.ndarray:
         """Errors (R,) of a recipe."""
+        stock = stock_sampler(recipe)
         plain = recipe.offsets is None and recipe.coefficients is None
-        if plain and _key(stock_sampler(recipe), recipe.sigmas) in self._runs:
-            return self.run(stock_sampler(recipe), recipe.sigmas)
+        if plain and _key(stock, recipe.sigmas) in self._runs:
+            return self.run(stock, recipe.sigmas)
+
+        def draw() -> torch.Tensor:
+            return run_recipe(self.model, self.noise, recipe, self.parametrisation)
 
         def work() -> dict:
-            if plain:
-                return {"errors": self.run(stock_sampler(recipe), recipe.sigmas).tolist()}
-            return {
-                "errors": self._errors(
-                    lambda: run_recipe(self.model, self.noise, recipe, self.parametrisation)
-                ).tolist()
-            }
+            errors = self.run(stock, recipe.sigmas) if plain else self._errors(draw)
+            return {"errors": errors.tolist()}
 
-        name = self._name(
-            "recipe",
-            stock_sampler(recipe),
-            recipe.sampler,
-            recipe.sigmas,
-            recipe.offsets,
-            recipe.coefficients,
-        )
+        numbers = (recipe.sigmas, recipe.offsets, recipe.coefficients)
+        name = self._name("recipe", stock, recipe.sampler, *numbers)
         return np.array(self._finished(name, work)["errors"])
 
     def _name(self, *parts: object) -> str:
@@ -126,23 +115,12 @@ class HeldOut:
 
     def _errors(self, draw: Callable[[], torch.Tensor]) -> np.ndarray:
         try:
-            errors = (
-                (draw() - self.end)
-                .float()
-                .flatten(1)
-                .square()
-                .mean(1)
-                .sqrt()
-                .cpu()
-                .double()
-                .numpy()
-            )
-        except (
-            DenoiserError
-        ):  # the model answered the reference well: it is this run that left its range
+            errors = row_errors(draw(), self.end)
+        except DenoiserError:
+            # The model answered the reference well: it is this run that left its range.
             return np.full(len(self.noise), np.inf)
         return np.where(np.isfinite(errors), errors, np.inf)
 
 
-def _key(sampler: str, sigmas: Sequence[float]) -> tuple[str, tuple[float, ...]]:
+def _key(sampler: str, sigmas: Floats) -> RunKey:
     return sampler, tuple(float(sigma) for sigma in sigmas)

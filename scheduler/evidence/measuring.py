@@ -1,14 +1,17 @@
-"""Measures recipes on held-out noise, and conditioning, beside every stock schedule at equal model
-calls, against a fine teacher."""
+"""Measures recipes on held-out noise, and conditioning, against a fine teacher.
+
+Beside every stock schedule at equal model calls.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 
-from ..denoiser import Denoiser
+from ..denoiser import AnyDenoiser
 from ..record import SAME_START, Choice, Recipe, curve_key
 from ..record.left_out import LOWER_STARTS, TOO_SMALL
 from ..samplers import model_calls
@@ -21,6 +24,7 @@ from .plan import (
     EvidencePlan,
     calls_of,
     default_budget,
+    equal_calls_steps,
     least_budget,
     longer_steps,
     plan_evidence,
@@ -34,9 +38,12 @@ HELD_OUT = "held_out"  # the kind of these rows: noise, and conditioning, that n
 
 @dataclass(frozen=True)
 class Evidence:
-    """recipes: as given, with `evidence` filled where measured. summary: the record's own evidence
+    """What was measured.
+
+    recipes: as given, with `evidence` filled where measured. summary: the record's own evidence
     (curve, stock_curve, knee, seeds, rows, left_out, recommendation). model_calls: what was spent,
-    every row counted."""
+    every row counted.
+    """
 
     recipes: list[Recipe]
     summary: dict
@@ -49,7 +56,7 @@ class Evidence:
 
 
 def measure(
-    denoise: Denoiser,
+    denoise: AnyDenoiser,
     noise: torch.Tensor,
     recipes: Sequence[Recipe],
     table: NoiseTable,
@@ -59,15 +66,15 @@ def measure(
     on_call: Callable[[int], None] | None = None,
     finished: Finished | None = None,
 ) -> Evidence:
-    """The evidence for recipes, from unit Gaussian held-out `noise` (R, ...); each row may have its
-    own conditioning in `denoise`.
+    """The evidence for recipes, from unit Gaussian held-out `noise` (R, ...).
 
-    Each recipe meets every baseline schedule with its own sampler at as many model calls;
-    "distilled" meets every stock pair. The best of them is picked in hindsight, on these very rows,
-    so that the comparison favours stock. `budget`: most model calls, every row counted (None:
-    `default_budget`); with less, less is measured, and the summary says what was left out. Recipes that start below the others' start are not measured. on_call(model calls so
-    far) follows each; `finished` keeps runs for a later start (`HeldOut`). Raises DenoiserError,
-    SigmaRangeError, and whatever on_call raises.
+    Each row may have its own conditioning in `denoise`. Each recipe meets every baseline schedule
+    with its own sampler at as many model calls; "distilled" meets every stock pair. The best of
+    them is picked in hindsight, on these very rows, so that the comparison favours stock. `budget`:
+    most model calls, every row counted (None: `default_budget`); with less, less is measured, and
+    the summary says what was left out. Recipes that start below the others' start are not measured.
+    on_call(model calls so far) follows each; `finished` keeps runs for a later start (`HeldOut`).
+    Raises DenoiserError, SigmaRangeError, and whatever on_call raises.
     """
     budget = default_budget(*_wanted(recipes), len(noise)) if budget is None else budget
     start = max((recipe.start_sigma for recipe in recipes), default=table.sigma_max)
@@ -98,39 +105,30 @@ def measure(
         "recommendation": verdicts.recommendation(found, curves, knees),
     }
     done = {_identity(recipe): recipe for recipe in found}
-    measured = [done.get(_identity(recipe), recipe) for recipe in recipes]
-    return Evidence(measured, summary, held_out.model.calls)
+    filled = [done.get(_identity(recipe), recipe) for recipe in recipes]
+    return Evidence(filled, summary, held_out.model.calls)
 
 
 def _measured(held_out: HeldOut, recipes: Sequence[Recipe], plan: EvidencePlan) -> list[Recipe]:
     filled = []
     for recipe in recipes:
-        cells = [
-            cell
-            for cell in stock_cells(recipe.sampler, recipe.steps, plan.pairs)
-            if cell in plan.cells
-        ]
-        runs = [
-            (name, sampler, errors)
-            for sampler, steps in cells
-            for name, errors in held_out.run_all(sampler, steps).items()
-        ]
-        stock = {_label(name, sampler, recipe): errors for name, sampler, errors in runs}
+        stock: dict[str, np.ndarray] = {}
+        for sampler, steps in stock_cells(recipe.sampler, recipe.steps, plan.pairs):
+            if (sampler, steps) in plan.cells:
+                for name, errors in held_out.run_all(sampler, steps).items():
+                    stock[_label(name, sampler, recipe)] = errors
+        ours = held_out.run_recipe(recipe)
         calls = calls_of(recipe.sampler, recipe.steps)
-        filled.append(
-            replace(
-                recipe,
-                evidence=verdicts.compared(
-                    recipe, held_out.run_recipe(recipe), stock, held_out.apart, calls
-                ),
-            )
-        )
+        found = verdicts.compared(recipe, ours, stock, held_out.apart, calls)
+        filled.append(replace(recipe, evidence=found))
     return filled
 
 
-def _label(name: str, sampler: str, recipe: Recipe) -> str:
-    """How a stock run is named beside a recipe: by its schedule, and by its sampler too where that
-    is another than the recipe's."""
+def _label(name: str, sampler: str, recipe: Recipe) -> Choice:
+    """How a stock run is named beside a recipe.
+
+    By its schedule, and by its sampler too where that is another than the recipe's.
+    """
     return Choice(name, sampler if recipe.sampler == "distilled" else None)
 
 
@@ -140,16 +138,17 @@ def _curves(recipes: Sequence[Recipe]) -> tuple[dict[str, Curve], dict[str, Curv
     stock: dict[str, Curve] = {}
     for recipe in sorted(recipes, key=lambda recipe: recipe.steps):
         found = recipe.evidence
+        best = found["stock"][found["best_stock"]]
         ours.setdefault(curve_key(recipe), {})[recipe.steps] = found["rms"]
-        stock.setdefault(recipe.sampler, {})[recipe.steps] = found["stock"][found["best_stock"]][
-            "rms"
-        ]
+        stock.setdefault(recipe.sampler, {})[recipe.steps] = best["rms"]
     return ours, stock
 
 
 def _faithful(key: str, curve: Curve, recipes: Sequence[Recipe]) -> Curve:
-    """The part of a curve where at most MOST_DIFFERENT of the samples turn into other pictures: a
-    bend before that means nothing."""
+    """The part of a curve where at most MOST_DIFFERENT of the samples turn into other pictures.
+
+    A bend before that means nothing.
+    """
     strays = {
         recipe.steps: recipe.evidence.get("different", 0)
         for recipe in recipes
@@ -161,42 +160,50 @@ def _faithful(key: str, curve: Curve, recipes: Sequence[Recipe]) -> Curve:
 def _follow_stock(
     held_out: HeldOut, recipes: Sequence[Recipe], stock_curves: dict[str, Curve], spare: int
 ) -> None:
-    """Extend each stock curve beyond the most steps of ours, until stock is as good as the best of
-    ours, within `spare` calls a row."""
+    """Extend each stock curve beyond the most steps of ours.
+
+    Until stock is as good as the best of ours, within `spare` calls a row.
+    """
     for sampler, curve in stock_curves.items():
         own = [recipe for recipe in recipes if recipe.sampler == sampler]
         last = max(own, key=lambda recipe: recipe.steps)
-        errors = {
-            label: each["rms"]
-            for label, each in last.evidence["stock"].items()
-            if each["rms"] is not None
-        }
-        goal = min(
-            (recipe.evidence["rms"] for recipe in own if recipe.evidence["rms"]), default=0.0
-        )
+        best = [Choice.read(label) for label in _best_labels(last)[:LONGER_SCHEDULES]]
+        goal = min((each.evidence["rms"] for each in own if each.evidence["rms"]), default=0.0)
         for steps in longer_steps(last.steps):
-            leaders = [
-                _leader(label, sampler, steps)
-                for label in sorted(errors, key=errors.get)[:LONGER_SCHEDULES]
-            ]
-            spare -= sum(model_calls(pair, count) for _, pair, count in leaders)
-            if spare < 0 or not leaders or verdicts.equal_steps(goal, curve) is not None:
+            runs = [_StockRun.at_equal_calls(choice, sampler, steps) for choice in best]
+            spare -= sum(model_calls(run.sampler, run.steps) for run in runs)
+            if spare < 0 or not runs or verdicts.equal_steps(goal, curve) is not None:
                 break
-            runs = [
-                verdicts.summarised(held_out.run(pair, held_out.schedules(count)[name]))["rms"]
-                for name, pair, count in leaders
-            ]
-            curve[steps] = min((error for error in runs if error is not None), default=None)
+            errors = [run.error(held_out) for run in runs]
+            curve[steps] = min((error for error in errors if error is not None), default=None)
 
 
-def _leader(label: str, sampler: str, steps: int) -> tuple[str, str, int]:
-    """(schedule, sampler, its steps) of a stock label at as many model calls as `steps` steps."""
-    choice = Choice.read(label)
-    return (
-        choice.schedule,
-        choice.sampler or sampler,
-        (steps + 1) // 2 if choice.sampler == "heun" else steps,
-    )
+def _best_labels(recipe: Recipe) -> list[str]:
+    """The stock choices beside a recipe that came to something, the best first."""
+    stock = recipe.evidence["stock"]
+    sound = [label for label, each in stock.items() if each["rms"] is not None]
+    return sorted(sound, key=lambda label: stock[label]["rms"])
+
+
+@dataclass(frozen=True)
+class _StockRun:
+    """A stock schedule by name, the sampler that runs it, and its steps."""
+
+    schedule: str
+    sampler: str
+    steps: int
+
+    @classmethod
+    def at_equal_calls(cls, choice: Choice, sampler: str, steps: int) -> _StockRun:
+        """A stock choice beside `sampler`, at as many model calls as `steps` steps of it."""
+        if choice.sampler is None:
+            return cls(choice.schedule, sampler, steps)
+        return cls(choice.schedule, choice.sampler, equal_calls_steps(choice.sampler, steps))
+
+    def error(self, held_out: HeldOut) -> float | None:
+        """Its RMS error over all rows; None where it came to nothing."""
+        sigmas = held_out.schedules(self.steps)[self.schedule]
+        return verdicts.summarised(held_out.run(self.sampler, sigmas))["rms"]
 
 
 def _with_equal_steps(recipes: Sequence[Recipe], stock_curves: dict[str, Curve]) -> list[Recipe]:
@@ -208,9 +215,9 @@ def _with_equal_steps(recipes: Sequence[Recipe], stock_curves: dict[str, Curve])
 
 
 def _wanted(recipes: Sequence[Recipe]) -> tuple[list[str], list[int]]:
-    return sorted({recipe.sampler for recipe in recipes}), sorted(
-        {recipe.steps for recipe in recipes}
-    )
+    samplers = {recipe.sampler for recipe in recipes}
+    steps = {recipe.steps for recipe in recipes}
+    return sorted(samplers), sorted(steps)
 
 
 def _identity(recipe: Recipe) -> tuple:

@@ -1,10 +1,13 @@
-"""What the evidence can afford: which step counts, stock pairs and how fine a reference, for a
-number of model calls."""
+"""What the evidence can afford for a number of model calls.
+
+Which step counts, which stock pairs, and how fine a reference.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
@@ -18,6 +21,8 @@ STOCK_SCHEDULES = 12  # at most: ComfyUI's nine and the published tables that be
 DEFAULT_STEP_COUNTS = 5
 LONGER_SCHEDULES = 2  # how many stock schedules are followed beyond the most steps of ours
 LONGER = 2.0  # and how far
+
+Cell = tuple[str, int]  # a sampler and its steps
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,7 @@ class EvidencePlan:
     nodes: int
     steps: tuple[int, ...]
     pairs: tuple[str, ...]
-    cells: tuple[tuple[str, int], ...]
+    cells: tuple[Cell, ...]
     calls: int
     spare: int
     left_out: tuple[dict, ...] = ()
@@ -44,11 +49,16 @@ def calls_of(sampler: str, steps: int) -> int:
     return steps if sampler == "distilled" else model_calls(sampler, steps)
 
 
-def stock_cells(sampler: str, steps: int, pairs: Sequence[str]) -> list[tuple[str, int]]:
-    """The (sampler, steps) whose stock runs cost no more model calls than `steps` steps of this sampler."""
+def stock_cells(sampler: str, steps: int, pairs: Sequence[str]) -> list[Cell]:
+    """The stock runs that cost no more model calls than `steps` steps of this sampler."""
     if sampler != "distilled":
         return [(sampler, steps)]
-    return [(pair, (steps + 1) // 2 if pair == "heun" else steps) for pair in pairs]
+    return [(pair, equal_calls_steps(pair, steps)) for pair in pairs]
+
+
+def equal_calls_steps(sampler: str, calls: int) -> int:
+    """The most steps of a stock sampler that make at most `calls` model calls a row."""
+    return (calls + 1) // 2 if sampler == "heun" else calls
 
 
 def longer_steps(most: int) -> list[int]:
@@ -58,33 +68,32 @@ def longer_steps(most: int) -> list[int]:
 
 
 def default_budget(samplers: Sequence[str], steps: Sequence[int], rows: int) -> int:
-    """Model calls of the evidence unless told otherwise: at most five step counts, every stock
-    schedule, a 50-node reference.
+    """Model calls of the evidence unless told otherwise.
 
-    As if every recipe came with and without offsets; every row of every call is counted.
+    At most five step counts, every stock schedule, a 50-node reference; as if every recipe came
+    with and without offsets. Every row of every call is counted.
     """
-    return rows * _whole_cost(
-        _expected(samplers, steps),
-        thinned(sorted(set(steps)), DEFAULT_STEP_COUNTS),
-        REFERENCE_NODES[-1],
-    )
+    counts = thinned(sorted(set(steps)), DEFAULT_STEP_COUNTS)
+    return rows * _whole_cost(_expected(samplers, steps), counts, REFERENCE_NODES[-1])
 
 
 def full_budget(samplers: Sequence[str], steps: Sequence[int], rows: int) -> int:
-    """Model calls, at most, of the whole evidence: every step count, every stock schedule and pair,
-    a 100-node reference."""
+    """Model calls, at most, of the whole evidence.
+
+    Every step count, every stock schedule and pair, a 100-node reference.
+    """
     return rows * _whole_cost(_expected(samplers, steps), sorted(set(steps)), REFERENCE_NODES[0])
 
 
 def least_budget(samplers: Sequence[str], steps: Sequence[int], rows: int) -> int:
-    """The fewest model calls for which anything is measured: one step count beside every stock schedule."""
-    return rows * _cost(
-        _expected(samplers, steps),
-        thinned(sorted(set(steps)), 1),
-        PAIR_SAMPLERS[:2],
-        REFERENCE_NODES[-1],
-        STOCK_SCHEDULES,
-    )
+    """The fewest model calls for which anything is measured.
+
+    One step count beside every stock schedule.
+    """
+    count = thinned(sorted(set(steps)), 1)
+    wanted = _expected(samplers, steps)
+    nodes = REFERENCE_NODES[-1]
+    return rows * _cost(wanted, count, PAIR_SAMPLERS[:2], nodes, STOCK_SCHEDULES)
 
 
 def plan_evidence(
@@ -95,35 +104,32 @@ def plan_evidence(
     Given up in this order: stock runs longer than ours, the finer reference, pair samplers, step
     counts; never a stock schedule.
     """
-    contents, room = [(recipe.sampler, recipe.steps) for recipe in recipes], budget // max(rows, 1)
+    contents = [(recipe.sampler, recipe.steps) for recipe in recipes]
+    room = budget // max(rows, 1)
     every = sorted({steps for _, steps in contents})
     most_pairs = len(PAIR_SAMPLERS) if any(sampler == "distilled" for sampler, _ in contents) else 2
-    for count in range(len(every), 0, -1):
-        for kept in range(most_pairs, 1, -1):
-            for nodes in REFERENCE_NODES:
-                steps, pairs = thinned(every, count), PAIR_SAMPLERS[:kept]
-                calls = _cost(contents, steps, pairs, nodes, schedules)
-                if calls <= room:
-                    left_out = _left_out(every, steps, PAIR_SAMPLERS[kept:most_pairs])
-                    return EvidencePlan(
-                        nodes,
-                        tuple(steps),
-                        pairs,
-                        _cells(contents, steps, pairs),
-                        calls,
-                        room - calls,
-                        left_out,
-                    )
+    counts = range(len(every), 0, -1)
+    for count, kept, nodes in product(counts, range(most_pairs, 1, -1), REFERENCE_NODES):
+        steps = thinned(every, count)
+        pairs = PAIR_SAMPLERS[:kept]
+        calls = _cost(contents, steps, pairs, nodes, schedules)
+        if calls <= room:
+            return EvidencePlan(
+                nodes=nodes,
+                steps=tuple(steps),
+                pairs=pairs,
+                cells=_cells(contents, steps, pairs),
+                calls=calls,
+                spare=room - calls,
+                left_out=_left_out(every, steps, PAIR_SAMPLERS[kept:most_pairs]),
+            )
     return None
 
 
 def thinned(values: Sequence[int], count: int) -> list[int]:
     """`count` of the values, spread evenly, both ends included; the middle one when count is 1."""
-    places = (
-        np.linspace(0, len(values) - 1, min(count, len(values)))
-        if count > 1
-        else np.array([(len(values) - 1) / 2])
-    )
+    last = len(values) - 1
+    places = np.linspace(0, last, min(count, len(values))) if count > 1 else np.array([last / 2])
     return [values[place] for place in np.unique(places.round().astype(int))]
 
 
@@ -136,49 +142,39 @@ def _left_out(every: Sequence[int], steps: Sequence[int], pairs: Sequence[str]) 
     return tuple(found)
 
 
-def _expected(samplers: Sequence[str], steps: Sequence[int]) -> list[tuple[str, int]]:
+def _expected(samplers: Sequence[str], steps: Sequence[int]) -> list[Cell]:
+    """The recipes that a record will hold, each once with offsets and once without."""
     return [(sampler, int(count)) for sampler in samplers for count in steps] * 2
 
 
 def _cells(
-    contents: Sequence[tuple[str, int]], steps: Sequence[int], pairs: Sequence[str]
-) -> tuple[tuple[str, int], ...]:
-    return tuple(
-        sorted(
-            {
-                cell
-                for sampler, count in contents
-                if count in steps
-                for cell in stock_cells(sampler, count, pairs)
-            }
-        )
-    )
+    contents: Sequence[Cell], steps: Sequence[int], pairs: Sequence[str]
+) -> tuple[Cell, ...]:
+    cells: set[Cell] = set()
+    for sampler, count in contents:
+        if count in steps:
+            cells.update(stock_cells(sampler, count, pairs))
+    return tuple(sorted(cells))
 
 
 def _cost(
-    contents: Sequence[tuple[str, int]],
+    contents: Sequence[Cell],
     steps: Sequence[int],
     pairs: Sequence[str],
     nodes: int,
     schedules: int,
 ) -> int:
-    ours = sum(calls_of(*each) for each in contents if each[1] in steps)
-    return (
-        2 * nodes
-        - 1
-        + ours
-        + schedules * sum(model_calls(*cell) for cell in _cells(contents, steps, pairs))
-    )
+    """Model calls a row: of the reference by Heun, of the recipes, and of every stock run."""
+    reference = model_calls("heun", nodes)
+    ours = sum(calls_of(sampler, count) for sampler, count in contents if count in steps)
+    stock = sum(model_calls(*cell) for cell in _cells(contents, steps, pairs))
+    return reference + ours + schedules * stock
 
 
-def _whole_cost(contents: Sequence[tuple[str, int]], steps: Sequence[int], nodes: int) -> int:
+def _whole_cost(contents: Sequence[Cell], steps: Sequence[int], nodes: int) -> int:
+    """Model calls a row with nothing left out, longer stock runs included."""
     beyond = longer_steps(max(steps))
-    longer = (
-        sum(
-            calls_of(sampler, count)
-            for sampler in {sampler for sampler, _ in contents}
-            for count in beyond
-        )
-        * LONGER_SCHEDULES
-    )
-    return _cost(contents, steps, PAIR_SAMPLERS, nodes, STOCK_SCHEDULES) + longer
+    samplers = {sampler for sampler, _ in contents}
+    longer = sum(calls_of(sampler, count) for sampler in samplers for count in beyond)
+    whole = _cost(contents, steps, PAIR_SAMPLERS, nodes, STOCK_SCHEDULES)
+    return whole + longer * LONGER_SCHEDULES

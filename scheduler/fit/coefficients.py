@@ -1,8 +1,7 @@
-"""The distilled sampler's numbers: one regularised least-squares fit a step, from inner products.
+"""The distilled sampler's coefficients: one regularised least-squares fit a step, from inner products.
 
-x_next = Euler + c1 (D_0 - D_1) + c2 (D_1 - D_2) + c3 (s - s_next)/s (x - D_0) + c4 D_0, with D_0
-the newest prediction and D_1, D_2 those before it (the family of S4S, arXiv 2502.17423; USF,
-2312.07243; DC-Solver, 2409.03755; here in closed form, on the student's own states).
+In closed form and on the student's own states; what the coefficients multiply is in
+samplers/distilled.py.
 """
 
 from __future__ import annotations
@@ -12,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-PAST = 3  # predictions a step may use: the newest and two before it
+from ..samplers.distilled import step_weights
+
 ORDERS = (1, 2, 3)
 MOST_COEFFICIENT = 3.0
 RIDGE = (
@@ -21,22 +21,7 @@ RIDGE = (
 # a lower order is taken only where it leaves this share or less of the highest one's error on
 # left-out rows
 SIMPLER = 0.8
-EULER = (0.0, 0.0, 0.0, 0.0)
-
-
-def step_weights(
-    row: Sequence[float], sigma: float, s_next: float, predictions: int
-) -> list[float]:
-    """[a, b0, b1, b2][: 1 + predictions] with x_next = a x + b0 D_0 + b1 D_1 + b2 D_2; columns that
-    lack their predictions are left out.
-
-    row: [c1, c2, c3, c4], numbers or arrays of one shape.
-    """
-    c1, c2, c3, c4 = row
-    c1, c2 = c1 if predictions > 1 else 0.0, c2 if predictions > 2 else 0.0
-    ratio = s_next / sigma
-    move = 1 - ratio
-    return [ratio + c3 * move, move + c1 - c3 * move + c4, c2 - c1, -c2][: 1 + predictions]
+EULER = (0.0, 0.0, 0.0, 0.0)  # no coefficient
 
 
 def columns(sigma: float, s_next: float, predictions: int) -> np.ndarray:
@@ -79,7 +64,7 @@ def fit_step(
     possible = [order for order in orders if order <= min(predictions, len(products))] or [1]
     order = _chosen_order(products, sigma, s_next, possible, ridge)
     row = _solved(mean, sigma, s_next, order, ridge)
-    weights = step_weights(row, sigma, s_next, predictions)
+    weights = step_weights(row.tolist(), sigma, s_next, predictions)
     return Step(weights, error_of(mean, weights), row)
 
 
@@ -88,9 +73,10 @@ def _chosen_order(
 ) -> int:
     if len(possible) == 1:
         return possible[0]
+    highest = possible[-1]
     errors = {order: _left_out_error(products, sigma, s_next, order, ridge) for order in possible}
-    best = min(errors, key=errors.get)
-    return best if errors[best] <= SIMPLER**2 * errors[possible[-1]] else possible[-1]
+    best = min(errors, key=lambda order: errors[order])
+    return best if errors[best] <= SIMPLER**2 * errors[highest] else highest
 
 
 def error_of(products: np.ndarray, weights: Sequence[float]) -> float:
@@ -126,6 +112,6 @@ def _left_out_error(
     """The sum over rows of each one's error under the fit to the others."""
     rest = (products.sum(0) - products) / (len(products) - 1)
     rows = _solved(rest, sigma, s_next, order, ridge)
-    weights = np.stack(step_weights(rows.T, sigma, s_next, products.shape[-1] - 2), axis=-1)
+    weights = np.stack(step_weights(list(rows.T), sigma, s_next, products.shape[-1] - 2), axis=-1)
     miss = np.append(weights, -np.ones((len(rows), 1)), axis=-1)
     return max(float(np.einsum("rp,rpq,rq->", miss, products, miss)), 0.0)

@@ -1,81 +1,110 @@
-"""Runs a schedule on every trajectory set, from the start or from a step whose earlier answers are known."""
+"""Runs a candidate on every trajectory set, from the start or from a step whose earlier answers are known."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 import torch
 
-from ..denoiser import Checked, start_state
+from ..denoiser import Model, start_state
+from ..errors import DenoiserError
 from ..samplers import model_calls, sample
-from ..samplers.query_offsets import ask, with_offsets
-from .on_policy import TrajectorySet, walk_with
-
-FITTED = "distilled"  # the sampler whose coefficients are fitted on the way
+from ..samplers.distilled import sample_distilled
+from ..samplers.query_offsets import with_offsets
+from ..sigmas.noise_range import NoiseRange
+from .candidate import DISTILLED, EXPLODED, Candidate
+from .on_policy import walk
+from .trajectories import TrajectorySet
 
 
 @dataclass(frozen=True)
-class Rollout:
-    """Each set's end (B, ...) and the model's answers in order; coefficients (N, 4) of the
-    distilled sampler, else None."""
+class Run:
+    """A candidate as it was run: with every row's end error, and the coefficients where they were
+    fitted on the way. ends: each set's latents (B, ...), none where a row exploded; answers: the
+    model's, in order, where they were kept."""
 
+    candidate: Candidate
     ends: list[torch.Tensor]
     answers: list[list[torch.Tensor]]
-    coefficients: np.ndarray | None = None
 
 
 def calls_of(sampler: str, steps: int) -> int:
     """Model calls a row of so many steps."""
-    return steps if sampler == FITTED else model_calls(sampler, steps)
+    return steps if sampler == DISTILLED else model_calls(sampler, steps)
 
 
 def rollout(
     sets: Sequence[TrajectorySet],
-    sampler: str,
-    sigmas: np.ndarray,
-    offsets: np.ndarray | None,
-    parametrisation: str,
+    candidate: Candidate,
+    noise_range: NoiseRange,
     known: Sequence[Sequence[torch.Tensor]] | None = None,
-) -> Rollout:
-    """Run a stock sampler, or fit the distilled one on the way. known: each set's first answers,
-    which are not asked for again.
+    keep: bool = False,
+) -> Run:
+    """Run a candidate; the distilled sampler without coefficients has them fitted on the way.
 
-    Raises DenoiserError where the model's answers stop being finite.
+    known: each set's first answers, which are not asked for again. keep: the answers, for such a run
+    later. A row that does not stay finite,
+    or whose set's answers don't, counts as EXPLODED.
     """
-    models = [
-        _Replay(each.model, answers)
-        for each, answers in zip(sets, known or [()] * len(sets), strict=True)
-    ]
-    if sampler == FITTED:
-        riding = [replace(each, model=model) for each, model in zip(sets, models, strict=True)]
-        shifts = np.zeros(len(sigmas) - 1) if offsets is None else offsets
-        found = walk_with(riding, sigmas, shifts, partial(ask, parametrisation=parametrisation))
-        return Rollout(list(found.ends), [model.answers for model in models], found.coefficients)
-    ends = []
-    for each, model in zip(sets, models, strict=True):
-        asked = model if offsets is None else with_offsets(model, sigmas, offsets, parametrisation)
-        ends.append(
-            sample(
-                asked, start_state(each.noise, float(sigmas[0]), parametrisation), sigmas, sampler
-            )
-        )
-    return Rollout(ends, [model.answers for model in models])
+    answered = known or [()] * len(sets)
+    models = [_Replay(each.model, k, keep) for each, k in zip(sets, answered, strict=True)]
+    riding = [replace(each, model=model) for each, model in zip(sets, models, strict=True)]
+    if candidate.sampler == DISTILLED and candidate.coefficients is None:
+        ran, ends = _fitted(riding, candidate, noise_range)
+    else:
+        drawn = [_drawn(each, candidate, noise_range.process) for each in riding]
+        ends = [end for end in drawn if end is not None]
+        errors = [
+            np.full(len(each.noise), EXPLODED) if end is None else each.errors(end)
+            for each, end in zip(sets, drawn, strict=True)
+        ]
+        ran = candidate.measured(np.concatenate(errors))
+    if not ran.finite:
+        return Run(ran, [], [])
+    return Run(ran, ends, [model.answers for model in models])
 
 
-class _Replay(Checked):
-    """Answers the first queries of a roll-out from memory, the others with the model, and keeps all
-    answers."""
+def _fitted(
+    sets: Sequence[TrajectorySet], candidate: Candidate, noise_range: NoiseRange
+) -> tuple[Candidate, list[torch.Tensor]]:
+    """All sets together: one fit for them all."""
+    offsets = np.zeros(candidate.steps) if candidate.offsets is None else candidate.offsets
+    try:
+        return walk(sets, DISTILLED, candidate.sigmas, noise_range, offsets=offsets)
+    except DenoiserError:
+        return candidate.measured(np.full(sum(len(each.noise) for each in sets), EXPLODED)), []
 
-    def __init__(self, model: Checked, known: Sequence[torch.Tensor]):
-        super().__init__(model)
-        self.known, self.answers = known, []
+
+def _drawn(each: TrajectorySet, candidate: Candidate, process: str) -> torch.Tensor | None:
+    """One set's end (B, ...); None where the model's answers did not stay finite: it answered the
+    teacher well, so it is the candidate that left its range."""
+    sigmas, offsets = candidate.sigmas, candidate.offsets
+    x = start_state(each.noise, float(sigmas[0]), process)
+    try:
+        if candidate.coefficients is not None:
+            coefficients = candidate.coefficients
+            return sample_distilled(each.model, x, sigmas, coefficients, offsets, process)
+        if offsets is None:
+            return sample(each.model, x, sigmas, candidate.sampler)
+        shifted = with_offsets(each.model, sigmas, offsets, process)
+        return sample(shifted, x, sigmas, candidate.sampler)
+    except DenoiserError:
+        return None
+
+
+class _Replay(Model):
+    """Answers the first queries of a run from memory, the others with the model."""
+
+    def __init__(self, model: Model, known: Sequence[torch.Tensor], keep: bool):
+        self.model, self.known, self.keep = model, known, keep
+        self.asked = 0
+        self.answers: list[torch.Tensor] = []
 
     def __call__(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
-        asked = len(self.answers)
-        self.answers.append(
-            self.known[asked] if asked < len(self.known) else self.denoise(x, sigma)
-        )
-        return self.answers[-1]
+        k, self.asked = self.asked, self.asked + 1
+        answer = self.known[k] if k < len(self.known) else self.model(x, sigma)
+        if self.keep:
+            self.answers.append(answer)
+        return answer

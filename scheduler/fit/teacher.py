@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ..denoiser import Denoiser, Reporting, start_state
+from ..denoiser import AnyDenoiser, Reporting, start_state
 from ..errors import UnknownNameError
 from ..samplers import sample, sample_linear
 from ..samplers.adams3 import adams3_rule
@@ -38,7 +38,7 @@ class Teacher:
 
 
 def record_teacher(
-    denoise: Denoiser,
+    denoise: AnyDenoiser,
     noise: torch.Tensor,
     grid,
     parametrisation: str,
@@ -104,7 +104,7 @@ class _Recorder:
 
     def kept(self) -> tuple[list[torch.Tensor] | None, list[torch.Tensor] | None]:
         """(states, predictions) in the noise's shape, or (None, None)."""
-        if not self.keep_states:
+        if not self.keep_states or self.whole is None:
             return None, None
         vectors = [vector.reshape(self.shape) for vector in self.whole]
         return vectors[: self.steps + 1], vectors[self.steps + 1 :]

@@ -1,9 +1,12 @@
-"""Pictures of a record: its schedules, its error against steps, and a grid of what it draws. Needs
-matplotlib, imported when first used."""
+"""Pictures of a record: its schedules, its error against steps, and a grid of what it draws.
+
+Needs matplotlib, imported when first used.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,30 +24,40 @@ from .style import (
     INK,
     MARKERS,
     SOFT,
+    Style,
     bare,
     head,
+    legend_below,
     new_figure,
     plain_axes,
     readable_log,
     save,
-    settle,
     whole_steps,
 )
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.transforms import Bbox
 
-CELL, LABELS = 1.18, 1.6  # inches: a picture of the grid, the labels at its left
+CELL = 1.18  # inches: a picture of the grid
+LABELS = 1.6  # inches: the labels at its left
 MOST_DIFFERENCE = 0.25
 MOST_ACROSS = 3  # panels beside each other
+USUAL: Style = {"color": INK, "linestyle": (0, (4, 2))}
+BEST_STOCK: Style = {"color": "#9A9A9A", "linewidth": 2.0, "marker": ".", "markersize": 7}
+
 Points = list[tuple[int, float]]
 
 
 @dataclass(frozen=True)
 class PictureRow:
-    """One row of the grid: a label, smaller lines below it, pictures (B, H, W) in [0, 1] or (B, H,
-    W, 3), and errors (B,) or None."""
+    """One row of the grid.
+
+    A label, smaller lines below it, pictures (B, H, W) in [0, 1] or (B, H, W, 3), and errors (B,)
+    or None.
+    """
 
     label: str
     detail: str
@@ -53,11 +66,10 @@ class PictureRow:
 
 
 def plot_schedules(record: Record, path: PathLike, steps: int | None = None) -> None:
-    """Sigma against step at one number of steps, linear and logarithmic: the record's recipes over
-    ComfyUI's stock schedules.
+    """Sigma against step at one number of steps, linear and logarithmic.
 
-    `steps` None: `chosen_steps`. The file's suffix says the format (png, svg, pdf). Raises
-    RecipeError and OutputError.
+    The record's recipes over ComfyUI's stock schedules. `steps` None: `chosen_steps`. The file's
+    suffix says the format (png, svg, pdf). Raises RecipeError and OutputError.
     """
     steps = chosen_steps(record) if steps is None else steps
     recipes = _distinct([recipe for recipe in record.recipes if recipe.steps == steps])
@@ -75,39 +87,27 @@ def plot_schedules(record: Record, path: PathLike, steps: int | None = None) -> 
     axes[0].set_ylabel("noise level sigma")
     axes[1].set_ylabel("sigma, logarithmic (without the last, 0)")
     readable_log(axes[1])
-    lines, labels = axes[0].get_legend_handles_labels()
-    columns = min(len(lines), 3)
-    figure.legend(
-        lines,
-        labels,
-        loc="lower left",
-        bbox_to_anchor=(0.03, 0.0),
-        ncols=columns,
-        frameon=False,
-        fontsize=9.5,
-        columnspacing=3,
-    )
+    lines = _legend(axes[:1])
     head(figure, f"Schedules at {steps} steps", _about(record))
-    settle(figure, bottom=0.12 + 0.23 * -(-len(lines) // columns))
+    legend_below(figure, lines, columns=min(len(lines), 3), gap=3)
     save(figure, path)
 
 
 def plot_errors(record: Record, path: PathLike, steps: int | None = None) -> None:
-    """Held-out error against steps, a panel for each sampler: ours, the best stock schedule, and
-    the usual default.
+    """Held-out error against steps, a panel for each sampler.
 
-    Knees are ringed; at `steps` (None: `chosen_steps`) an arrow leads to the stock step count with
-    the same error. Raises RecipeError and OutputError.
+    Ours, the best stock schedule, and the usual default. Knees are ringed; at `steps` (None:
+    `chosen_steps`) an arrow leads to the stock step count with the same error. Raises RecipeError
+    and OutputError.
     """
     if not record.evidence.get("curve"):
         raise RecipeError(
             "This record holds no measured errors; distil again with an evidence budget above 0."
         )
-    samplers = list(
-        dict.fromkeys(key.removesuffix(verdicts.OFFSETS) for key in record.evidence["curve"])
-    )
-    down = -(-len(samplers) // MOST_ACROSS)
-    across = -(-len(samplers) // down)
+    keys = [key.removesuffix(verdicts.OFFSETS) for key in record.evidence["curve"]]
+    samplers = list(dict.fromkeys(keys))
+    down = math.ceil(len(samplers) / MOST_ACROSS)
+    across = math.ceil(len(samplers) / down)
     figure = new_figure(max(5.6 * across, 7), 5.4 + 4.3 * (down - 1))
     axes = np.atleast_1d(figure.subplots(down, across, sharey=True)).ravel()
     for axis in axes[len(samplers) :]:
@@ -118,22 +118,9 @@ def plot_errors(record: Record, path: PathLike, steps: int | None = None) -> Non
         axis.tick_params(labelleft=True)
     for axis in axes[::across]:
         axis.set_ylabel("distance from the many-step picture (RMS)")
-    legend = {
-        label: line
-        for axis in axes
-        for line, label in zip(*axis.get_legend_handles_labels(), strict=True)
-    }
-    columns = 4 if len(samplers) > 1 else 2
-    place = {"loc": "lower left", "bbox_to_anchor": (0.03, 0.0), "ncols": columns}
-    figure.legend(
-        legend.values(), legend.keys(), frameon=False, fontsize=9.5, columnspacing=2.5, **place
-    )
-    head(
-        figure,
-        "Error against steps",
-        f"{_about(record)}   |   {record.evidence.get('seeds')} held-out samples",
-    )
-    settle(figure, bottom=0.12 + 0.23 * -(-len(legend) // columns))
+    samples = f"{record.evidence.get('seeds')} held-out samples"
+    head(figure, "Error against steps", f"{_about(record)}   |   {samples}")
+    legend_below(figure, _legend(axes), columns=4 if len(samplers) > 1 else 2, gap=2.5)
     save(figure, path)
 
 
@@ -144,18 +131,26 @@ def plot_pictures(
     title: str = "",
     subtitle: str = "",
 ) -> None:
-    """The same seeds drawn in several ways, a row each, and at the right how each differs from the
-    first row's, the teacher.
+    """The same seeds drawn in several ways, a row each.
 
-    A row's label stands at its left, each picture's error below it. Raises OutputError.
+    At the right: how each differs from the first row's, the teacher. A row's label stands at its
+    left, each picture's error below it. Raises OutputError.
     """
     count = len(rows[0].pictures)
-    width, height = LABELS + 2 * CELL * count + 0.6, 1.12 + (CELL + 0.22) * len(rows)
+    width = LABELS + 2 * CELL * count + 0.6
+    height = 1.12 + (CELL + 0.22) * len(rows)
     figure = new_figure(width, height)
     grid = figure.add_gridspec(
-        len(rows), 2 * count + 1, width_ratios=[1] * count + [0.35] + [1] * count, wspace=0.05, hspace=0.22,
-        left=LABELS / width, right=1 - 0.1 / width, top=1 - 1.05 / height, bottom=0.25 / height,
-    )  # fmt: skip
+        len(rows),
+        2 * count + 1,
+        width_ratios=[1] * count + [0.35] + [1] * count,
+        wspace=0.05,
+        hspace=0.22,
+        left=LABELS / width,
+        right=1 - 0.1 / width,
+        top=1 - 1.05 / height,
+        bottom=0.25 / height,
+    )
     for i, row in enumerate(rows):
         for j, picture in enumerate(row.pictures):
             axis = figure.add_subplot(grid[i, j])
@@ -166,9 +161,8 @@ def plot_pictures(
             if row.errors is not None:
                 axis.set_xlabel(f"{row.errors[j]:.2f}", fontsize=8.5, color=SOFT, labelpad=2)
             if i > 0:
-                _draw_difference(
-                    figure.add_subplot(grid[i, count + 1 + j]), picture - rows[0].pictures[j]
-                )
+                beside = figure.add_subplot(grid[i, count + 1 + j])
+                _draw_difference(beside, picture - rows[0].pictures[j])
         _row_label(figure, grid[i, 0].get_position(figure), row)
     _explain_differences(figure, grid[0, count + 1].get_position(figure))
     head(figure, title, subtitle)
@@ -176,8 +170,10 @@ def plot_pictures(
 
 
 def chosen_steps(record: Record) -> int:
-    """The step count to show first: the highest knee in the evidence, else the middle one of the
-    record's. Raises RecipeError."""
+    """The step count to show first.
+
+    The highest knee in the evidence, else the middle one of the record's. Raises RecipeError.
+    """
     counts = sorted({recipe.steps for recipe in record.recipes})
     if not counts:
         raise RecipeError("This record holds no recipes; distil some first.")
@@ -189,39 +185,32 @@ def _draw_schedules(axis: Axes, record: Record, recipes: Sequence[Recipe], steps
     model = record.model
     table = table_for(model.sigma_min, model.sigma_max, model.parametrisation, model.shift)
     default = DEFAULT_STOCK[model.parametrisation]
-    for k, name in enumerate(sorted(STOCK, key=lambda name: name == default)):
-        label = "ComfyUI's other stock schedules" if k == 0 else None
-        style = {"color": FAINT, "linewidth": 1.3, "label": label}
-        if name == default:
-            style = {
-                "color": INK,
-                "linewidth": 1.6,
-                "linestyle": (0, (4, 2)),
-                "label": f"{name}, the usual default",
-            }
-        axis.plot(range(steps), stock_schedule(name, table, steps)[:-1], **style)
+    others: Style = {"color": FAINT, "linewidth": 1.3}
+    label: str | None = "ComfyUI's other stock schedules"
+    for name in STOCK:
+        if name != default:
+            axis.plot(stock_schedule(name, table, steps)[:-1], label=label, **others)
+            label = None  # one entry for all of them
+    usual = stock_schedule(default, table, steps)
+    axis.plot(usual[:-1], label=f"{default}, the usual default", linewidth=1.6, **USUAL)
     for k, recipe in enumerate(recipes):
-        own = (len(recipes) - k) / len(
-            recipes
-        )  # where two coincide, the earlier one shows as a wider line around the later
-        style = {
+        # Where two coincide, the earlier one shows as a wider line around the later.
+        own = (len(recipes) - k) / len(recipes)
+        style: Style = {
             "color": COLOURS[k % 6],
             "marker": MARKERS[k % 6],
             "linewidth": 1.4 + 3.4 * own,
             "markersize": 4.5 + 4.5 * own,
+            "markeredgecolor": "white",
+            "zorder": 3 + k,
         }
-        label = f"{recipe.sampler}: " + (
-            "distilled" if recipe.choice.ours else f"{recipe.choice} (stock won)"
-        )
-        label += ", for use with offsets" if recipe.offsets is not None else ""
-        axis.plot(
-            range(steps),
-            recipe.sigmas[:-1],
-            label=label,
-            markeredgecolor="white",
-            zorder=3 + k,
-            **style,
-        )
+        axis.plot(recipe.sigmas[:-1], label=_recipe_label(recipe), **style)
+
+
+def _recipe_label(recipe: Recipe) -> str:
+    won = "distilled" if recipe.choice.ours else f"{recipe.choice} (stock won)"
+    offsets = ", for use with offsets" if recipe.offsets is not None else ""
+    return f"{recipe.sampler}: {won}{offsets}"
 
 
 def _draw_errors(axis: Axes, record: Record, sampler: str, steps: int | None) -> None:
@@ -230,43 +219,24 @@ def _draw_errors(axis: Axes, record: Record, sampler: str, steps: int | None) ->
         for recipe in record.recipes
         if recipe.sampler == sampler and recipe.evidence.get("rms")
     ]
-    kind = record.model.parametrisation
-    name = DEFAULT_STOCK[kind] + (" + euler" if sampler == "distilled" else "")
-    _line(
-        axis,
-        _stock_points(recipes, name),
-        f"{DEFAULT_STOCK[kind]}, the usual default",
-        color=INK,
-        linewidth=1.4,
-        linestyle=(0, (4, 2)),
-    )
+    default = DEFAULT_STOCK[record.model.parametrisation]
+    usual = _stock_points(recipes, default + (" + euler" if sampler == "distilled" else ""))
+    _line(axis, usual, f"{default}, the usual default", {"linewidth": 1.4, **USUAL})
     stock = _points(record.evidence.get("stock_curve", {}).get(sampler, {}))
-    _line(
-        axis,
-        stock,
-        "best stock schedule at each step count",
-        color="#9A9A9A",
-        linewidth=2.0,
-        marker=".",
-        markersize=7,
-    )
-    for k, offsets in enumerate((False, True)):
-        ours = _points(record.evidence["curve"].get(sampler + verdicts.OFFSETS * offsets, {}))
-        style = {
+    _line(axis, stock, "best stock schedule at each step count", BEST_STOCK)
+    ours = ("", "StepDistill: schedule"), (verdicts.OFFSETS, "StepDistill: schedule and offsets")
+    for k, (suffix, label) in enumerate(ours):
+        points = _points(record.evidence["curve"].get(sampler + suffix, {}))
+        style: Style = {
             "color": COLOURS[k],
             "marker": MARKERS[k],
             "linewidth": 2.2,
             "markersize": 5.5,
             "markeredgewidth": 0.6,
+            "markeredgecolor": "white",
             "zorder": 4,
         }
-        _line(
-            axis,
-            ours,
-            "StepDistill: schedule" + (" and offsets" if offsets else ""),
-            markeredgecolor="white",
-            **style,
-        )
+        _line(axis, points, label, style)
     knee = _mark_knee(axis, record, sampler)
     _mark_equal(axis, recipes, steps or knee or chosen_steps(record))
     title = sampler + (" (stock: every sampler)" if sampler == "distilled" else "")
@@ -276,7 +246,7 @@ def _draw_errors(axis: Axes, record: Record, sampler: str, steps: int | None) ->
     whole_steps(axis)
 
 
-def _line(axis: Axes, points: Points, label: str, **style) -> None:
+def _line(axis: Axes, points: Points, label: str, style: Style) -> None:
     if points:
         axis.plot(*zip(*points, strict=True), label=label, **style)
 
@@ -285,15 +255,14 @@ def _mark_knee(axis: Axes, record: Record, sampler: str) -> int | None:
     """Ring the knee of the better of a sampler's two curves, and return it."""
     found = []
     for k, key in enumerate((sampler, sampler + verdicts.OFFSETS)):
-        knee, curve = (
-            record.evidence.get("knee", {}).get(key),
-            dict(_points(record.evidence["curve"].get(key, {}))),
-        )
-        found += [(curve[knee], knee, COLOURS[k])] if knee in curve else []
+        knee = record.evidence.get("knee", {}).get(key)
+        curve = dict(_points(record.evidence["curve"].get(key, {})))
+        if knee in curve:
+            found.append((curve[knee], knee, COLOURS[k]))
     if not found:
         return None
     error, knee, colour = min(found)
-    ring = {
+    ring: Style = {
         "marker": "o",
         "markersize": 15,
         "markerfacecolor": "none",
@@ -301,14 +270,16 @@ def _mark_knee(axis: Axes, record: Record, sampler: str) -> int | None:
         "markeredgewidth": 1.5,
     }
     axis.plot([knee], [error], zorder=5, **ring)
-    place = {"xytext": (-9, -9), "textcoords": "offset points", "ha": "right", "va": "top"}
+    place: Style = {"xytext": (-9, -9), "textcoords": "offset points", "ha": "right", "va": "top"}
     axis.annotate(f"knee: {knee}", (knee, error), fontsize=9.5, color=colour, **place)
     return knee
 
 
 def _mark_equal(axis: Axes, recipes: Sequence[Recipe], wanted: int) -> None:
-    """An arrow from ours to the stock step count of the same error, at the step count nearest to
-    the wanted one."""
+    """An arrow from ours to the stock step count of the same error.
+
+    At the step count nearest to the wanted one.
+    """
     able = [
         recipe
         for recipe in recipes
@@ -317,19 +288,21 @@ def _mark_equal(axis: Axes, recipes: Sequence[Recipe], wanted: int) -> None:
     if not able:
         return
     ours = min(able, key=lambda recipe: (abs(recipe.steps - wanted), recipe.evidence["rms"]))
-    error, equal = ours.evidence["rms"], ours.evidence["equals_stock_steps"]
+    error = ours.evidence["rms"]
+    equal = ours.evidence["equals_stock_steps"]
     arrow = {"arrowstyle": "-|>", "color": INK, "linewidth": 1.3, "shrinkA": 6, "shrinkB": 0}
     axis.annotate("", (equal, error), xytext=(ours.steps, error), arrowprops=arrow, zorder=6)
-    place = {"xytext": (6, 4), "textcoords": "offset points", "ha": "left", "va": "bottom"}
-    place["bbox"] = {"facecolor": "white", "edgecolor": "none", "pad": 1, "alpha": 0.9}
-    text = axis.annotate(
-        f"{ours.steps} steps match\nstock's {equal}",
-        (equal, error),
-        fontsize=9.5,
-        color=INK,
-        zorder=7,
-        **place,
-    )
+    style: Style = {
+        "xytext": (6, 4),
+        "textcoords": "offset points",
+        "ha": "left",
+        "va": "bottom",
+        "bbox": {"facecolor": "white", "edgecolor": "none", "pad": 1, "alpha": 0.9},
+        "fontsize": 9.5,
+        "color": INK,
+        "zorder": 7,
+    }
+    text = axis.annotate(f"{ours.steps} steps match\nstock's {equal}", (equal, error), **style)
     text.set_in_layout(False)  # or it would squeeze the axes; instead they get room for it
     left, right = axis.get_xlim()
     axis.set_xlim(left, max(right, equal + 0.27 * (right - left)))
@@ -343,23 +316,35 @@ def _draw_difference(axis: Axes, difference: np.ndarray) -> None:
     bare(axis)
 
 
-def _explain_differences(figure: Figure, place) -> None:
-    text = f"Difference from the teacher's picture\norange: too light, violet: too dark\n(full colour at {MOST_DIFFERENCE:g} of the range)"
+def _explain_differences(figure: Figure, place: Bbox) -> None:
+    text = (
+        "Difference from the teacher's picture\n"
+        "orange: too light, violet: too dark\n"
+        f"(full colour at {MOST_DIFFERENCE:g} of the range)"
+    )
     figure.text(place.x0, place.y0, text, fontsize=9.5, color=SOFT, va="bottom", linespacing=1.45)
 
 
-def _points(curve: dict) -> Points:
+def _legend(axes: Iterable[Axes]) -> dict[str, Artist]:
+    """The lines of all axes by their labels."""
+    found: dict[str, Artist] = {}
+    for axis in axes:
+        lines, labels = axis.get_legend_handles_labels()
+        found |= dict(zip(labels, lines, strict=True))
+    return found
+
+
+def _points(curve: Mapping) -> Points:
     return sorted((int(steps), error) for steps, error in curve.items() if error)
 
 
 def _stock_points(recipes: Sequence[Recipe], name: str) -> Points:
-    return _points(
-        {
-            recipe.steps: recipe.evidence["stock"][name]["rms"]
-            for recipe in recipes
-            if name in recipe.evidence.get("stock", {})
-        }
-    )
+    errors = {}
+    for recipe in recipes:
+        stock = recipe.evidence.get("stock", {})
+        if name in stock:
+            errors[recipe.steps] = stock[name]["rms"]
+    return _points(errors)
 
 
 def _distinct(recipes: Sequence[Recipe]) -> list[Recipe]:
@@ -374,30 +359,20 @@ def _distinct(recipes: Sequence[Recipe]) -> list[Recipe]:
 
 
 def _counts(record: Record) -> str:
-    return (
-        ", ".join(str(steps) for steps in sorted({recipe.steps for recipe in record.recipes}))
-        or "none at all"
-    )
+    counts = sorted({recipe.steps for recipe in record.recipes})
+    return ", ".join(map(str, counts)) or "none at all"
 
 
 def _about(record: Record) -> str:
+    name = record.model.name or "unnamed model"
     cfg = record.conditions.cfg
-    return (record.model.name or "unnamed model") + (
-        f", guidance {cfg:g}" if cfg is not None else ""
-    )
+    return name if cfg is None else f"{name}, guidance {cfg:g}"
 
 
-def _row_label(figure: Figure, place, row: PictureRow) -> None:
-    middle, width = (place.y0 + place.y1) / 2, figure.get_figwidth()
-    figure.text(
-        0.14 / width,
-        middle + 0.03 / figure.get_figheight(),
-        row.label,
-        fontsize=12,
-        fontweight="bold",
-        color=INK,
-        va="bottom",
-    )
-    figure.text(
-        0.14 / width, middle, row.detail, fontsize=9, color=SOFT, va="top", linespacing=1.35
-    )
+def _row_label(figure: Figure, place: Bbox, row: PictureRow) -> None:
+    left = 0.14 / figure.get_figwidth()
+    middle = (place.y0 + place.y1) / 2
+    above = middle + 0.03 / figure.get_figheight()
+    bold: Style = {"fontsize": 12, "fontweight": "bold", "color": INK}
+    figure.text(left, above, row.label, va="bottom", **bold)
+    figure.text(left, middle, row.detail, va="top", fontsize=9, color=SOFT, linespacing=1.35)

@@ -1,22 +1,32 @@
-"""The look that all plots share: colours, type, axes, titles, and writing a figure whole or not at all."""
+"""The look that all plots share: colours, type, axes, titles.
+
+And writing a figure whole or not at all.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from ..errors import OutputError
 from ..files import PathLike, atomic_path
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito's palette: told apart with every kind of colour vision; each curve has its own marker besides.
+# Okabe and Ito's palette: told apart with every kind of colour vision; each curve has its own
+# marker besides.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKERS = ("o", "s", "D", "^", "v", "P")
 INK, SOFT, FAINT = "#222222", "#6B6B6B", "#CFCFCF"
 DPI = 160
 HEAD = 0.78  # inches that title and subtitle take
+LEGEND_LINE = 0.23  # inches that a line of the legend takes
+
+Style = dict[str, Any]  # matplotlib's keyword arguments of a line or a text
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -32,17 +42,32 @@ def new_figure(width: float, height: float) -> Figure:
 
 def head(figure: Figure, title: str, subtitle: str) -> None:
     """Title and subtitle at the top left, at the same height in inches whatever the figure's."""
-    height, width = figure.get_figheight(), figure.get_figwidth()
-    figure.text(
-        0.14 / width, 1 - 0.14 / height, title, fontsize=15, fontweight="bold", color=INK, va="top"
-    )
-    figure.text(0.14 / width, 1 - 0.47 / height, subtitle, fontsize=10, color=SOFT, va="top")
+    height = figure.get_figheight()
+    left = 0.14 / figure.get_figwidth()
+    bold: Style = {"fontsize": 15, "fontweight": "bold", "color": INK}
+    figure.text(left, 1 - 0.14 / height, title, va="top", **bold)
+    figure.text(left, 1 - 0.47 / height, subtitle, va="top", fontsize=10, color=SOFT)
 
 
 def settle(figure: Figure, bottom: float = 0.0) -> None:
     """Fit the axes below the head, `bottom` inches kept free below them."""
     height = figure.get_figheight()
     figure.tight_layout(rect=(0, bottom / height, 1, 1 - HEAD / height), w_pad=2.5)
+
+
+def legend_below(figure: Figure, lines: Mapping[str, Artist], columns: int, gap: float) -> None:
+    """The legend, label by label, at the figure's bottom; the axes are fitted above it."""
+    figure.legend(
+        list(lines.values()),
+        list(lines),
+        loc="lower left",
+        bbox_to_anchor=(0.03, 0.0),
+        ncols=columns,
+        frameon=False,
+        fontsize=9.5,
+        columnspacing=gap,
+    )
+    settle(figure, bottom=0.12 + LEGEND_LINE * math.ceil(len(lines) / columns))
 
 
 def plain_axes(axis: Axes) -> None:

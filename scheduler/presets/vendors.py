@@ -1,10 +1,9 @@
-"""Schedules that vendors and papers publish, as records with their provenance: one JSON file each
-beside this one.
+"""Schedules that vendors and papers publish, as records with their provenance.
 
-Step-distilled families (SDXL Turbo, SDXL Lightning, LCM, Hyper-SD, PeRFlow, FLUX.1 schnell, Wan 2.2
-Lightning) and searched tables (AYS, GITS, OptimalSteps). Their sigmas are facts; `provenance` of
-each says where from and how they follow. No model call was spent and nothing was measured, so a
-preset has neither teacher nor evidence.
+One JSON file each, beside this one: step-distilled families (SDXL Turbo, SDXL Lightning, LCM,
+Hyper-SD, PeRFlow, FLUX.1 schnell, Wan 2.2 Lightning) and searched tables (AYS, GITS, OptimalSteps).
+Their sigmas are facts; `provenance` of each says where from and how they follow. No model call was
+spent and nothing was measured, so a preset has neither teacher nor evidence.
 """
 
 from __future__ import annotations
@@ -28,11 +27,11 @@ def preset(name: str) -> Record:
 
 
 def preset_recipe(name: str, steps: int, sampler: str | None = None) -> Recipe:
-    """The recipe of a preset for N steps, and for a sampler where several are served (None: the
-    vendor's first).
+    """The recipe of a preset for N steps.
 
-    Published schedules may start a little below the model's sigma_max; the recipe's start_sigma
-    says so. Raises UnknownNameError, and RecipeError for a number of steps that nobody published.
+    sampler: which, where several are served (None: the vendor's first). Published schedules may
+    start a little below the model's sigma_max; the recipe's start_sigma says so. Raises
+    UnknownNameError, and RecipeError for a number of steps that nobody published.
     """
     found = [
         recipe
@@ -43,6 +42,7 @@ def preset_recipe(name: str, steps: int, sampler: str | None = None) -> Recipe:
         served = sorted({(recipe.sampler, recipe.steps) for recipe in preset(name).recipes})
         listed = ", ".join(f"{sampler} {n}" for sampler, n in served)
         raise RecipeError(
-            f"The preset {name} has no recipe for {sampler or 'any sampler'} with {steps} steps; it has: {listed}."
+            f"The preset {name} has no recipe for {sampler or 'any sampler'} with {steps} steps; "
+            f"it has: {listed}."
         )
     return found[0]

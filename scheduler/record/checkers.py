@@ -106,6 +106,18 @@ def text(most: int = 200, pattern: str | None = None, wanted: str = "") -> Check
     return Checker(check, {"type": "string", "maxLength": most} | form_schema | unprintable)
 
 
+def base64_text(most: int) -> Checker:
+    """Text of base64's alphabet; whether it can be decoded is not looked at."""
+    alphabet = "[A-Za-z0-9+/]+={0,2}"
+    form = re.compile(alphabet)
+
+    def check(value: object) -> None:
+        if type(value) is not str or len(value) > most or not form.fullmatch(value):
+            raise Misfit(f"is {shown(value)}, must be base64 text of at most {most:,} characters")
+
+    return Checker(check, {"type": "string", "maxLength": most, "pattern": f"^{alphabet}$"})
+
+
 def flag() -> Checker:
     """true or false."""
 

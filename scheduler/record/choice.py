@@ -6,6 +6,17 @@ OURS, PUBLISHED = "ours", "published"
 BESIDE = " + "
 
 
+def label_of(schedule: str, sampler: str | None = None) -> str:
+    """The label of a schedule and, where it is not the recipe's own, the sampler that runs it."""
+    return f"{schedule}{BESIDE}{sampler}" if sampler else schedule
+
+
+def settled_label(label: str) -> str:
+    """A label as it would be made of its parts: without an end that names no sampler."""
+    open_ended = label.endswith(BESIDE) and label.index(BESIDE) == len(label) - len(BESIDE)
+    return label[: -len(BESIDE)] if open_ended else label
+
+
 class Choice(str):
     """A schedule by name and, where it is not the recipe's own, the stock sampler that runs it.
 
@@ -16,7 +27,7 @@ class Choice(str):
     sampler: str | None
 
     def __new__(cls, schedule: str, sampler: str | None = None) -> Choice:
-        self = super().__new__(cls, f"{schedule}{BESIDE}{sampler}" if sampler else schedule)
+        self = super().__new__(cls, label_of(schedule, sampler))
         self.schedule, self.sampler = schedule, sampler
         return self
 

@@ -248,6 +248,10 @@ class Record:
             gram if isinstance(gram, Gram) else None,
         )
 
+    def is_within(self, other: Record) -> bool:
+        """Whether another record is this one, with inner products perhaps that this one lacks."""
+        return self == other or (self.gram is None and self == replace(other, gram=None))
+
     def save(self, path: PathLike) -> None:
         """Write the record to a file, whole or not at all; raises RecordError and OutputError."""
         write_text(path, self.to_json())

@@ -6,7 +6,18 @@ means is in docs/record-format.md.
 
 from __future__ import annotations
 
-from .checkers import choice, fields, flag, integer, items, number, optional, table, text
+from .checkers import (
+    base64_text,
+    choice,
+    fields,
+    flag,
+    integer,
+    items,
+    number,
+    optional,
+    table,
+    text,
+)
 from .inner_products import MAX_NODES, MAX_PRODUCT, packed_length
 
 VERSION = 2
@@ -209,7 +220,7 @@ INNER_PRODUCTS = fields(
         "sigmas": items(SIGMA, 2, MAX_NODES + 1),
         "rows": integer(1, 10**9),
         "spread": items(number(0, MAX_PRODUCT), 2, MAX_NODES + 1),
-        "products": text(packed_length(MAX_NODES), "[A-Za-z0-9+/]+=?=?", "base64 text"),
+        "products": base64_text(packed_length(MAX_NODES)),
     }
 )
 RECORD = fields(

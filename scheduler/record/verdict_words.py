@@ -44,6 +44,8 @@ def choice_words(choice: str, labels: Labels = NO_LABELS) -> str:
 def described(recipe: Recipe, labels: Labels = NO_LABELS) -> str:
     """A recipe in a few words: "euler with the distilled schedule and offsets", "dpmpp_2m with beta"."""
     sampler = sampler_label(recipe.sampler, labels)
+    if recipe.choice.schedule == PUBLISHED_CHOICE:
+        return f"{sampler} with the published schedule"
     if not recipe.choice.ours:
         choice = choice_words(recipe.choice, labels)
         return choice if recipe.choice.sampler else f"{sampler} with {choice}"
@@ -67,7 +69,9 @@ def verdict(recipe: Recipe, labels: Labels = NO_LABELS) -> str:
     if code == STOCK:
         return f"the stock choice {best} itself, the best of them here"
     words = _MEASURED.get((recipe.choice.ours, code))
-    if words is None or found.get("ratio") is None:
+    if words is None:  # of a newer version
+        return code.replace("_", " ")
+    if found.get("ratio") is None:
         return _UNMEASURED[INCOMPARABLE]
     return words.format(choice=choice_words(recipe.choice, labels), best=best, ratio=found["ratio"])
 

@@ -1,23 +1,49 @@
-"""Running a recipe: what every host does with the numbers of a record, as plain functions."""
+"""The distilled sampler, and running a recipe: what every host does with the numbers of a record.
+
+One step is x_next = Euler + c1 (D_0 - D_1) + c2 (D_1 - D_2) + c3 (s - s_next)/s (x - D_0) + c4 D_0,
+with D_0 the newest prediction and D_1, D_2 those before it (the family of S4S, arXiv 2502.17423; USF,
+2312.07243; DC-Solver, 2409.03755).
+"""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
 
 from ..denoiser import AnyDenoiser, checked, start_state
 from ..errors import RecipeError
-from ..fit.coefficients import PAST, step_weights
-from ..record import Recipe
 from ..sigmas.validity import Floats, Sigmas, check_schedule
 from .multistep import combine
 from .names import DISTILLED, stock_sampler
 from .query_offsets import ask, with_offsets
 from .stock import Callback, sample
+
+if TYPE_CHECKING:  # a record samples with this module
+    from ..record import Recipe
+
+PAST = 3  # predictions a step may use: the newest and two before it
+Number = TypeVar("Number", float, np.ndarray)
+
+
+def step_weights(
+    row: Sequence[Number], sigma: float, s_next: float, predictions: int
+) -> list[Number]:
+    """[a, b0, b1, b2][: 1 + predictions] with x_next = a x + b0 D_0 + b1 D_1 + b2 D_2.
+
+    row: [c1, c2, c3, c4], numbers or arrays of one shape; those that lack their predictions are left
+    out.
+    """
+    c1, c2, c3, c4 = row
+    c1 = c1 * (predictions > 1)
+    c2 = c2 * (predictions > 2)
+    ratio = s_next / sigma
+    move = 1 - ratio
+    return [ratio + c3 * move, move + c1 - c3 * move + c4, c2 - c1, -c2][: 1 + predictions]
 
 
 def run_recipe(

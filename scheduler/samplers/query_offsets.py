@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from ..denoiser import AnyDenoiser, Denoiser, Model, checked
+from ..sigmas.noise_range import NoiseRange
 from ..sigmas.validity import Floats
 
 GUESS = -0.2
@@ -31,21 +32,20 @@ def asked_sigma(sigma: float, offset: float, parametrisation: str) -> float:
     return sigma * math.exp(offset)
 
 
-def bounded_offset(
-    sigma: float, offset: float, sigma_min: float, sigma_max: float, parametrisation: str
-) -> float:
-    """The offset cut so that the query stays inside [sigma_min, sigma_max] (below 1 for flow).
+def bounded_offset(sigma: float, offset: float, noise_range: NoiseRange) -> float:
+    """The offset cut so that the query stays in the model's range (below 1 for flow).
 
     And inside MOST_OFFSET.
     """
-    if parametrisation == "flow" and sigma >= 1:
+    flow = noise_range.process == "flow"
+    if flow and sigma >= 1:
         return 0.0
 
     def clock(s: float) -> float:  # what an offset is added to
-        return math.log(s / (1 - s)) if parametrisation == "flow" else math.log(s)
+        return math.log(s / (1 - s)) if flow else math.log(s)
 
-    top = min(sigma_max, FLOW_TOP) if parametrisation == "flow" else sigma_max
-    down = max(clock(sigma_min) - clock(sigma), -MOST_OFFSET)
+    top = min(noise_range.sigma_max, FLOW_TOP) if flow else noise_range.sigma_max
+    down = max(clock(noise_range.sigma_min) - clock(sigma), -MOST_OFFSET)
     up = min(max(clock(top) - clock(sigma), 0.0), MOST_OFFSET)
     return min(max(offset, down), up)
 
@@ -59,17 +59,10 @@ def usual_offset(sigma: float, s_next: float, sigma_min: float) -> float:
     return GUESS * length
 
 
-def guessed_offset(
-    sigma: float,
-    s_next: float,
-    share: float,
-    sigma_min: float,
-    sigma_max: float,
-    parametrisation: str,
-) -> float:
+def guessed_offset(sigma: float, s_next: float, share: float, noise_range: NoiseRange) -> float:
     """`share` of the usual guess, kept in range."""
-    guess = share * usual_offset(sigma, s_next, sigma_min)
-    return bounded_offset(sigma, guess, sigma_min, sigma_max, parametrisation)
+    guess = share * usual_offset(sigma, s_next, noise_range.sigma_min)
+    return bounded_offset(sigma, guess, noise_range)
 
 
 def ask(

@@ -66,7 +66,8 @@ class Scan:
 def brief_of(file: str, stamp: tuple[int, int], data: dict, version: int) -> Brief:
     """What the index holds of a record, from its checked data with the inner products still
     packed, and the version that its file states."""
-    record = Record.from_data(data)
+    recipes = [recipe | {"evidence": {}} for recipe in data["recipes"]]  # nothing here needs it
+    record = Record.from_data(data | {"recipes": recipes})
     key, products = Key.of(record), data.get("inner_products")
     steps = [recipe.steps for recipe in record.recipes] or [0]
     return Brief(

@@ -199,10 +199,9 @@ def test_an_extra_prompt_and_a_guider_are_taken(server, client):
         name="two prompts",
     )
     client.run(s.graph)
-    record = next(
-        record for record in map(Store(server.store).load, [brief.file for brief in Store(server.store).records()])
-        if record.model.name == "two prompts"
-    )  # fmt: skip
+    store = Store(server.store)
+    records = [store.load(brief.file) for brief in store.records()]
+    record = next(record for record in records if record.model.name == "two prompts")
     assert (
         record.conditions.prompts == 2
         and record.conditions.cfg == 5.0

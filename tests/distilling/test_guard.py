@@ -122,7 +122,7 @@ def test_the_ranking_is_by_the_one_step_errors_along_the_teacher(gram, sampler):
     assert [totals[name] for name in found] == pytest.approx(sorted(totals.values()))
 
 
-@pytest.mark.parametrize("steps", [1, 2, 1000])
+@pytest.mark.parametrize("steps", [1, 2, 60, pytest.param(1000, marks=pytest.mark.slow)])
 def test_any_number_of_steps_is_ranked(gram, steps):
     names = ranked(
         gram, "dpmpp_2m", baselines(table_of(gram), steps, gram.sigmas[-2], gram.sigmas[0])

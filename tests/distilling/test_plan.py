@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduler.distilling.effort import EFFORTS, anchors_of
 from scheduler.distilling.plan import MOST_ROWS, QUALITY, budget_for, plan_for
+from scheduler.distilling.tasks import distilled_task, stock_task
 from scheduler.errors import BudgetError, UnknownNameError
 from scheduler.samplers import SAMPLERS
+from tests.examples import examples
 
 SAMPLER_SETS = st.lists(
     st.sampled_from([*SAMPLERS, "distilled"]), min_size=1, max_size=5, unique=True
@@ -30,7 +32,7 @@ def least_for(*asked) -> int:
     return int(re.search(r"least that works is (\d+)", str(told.value)).group(1))
 
 
-@settings(max_examples=50)
+@examples(50)
 @given(SAMPLER_SETS, STEP_SETS, SETS, SAMPLES, st.floats(1, 30))
 def test_cost_never_exceeds_the_budget(samplers, steps, sets, samples, times):
     budget = int(times * least_for(samplers, steps, sets, samples))
@@ -43,7 +45,7 @@ def test_cost_never_exceeds_the_budget(samplers, steps, sets, samples, times):
     assert plan.evidence == 7 and str(plan.calls) in str(plan) and "\n" not in plan.summary
 
 
-@settings(max_examples=50)
+@examples(50)
 @given(SAMPLER_SETS, STEP_SETS, SETS, SAMPLES)
 def test_the_least_that_works_is_named(samplers, steps, sets, samples):
     least = least_for(samplers, steps, sets, samples)
@@ -52,7 +54,7 @@ def test_the_least_that_works_is_named(samplers, steps, sets, samples):
         plan_for(samplers, steps, least - 1, sets, samples)
 
 
-@settings(max_examples=50)
+@examples(50)
 @given(SAMPLER_SETS, STEP_SETS, SETS, st.floats(1, 20))
 def test_more_budget_never_buys_less(samplers, steps, sets, times):
     budget = int(times * least_for(samplers, steps, sets, None))
@@ -149,13 +151,33 @@ def test_small_latents_are_neither_refined_nor_carried_over():
         plan_for(("distilled",), (4, 5, 6), 4000, samples=4, elements=size).effort
         for size in (4, 4096)
     )
-    assert small.refine_to == small.polish_to == 0 and small.afresh((4, 5, 6), 4, 5)
-    assert large.refine_to == large.polish_to == 6 and not large.afresh((4, 5, 6), 4, 5)
-    assert large.afresh((4, 12), 4, 12)  # too far to carry
+    assert small.refine_to == small.polish_to == 0 and afresh(small, (4, 5, 6), 4, 5)
+    assert large.refine_to == large.polish_to == 6 and not afresh(large, (4, 5, 6), 4, 5)
+    assert afresh(large, (4, 12), 4, 12)  # too far to carry
+
+
+def afresh(effort, anchors, below, steps):
+    return distilled_task(effort, anchors, below, steps).afresh
 
 
 def test_eulers_offsets_are_searched_for_seldom():
     anchors = (4, 5, 6, 8, 10, 12, 16)
     good = plan_for(("euler",), anchors, 4000, samples=4).effort
-    assert [n for n in anchors if good.searched("euler", anchors, n)] == [4, 16]
-    assert all(good.searched("dpmpp_2m", anchors, n) for n in anchors)
+    searched = [n for n in anchors if stock_task(good, "euler", anchors, n).offsets == "search"]
+    assert searched == [4, 16]
+    assert all(stock_task(good, "dpmpp_2m", anchors, n).offsets == "search" for n in anchors)
+
+
+@pytest.mark.parametrize("samplers", [("dpmpp_2m", "uni_pc", "distilled"), ("uni_pc", "distilled")])
+def test_the_plan_is_the_sum_of_what_the_tasks_cost(samplers):
+    """What is made by one sampler's own task is not paid twice."""
+    steps = (4, 6, 8)
+    plan = plan_for(samplers, steps, 20_000)
+    for name in samplers:
+        fits = name == "distilled"
+        tasks = plan.distilled_tasks(steps) if fits else plan.stock_tasks(name, steps)
+        a_row = sum(task.calls(samplers) for task in tasks)
+        assert plan.costs[name] == a_row * plan.rows * plan.sets
+    alone = plan_for(samplers[:-1], steps, 20_000)
+    task = next(t for t in alone.stock_tasks("uni_pc", steps) if t.offsets == "search")
+    assert task.calls(["uni_pc"]) > task.calls(["uni_pc", "dpmpp_2m"])

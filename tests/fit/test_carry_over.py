@@ -7,16 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.distilling.request import job_of
 from scheduler.fit.carry_over import carried_offsets, carried_schedule, share_curve
+from scheduler.sigmas.noise_range import NoiseRange
 from scheduler.sigmas.validity import check_schedule
 
 RANGES = {"flow": (0.002, 1.0), "ve": (0.03, 14.6)}
 
 
-def job(parametrisation):
-    low, high = RANGES[parametrisation]
-    return job_of(lambda x, sigma: x, (4,), high, low, parametrisation, ("euler",), (4,), None, 0)
+def noise_range(parametrisation):
+    return NoiseRange(parametrisation, *RANGES[parametrisation])
 
 
 def even(parametrisation, steps):
@@ -62,7 +61,7 @@ def test_a_move_is_read_at_the_same_fraction_of_the_way_in_steps():
 
 @pytest.mark.parametrize("parametrisation", RANGES)
 def test_offsets_are_carried_in_shares_of_the_usual_one(parametrisation):
-    of, fresh = job(parametrisation), even(parametrisation, 9)
+    of, fresh = noise_range(parametrisation), even(parametrisation, 9)
     assert not carried_offsets(of, even(parametrisation, 5), np.zeros(5), fresh).any()
     offsets = np.array([0.0, -0.1, -0.1, -0.2, -0.3])
     same = carried_offsets(of, even(parametrisation, 5), offsets, even(parametrisation, 5))
@@ -72,4 +71,4 @@ def test_offsets_are_carried_in_shares_of_the_usual_one(parametrisation):
 
 
 def test_a_flows_top_says_nothing_and_a_lone_step_carries_no_offset():
-    assert share_curve(job("flow"), np.array([1.0, 0.0]), np.array([0.0]))(0.5) == 0.0
+    assert share_curve(noise_range("flow"), np.array([1.0, 0.0]), np.array([0.0]))(0.5) == 0.0

@@ -3,29 +3,20 @@ and run as they were fitted."""
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 import pytest
 import torch
 
 from scheduler.denoiser import start_state
 from scheduler.distilling.meter import Meter, Metered
-from scheduler.fit.on_policy import (
-    SHARES,
-    TrajectorySet,
-    _Lane,
-    _secant,
-    fitted,
-    stock,
-    walk,
-    walk_with,
-)
+from scheduler.fit.on_policy import SHARES, _Lane, secant, stepper_of, walk
 from scheduler.fit.teacher import record_teacher
+from scheduler.fit.trajectories import TrajectorySet
 from scheduler.samplers import sample
 from scheduler.samplers.distilled import sample_distilled
-from scheduler.samplers.query_offsets import ask, guessed_offset, with_offsets
+from scheduler.samplers.query_offsets import with_offsets
 from scheduler.sigmas import log_snr_grid
+from scheduler.sigmas.noise_range import NoiseRange
 from tests.mixture import small_mixture, unit_noise
 
 RANGES = {"flow": (0.002, 1.0), "ve": (0.03, 14.6)}
@@ -55,19 +46,13 @@ class Lab:
             model, noise, grid, vectors, np.ones(rows, bool) if fit is None else fit
         )
 
-    def offer(self, sigma, s_next, share):
-        return guessed_offset(sigma, s_next, share, self.low, self.high, self.parametrisation)
+    @property
+    def noise_range(self):
+        return NoiseRange(self.parametrisation, self.low, self.high)
 
-    def walk(self, stepper=fitted, tries=1, sigmas=None):
+    def walk(self, sampler="distilled", tries=1, sigmas=None, offsets=None):
         sigmas = self.sigmas if sigmas is None else sigmas
-        return walk(
-            self.sets,
-            sigmas,
-            partial(ask, parametrisation=self.parametrisation),
-            stepper,
-            self.offer,
-            tries,
-        )
+        return walk(self.sets, sampler, sigmas, self.noise_range, tries, offsets)[0]
 
     def errors(self, found, held_out):
         """End errors of a fitted walk's numbers on another set."""
@@ -93,7 +78,7 @@ def test_fits_improve_on_euler_on_held_out_noise(lab):
     ours = lab.errors(lab.walk(tries=3), held_out).mean()
     assert ours < 0.6 * euler
     assert lab.errors(lab.walk(tries=1), held_out).mean() < euler
-    assert lab.errors(lab.walk(stock("euler"), tries=3), held_out).mean() < 0.8 * euler
+    assert lab.errors(lab.walk("euler", tries=3), held_out).mean() < 0.8 * euler
 
 
 @pytest.mark.parametrize("tries", [1, 2, 3])
@@ -107,7 +92,7 @@ def test_the_plain_sampler_repeats_the_walk(parametrisation, tries):
 
 @pytest.mark.parametrize("sampler", ["euler", "dpmpp_2m", "res_multistep"])
 def test_stock_walks_without_offsets_are_the_stock_sampler(lab, sampler):
-    found, (of,) = lab.walk(stock(sampler)), lab.sets
+    found, (of,) = lab.walk(sampler), lab.sets
     x = start_state(of.noise, lab.high, lab.parametrisation)
     np.testing.assert_allclose(
         found.errors, of.errors(sample(of.model, x, lab.sigmas, sampler)), atol=1e-5
@@ -116,10 +101,10 @@ def test_stock_walks_without_offsets_are_the_stock_sampler(lab, sampler):
 
 
 @pytest.mark.parametrize("tries", [1, 2, 3])
-@pytest.mark.parametrize("stepper", [fitted, stock("dpmpp_2m")])
-def test_calls_are_within_tries_and_the_first_is_free(lab, tries, stepper):
+@pytest.mark.parametrize("sampler", ["distilled", "dpmpp_2m"])
+def test_calls_are_within_tries_and_the_first_is_free(lab, tries, sampler):
     before, steps = lab.meter.done, len(lab.sigmas) - 1
-    lab.walk(stepper, tries=tries)
+    lab.walk(sampler, tries=tries)
     assert (lab.meter.done - before) <= ROWS * (tries * steps - 1)
 
 
@@ -140,7 +125,7 @@ def test_queries_stay_in_the_models_range():
 def test_offsets_may_be_given():
     lab = Lab("ve", rows=4)
     searched = lab.walk(tries=3)
-    again = walk_with(lab.sets, lab.sigmas, searched.offsets, partial(ask, parametrisation="ve"))
+    again = lab.walk(offsets=searched.offsets)
     np.testing.assert_allclose(again.coefficients, searched.coefficients, atol=1e-9)
     np.testing.assert_allclose(again.errors, searched.errors, rtol=1e-6)
     assert np.array_equal(again.offsets, searched.offsets)
@@ -154,32 +139,29 @@ def test_a_secant_finds_a_planted_optimum():
         x, here, there = rng.standard_normal((3, 4, 50))
         target = 0.5 * x + 0.5 * ((1 - planted) * here + planted * there)
         vectors = np.stack([x, here, there, target], axis=1)
-        found = _secant(vectors @ vectors.swapaxes(1, 2), stock("euler"), (1.0, 2.0))
+        found = secant(vectors @ vectors.swapaxes(1, 2), stepper_of("euler"), (1.0, 2.0))
         assert found == pytest.approx(planted, abs=(SHARES[1] - SHARES[0]) / 2)
 
 
 def test_a_walk_finds_a_planted_offset():
-    """A model whose answer depends on the level alone, and on it in a straight line: the third try
-    is at the best offset."""
-    grid = np.array([2.0, 1.0, 0.0])
+    """A model whose answer depends on the level alone, and on its logarithm in a straight line: the
+    third try is at the best offset."""
+    start = float(np.e)
+    grid = np.array([start, 1.0, 0.0])  # a step of one e-fold: the usual offset is -0.2
     x, direction = torch.ones(3, 4), torch.linspace(1, 2, 4).expand(3, 4)
     asked = []
 
-    def asker(model, x, sigma, offset):
-        asked.append(offset)
-        return (1 + offset) * direction
+    def model(x, sigma):
+        asked.append(float(np.log(sigma / start)))
+        return (1 + asked[-1]) * direction
 
     planted = 0.6 * -0.2
-    middle = 0.5 * x + 0.5 * (1 + planted) * direction
-    of = TrajectorySet(
-        None, x / 2, grid, [x, middle, direction, direction, direction], np.ones(3, bool)
-    )
-    found = walk(
-        [of], grid, asker, stock("euler"), lambda sigma, s_next, share: -0.2 * share, tries=3
-    )
-    assert asked[:3] == pytest.approx([0.0, -0.2, planted]) and found.offsets[0] == pytest.approx(
-        planted
-    )
+    middle = x / start + (1 - 1 / start) * (1 + planted) * direction
+    vectors = [x, middle, direction, direction, direction]
+    of = TrajectorySet(model, x / start, grid, vectors, np.ones(3, bool))
+    found, _ = walk([of], "euler", grid, NoiseRange("ve", 0.01, 10.0), tries=3)
+    assert asked[:3] == pytest.approx([0.0, -0.2, planted])
+    assert found.offsets[0] == pytest.approx(planted)
 
 
 def test_rows_that_fits_leave_alone_change_nothing_but_ride_along():

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 import pytest
 import torch
 
 from scheduler.denoiser import Checked
-from scheduler.fit.on_policy import TrajectorySet, fitted, walk
+from scheduler.fit.on_policy import walk
 from scheduler.fit.polish import LEAST_DATA, most_polished, polish, polish_calls
 from scheduler.fit.teacher import record_teacher
+from scheduler.fit.trajectories import TrajectorySet
 from scheduler.samplers.distilled import sample_distilled
-from scheduler.samplers.query_offsets import ask, guessed_offset
 from scheduler.search.dynamic_programming import schedules_from
 from scheduler.sigmas import log_snr_grid
+from scheduler.sigmas.noise_range import NoiseRange
 from tests.mixture import small_mixture, unit_noise
 
 RANGES = {"flow": (0.002, 1.0), "ve": (0.0291671, 14.6146)}
@@ -23,7 +22,7 @@ RANGES = {"flow": (0.002, 1.0), "ve": (0.0291671, 14.6146)}
 
 @pytest.fixture(scope="module", params=["flow", "ve"])
 def case(request):
-    """(set, walk, parametrisation) for five steps on 24 trajectories of a small mixture."""
+    """(set, walk, noise range) for five steps on 24 trajectories of a small mixture."""
     parametrisation = request.param
     low, high = RANGES[parametrisation]
     noise, denoise = unit_noise(24, 1, 8), small_mixture(parametrisation)
@@ -43,21 +42,13 @@ def case(request):
         np.arange(24) < 20,
     )
     sigmas = schedules_from(teacher.gram, "distilled", 5)[5]
-    offer = partial(_offer, low=low, high=high, parametrisation=parametrisation)
-    return (
-        of,
-        walk([of], sigmas, partial(ask, parametrisation=parametrisation), fitted, offer, tries=3),
-        parametrisation,
-    )
-
-
-def _offer(sigma, s_next, share, low, high, parametrisation):
-    return guessed_offset(sigma, s_next, share, low, high, parametrisation)
+    noise_range = NoiseRange(parametrisation, low, high)
+    return of, walk([of], "distilled", sigmas, noise_range, tries=3)[0], noise_range
 
 
 def test_it_lowers_the_error_it_is_made_for_and_says_what_it_is(case):
-    of, found, parametrisation = case
-    better = polish([of], found, parametrisation)
+    of, found, noise_range = case
+    better = polish([of], found, noise_range)
     assert better.errors[of.fit_rows].mean() < found.errors[of.fit_rows].mean()
     assert np.array_equal(better.sigmas, found.sigmas) and np.array_equal(
         better.offsets, found.offsets
@@ -68,22 +59,22 @@ def test_it_lowers_the_error_it_is_made_for_and_says_what_it_is(case):
         better.sigmas,
         better.coefficients,
         better.offsets,
-        parametrisation,
+        noise_range.process,
     )
     assert of.errors(end) == pytest.approx(better.errors, rel=1e-4, abs=1e-7)
 
 
 def test_it_keeps_to_its_calls_and_repeats_itself(case):
-    of, found, parametrisation = case
+    of, found, noise_range = case
     before = of.model.calls
-    first = polish([of], found, parametrisation)
+    first = polish([of], found, noise_range)
     # the first query is the teacher's only where the model remembers it, as in `distill`
     assert of.model.calls - before <= (polish_calls(5) + 1) * len(of.noise)
-    assert np.array_equal(first.coefficients, polish([of], found, parametrisation).coefficients)
+    assert np.array_equal(first.coefficients, polish([of], found, noise_range).coefficients)
 
 
 def test_several_sets_are_polished_together(case):
-    of, found, parametrisation = case
+    of, found, noise_range = case
     halves = [
         TrajectorySet(
             of.model,
@@ -94,7 +85,7 @@ def test_several_sets_are_polished_together(case):
         )
         for rows in (slice(0, 12), slice(12, 24))
     ]
-    together, apart = polish([of], found, parametrisation), polish(halves, found, parametrisation)
+    together, apart = polish([of], found, noise_range), polish(halves, found, noise_range)
     assert apart.coefficients == pytest.approx(together.coefficients, abs=2e-3)
 
 
@@ -122,6 +113,6 @@ def test_a_recipe_of_one_step():
         teacher.states + teacher.predictions,
         np.ones(24, bool),
     )
-    offer = partial(_offer, low=low, high=high, parametrisation="ve")
-    found = walk([of], np.array([high, 0.0]), partial(ask, parametrisation="ve"), fitted, offer)
-    assert torch.isfinite(torch.tensor(polish([of], found, "ve").errors)).all()
+    noise_range = NoiseRange("ve", low, high)
+    found, _ = walk([of], "distilled", np.array([high, 0.0]), noise_range)
+    assert torch.isfinite(torch.tensor(polish([of], found, noise_range).errors)).all()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.nodes.pack import module
 
 PROVENANCE = {"version": "0.1.0", "created": "2026-11-21T00:00:00Z", "model_calls": 100}
@@ -42,7 +44,7 @@ def record(*recipes, name="tiny", **model):
 
 
 def solvable():
-    """(a record, the inner products of its teacher): a made-up, smooth one."""
+    """A record with the inner products of its teacher: a made-up, smooth one."""
     import numpy as np
 
     gram = module("scheduler.search.gram")
@@ -55,4 +57,4 @@ def solvable():
     import torch
 
     vectors = torch.tensor(np.stack([*states, *shown[:-1]])).flatten(2).float()
-    return record(), gram.gram_of(sigmas, vectors)
+    return replace(record(), gram=gram.gram_of(sigmas, vectors))

@@ -121,9 +121,9 @@ def test_where_ours_comes_from_is_said():
     ]
     seven = differences.Difference(differences.CFG, 3.0, 7.0)
     (note,) = words.where_from({4: found("nearest", apart=(seven,))})
-    assert (
-        note
-        == "distilled is from the store's nearest record, tiny--1. It differs from what you run: distilled at cfg 3, you use 7."
+    assert note == (
+        "distilled is from the store's nearest record, tiny--1. "
+        "It differs from what you run: distilled at cfg 3, you use 7."
     )
     nothing = lookup.stock_selection(wanted, facts, serving.Reason(serving.NO_RECORD, wanted))
     (note,) = words.where_from({4: nothing})

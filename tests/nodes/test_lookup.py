@@ -62,7 +62,7 @@ def gram():
     """Inner products of a made-up teacher in the loaded pack's own class."""
     from tests.nodes.made import solvable
 
-    return solvable()[1]
+    return solvable().gram
 
 
 def test_an_exact_hit_says_what_was_measured(store, model):
@@ -71,7 +71,7 @@ def test_an_exact_hit_says_what_was_measured(store, model):
     assert found.source == "exact" and found.name == name and list(found.recipe.sigmas) == EULER
     assert (
         "Distilled for tiny, 3 steps" in words.info(found)
-        and "0.8 of the error" in words.info(found)
+        and "0.80 of the error" in words.info(found)
         and "cfg 3" in words.info(found)
     )
     assert lookup.find(model, "euler", 3).recipe.offsets == tuple(OFFSETS)
@@ -262,7 +262,7 @@ def test_payload_of_a_record(store, model):
         and payload["info"] == "hello"
     )
     curve = shown.curve(record_of(model), "euler")
-    assert curve == {"steps": [3], "ours": [0.05], "stock": [None], "stock_name": [None]}
+    assert curve == {"steps": [3], "ours": [0.05], "stock": [None], "stock_name": ["beta"]}
     assert shown.shown()["sigmas"] == [] and json.dumps(shown.shown())
 
 

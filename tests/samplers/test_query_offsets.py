@@ -22,9 +22,11 @@ from scheduler.samplers.query_offsets import (
     usual_offset,
     with_offsets,
 )
+from scheduler.sigmas.noise_range import NoiseRange
 from tests.mixture import small_mixture, unit_noise
 
 RANGES = {"flow": (0.002, 1.0), "ve": (0.03, 14.6)}
+VE = NoiseRange("ve", *RANGES["ve"])
 places = st.tuples(st.sampled_from(sorted(RANGES)), st.floats(0, 1), st.floats(-4, 4))
 
 
@@ -44,7 +46,7 @@ def test_bounded_queries_stay_in_the_models_range(place):
     parametrisation, share, offset = place
     low, high = RANGES[parametrisation]
     sigma = min(max(low * (high / low) ** share, low), high)
-    bounded = bounded_offset(sigma, offset, low, high, parametrisation)
+    bounded = bounded_offset(sigma, offset, NoiseRange(parametrisation, low, high))
     asked = asked_sigma(sigma, bounded, parametrisation)
     assert low * (1 - 1e-9) <= asked <= high * (1 + 1e-9)
     assert abs(bounded) <= MOST_OFFSET
@@ -58,7 +60,7 @@ def test_what_an_offset_means():
     asked = asked_sigma(0.3, 0.5, "flow")
     assert math.log(asked / (1 - asked)) == pytest.approx(math.log(0.3 / 0.7) + 0.5)
     assert asked_sigma(1.0, -0.4, "flow") == 1.0 and asked_sigma(0.3, 0.0, "flow") == 0.3
-    assert bounded_offset(1.0, -0.4, 0.002, 1.0, "flow") == 0
+    assert bounded_offset(1.0, -0.4, NoiseRange("flow", 0.002, 1.0)) == 0
 
 
 def test_flow_queries_are_rescaled_and_ve_ones_are_not():
@@ -85,8 +87,8 @@ def test_a_gaussian_is_denoised_alike_at_the_level_its_noise_says():
 def test_guesses_follow_the_steps_length():
     assert usual_offset(2.0, 1.0, 0.03) == pytest.approx(GUESS * math.log(2))
     assert usual_offset(0.06, 0.0, 0.03) == pytest.approx(GUESS * (math.log(2) + 0.5))
-    assert guessed_offset(2.0, 1.0, 0.5, 0.03, 14.6, "ve") == pytest.approx(GUESS * math.log(2) / 2)
-    assert guessed_offset(0.03, 0.0, 1.0, 0.03, 14.6, "ve") == 0  # nothing lies below sigma_min
+    assert guessed_offset(2.0, 1.0, 0.5, VE) == pytest.approx(GUESS * math.log(2) / 2)
+    assert guessed_offset(0.03, 0.0, 1.0, VE) == 0  # nothing lies below sigma_min
 
 
 def test_a_stock_sampler_sees_its_own_sigmas_shifted_and_no_others():

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scheduler.fit.coefficients import EULER, columns, step_weights
+from scheduler.fit.coefficients import EULER, columns
 from scheduler.fit.teacher import record_teacher
+from scheduler.samplers.distilled import step_weights
 from scheduler.search.distilled_costs import residual_costs
 from scheduler.sigmas import log_snr_grid
 from tests.mixture import small_mixture, unit_noise

@@ -16,7 +16,10 @@ pytestmark = [
     ),
 ]
 PANEL = "#script_txt2img_stepdistill_stepdistill_{}"
-BUILT = "!!document.querySelector('#txt2img_prompt textarea') && !!document.querySelector('#txt2img_generate')"
+BUILT = (
+    "!!document.querySelector('#txt2img_prompt textarea') "
+    "&& !!document.querySelector('#txt2img_generate')"
+)
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +34,8 @@ def open_panel(page) -> None:
     """Unfold the accordion."""
     shown = f"(e => !!e && e.offsetParent !== null)(document.querySelector('{PANEL.format('distill')}'))"
     if not page.run(shown):
-        page.run(
-            f"[...document.querySelectorAll('{PANEL.format('panel')} button, {PANEL.format('panel')} .label-wrap')][0].click()"
-        )
+        panel = PANEL.format("panel")
+        page.run(f"document.querySelector('{panel} button, {panel} .label-wrap').click()")
     page.wait(shown, 20)
 
 

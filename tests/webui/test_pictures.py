@@ -215,7 +215,10 @@ def test_other_extensions_with_packages_of_our_names(host):
 def test_parameters_are_read_back(host, stored):
     """What a picture says restores the panel's choice, and a record that is not there any more is
     Automatic."""
-    line = "Steps: 4, Sampler: Euler, Schedule type: Distilled, CFG scale: 7, Seed: 1, Size: 64x64, StepDistill record: {}"
+    line = (
+        "Steps: 4, Sampler: Euler, Schedule type: Distilled, CFG scale: 7, Seed: 1, Size: 64x64, "
+        "StepDistill record: {}"
+    )
     for name, expected in (
         (stored, stored),
         ("gone--0", "Automatic"),
