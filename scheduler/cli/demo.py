@@ -211,8 +211,9 @@ def picture_rows(record: Record, asked: Asked, seed: int) -> tuple[Sequence, Rec
     recipe that is ours."""
     import torch
 
-    from ..distilling.run import EVIDENCE_SEED, noise_for
+    from ..distilling.run import EVIDENCE_SEED
     from ..evidence.held_out import HeldOut
+    from ..rows import noise_for
     from ..samplers.distilled import run_recipe
     from ..sigmas import table_for
 
