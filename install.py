@@ -41,6 +41,7 @@ TEST_NEEDS = DEMO_NEEDS + [
     "comfyui-workflow-templates-json>=0.1.123",
     "pytest-timeout>=2.3",
     "setuptools>=77",
+    "jsonschema>=4.18",
 ]
 MODULES = {
     "scikit-learn": "sklearn",

@@ -1,5 +1,6 @@
-"""What each part of a recipe adds, measured like the quality tables: `python -m benchmarks.quality
---ablation --beds flow:3`.
+"""What each part of a recipe adds, measured like the quality tables.
+
+    python -m benchmarks.quality --ablation --beds flow:3
 
 Every variant is fitted on the dynamic programme's schedule for the distilled sampler, but for
 "schedule", which is Euler's own with Euler. Errors are RMS over held-out rows and classes, without
@@ -32,15 +33,14 @@ from scheduler.sigmas import log_snr_grid
 from scheduler.sigmas.noise_range import NoiseRange
 
 SHOWN = (4, 5, 6, 8, 10)
-NODES, ROWS = 50, 8
+NODES = 50
+ROWS = 8
 SIZES = (1, 2, 4, 8, 16)
 GUIDANCES = (1.0, 2.0, 3.0, 4.5, 7.0)
 FITTED_AT = 3.0
 WEIGHTS = "contraction"
-LIGHT = (
-    "euler",
-    "dpmpp_2m",
-)  # stock samplers beside the guidance transfer, where all pairs would take too long
+# Stock samplers beside the guidance transfer, where all pairs would take too long.
+LIGHT = ("euler", "dpmpp_2m")
 
 
 class Fits:
@@ -48,15 +48,12 @@ class Fits:
 
     def __init__(self, of: Subject, rows: int = ROWS, seed: int = 0):
         self.of = of
-        grid, model, noise = (
-            log_snr_grid(*of.sigma_range, NODES, of.parametrisation),
-            checked(of.fitting(rows)),
-            of.noise(rows, seed),
-        )
+        grid = log_snr_grid(*of.sigma_range, NODES, of.parametrisation)
+        model = checked(of.fitting(rows))
+        noise = of.noise(rows, seed)
         teacher = record_teacher(model, noise, grid, of.parametrisation, "adams3", keep_states=True)
-        self.set = TrajectorySet(
-            model, noise, grid, [*teacher.states, *teacher.predictions], np.ones(rows, dtype=bool)
-        )
+        vectors = [*teacher.states, *teacher.predictions]
+        self.set = TrajectorySet(model, noise, grid, vectors, np.ones(rows, dtype=bool))
         self._gram = gram_of(grid, torch.stack([vector.flatten(1) for vector in self.set.vectors]))
         self._schedules: dict[str, dict[int, np.ndarray]] = {}
 
@@ -76,8 +73,10 @@ class Fits:
         return self._walk(sampler, steps, tries).recipe(sampler)
 
     def jointly(self, steps: int, polished: bool) -> Recipe:
-        """Schedule and offsets refined against the end point with the coefficients fitted anew each
-        time; then these polished too."""
+        """Schedule and offsets refined against the end point, coefficients fitted anew each time.
+
+        polished: then these polished too.
+        """
         start = self._walk("distilled", steps, 3)
         calls = len(self.set.noise) * refinement_calls("distilled", steps, 1, offsets=True)
         found = refine([self.set], start, self.of.parametrisation, calls)
@@ -92,16 +91,15 @@ class Fits:
     def off_policy(self, steps: int) -> Recipe:
         """Coefficients fitted on the teacher's own states at the schedule's sigmas, no offsets."""
         sigmas = self.schedule("distilled", steps)
-        past, rows = [], []
+        past: list[torch.Tensor] = []
+        rows = []
         for sigma, s_next in pairwise(sigmas.tolist()):
             x = self.set.state(sigma)
             past = [self.set.model(x, sigma), *past][:PAST]
-            stack = torch.stack(
-                [vector.flatten(1) for vector in (x, *past, self.set.state(s_next))], dim=1
-            ).double()
-            rows.append(
-                fit_step((stack @ stack.mT).numpy() / stack.shape[-1], sigma, s_next).coefficients
-            )
+            vectors = [vector.flatten(1) for vector in (x, *past, self.set.state(s_next))]
+            stack = torch.stack(vectors, dim=1).double()
+            products = (stack @ stack.mT).numpy() / stack.shape[-1]
+            rows.append(fit_step(products, sigma, s_next).coefficients)
         return Recipe("distilled", steps, sigmas[0], sigmas, None, rows)
 
 
@@ -110,7 +108,8 @@ def ablate(label: str, rows: int, folder: Path) -> None:
     of = subject(label)
     trial = Trial(of, rows, folder)
     print(
-        f"\n== {of.name}, guidance {of.cfg:g}, {rows} held-out rows, fitted on {ROWS} samples unless said otherwise"
+        f"\n== {of.name}, guidance {of.cfg:g}, {rows} held-out rows, "
+        f"fitted on {ROWS} samples unless said otherwise"
     )
     print(f"{'RMS':44}" + "".join(f"{f'N={n}':>9}" for n in SHOWN))
     pairs = {n: min(rms(errors) for errors in trial.stock_pairs(n).values()) for n in SHOWN}
@@ -122,10 +121,8 @@ def ablate(label: str, rows: int, folder: Path) -> None:
         _line(name, [rms(trial.recipe(make(n))) for n in SHOWN])
     for size in SIZES:
         fewer = Fits(of, size)
-        _line(
-            f"both, fitted on {size}",
-            [rms(trial.recipe(fewer.on_policy("distilled", n, 3))) for n in SHOWN],
-        )
+        errors = [rms(trial.recipe(fewer.on_policy("distilled", n, 3))) for n in SHOWN]
+        _line(f"both, fitted on {size}", errors)
     _transfer(of.at(FITTED_AT), rows, folder)
 
 
@@ -144,20 +141,17 @@ def _transfer(of: Subject, rows: int, folder: Path) -> None:
     recipes = {n: fits.on_policy("distilled", n, 3) for n in SHOWN}
     for cfg in GUIDANCES:
         there = of.at(cfg)
-        trial, own = Trial(there, rows, folder), Fits(there)
-        stock = {
-            n: min(rms(errors) for name in LIGHT for errors in trial.stock(name, n).values())
+        trial = Trial(there, rows, folder)
+        own = Fits(there)
+        stock = [
+            min(rms(errors) for name in LIGHT for errors in trial.stock(name, n).values())
             for n in SHOWN
-        }
-        _line(f"guidance {cfg:g}: best of {' and '.join(LIGHT)}", stock.values())
-        _line(
-            f"guidance {cfg:g}: distilled at {FITTED_AT:g}",
-            [rms(trial.recipe(recipes[n])) for n in SHOWN],
-        )
-        _line(
-            f"guidance {cfg:g}: distilled there",
-            [rms(trial.recipe(own.on_policy("distilled", n, 3))) for n in SHOWN],
-        )
+        ]
+        carried = [rms(trial.recipe(recipes[n])) for n in SHOWN]
+        anew = [rms(trial.recipe(own.on_policy("distilled", n, 3))) for n in SHOWN]
+        _line(f"guidance {cfg:g}: best of {' and '.join(LIGHT)}", stock)
+        _line(f"guidance {cfg:g}: distilled at {FITTED_AT:g}", carried)
+        _line(f"guidance {cfg:g}: distilled there", anew)
 
 
 def _line(name: str, errors) -> None:

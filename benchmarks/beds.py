@@ -1,8 +1,7 @@
-"""Analytic test beds: ideal denoisers of known mixtures, class-conditional, with fixed construction
-and seed.
+"""Analytic test beds: ideal denoisers of known mixtures, class-conditional.
 
-x = alpha x0 + s n (alpha = 1 for VE, 1 - s for flow) and x0 from a mixture of Gaussians: E[x0 | x]
-is exact, so that errors measured here are the sampler's alone.
+Construction and seed are fixed. x = alpha x0 + s n (alpha = 1 for VE, 1 - s for flow) and x0 from a
+mixture of Gaussians: E[x0 | x] is exact, so that errors measured here are the sampler's alone.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ SD_RANGE = (0.029167158529162407, 14.614641189575195)
 
 @dataclass(frozen=True)
 class Mixture:
-    """sum_k w_k N(mean_k, rest_k I + U_k diag(spread_k) U_k'); `labels` gives each component's class."""
+    """sum_k w_k N(mean_k, rest_k I + U_k diag(spread_k) U_k'); labels: each component's class."""
 
     means: torch.Tensor  # (K, d) float64
     labels: torch.Tensor  # (K,)
@@ -98,7 +97,7 @@ def isotropic_bed() -> Bed:
 
 
 def low_rank_bed() -> Bed:
-    """Sixty-four dimensions, eight components with six wide directions each, four classes; flow, shift 1."""
+    """64 dimensions, eight components with six wide directions each, four classes; flow, shift 1."""
     rng = torch.Generator().manual_seed(12)
     means = 0.8 * torch.randn(8, 64, generator=rng, dtype=torch.float64)
     directions = torch.linalg.qr(torch.randn(8, 64, 6, generator=rng, dtype=torch.float64)).Q
@@ -110,8 +109,10 @@ def low_rank_bed() -> Bed:
 
 
 def photo_bed() -> Bed:
-    """8x8 grey patches of scikit-learn's two sample photos as a 24-component full-covariance
-    mixture; VE over SD's range."""
+    """8x8 grey patches of scikit-learn's two sample photos; VE over SD's range.
+
+    As a 24-component full-covariance mixture.
+    """
     from sklearn.cluster import KMeans
     from sklearn.datasets import load_sample_images
 

@@ -14,6 +14,7 @@ import json
 import struct
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -39,13 +40,13 @@ FILLED = 1.0
 
 
 def make(path: Path, gigabytes: float, tensors: int) -> None:
-    """A BF16 safetensors file with names as long as real ones: half of its tensors matrices, half biases."""
-    names = [
-        f"model.diffusion_model.double_blocks.{k // 2}.img_attn.{('proj.bias', 'qkv.weight')[k % 2]}"
-        for k in range(tensors)
-    ]
+    """A BF16 safetensors file with names as long as real ones: half of its tensors are matrices."""
+    block = "model.diffusion_model.double_blocks"
+    parts = ("img_attn.proj.bias", "img_attn.qkv.weight")
+    names = [f"{block}.{k // 2}.{parts[k % 2]}" for k in range(tensors)]
     side = int((gigabytes * 1e9 / 2 / (tensors // 2)) ** 0.5)
-    header, place = {}, 0
+    header = {}
+    place = 0
     for name in names:
         shape = [side, side] if name.endswith("weight") else [side]
         length = 2 * int(np.prod(shape))
@@ -63,7 +64,7 @@ def make(path: Path, gigabytes: float, tensors: int) -> None:
             file.write((numbers.view(np.uint32) >> 16).astype("<u2").tobytes())
 
 
-def milliseconds(call) -> float:
+def milliseconds(call: Callable[[], object]) -> float:
     begun = time.perf_counter()
     call()
     return 1e3 * (time.perf_counter() - begun)
@@ -75,10 +76,8 @@ def times(folder: Path) -> None:
         path = folder / "model.safetensors"
         make(path, gigabytes, tensors)
         first, *rest = [milliseconds(lambda path=path: fingerprint_file(path)) for _ in range(21)]
-        print(
-            f"{gigabytes:6}{tensors:9}{first:10.1f}{np.median(rest):9.1f}{max(rest):15.1f}",
-            flush=True,
-        )
+        spent = f"{first:10.1f}{np.median(rest):9.1f}{max(rest):15.1f}"
+        print(f"{gigabytes:6}{tensors:9}{spent}", flush=True)
         if gigabytes == FILLED:
             spent = milliseconds(lambda path=path: file_hash(path))
             print(f"       (SHA-256 of every byte of the {gigabytes} GB file: {spent:,.0f} ms)")
@@ -99,54 +98,37 @@ def equality() -> None:
         for name, tensor in own.items()
     }
     there = fingerprint_tensors(own)
-    half, brain = (
-        {name: tensor.to(dtype) for name, tensor in own.items()}
-        for dtype in (torch.float16, torch.bfloat16)
-    )
+    matrices = [name for name, tensor in own.items() if tensor.ndim == 2]
+    third = [name for name in own if name.split(".")[1] in ("3", "50", "99")]
+    half = {name: tensor.half() for name, tensor in own.items()}
+    brain = {name: tensor.bfloat16() for name, tensor in own.items()}
+    tuned = {name: tensor + 0.001 * noise[name] for name, tensor in own.items()}
+    e4m3, e5m2 = torch.float8_e4m3fn, torch.float8_e5m2
     cases = {
-        "prefix model.diffusion_model.": {
-            f"model.diffusion_model.{name}": tensor for name, tensor in own.items()
-        },
+        "prefix model.diffusion_model.": {f"model.diffusion_model.{n}": t for n, t in own.items()},
         "reversed order": dict(reversed(own.items())),
-        "column by column in memory": {
-            n: t.t().contiguous().t() if t.ndim == 2 else t for n, t in own.items()
-        },
+        "column by column in memory": own | {n: own[n].t().contiguous().t() for n in matrices},
         "cast to float16": half,
         "cast to bfloat16": brain,
         "float16, then bfloat16": {name: tensor.bfloat16() for name, tensor in half.items()},
         "bfloat16, then float32": {name: tensor.float() for name, tensor in brain.items()},
-        "cast to float8 e4m3": {
-            name: tensor.to(torch.float8_e4m3fn) for name, tensor in own.items()
-        },
-        "cast to float8 e5m2": {name: tensor.to(torch.float8_e5m2) for name, tensor in own.items()},
-        "scaled float8": {
-            n: (t / 2e-4).to(torch.float8_e4m3fn) if t.ndim == 2 else t for n, t in own.items()
-        },
-        "finetune, 0.1 % of the spread": {
-            name: tensor + 0.001 * noise[name] for name, tensor in own.items()
-        },
-        "the same, both in float16": {
-            name: (tensor + 0.001 * noise[name]).half() for name, tensor in own.items()
-        },
+        "cast to float8 e4m3": {name: tensor.to(e4m3) for name, tensor in own.items()},
+        "cast to float8 e5m2": {name: tensor.to(e5m2) for name, tensor in own.items()},
+        "scaled float8": own | {name: (own[name] / 2e-4).to(e4m3) for name in matrices},
+        "finetune, 0.1 % of the spread": tuned,
+        "the same, both in float16": {name: tensor.half() for name, tensor in tuned.items()},
         "finetune, 10 %": {name: tensor + 0.1 * noise[name] for name, tensor in own.items()},
-        "3 of 150 blocks changed by 1 %": {
-            n: t * 1.01 if n.split(".")[1] in ("3", "50", "99") else t for n, t in own.items()
-        },
+        "3 of 150 blocks changed by 1 %": own | {name: own[name] * 1.01 for name in third},
         "other weights": noise,
     }
     print(f"\n{'the weights in float32 against':<34}{'kinship':<12}{'mean cosine':<14}words")
     for name, tensors in cases.items():
-        found = kinship(
-            fingerprint_tensors(tensors), fingerprint_tensors(half) if "both in" in name else there
-        )
+        other = fingerprint_tensors(half) if "both in" in name else there
+        found = kinship(fingerprint_tensors(tensors), other)
         print(f"{name:<34}{found.kind:<12}{found.alike:<14.6f}{found.words}")
-    print(
-        f"live weights, 300 tensors: {np.median([milliseconds(lambda: fingerprint_tensors(own)) for _ in range(9)]):.1f} ms; ",
-        end="",
-    )
-    print(
-        f"one comparison: {np.median([milliseconds(lambda: kinship(there, there)) for _ in range(9)]):.1f} ms"
-    )
+    live = np.median([milliseconds(lambda: fingerprint_tensors(own)) for _ in range(9)])
+    comparison = np.median([milliseconds(lambda: kinship(there, there)) for _ in range(9)])
+    print(f"live weights, 300 tensors: {live:.1f} ms; one comparison: {comparison:.1f} ms")
 
 
 def main() -> None:

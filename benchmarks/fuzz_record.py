@@ -1,13 +1,12 @@
-"""Mutated records against the parser: a record or a RecordError, never anything else, never long,
-never large.
+"""Mutated records against the parser: a record or a RecordError, never anything else.
 
     python -m benchmarks.fuzz_record [--records 200000] [--seed 0]
 
-Half of the mutations change the JSON tree (values exchanged for hostile ones, keys dropped, doubled
-and renamed, parts moved and repeated), half the bytes (flipped, cut, doubled, spliced, tokens put
-in). Every record that is accepted must be saved and read again as it was. Time is CPU time of one
-call, the least of four where it is above a tenth of the limit, since a busy machine stalls; memory
-is traced for every 50th record and for every one above 100 KB.
+Never long, never large. Half of the mutations change the JSON tree (values exchanged for hostile
+ones, keys dropped, doubled and renamed, parts moved and repeated), half the bytes (flipped, cut,
+doubled, spliced, tokens put in). Every record that is accepted must be saved and read again as it
+was. Time is CPU time of one call, the least of four where it is above a tenth of the limit, since a
+busy machine stalls; memory is traced for every 50th record and for every one above 100 KB.
 """
 
 from __future__ import annotations
@@ -27,69 +26,21 @@ from scheduler.errors import RecordError  # noqa: E402
 from scheduler.record import Record  # noqa: E402
 from tests.weights import record_of, weights  # noqa: E402
 
-MOST_SECONDS, MOST_BYTES = 0.1, 50_000_000
+MOST_SECONDS = 0.1
+MOST_BYTES = 50_000_000
+# fmt: off
 HOSTILE = (
-    None,
-    True,
-    False,
-    0,
-    -1,
-    1,
-    0.5,
-    -0.0,
-    1e308,
-    5e-324,
-    10**19,
-    2**64,
-    "",
-    "x" * 3000,
-    "\x1b[31m",
-    "\u202e",
-    "\ud800",
-    "../../x",
-)
-HOSTILE += (
-    "__class__",
-    "NaN",
-    [],
-    {},
-    [[]],
-    {"": {}},
-    [0.0] * 2000,
-    {"a": [{}] * 50},
-    [1.0, 0.5, 0.5, 0.0],
-    "1" * 400,
+    None, True, False, 0, -1, 1, 0.5, -0.0, 1e308, 5e-324, 10**19, 2**64,
+    "", "x" * 3000, "\x1b[31m", "\u202e", "\ud800", "../../x", "__class__", "NaN",
+    [], {}, [[]], {"": {}}, [0.0] * 2000, {"a": [{}] * 50}, [1.0, 0.5, 0.5, 0.0], "1" * 400,
 )
 TOKENS = (
-    b"NaN",
-    b"Infinity",
-    b"-Infinity",
-    b"1e999",
-    b"null",
-    b"[" * 40,
-    b"{" * 40,
-    b'"' * 3,
-    b"\\u0000",
-    b"\\ud800",
-    b"\xff",
-    b"\x00",
-    b"9" * 400,
-)
-TOKENS += (
-    b"]",
-    b"}",
-    b",",
-    b":",
-    b"\\",
-    b"1e-400",
-    b"0x10",
-    b"'",
-    b"\xef\xbb\xbf",
-    b"stepdistill",
-    b'"stepdistill": 2,',
-    b"/*",
+    b"NaN", b"Infinity", b"-Infinity", b"1e999", b"null", b"[" * 40, b"{" * 40, b'"' * 3,
+    b"\\u0000", b"\\ud800", b"\xff", b"\x00", b"9" * 400, b"]", b"}", b",", b":", b"\\",
+    b"1e-400", b"0x10", b"'", b"\xef\xbb\xbf", b"stepdistill", b'"stepdistill": 2,', b"/*",
     b"\xf0\x9f\x98\x80",
 )
+# fmt: on
 
 
 def base(large: bool) -> dict:
@@ -125,13 +76,10 @@ def base(large: bool) -> dict:
 def places(value, path=()):
     """The path of everything in a tree."""
     yield path
-    pairs = (
-        value.items()
-        if isinstance(value, dict)
-        else enumerate(value)
-        if isinstance(value, list)
-        else ()
-    )
+    if isinstance(value, dict):
+        pairs = value.items()
+    else:
+        pairs = enumerate(value if isinstance(value, list) else ())
     for key, entry in pairs:
         yield from places(entry, (*path, key))
 
@@ -139,7 +87,8 @@ def places(value, path=()):
 def tree_mutated(data: dict, paths: list, rng: random.Random) -> bytes:
     data = copy.deepcopy(data)
     for _ in range(rng.choice((1, 1, 1, 2, 4))):
-        path, other = rng.choice(paths), rng.choice(paths)
+        path = rng.choice(paths)
+        other = rng.choice(paths)
         try:
             _tree_step(data, path, other, rng)
         except (KeyError, IndexError, TypeError):  # an earlier mutation took the place away
@@ -148,7 +97,9 @@ def tree_mutated(data: dict, paths: list, rng: random.Random) -> bytes:
 
 
 def _tree_step(data: dict, path: tuple, other: tuple, rng: random.Random) -> None:
-    holder, key, what = _at(data, path[:-1]), path[-1], rng.randrange(6)
+    holder = _at(data, path[:-1])
+    key = path[-1]
+    what = rng.randrange(6)
     if what == 0:
         holder[key] = copy.deepcopy(rng.choice(HOSTILE))
     elif what == 1:
@@ -171,16 +122,11 @@ def _at(data, path: tuple):
 
 def bytes_mutated(text: bytes, rng: random.Random) -> bytes:
     for _ in range(rng.choice((1, 1, 2, 5))):
-        place, length = rng.randrange(len(text) + 1), rng.choice((0, 0, 1, 2, 10, 200))
-        put = rng.choice(
-            (
-                b"",
-                rng.choice(TOKENS),
-                bytes([rng.randrange(256)]),
-                text[place : place + 50],
-                text[-(place % 97) :],
-            )
-        )
+        place = rng.randrange(len(text) + 1)
+        length = rng.choice((0, 0, 1, 2, 10, 200))
+        token = rng.choice(TOKENS)
+        byte = bytes([rng.randrange(256)])
+        put = rng.choice((b"", token, byte, text[place : place + 50], text[-(place % 97) :]))
         text = text[:place] + put + text[place + length :]
     return text
 
@@ -223,13 +169,11 @@ def main() -> int:
     parser.add_argument("--records", type=int, default=200_000)
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
-    rng, found, slowest, largest, begun = (
-        random.Random(asked.seed),
-        Counter(),
-        0.0,
-        0,
-        time.monotonic(),
-    )
+    rng = random.Random(asked.seed)
+    found: Counter[str] = Counter()
+    slowest = 0.0
+    largest = 0
+    begun = time.monotonic()
     bases = [
         (data, list(places(data))[1:], json.dumps(data).encode())
         for data in (base(False), base(True))
@@ -243,18 +187,13 @@ def main() -> int:
             found["FAULTS"] += 1
             print(f"record {number}: {type(problem).__name__}: {str(problem)[:300]}", flush=True)
         spent = seconds_of(mutated)
-        slowest = max(
-            slowest,
-            spent
-            if spent < MOST_SECONDS / 10
-            else min(spent, *(seconds_of(mutated) for _ in range(3))),
-        )
+        if spent >= MOST_SECONDS / 10:
+            spent = min(spent, *(seconds_of(mutated) for _ in range(3)))
+        slowest = max(slowest, spent)
         if number % 50 == 0 or len(mutated) > 100_000:
             largest = max(largest, memory_of(mutated))
-    print(
-        f"{asked.records:,} mutated records in {time.monotonic() - begun:.0f} s: "
-        + ", ".join(f"{n:,} {what}" for what, n in found.items())
-    )
+    results = ", ".join(f"{n:,} {what}" for what, n in found.items())
+    print(f"{asked.records:,} mutated records in {time.monotonic() - begun:.0f} s: {results}")
     limits = f"limits {1e3 * MOST_SECONDS:g} ms, {MOST_BYTES / 1e6:g} MB"
     print(f"slowest {1e3 * slowest:.1f} ms of CPU, most memory {largest / 1e6:.1f} MB ({limits})")
     return 1 if found["FAULTS"] or slowest > MOST_SECONDS or largest > MOST_BYTES else 0

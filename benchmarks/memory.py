@@ -1,11 +1,10 @@
-"""Peak memory of recording a teacher against samples, nodes and latent size, one fresh process a
-cell.
+"""Peak memory of recording a teacher against samples, nodes and latent size.
 
     python -m benchmarks.memory
 
-"inner products" keeps no states, "states" asks for them. The process that only imports and holds
-the noise is taken off, so that a cell is what recording itself needed at its peak. Where neither
-getrusage nor Windows' own counter answers, a cell says n/a.
+One fresh process a cell. "inner products" keeps no states, "states" asks for them. The process that
+only imports and holds the noise is taken off, so that a cell is what recording itself needed at its
+peak. Where neither getrusage nor Windows' own counter answers, a cell says n/a.
 """
 
 from __future__ import annotations
@@ -71,10 +70,9 @@ def measure(samples: int, nodes: int, elements: int, keep: bool) -> float:
     warm_up = torch.randn(2, 64)
     record_teacher(denoise, warm_up, log_snr_grid(0.002, 1.0, 8, "flow"), "flow")
     noise = torch.randn(samples, elements)
+    grid = log_snr_grid(0.002, 1.0, nodes, "flow")
     before = peak_mib()
-    record_teacher(
-        denoise, noise, log_snr_grid(0.002, 1.0, nodes, "flow"), "flow", keep_states=keep
-    )
+    record_teacher(denoise, noise, grid, "flow", keep_states=keep)
     return peak_mib() - before
 
 
@@ -97,16 +95,16 @@ def main() -> None:
     if args.cell:
         print(measure(*args.cell[:3], bool(args.cell[3])))
         return
-    print(
-        f"{'samples':>8}{'nodes':>7}{'elements':>10}{'all vectors MiB':>17}{'inner products MiB':>20}{'states MiB':>12}"
-    )
-    for cell in CELLS:
-        vectors = cell[0] * (2 * cell[1] + 1) * cell[2] * 4 / 2**20
-        states = _in_a_process(*cell, 1) if vectors <= args.states_up_to else "-"
-        print(
-            f"{cell[0]:8}{cell[1]:7}{cell[2]:10}{vectors:17.0f}{_in_a_process(*cell, 0):>20}{states:>12}",
-            flush=True,
-        )
+    sizes = f"{'samples':>8}{'nodes':>7}{'elements':>10}"
+    print(f"{sizes}{'all vectors MiB':>17}{'inner products MiB':>20}{'states MiB':>12}")
+    for samples, nodes, elements in CELLS:
+        vectors = samples * (2 * nodes + 1) * elements * 4 / 2**20
+        products = _in_a_process(samples, nodes, elements, 0)
+        states = "-"
+        if vectors <= args.states_up_to:
+            states = _in_a_process(samples, nodes, elements, 1)
+        sizes = f"{samples:8}{nodes:7}{elements:10}"
+        print(f"{sizes}{vectors:17.0f}{products:>20}{states:>12}", flush=True)
 
 
 def _in_a_process(*cell: int) -> str:

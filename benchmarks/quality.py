@@ -1,5 +1,6 @@
-"""How good the recipes are, on seeds and classes never used in fitting, beside the best stock pair
-in hindsight on the test set itself.
+"""How good the recipes are, on seeds and classes never used in fitting.
+
+Beside the best stock pair in hindsight on the test set itself.
 
     python -m benchmarks.quality                              # the standard preset on all beds
     python -m benchmarks.quality --preset quick --beds flow:3 digit-atoms
@@ -38,10 +39,8 @@ from scheduler.record import Choice, Record
 
 SHOWN = (4, 5, 6, 8, 10)
 STEPS = tuple(range(4, 13))
-RUNS = (
-    ("euler", "dpmpp_2m", "distilled"),
-    ("uni_pc",),
-)  # together, as a preset is defined; then one alone, for its share
+# Together, as a preset is defined; then one alone, for its share.
+RUNS = (("euler", "dpmpp_2m", "distilled"), ("uni_pc",))
 SLOW = ("flow", "eps")  # tested on half as many rows
 
 
@@ -58,12 +57,11 @@ def measure(label: str, preset: str, rows: int, folder: Path | None, seed: int =
         budget = budget_for(preset, samplers, STEPS)
         record, about = run(of, samplers, budget, seed)
         runs.append(about)
-        bench = _bench(of, samplers, budget, seed)
+        made = _experiments(of, samplers, budget, seed)
         for n in SHOWN:
             cells[n]["recipes"] |= _recipes(trial, record, samplers, n)
-            cells[n]["guard"] |= {
-                sampler: _guard(trial, *bench, sampler, n) for sampler in samplers
-            }
+            for sampler in samplers:
+                cells[n]["guard"][sampler] = _guard(trial, *made, sampler, n)
     return {
         "bed": of.name,
         "cfg": of.cfg,
@@ -78,15 +76,24 @@ def run(
     of: Subject, samplers, budget: int, seed: int = 0, steps=STEPS, samples: int | None = None
 ) -> tuple[Record, dict]:
     """One distillation on the fitting classes, without evidence: the record, and what it cost."""
-    rows = plan_for(
-        samplers, steps, budget, samples=samples, elements=math.prod(of.latent_shape)
-    ).rows
+    elements = math.prod(of.latent_shape)
+    rows = plan_for(samplers, steps, budget, samples=samples, elements=elements).rows
     low, high = of.sigma_range
     began = time.perf_counter()
     record = distill(
-        of.fitting(rows), of.latent_shape, high, low, of.parametrisation, samplers=samplers, steps=steps, budget=budget, evidence_budget=0,
-        conditions=of.conditions, samples=rows, seed=seed,
-    )  # fmt: skip
+        of.fitting(rows),
+        of.latent_shape,
+        high,
+        low,
+        of.parametrisation,
+        samplers=samplers,
+        steps=steps,
+        budget=budget,
+        evidence_budget=0,
+        conditions=of.conditions,
+        samples=rows,
+        seed=seed,
+    )
     seconds = time.perf_counter() - began
     about = {
         "samplers": list(samplers),
@@ -94,8 +101,9 @@ def run(
         "calls": record.provenance["model_calls"],
         "seconds": seconds,
         "rows": rows,
+        "how": record.provenance["how"],
     }
-    return record, about | {"how": record.provenance["how"]}
+    return record, about
 
 
 def summarised(errors: np.ndarray, choice: str) -> dict:
@@ -108,33 +116,33 @@ def _stock(trial: Trial, calls: int) -> dict[str, dict]:
     for sampler in STOCK_SAMPLERS:
         errors = trial.stock(sampler, calls)
         best = min(errors, key=lambda name: rms(errors[name]))
-        found[sampler] = summarised(errors[best], best) | {
-            "median": min(float(np.median(each)) for each in errors.values())
-        }
+        median = min(float(np.median(each)) for each in errors.values())
+        found[sampler] = summarised(errors[best], best) | {"median": median}
     return found
 
 
 def _recipes(trial: Trial, record: Record, samplers, steps: int) -> dict[str, dict]:
-    """By sampler, and sampler + "+" for the variant with query offsets (the plain one where offsets
-    did not win)."""
+    """By sampler, and sampler + "+" for the variant with query offsets.
+
+    That is the plain one where offsets did not win.
+    """
     found = {}
     for sampler in samplers:
-        for offsets in (False, True) if sampler != "distilled" else (True,):
-            recipe = record.recipe(sampler, steps, offsets=offsets)
-            used = (
-                recipe.choice
-                if not offsets or sampler == "distilled" or recipe.offsets is not None
-                else f"{recipe.choice}, no offsets"
-            )
-            found[sampler + "+" * (offsets and sampler != "distilled")] = summarised(
-                trial.recipe(recipe), used
-            )
+        recipe = record.recipe(sampler, steps, offsets=sampler == "distilled")
+        found[sampler] = summarised(trial.recipe(recipe), recipe.choice)
+        if sampler == "distilled":
+            continue
+        recipe = record.recipe(sampler, steps, offsets=True)
+        without = "" if recipe.offsets is not None else ", no offsets"
+        found[f"{sampler}+"] = summarised(trial.recipe(recipe), f"{recipe.choice}{without}")
     return found
 
 
-def _bench(of: Subject, samplers, budget: int, seed: int) -> tuple[Experiments, int]:
-    """The experiments that the run had, made again outside its account, to hear what its guard would
-    say without ours; its guard's width."""
+def _experiments(of: Subject, samplers, budget: int, seed: int) -> tuple[Experiments, int]:
+    """The experiments that the run had, and its guard's width.
+
+    Made again outside the run's account, to hear what its guard would say without ours.
+    """
     rows = plan_for(samplers, STEPS, budget, elements=math.prod(of.latent_shape)).rows
     low, high = of.sigma_range
     job = job_of(
@@ -149,14 +157,15 @@ def _bench(of: Subject, samplers, budget: int, seed: int) -> tuple[Experiments, 
         seed,
     )
     plan = plan_job(job, budget, 0, rows)
-    return _record(
-        job, plan, Meter(plan.calls), Shelf(None, ()), torch.device("cpu")
-    ), plan.effort.guards
+    made = _record(job, plan, Meter(plan.calls), Shelf(None, ()), torch.device("cpu"))
+    return made, plan.effort.guards
 
 
 def _guard(trial: Trial, made: Experiments, guards: int, sampler: str, steps: int) -> dict:
-    """What the guard's ranking gives a user who distils nothing: its stock schedule (for
-    "distilled", its stock pair), on the test rows."""
+    """What the guard's ranking gives a user who distils nothing, on the test rows.
+
+    Its stock schedule; for "distilled" its stock pair.
+    """
     pairs = DISTILLED_STOCK if sampler == "distilled" else (sampler,)
     found = [(_best_stock(made, pair, steps, guards), pair) for pair in pairs]
     best, pair = min(found, key=lambda each: each[0].errors.mean())
@@ -202,12 +211,8 @@ def main() -> None:
             ablate(label, args.rows, args.cache)
         return
     if args.read:
-        results = [
-            tables.with_whole_steps(each)
-            for path in args.read
-            for each in json.loads(path.read_text())
-        ]
-        print(tables.everything(results))
+        read = [each for path in args.read for each in json.loads(path.read_text())]
+        print(tables.everything([tables.with_whole_steps(each) for each in read]))
         return
     results = []
     for label in args.beds:

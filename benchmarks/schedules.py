@@ -1,7 +1,6 @@
-"""Held-out errors of schedules alone, no coefficients, no offsets: ours from inner products beside
-stock's and the paper's search.
+"""Held-out errors of schedules alone, no coefficients, no offsets.
 
-    python -m benchmarks.schedules                      # both checkpoints and two analytic beds, guidance 1 and 3
+    python -m benchmarks.schedules           # both checkpoints and two analytic beds, guidance 1 and 3
     python -m benchmarks.schedules --beds flow:3 --no-paper
 
 Ours: the dynamic programme on the Gram matrix of one recorded teacher (60 nodes, 16 rows of the
@@ -45,21 +44,21 @@ Schedules = dict[int, np.ndarray]
 def ours(of: Subject, rows: int) -> tuple[Callable[[str, str], Schedules], int]:
     """(schedules of a sampler under node weights, model calls a row)."""
     grid = log_snr_grid(*of.sigma_range, NODES, of.parametrisation)
-    teacher = record_teacher(
-        of.fitting(rows), of.noise(rows, 0), grid, of.parametrisation, "adams3"
-    )
-    return lambda sampler, weights: schedules_from(
-        teacher.gram, sampler, SHOWN[-1], weights=weights
-    ), teacher.model_calls // rows
+    noise = of.noise(rows, 0)
+    teacher = record_teacher(of.fitting(rows), noise, grid, of.parametrisation, "adams3")
+
+    def schedules(sampler: str, weights: str) -> Schedules:
+        return schedules_from(teacher.gram, sampler, SHOWN[-1], weights=weights)
+
+    return schedules, teacher.model_calls // rows
 
 
 def paper(of: Subject, rows: int) -> tuple[Schedules, int]:
     """(the paper's schedules, model calls a row)."""
     grid = log_snr_grid(*of.sigma_range, NODES, of.parametrisation)[::-1]
     found = oss_search(of.fitting(rows), of.noise(rows, 0), grid, SHOWN[-1], of.parametrisation)
-    return {
-        n: oss_sigmas(median_schedule(found.schedules(n)), grid) for n in SHOWN
-    }, found.model_calls // rows
+    schedules = {n: oss_sigmas(median_schedule(found.schedules(n)), grid) for n in SHOWN}
+    return schedules, found.model_calls // rows
 
 
 def compare(label: str, rows: int, paper_rows: int, folder: Path) -> dict[str, list[float]]:
@@ -68,9 +67,9 @@ def compare(label: str, rows: int, paper_rows: int, folder: Path) -> dict[str, l
     trial = Trial(of, rows // 2 if of.name in SLOW else rows, folder)
     found, calls = ours(of, 16)
     theirs, their_calls = paper(of, paper_rows) if paper_rows else (None, 0)
-    spent = f"ours {calls} model calls a row for all of it" + (
-        f", the paper's {their_calls}" if paper_rows else ""
-    )
+    spent = f"ours {calls} model calls a row for all of it"
+    if paper_rows:
+        spent += f", the paper's {their_calls}"
     print(f"\n== {of.name}, guidance {of.cfg:g}, {len(trial.noise)} held-out rows; {spent}")
     ratios: dict[str, list[float]] = {}
     for sampler in SAMPLERS:
@@ -78,28 +77,25 @@ def compare(label: str, rows: int, paper_rows: int, folder: Path) -> dict[str, l
         _print(sampler, table, names)
         for name in (*WEIGHTS, "default", "paper"):
             if name in table:
-                ratios[f"{sampler}: {name} / best stock"] = [
-                    x / y for x, y in zip(table[name], table["best stock"], strict=True)
-                ]
+                ratios[f"{sampler}: {name} / best stock"] = _over(table, name, "best stock")
         if theirs is not None:
-            ratios[f"{sampler}: contraction / paper"] = [
-                x / y for x, y in zip(table["contraction"], table["paper"], strict=True)
-            ]
+            ratios[f"{sampler}: contraction / paper"] = _over(table, "contraction", "paper")
     return ratios
+
+
+def _over(table: dict[str, list[float]], ours: str, theirs: str) -> list[float]:
+    return [x / y for x, y in zip(table[ours], table[theirs], strict=True)]
 
 
 def _table(
     trial: Trial, sampler: str, found, theirs: Schedules | None
 ) -> tuple[dict[str, list[float]], list[str]]:
     """Errors by row of the table, one for each of SHOWN, and the best stock schedules' names."""
-    stock = {
-        n: {
-            Choice.read(name).schedule: rms(errors)
-            for name, errors in trial.stock(sampler, n).items()
-        }
-        for n in SHOWN
-    }
-    best = [min(stock[n], key=stock[n].get) for n in SHOWN]
+    stock: dict[int, dict[str, float]] = {}
+    for n in SHOWN:
+        pairs = trial.stock(sampler, n)
+        stock[n] = {Choice.read(name).schedule: rms(errors) for name, errors in pairs.items()}
+    best = [min(stock[n], key=lambda name, n=n: stock[n][name]) for n in SHOWN]
     default = DEFAULT_STOCK[trial.subject.parametrisation]
     table = {
         "default": [stock[n][default] for n in SHOWN],
@@ -115,13 +111,13 @@ def _table(
 
 def _print(sampler: str, table: dict[str, list[float]], names: Sequence[str]) -> None:
     print(f"{sampler:24}" + "".join(f"{f'N={n}':>14}" for n in SHOWN))
+    labels = {
+        "paper": "the paper's search",
+        "none": "ours, node weights 1",
+        "contraction": "ours, contraction",
+    }
     for name, errors in table.items():
-        shown = {
-            "paper": "the paper's search",
-            "none": "ours, node weights 1",
-            "contraction": "ours, contraction",
-        }.get(name, name)
-        print(f"  {shown:22}" + "".join(f"{error:14.4f}" for error in errors))
+        print(f"  {labels.get(name, name):22}" + "".join(f"{error:14.4f}" for error in errors))
     print(f"  {'the best stock':22}" + "".join(f"{name[:13]:>14}" for name in names), flush=True)
 
 
@@ -148,10 +144,9 @@ def main() -> None:
     )
     args = parser.parse_args()
     totals: dict[str, list[float]] = {}
+    paper_rows = 0 if args.no_paper else args.paper_rows
     for label in args.beds:
-        for name, ratios in compare(
-            label, args.rows, 0 if args.no_paper else args.paper_rows, args.cache
-        ).items():
+        for name, ratios in compare(label, args.rows, paper_rows, args.cache).items():
             totals.setdefault(name, []).extend(ratios)
     print("\ngeometric means over all beds and N, worst cell")
     for name, ratios in totals.items():

@@ -1,9 +1,10 @@
-"""What each search costs: model calls and wall time of the paper's search, BOSS, GITS and the
-inner-product dynamic programmes.
+"""What each search costs in model calls and wall time.
 
-    python -m benchmarks.search_cost                      # 16 samples of 65,536 elements: the paper's search takes minutes
-    python -m benchmarks.search_cost --elements 4096      # under a minute
-    python -m benchmarks.search_cost --no-paper           # ours alone
+The paper's search, BOSS, GITS and the inner-product dynamic programmes.
+
+    python -m benchmarks.search_cost                  # 65,536 elements: the paper's search takes minutes
+    python -m benchmarks.search_cost --elements 4096  # under a minute
+    python -m benchmarks.search_cost --no-paper       # ours alone
 
 One run, one denoiser (the ideal one of a mixture of eight broad Gaussians, flow), one grid, one set
 of noise. All schedules N = 1..steps are made. A model call is one evaluation for one sample; the
@@ -42,16 +43,15 @@ class TimedMixture:
         # Centres in a few directions only: else a large latent would know its component from the
         # first step on.
         self.means = spread * torch.randn(8, elements, generator=rng) / max(elements / 64, 1) ** 0.5
-        self.squares, self.variance, self.seconds = (
-            self.means.square().sum(1),
-            variance,
-            np.zeros(2),
-        )
+        self.squares = self.means.square().sum(1)
+        self.variance = variance
+        self.seconds = np.zeros(2)
 
     def __call__(self, x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
         began = clocks()
         s = float(sigma[0])
-        alpha, flat = 1 - s, x.flatten(1)
+        alpha = 1 - s
+        flat = x.flatten(1)
         noisy = alpha**2 * self.variance + s**2
         share = ((alpha * flat @ self.means.T - alpha**2 * self.squares / 2) / noisy).softmax(1)
         gain = alpha * self.variance / noisy
@@ -69,7 +69,9 @@ class Stopwatch:
     """Seconds since the start: wall in all, wall and processor outside the model."""
 
     def __init__(self, model: TimedMixture):
-        self.model, self.inside, self.began = model, model.seconds, clocks()
+        self.model = model
+        self.inside = model.seconds
+        self.began = clocks()
 
     def read(self) -> np.ndarray:
         spent = clocks() - self.began
@@ -78,23 +80,26 @@ class Stopwatch:
 
 def paper(model, noise, grid, steps):
     watch = Stopwatch(model)
-    found = oss_search(model, noise, grid[::-1], steps)
-    schedules = {
-        n: oss_sigmas(median_schedule(found.schedules(n)), grid[::-1]) for n in range(1, steps + 1)
-    }
+    ascending = grid[::-1]
+    found = oss_search(model, noise, ascending, steps)
+    paths = {n: median_schedule(found.schedules(n)) for n in range(1, steps + 1)}
+    schedules = {n: oss_sigmas(path, ascending) for n, path in paths.items()}
     return found.model_calls, watch.read(), schedules
 
 
 def teacher_searches(model, noise, grid, steps, solver):
-    """(name, model calls, seconds, schedules of Euler) of everything that one recorded teacher serves."""
+    """Everything that one recorded teacher serves.
+
+    (name, model calls, seconds, schedules of Euler) of each.
+    """
     watch = Stopwatch(model)
     teacher = record_teacher(model, noise, grid, "flow", solver)
     recording = watch.read()
 
     def timed(search):
         watch = Stopwatch(model)
-        found, used = search(), watch.read()
-        return teacher.model_calls, recording + used, found
+        found = search()
+        return teacher.model_calls, recording + watch.read(), found
 
     def on_grid(paths):
         return {len(path) - 1: teacher.sigmas[path] for path in paths}
@@ -137,31 +142,30 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
-    model, noise = TimedMixture(args.elements), torch.randn(args.samples, args.elements)
-    grid, held_out = log_snr_grid(SIGMA_MIN, 1.0, args.nodes, "flow"), torch.randn(8, args.elements)
-    reference = record_teacher(
-        model, held_out, log_snr_grid(SIGMA_MIN, 1.0, 240, "flow"), "flow", elements=1
-    ).end
+    model = TimedMixture(args.elements)
+    noise = torch.randn(args.samples, args.elements)
+    held_out = torch.randn(8, args.elements)
+    grid = log_snr_grid(SIGMA_MIN, 1.0, args.nodes, "flow")
+    fine = log_snr_grid(SIGMA_MIN, 1.0, 240, "flow")
+    reference = record_teacher(model, held_out, fine, "flow", elements=1).end
     print(
-        f"{args.samples} samples of {args.elements} elements, {args.nodes}-node grid, N = 1..{args.steps}, {args.threads} threads"
+        f"{args.samples} samples of {args.elements} elements, {args.nodes}-node grid, "
+        f"N = 1..{args.steps}, {args.threads} threads"
     )
     shown = "".join(f"{f'N={n}':>9}" for n in SHOWN)
-    print(
-        f"{'search':36}{'calls/sample':>13}{'wall s':>9}{'beyond: wall':>14}{'cpu s':>7}{'calls':>8}{shown}"
-    )
-    rows = (
-        []
-        if args.no_paper
-        else [("OSS, the paper's search", *paper(model, noise, grid, args.steps))]
-    )
+    spent = f"{'calls/sample':>13}{'wall s':>9}{'beyond: wall':>14}{'cpu s':>7}{'calls':>8}"
+    print(f"{'search':36}{spent}{shown}")
+    rows = []
+    if not args.no_paper:
+        rows.append(("OSS, the paper's search", *paper(model, noise, grid, args.steps)))
     for solver in ("heun", "dpmpp_2m"):
         rows += teacher_searches(model, noise, grid, args.steps, solver)
     most = args.samples * args.nodes * (args.steps + 1)
     for name, calls, (wall, beyond, cpu), schedules in rows:
         shown = "" if "two-step" in name else errors(model, held_out, reference, schedules)
-        print(
-            f"{name:36}{calls / args.samples:13.0f}{wall:9.2f}{beyond:14.2f}{cpu:7.2f}{f'1/{most / calls:.1f}':>8}{shown}"
-        )
+        share = f"1/{most / calls:.1f}"
+        spent = f"{calls / args.samples:13.0f}{wall:9.2f}{beyond:14.2f}{cpu:7.2f}{share:>8}"
+        print(f"{name:36}{spent}{shown}")
 
 
 if __name__ == "__main__":

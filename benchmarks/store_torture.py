@@ -48,7 +48,8 @@ def cfg_of(key: int) -> float:
 
 
 def write_for_ever(folder: str, told: int, first: int, products) -> None:
-    store, number = Store(folder), first
+    store = Store(folder)
+    number = first
     while True:
         number += 1
         key = number % KEYS
@@ -58,7 +59,10 @@ def write_for_ever(folder: str, told: int, first: int, products) -> None:
 
 def kills(folder: str, count: int, rng: random.Random) -> list[str]:
     """Kill a writer `count` times; returns what went wrong."""
-    products, faults, last, reached = smooth_gram(40), [], {}, 0
+    products = smooth_gram(40)
+    faults: list[str] = []
+    last: dict[int, int] = {}
+    reached = 0
     for turn in range(count):
         reading, writing = os.pipe()
         child = multiprocessing.get_context("fork").Process(
@@ -73,34 +77,35 @@ def kills(folder: str, count: int, rng: random.Random) -> list[str]:
         os.close(reading)
         for place in range(0, len(told) // TOLD.size * TOLD.size, TOLD.size):
             key, number = TOLD.unpack_from(told, place)
-            last[key], reached = number, max(reached, number)
-        faults += [
-            f"kill {turn}: {fault}"
-            for fault in lost(folder, {cfg_of(key): number for key, number in last.items()})
-        ]
-    print(
-        f"{count} kills, {reached} finished writes, {len(list(Path(folder).glob('.*.tmp*')))} temporary files left by them"
-    )
+            last[key] = number
+            reached = max(reached, number)
+        there = {cfg_of(key): number for key, number in last.items()}
+        faults += [f"kill {turn}: {fault}" for fault in lost(folder, there)]
+    left = len(list(Path(folder).glob(".*.tmp*")))
+    print(f"{count} kills, {reached} finished writes, {left} temporary files left by them")
     return faults
 
 
 def lost(folder: str, last: dict[float, int]) -> list[str]:
     """What is wrong with the records that should be there: {cfg: number of the last one told}."""
-    store, faults = Store(folder), []
+    store = Store(folder)
+    faults = []
     for cfg, number in last.items():
         match = store.lookup(Key.of(record(cfg, 0), "euler"))
         if match is None or match.kind != "exact":
             faults.append(f"the record at cfg {cfg:g} is lost")
         elif match.record.conditions.seed < number:
-            faults.append(
-                f"the record at cfg {cfg:g} is number {match.record.conditions.seed}, older than {number}"
-            )
+            found = match.record.conditions.seed
+            faults.append(f"the record at cfg {cfg:g} is number {found}, older than {number}")
     return faults + [f"{name}: {reason}" for name, reason in store.problems()]
 
 
 def work(folder: str, number: int, seconds: float, answer) -> None:
     """One of the crowd."""
-    rng, store, own, faults = random.Random(number), Store(folder), {}, []
+    rng = random.Random(number)
+    store = Store(folder)
+    own: dict[float, int] = {}
+    faults: list[str] = []
     counts = dict.fromkeys(("written", "read", "listed"), 0)
     end = time.monotonic() + seconds
     prints = replace(Key.of(TEMPLATE).fingerprint, id=f"w1-of-process-{number}")
@@ -134,7 +139,8 @@ def numbered(mine, cfg: float, seed: int):
 
 
 def turn(store: Store, rng: random.Random, mine, own: dict, counts: dict, faults: list) -> None:
-    what, cfg = rng.random(), cfg_of(rng.randrange(KEYS))
+    what = rng.random()
+    cfg = cfg_of(rng.randrange(KEYS))
     if what < 0.3:
         seed = own.get(cfg, 0) + 1
         store.put(numbered(mine, cfg, seed))
@@ -146,14 +152,9 @@ def turn(store: Store, rng: random.Random, mine, own: dict, counts: dict, faults
     elif what < 0.95:
         wanted = numbered(mine, cfg, 0) if what < 0.7 else record(SHARED, 0)
         match = store.lookup(Key.of(wanted, "euler"))
-        if (
-            what < 0.7
-            and cfg in own
-            and (match is None or match.kind != "exact" or match.record.conditions.seed != own[cfg])
-        ):
-            faults.append(
-                f"{mine.model.name}: read {match and match.record.conditions.seed} for {own[cfg]} at cfg {cfg:g}"
-            )
+        seed = match.record.conditions.seed if match is not None and match.kind == "exact" else None
+        if what < 0.7 and cfg in own and seed != own[cfg]:
+            faults.append(f"{mine.model.name}: read {seed} for {own[cfg]} at cfg {cfg:g}")
         counts["read"] += 1
     else:
         faults += [f"{name}: {reason}" for name, reason in store.problems()]
@@ -173,10 +174,8 @@ def crowd(folder: str, processes: int, seconds: float) -> list[str]:
     for child in children:
         child.join()
     total = {name: sum(counts[name] for counts, _ in found) for name in found[0][0]}
-    print(
-        f"{processes} processes, {seconds:g} s: "
-        + ", ".join(f"{count:,} {name}" for name, count in total.items())
-    )
+    done = ", ".join(f"{count:,} {name}" for name, count in total.items())
+    print(f"{processes} processes, {seconds:g} s: {done}")
     return [fault for _, faults in found for fault in faults]
 
 
@@ -189,9 +188,8 @@ def main() -> int:
     asked = parser.parse_args()
     np.random.seed(asked.seed)
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two:
-        faults = kills(one, asked.kills, random.Random(asked.seed)) + crowd(
-            two, asked.processes, asked.seconds
-        )
+        faults = kills(one, asked.kills, random.Random(asked.seed))
+        faults += crowd(two, asked.processes, asked.seconds)
     print("\n".join(faults) if faults else "no record lost, none torn")
     return 1 if faults else 0
 

@@ -1,5 +1,7 @@
-"""What the quality tables are measured on: the bundled checkpoints and the analytic beds, each
-under a guidance, fitted on some classes and tested on others."""
+"""What the quality tables are measured on: the bundled checkpoints and the analytic beds.
+
+Each under a guidance, fitted on some classes and tested on others.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ from dataclasses import dataclass
 import torch
 
 from benchmarks import beds
-from scheduler.checkpoints import digits
+from scheduler.checkpoints import Checkpoint, digits
 from scheduler.checkpoints.load import BUNDLED, load_checkpoint
 from scheduler.distilling.run import noise_for
 from scheduler.record import Conditions
@@ -29,12 +31,11 @@ TEST_SEED = 7_000_003
 
 @dataclass(frozen=True)
 class Subject:
-    """A model at one guidance. `model` is a Checkpoint or a Bed; both have the fields and the
-    `denoiser(classes, cfg)` used here."""
+    """A model at one guidance. classes: how many it knows."""
 
     name: str
     cfg: float
-    model: object
+    model: Checkpoint | beds.Bed
     classes: int
 
     @property
@@ -88,8 +89,7 @@ def subject(label: str) -> Subject:
     if name in BUNDLED:
         return Subject(name, float(cfg or 1), load_checkpoint(name), digits.CLASSES)
     if name not in BEDS:
-        raise SystemExit(
-            f"{name!r} is no bed; use one of: {', '.join([*BUNDLED, *BEDS])}, each perhaps with :guidance."
-        )
+        known = ", ".join([*BUNDLED, *BEDS])
+        raise SystemExit(f"{name!r} is no bed; use one of: {known}, each perhaps with :guidance.")
     bed = BEDS[name]()
     return Subject(name, float(cfg or 1), bed, bed.classes)

@@ -1,5 +1,7 @@
-"""The printed form of the quality figures: a table a bed, the geometric means beside their targets,
-and every losing cell by name."""
+"""The printed form of the quality figures.
+
+A table a bed, the geometric means beside their targets, and every losing cell by name.
+"""
 
 from __future__ import annotations
 
@@ -27,25 +29,26 @@ def everything(results: list[dict]) -> str:
 
 
 def bed(result: dict) -> str:
-    """One bed: RMS, then medians; s marks a recipe that is a stock one, because ours did not win; -
-    a variant whose offsets did not."""
+    """One bed: RMS, then medians.
+
+    s marks a recipe that is a stock one, because ours did not win; - a variant whose offsets did
+    not.
+    """
     lines = [
-        f"\n== {result['bed']}, guidance {result['cfg']:g}, preset {result['preset']}, {result['rows']} held-out rows"
+        f"\n== {result['bed']}, guidance {result['cfg']:g}, "
+        f"preset {result['preset']}, {result['rows']} held-out rows"
     ]
     for run in result["runs"]:
-        spent = f"{run['calls']} of {run['budget']} model calls on {run['rows']} samples, {run['seconds']:.0f} s"
+        calls = f"{run['calls']} of {run['budget']} model calls"
+        spent = f"{calls} on {run['rows']} samples, {run['seconds']:.0f} s"
         lines.append(f"   {', '.join(run['samplers'])}: {spent}")
     for figure in ("rms", "median"):
         lines.append(_header(figure))
         lines += [_line(n, cell, figure) for n, cell in result["cells"].items()]
-    pairs = {
-        n: (best_pair(cell["stock"])["choice"], cell["guard"]["distilled"]["choice"])
-        for n, cell in result["cells"].items()
-    }
-    lines += [
-        f"   N={n}: best stock pair {best}; the guard's own {guards}"
-        for n, (best, guards) in pairs.items()
-    ]
+    for n, cell in result["cells"].items():
+        best = best_pair(cell["stock"])["choice"]
+        guards = cell["guard"]["distilled"]["choice"]
+        lines.append(f"   N={n}: best stock pair {best}; the guard's own {guards}")
     return "\n".join(lines)
 
 
@@ -53,38 +56,31 @@ def _header(figure: str) -> str:
     columns = ["best pair", "at 2N", "distilled", "/best", "/2N"]
     for sampler in SAMPLERS:
         columns += [f"stock {sampler.replace('dpmpp_', '')}", "ours", "+offsets", "/stock"]
-    return f"{figure:>8}" + "".join(
-        f"{column:>13}" if column.startswith("stock") else f"{column:>10}" for column in columns
-    )
+    widths = [13 if column.startswith("stock") else 10 for column in columns]
+    cells = [f"{column:>{width}}" for column, width in zip(columns, widths, strict=True)]
+    return f"{figure:>8}" + "".join(cells)
 
 
 def _line(steps: int, cell: Cell, figure: str) -> str:
-    best, double = (
-        best_pair(cell["stock"], figure)[figure],
-        best_pair(cell["double"], figure)[figure],
-    )
+    best = best_pair(cell["stock"], figure)[figure]
+    double = best_pair(cell["double"], figure)[figure]
     ours = cell["recipes"]["distilled"]
     line = f"{f'N={steps}':>8}{_number(best):>10}{_number(double):>10}{_marked(ours, figure):>10}"
     line += f"{ours[figure] / best:10.2f}{ours[figure] / double:10.2f}"
     for sampler in SAMPLERS:
-        stock, plain, offsets = (
-            cell["stock"][sampler][figure],
-            cell["recipes"][sampler],
-            cell["recipes"][f"{sampler}+"],
-        )
-        line += f"{_number(stock):>13}{_marked(plain, figure):>10}{_marked(offsets, figure):>10}{offsets[figure] / stock:10.2f}"
+        stock = cell["stock"][sampler][figure]
+        plain = cell["recipes"][sampler]
+        offsets = cell["recipes"][f"{sampler}+"]
+        line += f"{_number(stock):>13}{_marked(plain, figure):>10}"
+        line += f"{_marked(offsets, figure):>10}{offsets[figure] / stock:10.2f}"
     return line
 
 
 def _marked(recipe: dict, figure: str) -> str:
-    mark = (
-        "-"
-        if recipe["choice"].endswith("no offsets")
-        else " "
-        if recipe["choice"] == "ours"
-        else "s"
-    )
-    return _number(recipe[figure]) + mark
+    value = _number(recipe[figure])
+    if recipe["choice"].endswith("no offsets"):
+        return f"{value}-"
+    return f"{value} " if recipe["choice"] == "ours" else f"{value}s"
 
 
 def _number(value: float) -> str:
@@ -94,19 +90,24 @@ def _number(value: float) -> str:
 def mean(ratios: Iterable[float]) -> float:
     """The geometric mean."""
     ratios = [max(ratio, 1e-9) for ratio in ratios]
-    return exp(sum(map(log, ratios)) / len(ratios)) if ratios and max(ratios) < inf else inf
+    if not ratios or max(ratios) == inf:
+        return inf
+    return exp(sum(map(log, ratios)) / len(ratios))
 
 
 def summary(results: list[dict]) -> str:
-    """Geometric means and worst cells over all beds and step counts, beside the targets, then what
-    misses them cell by cell."""
+    """Geometric means and worst cells over all beds and step counts, beside the targets.
+
+    Then what misses them, cell by cell.
+    """
     cells = [
         (f"{each['bed']}:{each['cfg']:g} N={n}", cell)
         for each in results
         for n, cell in each["cells"].items()
     ]
     lines = [
-        f"\n== all {len(results)} beds, {len(cells)} cells (RMS): geometric mean, worst cell, median error's mean, target"
+        f"\n== all {len(results)} beds, {len(cells)} cells (RMS): "
+        "geometric mean, worst cell, median error's mean, target"
     ]
     losses = []
     for name, ours, theirs, target, worst in _comparisons():
@@ -114,7 +115,8 @@ def summary(results: list[dict]) -> str:
         medians = mean(ours(cell, "median") / theirs(cell, "median") for _, cell in cells)
         most = max(ratios, key=ratios.get)
         lines.append(
-            f"{name:48}{mean(ratios.values()):7.3f}{ratios[most]:8.2f} ({most}){'':2}median {medians:.3f}   {target}"
+            f"{name:48}{mean(ratios.values()):7.3f}{ratios[most]:8.2f} ({most}){'':2}"
+            f"median {medians:.3f}   {target}"
         )
         if worst is not None:
             losses += [
@@ -122,17 +124,19 @@ def summary(results: list[dict]) -> str:
             ]
     guarded = list(_guarded(cells))
     lines.append(
-        f"{'recipes above 1.05x of the guard own stock choice':48}{len(guarded):7} of {len(cells) * 7}   target 0"
+        f"{'recipes above 1.05x of the guard own stock choice':48}{len(guarded):7} "
+        f"of {len(cells) * 7}   target 0"
     )
     for k, run in enumerate(results[0]["runs"]):
-        calls, seconds = (
-            [each["runs"][k][key] for each in results] for key in ("calls", "seconds")
+        calls = [each["runs"][k]["calls"] for each in results]
+        seconds = [each["runs"][k]["seconds"] for each in results]
+        spent = f"{min(calls)} to {max(calls)} model calls"
+        lines.append(
+            f"{', '.join(run['samplers'])}: {spent}, "
+            f"{min(seconds):.0f} to {max(seconds):.0f} s a bed"
         )
-        spent = f"{min(calls)} to {max(calls)} model calls, {min(seconds):.0f} to {max(seconds):.0f} s a bed"
-        lines.append(f"{', '.join(run['samplers'])}: {spent}")
-    return "\n".join(
-        [*lines, "losing cells:", *(f"  {each}" for each in [*losses, *guarded] or ["none"])]
-    )
+    losing = [f"  {each}" for each in [*losses, *guarded] or ["none"]]
+    return "\n".join([*lines, "losing cells:", *losing])
 
 
 def _comparisons() -> Iterable[tuple[str, Callable, Callable, str, float | None]]:
@@ -147,24 +151,14 @@ def _comparisons() -> Iterable[tuple[str, Callable, Callable, str, float | None]
     def pair(steps: str) -> Callable:
         return lambda cell, figure: best_pair(cell[steps], figure)[figure]
 
-    yield (
-        "distilled / best stock pair",
-        recipe("distilled"),
-        pair("stock"),
-        "target .35, worst 1",
-        1.0,
-    )
-    yield (
-        "distilled at N / best stock pair at 2N",
-        recipe("distilled"),
-        pair("double"),
-        "target 1.15",
-        None,
-    )
+    ours = recipe("distilled")
+    yield "distilled / best stock pair", ours, pair("stock"), "target .35, worst 1", 1.0
+    yield "distilled at N / best stock pair at 2N", ours, pair("double"), "target 1.15", None
     targets = {"euler+": "target .45", "dpmpp_2m+": "target .95"}
     for sampler in SAMPLERS:
         for name in (sampler, f"{sampler}+"):
-            shown = f"{sampler} {'schedule and offsets' if name != sampler else 'schedule'} / best stock {sampler}"
+            what = "schedule" if name == sampler else "schedule and offsets"
+            shown = f"{sampler} {what} / best stock {sampler}"
             yield shown, recipe(name), stock(sampler), targets.get(name, ""), SAME
 
 
@@ -174,4 +168,5 @@ def _guarded(cells: Iterable[tuple[str, Cell]]) -> Iterable[str]:
             choice = cell["guard"][name.removesuffix("+")]
             if recipe["rms"] > GUARD_SLACK * choice["rms"]:
                 ratio = recipe["rms"] / choice["rms"]
-                yield f"{name} ({recipe['choice']}) over the guard's stock choice ({choice['choice']}) {where}: {ratio:.2f}"
+                over = f"over the guard's stock choice ({choice['choice']})"
+                yield f"{name} ({recipe['choice']}) {over} {where}: {ratio:.2f}"

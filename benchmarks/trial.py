@@ -1,7 +1,7 @@
-"""The held-out side of the tables: a fine reference on seeds and classes that no fit has seen, and
-every run's distance from it.
+"""The held-out side of the tables.
 
-On purpose apart from scheduler/evidence.py: what a record claims of itself is checked by other
+A fine reference on seeds and classes that no fit has seen, and every run's distance from it. On
+purpose apart from scheduler/evidence.py: what a record claims of itself is checked by other
 code. Stock runs, which cost most, are kept in a folder; a model that answers otherwise than before,
 or other noise, starts a new file.
 """
@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from benchmarks.subjects import TEST_SEED, Subject
-from scheduler.denoiser import start_state
+from scheduler.denoiser import Denoiser, start_state
 from scheduler.errors import DenoiserError
 from scheduler.record import Choice, Recipe
 from scheduler.samplers import sample
@@ -35,30 +35,26 @@ def rms(errors: np.ndarray) -> float:
 
 
 class Trial:
-    """Runs on `rows` held-out rows of a subject, at its own guidance or another; each run gives end
-    errors (rows,), RMS per element."""
+    """Runs on `rows` held-out rows of a subject, at its own guidance or another.
+
+    Each run gives end errors (rows,), RMS per element.
+    """
 
     def __init__(self, subject: Subject, rows: int, folder: Path | None = None):
-        self.subject, self.noise = subject, subject.noise(rows, TEST_SEED)
+        self.subject = subject
+        self.noise = subject.noise(rows, TEST_SEED)
         self.denoise = subject.testing(rows)
         self._model = _Remembering(self.denoise)
-        self._path = (
-            None
-            if folder is None
-            else folder / f"{subject.label.replace(':', '-')}-{rows}-{self._probe()}.npz"
-        )
+        self._path = None
         self._unsaved = False
-        self._kept = (
-            dict(np.load(self._path)) if self._path is not None and self._path.exists() else {}
-        )
+        self._kept: dict[str, np.ndarray] = {}
+        if folder is not None:
+            self._path = folder / f"{subject.label.replace(':', '-')}-{rows}-{self._probe()}.npz"
+            if self._path.exists():
+                self._kept = dict(np.load(self._path))
         if "end" not in self._kept:
-            self._keep(
-                "end",
-                self._draw(
-                    "heun",
-                    log_snr_grid(*subject.sigma_range, REFERENCE_NODES, subject.parametrisation),
-                ).numpy(),
-            )
+            grid = log_snr_grid(*subject.sigma_range, REFERENCE_NODES, subject.parametrisation)
+            self._keep("end", self._draw("heun", grid).numpy())
         self.end = torch.tensor(self._kept["end"])
 
     def run(self, sampler: str, sigmas: np.ndarray) -> np.ndarray:
@@ -69,8 +65,10 @@ class Trial:
             return np.full(len(self.noise), np.inf)
 
     def stock(self, sampler: str, calls: int) -> dict[str, np.ndarray]:
-        """Errors of a stock sampler on every stock and published schedule at this many model calls:
-        "schedule + sampler" -> (rows,)."""
+        """Errors of a stock sampler on every stock and published schedule at this many model calls.
+
+        "schedule + sampler" -> (rows,).
+        """
         steps = (calls + 1) // 2 if sampler == "heun" else calls
         found = {}
         for name, sigmas in baselines(self.subject.table, steps, *self.subject.sigma_range).items():
@@ -92,32 +90,28 @@ class Trial:
     def recipe(self, recipe: Recipe) -> np.ndarray:
         """Errors of a recipe."""
         try:
-            return self.errors(
-                run_recipe(self.denoise, self.noise, recipe, self.subject.parametrisation)
-            )
+            ends = run_recipe(self.denoise, self.noise, recipe, self.subject.parametrisation)
         except DenoiserError:
             return np.full(len(self.noise), np.inf)
+        return self.errors(ends)
 
     def errors(self, ends: torch.Tensor) -> np.ndarray:
         errors = (ends - self.end).double().flatten(1).square().mean(1).sqrt().numpy()
         return np.where(np.isfinite(errors), errors, np.inf)
 
     def _probe(self) -> str:
-        """A name for what the model answers on this noise: to four digits, which survives another
-        machine's rounding mostly."""
-        answer = self.denoise(
-            self.noise * PROBE_SIGMA, torch.full((len(self.noise),), PROBE_SIGMA)
-        ).flatten()
+        """A name for what the model answers on this noise.
+
+        To four digits, which mostly survives another machine's rounding.
+        """
+        sigmas = torch.full((len(self.noise),), PROBE_SIGMA)
+        answer = self.denoise(self.noise * PROBE_SIGMA, sigmas).flatten()
         values = [f"{value:.4g}" for value in answer[:: max(answer.numel() // 64, 1)].tolist()]
         return hashlib.sha256(repr(values).encode()).hexdigest()[:12]
 
     def _draw(self, sampler: str, sigmas: np.ndarray) -> torch.Tensor:
-        return sample(
-            self._model,
-            start_state(self.noise, float(sigmas[0]), self.subject.parametrisation),
-            sigmas,
-            sampler,
-        )
+        start = start_state(self.noise, float(sigmas[0]), self.subject.parametrisation)
+        return sample(self._model, start, sigmas, sampler)
 
     def _keep(self, key: str, values: np.ndarray, save: bool = True) -> None:
         self._kept[key] = values
@@ -135,14 +129,18 @@ class Trial:
 
 
 class _Remembering:
-    """A denoiser that does not compute twice what stock runs ask again and again: the first query
-    of all, the second of one schedule."""
+    """A denoiser that does not compute twice what stock runs ask again and again.
 
-    def __init__(self, denoise):
-        self.denoise, self.known = denoise, OrderedDict()
+    The first query of all, the second of one schedule.
+    """
+
+    def __init__(self, denoise: Denoiser):
+        self.denoise = denoise
+        self.known: OrderedDict[tuple[float, bytes], torch.Tensor] = OrderedDict()
 
     def __call__(self, x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
-        key = float(sigma[0]), hashlib.sha1(x.numpy().tobytes(), usedforsecurity=False).digest()
+        digest = hashlib.sha1(x.numpy().tobytes(), usedforsecurity=False).digest()
+        key = (float(sigma[0]), digest)
         if key not in self.known:
             self.known[key] = self.denoise(x, sigma)
             if len(self.known) > 256:

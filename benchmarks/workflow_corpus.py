@@ -1,5 +1,6 @@
-"""Swaps, puts back and bakes every workflow of ComfyUI's own template package, and counts what
-became of each sampler node.
+"""Swaps, puts back and bakes every workflow of ComfyUI's own template package.
+
+And counts what became of each sampler node.
 
     python -m benchmarks.workflow_corpus [FOLDER] [--list CODE] [--anyway]
 
@@ -19,8 +20,8 @@ from pathlib import Path
 
 import numpy as np
 
-from scheduler.cli.console import table
 from scheduler.record import Conditions, Model, Recipe, Record, now
+from scheduler.record.evidence_table import table
 from scheduler.workflow import CODES, Document, open_workflow, parse, survey, swap
 from scheduler.workflow.kinds import TABLE
 
@@ -30,16 +31,10 @@ PACKAGE = "comfyui_workflow_templates_json"
 def templates() -> list[Path]:
     """The package's workflow files (its indexes are left out); empty where it is not installed."""
     found = find_spec(PACKAGE)
-    folder = Path(found.origin).parent / "templates" if found and found.origin else None
-    return (
-        [
-            path
-            for path in sorted(folder.glob("*.json"))
-            if not path.name.startswith(("index", "fuse_options"))
-        ]
-        if folder
-        else []
-    )
+    if found is None or not found.origin:
+        return []
+    files = (Path(found.origin).parent / "templates").glob("*.json")
+    return sorted(path for path in files if not path.name.startswith(("index", "fuse_options")))
 
 
 def made_up_record(most_steps: int = 60) -> Record:
@@ -58,8 +53,10 @@ def made_up_record(most_steps: int = 60) -> Record:
 
 
 class Tally:
-    """What became of the sampler nodes of many workflows under one target. listed: (code, file,
-    line) of those left."""
+    """What became of the sampler nodes of many workflows under one target.
+
+    listed: (code, file, line) of those left.
+    """
 
     def __init__(self):
         self.counts: Counter[str] = Counter()

@@ -276,8 +276,16 @@ def test_exit_code_is_passed_on(code):
     assert done.returncode == code
 
 
-CLEAN = "import time\nprint('up', flush=True)\ntry: time.sleep(60)\nexcept KeyboardInterrupt: print('saved', flush=True)"
-DEAF = "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nprint('up', flush=True)\ntime.sleep(60)"
+CLEAN = """\
+import time
+print('up', flush=True)
+try: time.sleep(60)
+except KeyboardInterrupt: print('saved', flush=True)"""
+DEAF = """\
+import signal, time
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+print('up', flush=True)
+time.sleep(60)"""
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is sent as a POSIX signal here")
@@ -305,7 +313,8 @@ def test_ctrl_c(child, whole_group, last):
 def runner(child: str) -> str:
     # A suite started in the background hands SIGINT down as ignored, and children inherit that.
     heed = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
-    return f"{heed}; import sys, install; install.PATIENCE = 0.3; sys.exit(install.run([sys.executable, '-c', {child!r}]))"
+    patience = "import sys, install; install.PATIENCE = 0.3"
+    return f"{heed}; {patience}; sys.exit(install.run([sys.executable, '-c', {child!r}]))"
 
 
 # --- the lists ------------------------------------------------------------------------------------

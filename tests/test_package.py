@@ -43,7 +43,10 @@ def wheel(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def installed(wheel, tmp_path_factory):
-    """The folder of programs of a new environment that holds the wheel, over this Python's torch and numpy."""
+    """The folder of programs of a new environment that holds the wheel.
+
+    Over this Python's torch and numpy.
+    """
     home = tmp_path_factory.mktemp("installed")
     run(sys.executable, "-m", "venv", "--without-pip", home / "venv", cwd=home)
     programs = home / "venv" / ("Scripts" if os.name == "nt" else "bin")
@@ -84,7 +87,10 @@ def test_an_installed_copy_is_stepdistill_and_no_scheduler(installed, tmp_path):
     )
     found = "import importlib.util as u; print(u.find_spec('scheduler'), u.find_spec('install'))"
     assert ask(installed, found, tmp_path) == "None None"
-    version = "from importlib.metadata import version as v; import stepdistill as s; print(v('stepdistill') == s.__version__)"
+    version = (
+        "from importlib.metadata import version as v; import stepdistill as s; "
+        "print(v('stepdistill') == s.__version__)"
+    )
     assert ask(installed, version, tmp_path) == "True"
 
 

@@ -214,27 +214,54 @@ def prompt() -> dict:
     """A prompt in the API format with a KSampler ("3") and a SamplerCustomAdvanced ("9") fed by
     Flux2Scheduler ("8")."""
     return {
-        "4": {"inputs": {"ckpt_name": "photo.safetensors"}, "class_type": "CheckpointLoaderSimple", "_meta": {"title": "Load"}},
+        "4": {
+            "inputs": {"ckpt_name": "photo.safetensors"},
+            "class_type": "CheckpointLoaderSimple",
+            "_meta": {"title": "Load"},
+        },
         "3": {
             "inputs": {
-                "seed": 18446744073709551615, "steps": 20, "cfg": 7.0, "sampler_name": "dpmpp_2m", "scheduler": "karras", "denoise": 1.0,
-                "model": ["4", 0], "positive": ["6", 0], "negative": ["6", 0], "latent_image": ["5", 0],
+                "seed": 18446744073709551615,
+                "steps": 20,
+                "cfg": 7.0,
+                "sampler_name": "dpmpp_2m",
+                "scheduler": "karras",
+                "denoise": 1.0,
+                "model": ["4", 0],
+                "positive": ["6", 0],
+                "negative": ["6", 0],
+                "latent_image": ["5", 0],
             },
             "class_type": "KSampler",
             "_meta": {"title": "KSampler"},
         },
-        "5": {"inputs": {"width": 512, "height": 512, "batch_size": 1}, "class_type": "EmptyLatentImage"},
+        "5": {
+            "inputs": {"width": 512, "height": 512, "batch_size": 1},
+            "class_type": "EmptyLatentImage",
+        },
         "6": {"inputs": {"text": "", "clip": ["4", 1]}, "class_type": "CLIPTextEncode"},
-        "7": {"inputs": {"model": ["4", 0], "positive": ["6", 0], "negative": ["6", 0], "cfg": 3.5}, "class_type": "CFGGuider"},
-        "8": {"inputs": {"steps": 20, "width": ["5", 0], "height": 1024}, "class_type": "Flux2Scheduler"},
+        "7": {
+            "inputs": {"model": ["4", 0], "positive": ["6", 0], "negative": ["6", 0], "cfg": 3.5},
+            "class_type": "CFGGuider",
+        },
+        "8": {
+            "inputs": {"steps": 20, "width": ["5", 0], "height": 1024},
+            "class_type": "Flux2Scheduler",
+        },
         "9": {
-            "inputs": {"noise": ["11", 0], "guider": ["7", 0], "sampler": ["10", 0], "sigmas": ["8", 0], "latent_image": ["5", 0]},
+            "inputs": {
+                "noise": ["11", 0],
+                "guider": ["7", 0],
+                "sampler": ["10", 0],
+                "sigmas": ["8", 0],
+                "latent_image": ["5", 0],
+            },
             "class_type": "SamplerCustomAdvanced",
         },
         "10": {"inputs": {"sampler_name": "euler"}, "class_type": "KSamplerSelect"},
         "11": {"inputs": {"noise_seed": 1}, "class_type": "RandomNoise"},
         "12": {"inputs": {"samples": ["3", 0], "vae": ["4", 2]}, "class_type": "VAEDecode"},
-    }  # fmt: skip
+    }
 
 
 def record(

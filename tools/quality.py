@@ -1,5 +1,6 @@
-"""Judges a checkpoint's pictures: `python -m tools.quality flow|eps|FILE [--grid
-out.png]` (needs scikit-learn).
+"""Judges a checkpoint's pictures (needs scikit-learn).
+
+    python -m tools.quality flow|eps|FILE [--grid out.png]
 
 Recognised: the share of class-conditional samples that a classifier, trained on half of the real
 digits, takes for the class asked for. Copies: the share of samples nearer to a training picture
@@ -29,20 +30,24 @@ JITTERED = 8
 
 
 def schedule(checkpoint: Checkpoint, steps: int) -> list[float]:
-    """A plain schedule, sigma_max first and 0 last: evenly shifted for flow (SD3's own), Karras'
-    with rho 7 else (arXiv 2206.00364)."""
+    """A plain schedule, sigma_max first and 0 last.
+
+    Evenly shifted for flow (SD3's own), else Karras' with rho 7 (arXiv 2206.00364).
+    """
     if checkpoint.parametrisation == "flow":
         t = np.linspace(1, 0, steps + 1)
         return (checkpoint.shift * t / (1 + (checkpoint.shift - 1) * t)).tolist()
-    high, low = checkpoint.sigma_max ** (1 / 7), checkpoint.sigma_min ** (1 / 7)
+    high = checkpoint.sigma_max ** (1 / 7)
+    low = checkpoint.sigma_min ** (1 / 7)
     return [*((high + np.linspace(0, 1, steps) * (low - high)) ** 7).tolist(), 0.0]
 
 
 def draw(
     checkpoint: Checkpoint, classes: Tensor, cfg: float, steps: int = STEPS, seed: int = 0
 ) -> Tensor:
-    """Samples of the classes (B,) by Euler's method on `schedule`, as pictures (B, height, width)."""
-    denoise, sigmas = checkpoint.denoiser(classes, cfg), schedule(checkpoint, steps)
+    """Samples of the classes (B,) by Euler's method on `schedule`: pictures (B, height, width)."""
+    denoise = checkpoint.denoiser(classes, cfg)
+    sigmas = schedule(checkpoint, steps)
     generator = torch.Generator().manual_seed(seed)
     x = torch.randn(len(classes), *checkpoint.latent_shape, generator=generator) * sigmas[0]
     for now, following in zip(sigmas, sigmas[1:], strict=False):
@@ -58,8 +63,10 @@ def in_turn(count: int) -> Tensor:
 
 @lru_cache
 def judge(side: int) -> tuple[Callable[[Tensor], np.ndarray], float]:
-    """A classifier of pictures (B, side, side), and its accuracy on the half of the real digits
-    that it was not trained on."""
+    """A classifier of pictures (B, side, side), and its accuracy on real digits.
+
+    On the half of them that it was not trained on.
+    """
     from sklearn.model_selection import train_test_split
     from sklearn.svm import SVC
 
@@ -77,18 +84,17 @@ def _features(pictures: Tensor) -> np.ndarray:
 
 
 def nearest(pictures: Tensor, side: int) -> np.ndarray:
-    """Each picture's root-mean-square distance, in the data's 8x8, to the nearest training picture,
-    as it is or jittered."""
+    """Each picture's root-mean-square distance, in the data's 8x8, to the nearest training picture.
+
+    As that is or jittered.
+    """
     real, _ = digits.load_digits()
     trained = real[~digits.held_out(len(real))]
     generator = torch.Generator().manual_seed(0)
-    views = [digits.render(trained, side)] + [
-        digits.render(trained, side, generator) for _ in range(JITTERED)
-    ]
-    distances = [
-        torch.cdist(torch.tensor(_features(pictures)), torch.tensor(_features(view))).amin(dim=1)
-        for view in views
-    ]
+    views = [digits.render(trained, side)]
+    views += [digits.render(trained, side, generator) for _ in range(JITTERED)]
+    drawn = torch.tensor(_features(pictures))
+    distances = [torch.cdist(drawn, torch.tensor(_features(view))).amin(dim=1) for view in views]
     return torch.stack(distances).amin(dim=0).numpy() / 8
 
 
@@ -96,15 +102,15 @@ def measure(path: str | Path, samples: int = SAMPLES) -> dict:
     """All figures of a checkpoint file, as they go into its metadata."""
     checkpoint = load_checkpoint(path)
     side = checkpoint.metadata["latent"]["picture"][0]
-    classes, (recognise, accuracy) = in_turn(samples), judge(side)
-    recognised, drawn = {}, {}
+    classes = in_turn(samples)
+    recognise, accuracy = judge(side)
+    recognised = {}
+    drawn = {}
     for cfg in GUIDANCES:
-        drawn[cfg] = torch.cat(
-            [draw(checkpoint, part, cfg, seed=i) for i, part in enumerate(classes.split(100))]
-        )
-        recognised[f"guidance {cfg:g}"] = round(
-            float((recognise(drawn[cfg]) == classes.numpy()).mean()), 4
-        )
+        parts = [draw(checkpoint, part, cfg, seed=i) for i, part in enumerate(classes.split(100))]
+        drawn[cfg] = torch.cat(parts)
+        share = (recognise(drawn[cfg]) == classes.numpy()).mean()
+        recognised[f"guidance {cfg:g}"] = round(float(share), 4)
     return {
         "samples": samples,
         "steps": STEPS,
@@ -117,10 +123,8 @@ def measure(path: str | Path, samples: int = SAMPLES) -> dict:
 
 def _copies(drawn: Tensor, side: int) -> dict:
     real, _ = digits.load_digits()
-    new, ours = (
-        nearest(digits.render(real[digits.held_out(len(real))], side), side),
-        nearest(drawn, side),
-    )
+    new = nearest(digits.render(real[digits.held_out(len(real))], side), side)
+    ours = nearest(drawn, side)
     limit = float(np.median(new)) / 2
     return {
         "guidance": COPIES_AT,
@@ -133,24 +137,15 @@ def _copies(drawn: Tensor, side: int) -> dict:
 
 
 def save_grid(checkpoint: Checkpoint, path: Path, rows: int = 6) -> None:
-    """A picture: three times `rows` rows of samples, a column a class, at guidance 1, 2 and 4, enlarged."""
+    """A picture: `rows` rows of samples, a column a class, at guidance 1, 2 and 4, enlarged."""
     from matplotlib import image
 
     parts = [draw(checkpoint, in_turn(rows * digits.CLASSES), cfg) for cfg in (1.0, 2.0, 4.0)]
     pictures = torch.cat(parts).unflatten(0, (-1, digits.CLASSES))
-    sheet = (
-        torch.nn.functional.pad(pictures, (1, 1, 1, 1), value=0.5)
-        .permute(0, 2, 1, 3)
-        .flatten(0, 1)
-        .flatten(1)
-    )
-    image.imsave(
-        path,
-        sheet.repeat_interleave(2, 0).repeat_interleave(2, 1).numpy(),
-        cmap="gray",
-        vmin=0,
-        vmax=1,
-    )
+    framed = torch.nn.functional.pad(pictures, (1, 1, 1, 1), value=0.5)
+    sheet = framed.permute(0, 2, 1, 3).flatten(0, 1).flatten(1)
+    enlarged = sheet.repeat_interleave(2, 0).repeat_interleave(2, 1)
+    image.imsave(path, enlarged.numpy(), cmap="gray", vmin=0, vmax=1)
 
 
 def main() -> None:

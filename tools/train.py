@@ -1,4 +1,6 @@
-"""Trains the bundled checkpoints: `python -m tools.train flow|eps --work FOLDER`.
+"""Trains the bundled checkpoints.
+
+    python -m tools.train flow|eps --work FOLDER
 
 On one CPU core each takes under 20 minutes to train, then 2 (flow) to 6 minutes (eps) to judge
 (quality.py). Needs scikit-learn. Seeded: a step's random numbers depend on the seed and the step
@@ -29,7 +31,10 @@ SHIFT = 3.0
 DROP_CLASS = 0.1
 EMA = 0.999
 SAVE_EVERY_SECONDS = 60
-TRANSFORM = "orthonormal DCT-II of each block x block square, channel = block * vertical + horizontal frequency, then (value - mean) / std"
+TRANSFORM = (
+    "orthonormal DCT-II of each block x block square, "
+    "channel = block * vertical + horizontal frequency, then (value - mean) / std"
+)
 
 
 @dataclass(frozen=True)
@@ -49,28 +54,28 @@ class Task:
 
 
 def spread_uniform(count: int, generator: torch.Generator) -> Tensor:
-    """One uniform number in each of `count` equal parts of [0, 1), in random order: less noise in
-    the loss than independent ones."""
-    return (
-        torch.randperm(count, generator=generator) + torch.rand(count, generator=generator)
-    ) / count
+    """One uniform number in each of `count` equal parts of [0, 1), in random order.
+
+    It makes less noise in the loss than independent ones.
+    """
+    order = torch.randperm(count, generator=generator)
+    return (order + torch.rand(count, generator=generator)) / count
 
 
 def flow_loss(
     model: nn.Module, latents: Tensor, classes: Tensor, generator: torch.Generator
 ) -> Tensor:
-    """Mean squared error of the velocity n - x0 at x = (1 - s) x0 + s n, s uniform and then shifted
-    (arXiv 2403.03206)."""
+    """Mean squared error of the velocity n - x0 at x = (1 - s) x0 + s n.
+
+    s is uniform and then shifted (arXiv 2403.03206).
+    """
     u = spread_uniform(latents.shape[0], generator)
     sigma = SHIFT * u / (1 + (SHIFT - 1) * u)
     noise = torch.randn(latents.shape, generator=generator)
     s = sigma[:, None, None, None]
     context, pooled = digits.conditioning(classes)
-    return (
-        (model((1 - s) * latents + s * noise, sigma * 1000, context, pooled) - (noise - latents))
-        .square()
-        .mean()
-    )
+    velocity = model((1 - s) * latents + s * noise, sigma * 1000, context, pooled)
+    return (velocity - (noise - latents)).square().mean()
 
 
 def eps_loss(
@@ -136,38 +141,38 @@ TASKS = {
 
 
 class Run:
-    """A training run that can be put down and taken up again: model, average of its weights,
-    optimiser, step."""
+    """A training run that can be put down and taken up again.
+
+    The model, an average of its weights, the optimiser, the step.
+    """
 
     def __init__(self, task: Task, seed: int, steps: int):
         torch.manual_seed(seed)
-        self.task, self.seed, self.steps, self.step, self.seconds, self.loss = (
-            task,
-            seed,
-            steps,
-            0,
-            0.0,
-            math.nan,
-        )
-        self.model, self.average = task.build(), task.build()
+        self.task = task
+        self.seed = seed
+        self.steps = steps
+        self.step = 0
+        self.seconds = 0.0
+        self.loss = math.nan
+        self.model = task.build()
+        self.average = task.build()
         start_small(self.model)
         self.average.load_state_dict(self.model.state_dict())
         self.optimiser = torch.optim.AdamW(
             self.model.parameters(), lr=task.rate, betas=(0.9, 0.99), weight_decay=0.01
         )
-        pictures, classes = digits.load_digits()
-        self.pictures, self.classes, self.kept = pictures, classes, digits.held_out(len(pictures))
-        self.latents = digits.Latents.fitted(
-            digits.render(pictures[~self.kept], task.side), task.block
-        )
+        self.pictures, self.classes = digits.load_digits()
+        self.kept = digits.held_out(len(self.pictures))
+        trained = digits.render(self.pictures[~self.kept], task.side)
+        self.latents = digits.Latents.fitted(trained, task.block)
 
     def advance(self) -> None:
         """One optimiser step."""
         began = time.process_time()
+        warm_up = (self.step + 1) / 200
+        cosine = 0.5 + 0.5 * math.cos(math.pi * self.step / self.steps)
         for group in self.optimiser.param_groups:
-            group["lr"] = self.task.rate * min(
-                (self.step + 1) / 200, 0.5 + 0.5 * math.cos(math.pi * self.step / self.steps)
-            )
+            group["lr"] = self.task.rate * min(warm_up, cosine)
         loss = self.task.loss(self.model, *self.examples())
         self.optimiser.zero_grad()
         loss.backward()
@@ -179,18 +184,17 @@ class Run:
         self.seconds += time.process_time() - began
 
     def examples(self) -> tuple[Tensor, Tensor, torch.Generator]:
-        """Latents and classes of a random batch, a tenth of the classes dropped so that guidance
-        works, and this step's generator."""
+        """Latents and classes of a random batch, and this step's generator.
+
+        A tenth of the classes is dropped, so that guidance works.
+        """
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.step)
         pool = (~self.kept).nonzero()[:, 0]
         chosen = pool[torch.randint(len(pool), (self.task.batch,), generator=generator)]
         drop = torch.rand(self.task.batch, generator=generator) < DROP_CLASS
         pictures = digits.render(self.pictures[chosen], self.task.side, generator)
-        return (
-            self.latents.encode(pictures),
-            self.classes[chosen].masked_fill(drop, digits.NO_CLASS),
-            generator,
-        )
+        classes = self.classes[chosen].masked_fill(drop, digits.NO_CLASS)
+        return self.latents.encode(pictures), classes, generator
 
     @torch.no_grad()
     def _average(self) -> None:
@@ -200,12 +204,12 @@ class Run:
 
     @torch.no_grad()
     def held_out_loss(self) -> float:
-        """The averaged weights' loss on the pictures that training never sees, ten draws of noise
-        each, classes given."""
-        latents, classes = (
-            self.latents.encode(digits.render(self.pictures[self.kept], self.task.side)),
-            self.classes[self.kept],
-        )
+        """The averaged weights' loss on the pictures that training never sees.
+
+        Ten draws of noise each, classes given.
+        """
+        latents = self.latents.encode(digits.render(self.pictures[self.kept], self.task.side))
+        classes = self.classes[self.kept]
         draws = [
             self.task.loss(self.average, latents, classes, torch.Generator().manual_seed(i)).item()
             for i in range(10)
@@ -214,22 +218,17 @@ class Run:
 
     def save_state(self, path: Path) -> None:
         """Everything that `load_state` needs."""
-        parts = {
+        state = {
             "model": self.model.state_dict(),
             "average": self.average.state_dict(),
             "optimiser": self.optimiser.state_dict(),
+            "step": self.step,
+            "seconds": self.seconds,
+            "loss": self.loss,
+            "plan": self.plan(),
         }
         with atomic_path(path) as temporary:
-            torch.save(
-                {
-                    **parts,
-                    "step": self.step,
-                    "seconds": self.seconds,
-                    "loss": self.loss,
-                    "plan": self.plan(),
-                },
-                temporary,
-            )
+            torch.save(state, temporary)
 
     def load_state(self, path: Path) -> None:
         """Take up a run that `save_state` put down; refused if it was of another plan."""
@@ -241,7 +240,9 @@ class Run:
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
-        self.step, self.seconds, self.loss = state["step"], state["seconds"], state["loss"]
+        self.step = state["step"]
+        self.seconds = state["seconds"]
+        self.loss = state["loss"]
 
     def plan(self) -> str:
         """What must not change between two parts of one run."""
@@ -249,11 +250,12 @@ class Run:
 
     def metadata(self) -> dict:
         """What the file says of itself, without the quality figures."""
-        task, latents = self.task, self.latents
+        task = self.task
         return {
             "name": task.name,
             **task.facts,
-            "data": "scikit-learn load_digits: UCI Optical Recognition of Handwritten Digits (Alpaydin & Kaynak 1998), CC BY 4.0",
+            "data": "scikit-learn load_digits: UCI Optical Recognition of Handwritten Digits "
+            "(Alpaydin & Kaynak 1998), CC BY 4.0",
             "pictures": {
                 "trained": int((~self.kept).sum()),
                 "held_out": int(self.kept.sum()),
@@ -277,7 +279,7 @@ class Run:
                 "picture": [task.side, task.side],
                 "shape": [task.block**2, 8, 8],
                 "transform": TRANSFORM,
-                **asdict(latents),
+                **asdict(self.latents),
             },
             "conditioning": {
                 "context": [digits.TOKENS, digits.WORDS],
@@ -289,8 +291,10 @@ class Run:
 
 
 def start_small(model: nn.Module) -> None:
-    """Zero the last layer of every residual branch, so that training starts from the identity (as
-    DiT and LDM do)."""
+    """Zero the last layer of every residual branch.
+
+    So training starts from the identity, as in DiT and LDM.
+    """
     ends = ("adaLN_modulation.1", "final_layer.linear", "out_layers.3", "proj_out", "out.2")
     for name, module in model.named_modules():
         if name.endswith(ends) and hasattr(module, "weight"):
@@ -311,8 +315,9 @@ def write(model: nn.Module, metadata: dict, path: Path) -> None:
 
 
 def train(run: Run, work: Path) -> None:
-    """Advance to the end; once a minute print, save the state and write a usable file into `work`."""
-    state, last = work / f"{run.task.name}.state", time.monotonic()
+    """Advance to the end; once a minute print, save the state and write a usable file."""
+    state = work / f"{run.task.name}.state"
+    last = time.monotonic()
     if state.exists():
         run.load_state(state)
     while run.step < run.steps:
@@ -322,10 +327,8 @@ def train(run: Run, work: Path) -> None:
             run.save_state(state)
             write(run.average, run.metadata(), work / f"{run.task.name}.safetensors")
             left = run.seconds / run.step * (run.steps - run.step)
-            print(
-                f"{run.plan()}: step {run.step}, loss {run.loss:.4f}, {run.seconds:.0f} s of CPU, {left:.0f} s to go",
-                flush=True,
-            )
+            spent = f"{run.seconds:.0f} s of CPU, {left:.0f} s to go"
+            print(f"{run.plan()}: step {run.step}, loss {run.loss:.4f}, {spent}", flush=True)
 
 
 def main() -> None:

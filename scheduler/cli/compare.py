@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING
 from ..errors import RecipeError, Stopped, UnknownNameError
 from ..evidence import verdicts
 from ..record import Recipe, load_record
+from ..record.evidence_table import error_text, table
 from .console import (
     Progress,
     add_json,
     command,
-    error_text,
     names,
     positive,
     print_json,
     step_counts,
     stoppable,
-    table,
 )
 from .models import Asked, add_model, asked_model
 

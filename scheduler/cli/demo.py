@@ -9,10 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import Stopped
-from ..evidence import verdicts
+from ..evidence.verdicts import DEFAULT_STOCK
 from ..files import make_folder
 from ..record import Recipe, Record
-from .console import command, error_text, positive_or_zero, say, table
+from ..record.evidence_table import error_text, table
+from ..record.verdict import BETTER, outcome
+from ..record.verdict_words import described
+from .console import command, positive_or_zero, say
 from .distill import conditions_of, distilled
 from .models import Asked, from_checkpoint
 
@@ -108,7 +111,7 @@ def headline(record: Record) -> str:
     recipe, (more, equal) = max(able, key=lambda each: (each[1][1] / each[0].steps, -each[0].steps))
     ratio, best, sampler = recipe.evidence["ratio"], recipe.evidence["best_stock"], recipe.sampler
     start = f"Your {recipe.steps} steps match {'more than ' if more else ''}stock's {equal}"
-    return f"{start}: {verdicts.described(recipe)} has {ratio:.2f} of the error of {sampler} with the best stock schedule ({best})."
+    return f"{start}: {described(recipe)} has {ratio:.2f} of the error of {sampler} with the best stock schedule ({best})."
 
 
 def _matched(recipe: Recipe, record: Record) -> tuple[bool, int]:
@@ -122,11 +125,11 @@ def _matched(recipe: Recipe, record: Record) -> tuple[bool, int]:
 
 
 def _clearly_better(recipe: Recipe) -> bool:
-    return verdicts.outcome(recipe.evidence.get("ratio"), recipe.evidence.get("margin")) == "better"
+    return outcome(recipe.evidence.get("ratio"), recipe.evidence.get("margin")) == BETTER
 
 
 def _table(record: Record, sampler: str) -> str:
-    default = verdicts.DEFAULT_STOCK[record.model.parametrisation]
+    default = DEFAULT_STOCK[record.model.parametrisation]
     found: dict[int, dict[bool, Recipe]] = {}
     for recipe in record.recipes:
         if recipe.sampler == sampler and recipe.evidence.get("best_stock"):
@@ -228,7 +231,7 @@ def picture_rows(record: Record, asked: Asked, seed: int) -> tuple[Sequence, Rec
     )
     drawn = [("teacher", f"heun\n{PICTURE_NODES} nodes", held_out.end)]
     for label, name in (
-        ("default stock", verdicts.DEFAULT_STOCK[asked.parametrisation]),
+        ("default stock", DEFAULT_STOCK[asked.parametrisation]),
         ("best stock", ours.evidence["best_stock"]),
     ):
         stock = Recipe(

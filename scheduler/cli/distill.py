@@ -97,7 +97,7 @@ def add(commands) -> None:
         nargs="?",
         const="",
         metavar="FOLDER",
-        help="keep the record, and its teacher's inner products, in the store too",
+        help="keep the record in the store too",
     )
     parser.add_argument("--quiet", action="store_true", help="no plan and no progress bar")
     add_json(parser)
@@ -121,14 +121,13 @@ def run(arguments: argparse.Namespace) -> int:
         "device": arguments.device,
         "resume": arguments.resume,
     }
-    grams = []
-    record = distilled(asked, options | {"on_gram": grams.append}, quiet=arguments.quiet)
+    record = distilled(asked, options, quiet=arguments.quiet)
     record.save(arguments.output)
     if arguments.store is not None:
         from ..store import Store
 
         store = Store.open(arguments.store or None)
-        say(f"Kept in the store {store.folder} as {store.put(record, grams[0])}")
+        say(f"Kept in the store {store.folder} as {store.put(record)}")
     if arguments.json:
         print_json(
             {

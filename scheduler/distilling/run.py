@@ -17,6 +17,7 @@ from ..files import PathLike
 from ..fit.teacher import record_teacher
 from ..fit.trajectories import TrajectorySet
 from ..record import Conditions, Model, Recipe, Record, now
+from ..record.provenance import EVIDENCE, RECIPES, RECORDING, Stages, provenance_of
 from ..search.gram import Gram, gram_of, merge
 from ..sigmas import log_snr_grid
 from ..version import VERSION
@@ -52,7 +53,6 @@ def distill(
     should_stop: Callable[[], bool] | None = None,
     resume: PathLike | None = None,
     on_plan: Callable[[Plan], None] | None = None,
-    on_gram: Callable[[Gram], None] | None = None,
 ) -> Record:
     """Distil the recipes of a model: for every sampler and step count the schedule, and what else
     it needs, nearest to the teacher's end.
@@ -66,8 +66,7 @@ def distill(
     and the table's shift. evidence_denoise: the same model under held-out conditioning. samples:
     rows per trajectory set (None: as many as the budget allows). progress(done, planned, phase)
     follows every model call; should_stop() is asked before and after each; resume: a folder that
-    keeps finished parts for the next run; on_plan hears the plan before anything runs, on_gram the
-    teacher's inner products (a store keeps them beside the record).
+    keeps finished parts for the next run; on_plan hears the plan before anything runs.
 
     The record's provenance counts what its parts cost, in whichever run they were made. Raises
     StepDistillError subclasses, all but the last two before the first model call: SigmaRangeError,
@@ -94,19 +93,25 @@ def distill(
     if on_plan is not None:
         on_plan(plan)
     made = _record(job, plan, meter, shelf, device)
-    if on_gram is not None:
-        on_gram(made.gram)
-    recipes = []
+    stages = Stages(lambda: meter.done + shelf.earlier)
+    rows = plan.rows * plan.sets
+    stages.end(RECORDING, rows=rows, seed=job.seed)
+    recipes: list[Recipe] = []
     for sampler in job.samplers:
         meter.phase = sampler
         recipes += recipes_of(made, plan, sampler, job.steps)
-    distilling_calls = meter.done + shelf.earlier
+        stages.end(RECIPES, sampler=sampler, steps=list(job.steps), rows=rows)
     recipes, summary = _evidence(job, plan, meter, shelf, recipes, held_out, device)
-    provenance = {"version": VERSION, "created": now(), "model_calls": distilling_calls}
-    provenance |= {"evidence_calls": meter.done + shelf.earlier - distilling_calls}
-    provenance |= {"seconds": round(time.monotonic() - began, 1), "how": plan.summary[:2000]}
+    stages.end(EVIDENCE, rows=_evidence_rows(plan), seed=job.seed + EVIDENCE_SEED)
+    planned = {"steps": list(job.steps), "samplers": list(job.samplers), **plan.data}
     return Record(
-        _model(job, conditions), conditions, _teacher(plan), tuple(recipes), summary, provenance
+        _model(job, conditions),
+        conditions,
+        _teacher(plan),
+        tuple(recipes),
+        summary,
+        provenance_of(stages.done, planned, time.monotonic() - began),
+        made.gram,
     )
 
 

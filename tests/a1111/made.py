@@ -123,15 +123,35 @@ def install(monkeypatch, options: dict | None = None) -> SimpleNamespace:
         Scheduler("karras", "Karras", lambda n, **_: None),
     ]
     samplers = [SamplerData("Euler", None, ["k_euler"], {})]
+    # A class of its own each time: what is tested replaces methods of it.
+    k_diffusion = type("KDiffusionSampler", (KDiffusionSampler,), dict(vars(KDiffusionSampler)))
     parts = {
-        "shared": {"opts": opts, "cmd_opts": SimpleNamespace(), "state": state, "OptionInfo": MagicMock()},
-        "sd_schedulers": {"Scheduler": Scheduler, "schedulers": schedulers, "schedulers_map": {each.label: each for each in schedulers}},
-        "sd_samplers": {"all_samplers": samplers, "all_samplers_map": {each.name: each for each in samplers}, "set_samplers": lambda: None},
-        "sd_samplers_common": {"SamplerData": SamplerData, "setup_img2img_steps": setup_img2img_steps},
-        "sd_samplers_kdiffusion": {"KDiffusionSampler": type("KDiffusionSampler", (KDiffusionSampler,), dict(vars(KDiffusionSampler)))},
+        "shared": {
+            "opts": opts,
+            "cmd_opts": SimpleNamespace(),
+            "state": state,
+            "OptionInfo": MagicMock(),
+        },
+        "sd_schedulers": {
+            "Scheduler": Scheduler,
+            "schedulers": schedulers,
+            "schedulers_map": {each.label: each for each in schedulers},
+        },
+        "sd_samplers": {
+            "all_samplers": samplers,
+            "all_samplers_map": {each.name: each for each in samplers},
+            "set_samplers": lambda: None,
+        },
+        "sd_samplers_common": {
+            "SamplerData": SamplerData,
+            "setup_img2img_steps": setup_img2img_steps,
+        },
+        "sd_samplers_kdiffusion": {"KDiffusionSampler": k_diffusion},
         "sd_models": {"model_data": SimpleNamespace(sd_model=None)},
-        "script_callbacks": {}, "scripts": {"Script": object, "AlwaysVisible": True, "scripts_data": []}, "call_queue": {},
-    }  # fmt: skip
+        "script_callbacks": {},
+        "scripts": {"Script": object, "AlwaysVisible": True, "scripts_data": []},
+        "call_queue": {},
+    }
     package = ModuleType("modules")
     monkeypatch.setitem(sys.modules, "modules", package)
     for name, contents in parts.items():

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 
-READY = "Boolean(window.app?.extensionManager && window.app.graph && window.LiteGraph?.registered_node_types?.StepDistillDistill)"
+READY = (
+    "Boolean(window.app?.extensionManager && window.app.graph "
+    "&& window.LiteGraph?.registered_node_types?.StepDistillDistill)"
+)
 SETTINGS = {
     "Comfy.TutorialCompleted": True,
     "Comfy.Workflow.ShowMissingModelsWarning": False,
@@ -15,16 +18,26 @@ ROOT = """
 const root = window.app.rootGraph ?? window.app.graph;
 const all = (g) => g.nodes.flatMap((n) => [n, ...(n.subgraph ? all(n.subgraph) : [])]);
 const widget = (n, name) => n.widgets?.find((w) => w.name === name);
-const chosen = () => all(root).filter((n) => widget(n, "scheduler")).map((n) => [String(n.id), widget(n, "scheduler").value]);
-const find = (id) => window.app.canvas.graph.getNodeById(id) ?? window.app.canvas.graph.getNodeById(Number(id));
+const chosen = () =>
+  all(root)
+    .filter((n) => widget(n, "scheduler"))
+    .map((n) => [String(n.id), widget(n, "scheduler").value]);
+const find = (id) => {
+  const graph = window.app.canvas.graph;
+  return graph.getNodeById(id) ?? graph.getNodeById(Number(id));
+};
 """
 PLACE = """
 const n = find(given), c = window.app.canvas, box = c.canvas.getBoundingClientRect();
-return [(n.pos[0] + 70 + c.ds.offset[0]) * c.ds.scale + box.left, (n.pos[1] - 14 + c.ds.offset[1]) * c.ds.scale + box.top]
+const { offset, scale } = c.ds;
+return [(n.pos[0] + 70 + offset[0]) * scale + box.left, (n.pos[1] - 14 + offset[1]) * scale + box.top]
 """
 RUN = """
 const ends = ["execution_success", "execution_error"];
-const heard = (name, done) => window.app.api.addEventListener(name, (e) => done([name, e.detail.exception_message]), { once: true });
+const heard = (name, done) => {
+  const tell = (e) => done([name, e.detail.exception_message]);
+  window.app.api.addEventListener(name, tell, { once: true });
+};
 const end = new Promise((done) => ends.forEach((name) => heard(name, done)));
 await window.app.queuePrompt(0);
 return await Promise.race([end, new Promise((r) => setTimeout(() => r(["time"]), 60000))])

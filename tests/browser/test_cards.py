@@ -11,7 +11,8 @@ from tests.comfyui.graphs import scene
 
 WATCH = """
 window.seen = [];
-const look = () => document.querySelectorAll(".sd-progress").forEach((part) => window.seen.push(part.innerText));
+const look = () =>
+  document.querySelectorAll(".sd-progress").forEach((part) => window.seen.push(part.innerText));
 new MutationObserver(look).observe(document.body, { subtree: true, childList: true, characterData: true })
 """
 
@@ -105,7 +106,8 @@ def test_the_scale_and_hover(page, loaded):
 def test_it_grows_with_its_node(page, loaded):
     before = loaded.locator("svg").get_attribute("viewBox")
     page.do(
-        "const n = root.nodes.find((n) => n.type === 'StepDistillLoad'); n.setSize([n.size[0] + 120, n.size[1] + 90])"
+        "const n = root.nodes.find((n) => n.type === 'StepDistillLoad'); "
+        "n.setSize([n.size[0] + 120, n.size[1] + 90])"
     )
     page.do("window.app.canvas.setDirty(true, true)")
     page.page.wait_for_function(
@@ -194,7 +196,8 @@ def test_progress_while_distilling(page, server, stored):
 def test_a_node_inside_a_subgraph_shows_its_run_too(page, stored):
     load_node(page, stored)
     page.do(
-        "const c = window.app.canvas; c.deselectAll(); c.select(root.nodes.find((n) => n.type === 'StepDistillLoad'))"
+        "const c = window.app.canvas; c.deselectAll(); "
+        "c.select(root.nodes.find((n) => n.type === 'StepDistillLoad'))"
     )
     page.do("window.app.canvas.graph.convertToSubgraph(window.app.canvas.selectedItems)")
     page.run()

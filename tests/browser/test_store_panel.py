@@ -15,7 +15,9 @@ const parts = given.text !== undefined ? [given.text] : [given.head, new Uint8Ar
 const file = new File(parts, given.name, { type: "application/json" });
 const transfer = new DataTransfer(); transfer.items.add(file);
 const target = given.on ? document.querySelector(given.on) : window.app.canvas.canvas;
-target.dispatchEvent(new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: transfer, clientX: 700, clientY: 500 }))
+const place = { clientX: 700, clientY: 500 };
+const drop = { bubbles: true, cancelable: true, dataTransfer: transfer, ...place };
+target.dispatchEvent(new DragEvent("drop", drop))
 """
 
 
@@ -94,7 +96,8 @@ def test_a_record_dropped_on_the_canvas_makes_a_ready_node(page, server, stored,
     kind = "StepDistillLoad" if way == "Into the store" else "StepDistillFromText"
     page.settled("root.nodes.some((n) => n.type === given)", kind)
     page.do(
-        "const of = (t) => root.nodes.find((n) => n.type === t); of(given).connect(0, of('StepDistillSave'), 0)",
+        "const of = (t) => root.nodes.find((n) => n.type === t); "
+        "of(given).connect(0, of('StepDistillSave'), 0)",
         kind,
     )
     page.run()

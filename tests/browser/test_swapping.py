@@ -18,7 +18,10 @@ c.deselectAll();
 c.select(find(given));
 c.graph.convertToSubgraph(c.selectedItems)
 """
-KSAMPLERS = "all(root).filter((n) => n.type === 'KSampler').map((n) => widget(n, 'scheduler').value).sort().join() === given"
+KSAMPLERS = (
+    "all(root).filter((n) => n.type === 'KSampler')"
+    ".map((n) => widget(n, 'scheduler').value).sort().join() === given"
+)
 
 
 def two_samplers() -> dict:

@@ -189,7 +189,8 @@ class Events:
         self.socket = socket.create_connection((host, int(port)), timeout=seconds)
         key = base64.b64encode(os.urandom(16)).decode()
         self.socket.sendall(
-            f"GET /ws?clientId={client_id} HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"GET /ws?clientId={client_id} HTTP/1.1\r\nHost: {address}\r\n"
+            "Upgrade: websocket\r\nConnection: Upgrade\r\n"
             f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
         )
         self.file = self.socket.makefile("rb")

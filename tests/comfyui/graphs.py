@@ -79,8 +79,13 @@ class Scene:
         guider = self.add("CFGGuider", model=model or self.model, **self.prompts, cfg=CFG)
         noise = self.add("RandomNoise", noise_seed=seed)
         drawn = self.add(
-            "SamplerCustomAdvanced", noise=noise, guider=guider, sampler=sampler, sigmas=sigmas, latent_image=self.latent
-        )  # fmt: skip
+            "SamplerCustomAdvanced",
+            noise=noise,
+            guider=guider,
+            sampler=sampler,
+            sigmas=sigmas,
+            latent_image=self.latent,
+        )
         return self.saved(name, samples=drawn)
 
     def recorded(self, name: str, seconds: float = 0.0, model: Out | None = None) -> Out:

@@ -87,14 +87,10 @@ def main() -> None:
                 for k in range(repeats)
             ][3:]
             ours, plain = zip(*times, strict=True)
-            middle, least = (
-                tuple(of(each) for each in (ours, plain)) for of in (statistics.median, min)
-            )
-            print(
-                f"{name}: median {middle[0]:.0f} against {middle[1]:.0f} ms, least {least[0]:.0f} against {least[1]:.0f} ms, ",
-                end="",
-            )
-            print(f"difference {statistics.median(a - b for a, b in times):+.1f} ms", flush=True)
+            median = f"{statistics.median(ours):.0f} against {statistics.median(plain):.0f} ms"
+            least = f"{min(ours):.0f} against {min(plain):.0f} ms"
+            difference = f"{statistics.median(a - b for a, b in times):+.1f} ms"
+            print(f"{name}: median {median}, least {least}, difference {difference}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,24 +1,32 @@
-"""The real ComfyUI server for tests: any checkout, a folder of its own, this pack and the test pack
-in custom_nodes.
+"""The real ComfyUI server for tests: any checkout, a folder of its own.
+
+With this pack and the test pack in custom_nodes.
 
 How to use it by hand (with the Python that ComfyUI's requirements are installed for):
 
-    python tests/comfyui/server.py /path/to/ComfyUI             # prints the address, runs until Ctrl-C
-    python tests/comfyui/server.py /path/to/ComfyUI --keep /tmp/base      # the same folder every time: the store and outputs stay
+    # prints the address, runs until Ctrl-C
+    python tests/comfyui/server.py /path/to/ComfyUI
+    # the same folder every time: the store and outputs stay
+    python tests/comfyui/server.py /path/to/ComfyUI --keep /tmp/base
 
 or in Python, from the repository's root:
 
     from tests.comfyui.client import Graph
     from tests.comfyui.server import Server
-    with Server("/path/to/ComfyUI") as server:      # 7-10 s; server.client, server.base (its folder), server.log() (what it printed)
+    # 7-10 s; server.client, server.base (its folder), server.log() (what it printed)
+    with Server("/path/to/ComfyUI") as server:
         g = Graph()
         model = g.add("UNETLoader", unet_name="flow.safetensors", weight_dtype="default")
-        latent = g.add("EmptySD3LatentImage", width=64, height=64, batch_size=2)       # flow: (16, 8, 8); eps: EmptyLatentImage, (4, 8, 8)
-        yes, no = g.add("TestDigits", digits="3, 7"), g.add("TestDigits", digits="-1")
-        drawn = g.add("KSampler", model=model, positive=yes, negative=no, latent_image=latent, seed=1, steps=6, cfg=3.0,
-                      sampler_name="euler", scheduler="distilled", denoise=1.0)
+        # flow: (16, 8, 8); eps: EmptyLatentImage, (4, 8, 8)
+        latent = g.add("EmptySD3LatentImage", width=64, height=64, batch_size=2)
+        yes = g.add("TestDigits", digits="3, 7")
+        no = g.add("TestDigits", digits="-1")
+        drawn = g.add("KSampler", model=model, positive=yes, negative=no, latent_image=latent,
+                      seed=1, steps=6, cfg=3.0, sampler_name="euler", scheduler="distilled",
+                      denoise=1.0)
         g.add("TestSave", name="drawn", samples=drawn)
-        result = server.client.run(g)               # raises Refused (bad prompt) or Failed (a node's error, with its message)
+        # raises Refused (bad prompt) or Failed (a node's error, with its message)
+        result = server.client.run(g)
         latents = server.array("drawn.samples")     # numpy
 
 As tests: COMFYUI_PATH=/path/to/ComfyUI python -m pytest tests/comfyui. The server dies with the

@@ -8,7 +8,6 @@ import math
 import numpy as np
 import pytest
 
-from scheduler.store import Store
 from scheduler.store.sidecar import solved
 from tests.comfyui import expected
 from tests.comfyui.graphs import CFG, scene
@@ -194,9 +193,7 @@ def test_denoise_starts_at_a_noise_level_and_keeps_the_steps(server, client, flo
         s.ksampler(applied, name, steps=4, denoise=0.5)
     client.run(s.graph)
     (run,) = server.runs(name)
-    wanted = solved(
-        Store(server.store).gram(flow.name), "euler", 4, 0.75, flow.record.model.sigma_min
-    )
+    wanted = solved(flow.record.gram, "euler", 4, 0.75, flow.record.model.sigma_min)
     assert run["sigmas"] == as_sigmas(wanted.sigmas) and run["sigmas"][0] == pytest.approx(0.75)
     ours = expected.plain("flow", run["sigmas"], "euler")
     assert (
@@ -217,13 +214,25 @@ def test_advanced_slices_meet_and_end_at_zero(server, client, recipe, applied):
         "scheduler": "distilled",
     } | s.prompts
     first = s.add(
-        "KSamplerAdvanced", model=model, latent_image=s.latent, add_noise="enable", start_at_step=0, end_at_step=3,
-        return_with_leftover_noise="enable", **shared,
-    )  # fmt: skip
+        "KSamplerAdvanced",
+        model=model,
+        latent_image=s.latent,
+        add_noise="enable",
+        start_at_step=0,
+        end_at_step=3,
+        return_with_leftover_noise="enable",
+        **shared,
+    )
     second = s.add(
-        "KSamplerAdvanced", model=model, latent_image=first, add_noise="disable", start_at_step=3, end_at_step=10000,
-        return_with_leftover_noise="disable", **shared,
-    )  # fmt: skip
+        "KSamplerAdvanced",
+        model=model,
+        latent_image=first,
+        add_noise="disable",
+        start_at_step=3,
+        end_at_step=10000,
+        return_with_leftover_noise="disable",
+        **shared,
+    )
     s.saved(name, samples=second)
     client.run(s.graph)
     runs, whole = server.runs(name), recipe("euler", 6, offsets=False)
@@ -324,9 +333,17 @@ def test_the_error_improves_on_stock_by_what_the_evidence_says(
 def test_compare_draws_the_same_noise_with_every_schedule(server, client, flow):
     s = scene()
     compared = s.add(
-        "StepDistillCompare", model=s.recorded("compared"), **s.prompts, latent_image=s.latent, cfg=CFG, sampler_name="euler",
-        schedulers="simple\nkarras\ndistilled", steps="4, 6", seeds=2, noise_seed=3,
-    )  # fmt: skip
+        "StepDistillCompare",
+        model=s.recorded("compared"),
+        **s.prompts,
+        latent_image=s.latent,
+        cfg=CFG,
+        sampler_name="euler",
+        schedulers="simple\nkarras\ndistilled",
+        steps="4, 6",
+        seeds=2,
+        noise_seed=3,
+    )
     s.add("TestSave", name="compared", images=compared, text=compared[2])
     s.add("TestSave", name="pictures", images=compared[1])
     client.run(s.graph)

@@ -12,14 +12,16 @@ from tests.comfyui.server import ROOT
 # Ids, inputs and outputs are for good: workflows hold them.
 NODES = {
     "StepDistillDistill": (
-        "model positive negative latent_image cfg sampler_name max_steps quality noise_seed guider? extra_positive? name? frames?",
+        "model positive negative latent_image cfg sampler_name max_steps quality noise_seed "
+        "guider? extra_positive? name? frames?",
         "record plot report",
     ),
     "StepDistillSigmas": ("model sampler_name steps denoise if_missing record?", "sigmas info"),
     "StepDistillSampler": ("model steps denoise if_missing record?", "sampler sigmas info"),
     "StepDistillApply": ("model use_offsets record?", "model info"),
     "StepDistillCompare": (
-        "model positive negative latent_image cfg sampler_name schedulers steps seeds noise_seed record? vae?",
+        "model positive negative latent_image cfg sampler_name schedulers steps seeds noise_seed "
+        "record? vae?",
         "plot pictures table",
     ),
     "StepDistillLoad": ("name", "record info"),

@@ -175,7 +175,8 @@ def test_a_nearest_match_is_named_and_the_policy_decides(record):
     match = judged(record, key)
     assert match.kind == "nearest" and match.allowed
     assert match.sentence == (
-        "Nearest is the record of Made Up: the same weights; distilled at cfg 4, you use 7; with detail, which you do not use."
+        "Nearest is the record of Made Up: the same weights; distilled at cfg 4, you use 7; "
+        "with detail, which you do not use."
     )
     refused = judged(record, key, policy="exact")
     assert (

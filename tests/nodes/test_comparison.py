@@ -124,9 +124,9 @@ def test_where_ours_comes_from_is_said():
             )
         }
     )
-    assert (
-        note
-        == "distilled is from the store's nearest record, tiny--1. It differs from what you run: distilled at cfg 3, you use 7."
+    assert note == (
+        "distilled is from the store's nearest record, tiny--1. "
+        "It differs from what you run: distilled at cfg 3, you use 7."
     )
     (note,) = words.where_from(
         {

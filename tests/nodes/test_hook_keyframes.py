@@ -12,8 +12,12 @@ keyframes = module("nodes.host.hook_keyframes")
 def group(*starts):
     frames = [SimpleNamespace(start_t=start, strength=float(k)) for k, start in enumerate(starts)]
     return SimpleNamespace(
-        keyframes=frames, _current_index=0, _current_keyframe=frames[0], _current_strength=None, _current_used_steps=0
-    )  # fmt: skip
+        keyframes=frames,
+        _current_index=0,
+        _current_keyframe=frames[0],
+        _current_strength=None,
+        _current_used_steps=0,
+    )
 
 
 def test_only_hooks_with_several_keyframes_count():

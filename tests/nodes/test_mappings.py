@@ -52,7 +52,10 @@ def test_every_node_has_its_place_and_tooltips(name):
 
 
 def test_the_door_opens_outside_a_package():
-    code = "import sys; sys.path.insert(0, sys.argv[1]); import __init__ as door; assert door.NODE_CLASS_MAPPINGS == {}"
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); "
+        "import __init__ as door; assert door.NODE_CLASS_MAPPINGS == {}"
+    )
     subprocess.run([sys.executable, "-c", code, str(ROOT)], check=True)
 
 

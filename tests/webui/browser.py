@@ -104,16 +104,20 @@ class Page:
         """Put a text into a field, as typing does."""
         self.wait(f"!!document.querySelector({json.dumps(selector)})")
         self.run(
-            f"(() => {{ const field = document.querySelector({json.dumps(selector)}); field.value = {json.dumps(text)};"
-            "field.dispatchEvent(new Event('input', {bubbles: true})); field.dispatchEvent(new Event('change', {bubbles: true})); })()"
+            f"(() => {{ const field = document.querySelector({json.dumps(selector)}); "
+            f"field.value = {json.dumps(text)}; "
+            "field.dispatchEvent(new Event('input', {bubbles: true})); "
+            "field.dispatchEvent(new Event('change', {bubbles: true})); })()"
         )
 
     def pick(self, selector: str, path: Path) -> None:
         """Give a file to the upload button."""
-        near = "(b => b.querySelector('input[type=file]') || b.parentElement.querySelector('input[type=file]'))"
-        found = self.ask(
-            "Runtime.evaluate", expression=f"{near}(document.querySelector({json.dumps(selector)}))"
-        )["result"]
+        near = (
+            "(b => b.querySelector('input[type=file]') "
+            "|| b.parentElement.querySelector('input[type=file]'))"
+        )
+        expression = f"{near}(document.querySelector({json.dumps(selector)}))"
+        found = self.ask("Runtime.evaluate", expression=expression)["result"]
         self.ask("DOM.setFileInputFiles", files=[str(path)], objectId=found["objectId"])
 
     def choices(self, selector: str) -> list[str]:
@@ -121,9 +125,11 @@ class Page:
         field = f"document.querySelector({json.dumps(selector + ' input')})"
         self.wait(f"!!{field}")
         self.run(f"{field}.dispatchEvent(new Event('focus')), {field}.focus()")
-        listed = f"[...document.querySelectorAll({json.dumps(selector + ' ul.options li, ul.options li')})]"
+        options = json.dumps(f"{selector} ul.options li, ul.options li")
+        listed = f"[...document.querySelectorAll({options})]"
         found = self.wait(
-            f"{listed}.length ? {listed}.map(each => each.getAttribute('aria-label') || each.innerText.trim()) : null",
+            f"{listed}.length ? {listed}.map(each => "
+            "each.getAttribute('aria-label') || each.innerText.trim()) : null",
             15,
         )
         self.run(f"{field}.blur()")
@@ -133,8 +139,11 @@ class Page:
         """Save a PNG of the page, or of one element of it."""
         options = {}
         if selector:
-            box = f"(() => {{ const b = document.querySelector({json.dumps(selector)}).getBoundingClientRect();"
-            box = self.run(box + " return [b.x + scrollX, b.y + scrollY, b.width, b.height]; })()")
+            element = f"document.querySelector({json.dumps(selector)})"
+            box = self.run(
+                f"(() => {{ const b = {element}.getBoundingClientRect(); "
+                "return [b.x + scrollX, b.y + scrollY, b.width, b.height]; })()"
+            )
             options = {
                 "clip": dict(zip(("x", "y", "width", "height"), box, strict=True), scale=1),
                 "captureBeyondViewport": True,

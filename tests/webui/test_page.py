@@ -16,7 +16,10 @@ pytestmark = [
     ),
 ]
 PANEL = "#script_txt2img_stepdistill_stepdistill_{}"
-BUILT = "!!document.querySelector('#txt2img_prompt textarea') && !!document.querySelector('#txt2img_generate')"
+BUILT = (
+    "!!document.querySelector('#txt2img_prompt textarea') "
+    "&& !!document.querySelector('#txt2img_generate')"
+)
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +34,8 @@ def open_panel(page) -> None:
     """Unfold the accordion."""
     shown = f"(e => !!e && e.offsetParent !== null)(document.querySelector('{PANEL.format('distill')}'))"
     if not page.run(shown):
-        page.run(
-            f"[...document.querySelectorAll('{PANEL.format('panel')} button, {PANEL.format('panel')} .label-wrap')][0].click()"
-        )
+        panel = PANEL.format("panel")
+        page.run(f"document.querySelector('{panel} button, {panel} .label-wrap').click()")
     page.wait(shown, 20)
 
 
@@ -76,7 +78,7 @@ def test_export_and_import_from_the_panel(page, host, stored, record, tmp_path):
     page.click(PANEL.format("refresh"))
     page.click(PANEL.format("export"))
     page.wait(f"!!document.querySelector('{PANEL.format('exported')} a')", 30)
-    other = replace(record[0], conditions=replace(record[0].conditions, cfg=2.0))
+    other = replace(record, conditions=replace(record.conditions, cfg=2.0))
     other.save(tmp_path / "other.json")
     page.pick(PANEL.format("import"), tmp_path / "other.json")
     page.wait(
