@@ -226,8 +226,9 @@ def picture_rows(record: Record, asked: Asked, seed: int) -> tuple[list[PictureR
     import torch
 
     from ..denoiser import start_state
-    from ..distilling.run import EVIDENCE_SEED, noise_for
+    from ..distilling.run import EVIDENCE_SEED
     from ..evidence.held_out import HeldOut
+    from ..rows import noise_for
     from ..samplers import sample
     from ..samplers.distilled import run_recipe
     from ..sigmas import table_for
