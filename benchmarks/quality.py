@@ -102,7 +102,7 @@ def run(
         "calls": record.provenance["model_calls"],
         "seconds": seconds,
         "rows": rows,
-        "how": record.provenance["how"],
+        "plan": record.provenance["plans"][0],
     }
     return record, about
 
