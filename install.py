@@ -38,10 +38,10 @@ TEST_NEEDS = DEMO_NEEDS + [
     "scikit-learn>=1.4",
     "pytest>=8.0",
     "hypothesis>=6.100",
-    "ruff>=0.9",
     "comfyui-workflow-templates-json>=0.1.123",
     "pytest-timeout>=2.3",
     "setuptools>=77",
+    "jsonschema>=4.18",
 ]
 MODULES = {
     "scikit-learn": "sklearn",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from .names import LABEL, NAME
+
 
 def option(name: str, default: Any) -> Any:
     """One of the host's or our own settings; the default where the host does not know it (yet)."""
@@ -13,6 +15,17 @@ def option(name: str, default: Any) -> Any:
     opts = getattr(shared, "opts", None)
     value = getattr(opts, name, default) if opts is not None else default
     return default if value is None else value
+
+
+def sampler_labels() -> dict[str, str]:
+    """The host's names of samplers ("DPM++ 2M") by their functions without "sample_", ours among
+    them; of several names for one function the first."""
+    found = {NAME: LABEL}
+    module = sys.modules.get("modules.sd_samplers_kdiffusion")
+    for label, function, *_ in getattr(module, "samplers_k_diffusion", ()):
+        name = getattr(function, "__name__", function)
+        found.setdefault(str(name).removeprefix("sample_"), str(label))
+    return found
 
 
 def loaded_model() -> Any | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ..scheduler.errors import OutputError, StepDistillError, Stopped
-from .host import interrupted, on_main_thread, say
+from .host import interrupted, on_main_thread, sampler_labels, say
 from .host_denoiser import Scene, Stage
 
 if TYPE_CHECKING:
@@ -189,6 +189,7 @@ class _Task:
 
     def work(self, stage: Stage) -> tuple[Record, str, str] | None:
         """(the record, its name in the store or empty, the report), or None when interrupted."""
+        from ..scheduler.record.verdict_words import recommendation
         from .identity import advice_of, cfg_of, conditions_of, facts_of, guidance_of, key_of
         from .stores import stem, store
 
@@ -207,14 +208,14 @@ class _Task:
         )
         advice = advice_of(stage.model)
         self.notes = [advice.text] if advice else []
-        folder, grams = self._resume_folder(key), []
+        folder = self._resume_folder(key)
         try:
-            record = self._distilled(stage, facts, conditions, folder, grams)
+            record = self._distilled(stage, facts, conditions, folder)
         except Stopped:
             return None
         name, kept = "", ""
         try:
-            name = stem(store().put(record, grams[0]))
+            name = stem(store().put(record))
             shutil.rmtree(folder, ignore_errors=True) if folder else None
         except StepDistillError as problem:
             kept = f" It was not kept in the store ({str(problem).rstrip('.')}); export it."
@@ -224,7 +225,7 @@ class _Task:
             record,
             name,
             " ".join(
-                [record.evidence.get("recommendation", ""), f"({calls}.){kept}", *self.notes]
+                [recommendation(record, sampler_labels()), f"({calls}.){kept}", *self.notes]
             ).strip(),
         )
 
@@ -275,9 +276,7 @@ class _Task:
             self.notes.append(f"An interrupted run cannot be resumed here: {problem}")
             return None
 
-    def _distilled(
-        self, stage: Stage, facts: Any, conditions: Any, folder: Any, grams: list
-    ) -> Record:
+    def _distilled(self, stage: Stage, facts: Any, conditions: Any, folder: Any) -> Record:
         from ..scheduler.distilling.request import job_of
         from ..scheduler.distilling.run import EVIDENCE_ROWS, distill, plan_job
 
@@ -309,7 +308,7 @@ class _Task:
             "progress": self._told,
             "should_stop": interrupted,
         }
-        return distill(list(stage.denoisers), **about, on_plan=self._planned, on_gram=grams.append)
+        return distill(list(stage.denoisers), **about, on_plan=self._planned)
 
     def _planned(self, plan: Any) -> None:
         self.progress.planned, self.progress.text = plan.calls + plan.evidence, str(plan)

@@ -13,6 +13,7 @@ from typing import Any
 import gradio as gr
 
 from ..scheduler.errors import StepDistillError
+from .host import sampler_labels
 from .host_denoiser import Scene
 from .job import THE_JOB, Wish
 from .names import AUTOMATIC, STOCK_ONLY
@@ -150,8 +151,10 @@ def shown(chosen: str) -> tuple:
     """(progress, plot, table) of the chosen record, or of the one that Automatic would take."""
 
     def work() -> tuple:
+        from ..scheduler.record.verdict_words import recommendation
+
         record = _record(chosen)[1]
-        return (_line(record.evidence.get("recommendation", "")), *_views(record))
+        return (_line(recommendation(record, sampler_labels())), *_views(record))
 
     return _told(work, 2)
 

@@ -7,11 +7,13 @@ import html
 from typing import Any
 
 from ..scheduler.errors import StepDistillError
-from ..scheduler.evidence.verdicts import outcome
 from ..scheduler.lookup.key import Key
 from ..scheduler.lookup.match import judged
 from ..scheduler.record import Record
-from .host import loaded_model
+from ..scheduler.record.evidence_table import stock_error, verdict_word
+from ..scheduler.record.verdict_words import choice_words, recommendation
+from ..scheduler.record.words import conditions, contents, duration, sampler_label
+from .host import loaded_model, sampler_labels
 from .names import NAME
 
 MOST_READ = 50  # records that are looked into one by one each time the page is opened
@@ -85,7 +87,7 @@ def progress_html(progress: Any) -> str:
     left = (
         ""
         if progress.seconds_left is None
-        else f", about {_duration(progress.seconds_left)} left at most"
+        else f", about {duration(progress.seconds_left)} left at most"
     )
     phase = html.escape(WORDS.get(progress.phase, f"fitting {progress.phase}"))
     inner = (
@@ -156,65 +158,34 @@ def _records_of(facts: Any) -> list[str]:
         except StepDistillError:
             continue
         if kinship_of(key, Key.of(record)).kind == SAME:
-            advice = (
-                str(record.evidence.get("recommendation", "Not measured."))
-                .split(". ")[0]
-                .rstrip(".")
-            )
-            lines.append(f"{stem(brief.file)}: {_about(record)}. {advice}.")
+            advice = recommendation(record, sampler_labels()) or "Not measured."
+            first = advice.split(". ")[0].rstrip(".")
+            lines.append(f"{stem(brief.file)}: {_about(record)}. {first}.")
     return lines
 
 
 def _about(record: Record) -> str:
-    under = record.conditions
-    parts = [f"cfg {under.cfg:g}"] if under.cfg is not None else []
-    parts += ["latent " + "x".join(map(str, under.latent_shape))] if under.latent_shape else []
-    patches = ", ".join(f"{each['name']} at {each['strength']:g}" for each in record.model.patches)
-    parts += [f"with {patches}"] if patches else []
-    samplers: dict[str, set[int]] = {}
-    for recipe in record.recipes:
-        samplers.setdefault(recipe.sampler, set()).add(recipe.steps)
-    parts += [f"{sampler} {min(steps)}-{max(steps)} steps" for sampler, steps in samplers.items()]
-    return ", ".join(parts)
+    return ", ".join(
+        part for part in (conditions(record), contents(record, sampler_labels())) if part
+    )
 
 
 def _row(recipe: Any) -> tuple:
-    found = recipe.evidence
-    best = found.get("best_stock")
-    stock = found.get("stock", {}).get(best, {}).get("rms") if best else None
-    equal, verdict = (
-        found.get("equals_stock_steps"),
-        outcome(found.get("ratio"), found.get("margin")),
-    )
-    words = (
-        recipe.choice
-        if not recipe.choice.ours
-        else {"better": "better", "equal": "no gain", "worse": "worse"}[verdict]
-    )
-    beside = f"{_number(stock)} ({best})" if best else "-"
+    found, labels = recipe.evidence, sampler_labels()
+    best, equal = found.get("best_stock"), found.get("equals_stock_steps")
+    beside = f"{_number(stock_error(found))} ({choice_words(best, labels)})" if best else "-"
     return (
-        recipe.sampler,
+        sampler_label(recipe.sampler, labels),
         recipe.steps,
         _number(found.get("rms")),
         beside,
         f"{equal} steps" if equal else "-",
-        words,
+        verdict_word(recipe, labels),
     )
 
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3g}"
-
-
-def _duration(seconds: float) -> str:
-    whole = max(round(seconds), 1)
-    return (
-        f"{whole} s"
-        if whole < 90
-        else f"{whole // 60} min"
-        if whole < 5400
-        else f"{whole / 3600:.1f} h"
-    )
 
 
 def _paragraph(text: str) -> str:

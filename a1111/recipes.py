@@ -7,11 +7,11 @@ import math
 from dataclasses import dataclass, replace
 
 from ..scheduler.errors import RecipeError, StepDistillError
-from ..scheduler.evidence.verdicts import described
 from ..scheduler.fingerprint.kinship import SAME
 from ..scheduler.lookup.key import Key, same_range
 from ..scheduler.lookup.match import Match, checked_use, judged
 from ..scheduler.record import Recipe
+from ..scheduler.record.verdict_words import described, evidence_words
 from ..scheduler.samplers import SAMPLERS, ode_sampler_for
 from ..scheduler.samplers.multistep import LINEAR
 from ..scheduler.store.sidecar import check_worth_solving, solved
@@ -73,22 +73,6 @@ def find(facts: Facts, key: Key, asked: Asked) -> Found:
     title = match.record.model.name or stem(match.name) or "an unnamed model"
     head = f"{described(recipe)}, {_counted(recipe.steps)}, of {title}: {evidence_words(recipe)}."
     return Found(recipe, source, " ".join([head[:1].upper() + head[1:], *notes]), stem(match.name))
-
-
-def evidence_words(recipe: Recipe) -> str:
-    """What was measured of a recipe, as a clause."""
-    found = recipe.evidence
-    if "rms" not in found:
-        return found.get("verdict") or (
-            "a published schedule, not measured" if recipe.choice == "published" else "not measured"
-        )
-    equal = found.get("equals_stock_steps")
-    saved = (
-        f"equals stock's {equal} steps ({found['best_stock']}); "
-        if equal and equal > recipe.steps and recipe.choice.ours
-        else ""
-    )
-    return f"{saved}{found.get('verdict', 'not compared').rstrip('.')}, on {found.get('samples', 'some')} held-out samples"
 
 
 def _match(key: Key, choice: str, rule: str | None) -> tuple[Match, str, tuple[str, ...]]:

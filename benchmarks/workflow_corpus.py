@@ -20,8 +20,8 @@ from pathlib import Path
 
 import numpy as np
 
-from scheduler.cli.console import table
 from scheduler.record import Conditions, Model, Recipe, Record, now
+from scheduler.record.evidence_table import table
 from scheduler.workflow import CODES, Document, open_workflow, parse, survey, swap
 from scheduler.workflow.kinds import TABLE
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 
-from .page.record_words import payload
+from .page.card_data import payload
 from .records import CATEGORY, gram_of
 
 BEST = "best"
@@ -170,8 +170,7 @@ def start_of(model, denoise: float) -> float:
 
 def in_words(recipe) -> str:
     """What was baked, and what it has to show for itself."""
-    from ..scheduler.evidence.verdicts import described
-    from .choice import evidence_words
+    from ..scheduler.record.verdict_words import described, evidence_words
 
     kind = "schedule" if recipe.choice.schedule == "published" else "a stock schedule"
     what = described(recipe) if recipe.choice.ours else f"{recipe.choice}, {kind}"

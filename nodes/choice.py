@@ -11,12 +11,16 @@ import numpy as np
 
 from ..scheduler.errors import RecipeError, StepDistillError
 from ..scheduler.record import Recipe, Record
+from ..scheduler.record.verdict_words import evidence_words
+from ..scheduler.record.words import counted
 from ..scheduler.samplers import SAMPLERS, ode_sampler_for
 from ..scheduler.samplers.multistep import LINEAR
 from ..scheduler.sigmas import stock_schedule, strictly_decreasing
 from ..scheduler.sigmas.noise_table import NoiseTable
 from ..scheduler.store.sidecar import check_worth_solving, solved
 from .names import DISTILLED, STOCK
+
+__all__ = ["counted", "evidence_words"]  # for those who ask for them here
 
 MOST_SOLVED = 40  # steps; beyond, a distilled schedule gains nothing and takes long to solve
 SAME_START = 1e-4  # relative, as between sigma_max of keys
@@ -173,33 +177,6 @@ def settled(recipe: Recipe, sigma_max: float) -> Recipe:
     if recipe.start_sigma == sigma_max or not _same(recipe.start_sigma, sigma_max):
         return recipe
     return replace(recipe, start_sigma=sigma_max, sigmas=(sigma_max, *recipe.sigmas[1:]))
-
-
-def evidence_words(recipe: Recipe) -> str:
-    """What was measured of a recipe, as a clause: the error beside stock's, the steps it saves, and
-    on how many held-out samples."""
-    found, name = recipe.evidence, counted(recipe.steps)
-    if "rms" not in found:
-        return found.get("verdict") or (
-            "a published schedule, not measured" if recipe.choice == "published" else "not measured"
-        )
-    seeds = (
-        f"{found['samples']} held-out sample{'s' if found['samples'] != 1 else ''}"
-        if found.get("samples")
-        else "held-out samples"
-    )
-    equal = found.get("equals_stock_steps")
-    saved = (
-        f"{name} = stock's {equal} ({found['best_stock']}): "
-        if equal and equal > recipe.steps and recipe.choice.ours
-        else ""
-    )
-    return f"{saved}{found.get('verdict', 'not compared').rstrip('.')}; {seeds}"
-
-
-def counted(steps: int) -> str:
-    """ "1 step", "6 steps"."""
-    return f"{steps} step{'s' if steps != 1 else ''}"
 
 
 def _own_start(record: Record, wanted: Asked) -> float | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import shutil
 import time
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -182,18 +181,18 @@ class _Task:
             distill_report.plan_text(self.plan, self.wish, self.notes, self.scene),
             self.plan.calls + self.plan.evidence,
         )
-        folder, grams = self._resume_folder(), []
-        record = self._run(teller, folder, grams)
+        folder = self._resume_folder()
+        record = self._run(teller, folder)
         if self.full is not None:
             record = self._checked_at_full_length(record, teller)
-        record, kept = self._keep(record, grams[0])
+        record, kept = self._keep(record)
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
         return record, distill_report.distilled(
             record, kept, self.notes, self.plan, time.monotonic() - began
         )
 
-    def _run(self, teller, folder: Path | None, grams: list):
+    def _run(self, teller, folder: Path | None):
         """The library's distill inside one sampling call."""
         from ..scheduler.distilling.run import distill
         from .host.guider import run
@@ -209,7 +208,6 @@ class _Task:
             "conditions": self.wish.conditions,
             "progress": teller.progress,
             "resume": folder,
-            "on_gram": grams.append,
         }
         teller.phase = "teacher"
         work = lambda denoisers: distill(denoisers, **options)  # noqa: E731
@@ -227,13 +225,13 @@ class _Task:
             self.notes.append(f"An interrupted run cannot be resumed here: {problem}")
             return None
 
-    def _keep(self, record, gram):
+    def _keep(self, record):
         """(the record as it is put into the store, what became of it in words)."""
         from .host.store import store
 
         try:
             whole, words = with_earlier(store(), self.key, record, self.wish, self.samples)
-            name = store().put(whole, gram)
+            name = store().put(whole)
         except StepDistillError as problem:
             return (
                 record,
@@ -243,13 +241,16 @@ class _Task:
         return whole, f"kept in the store as {name.removesuffix('.json')}"
 
     def _checked_at_full_length(self, record, teller):
-        """The record with the outcome of a check at full length in its recommendation; a check that
-        fails costs only its own sentence."""
+        """The record with the outcome of a check at full length in its evidence; a check that fails
+        costs only its own sentence."""
+        from ..scheduler.errors import DenoiserError
+        from ..scheduler.record.verdict_words import full_length
         from .full_length_check import checked
 
-        words = checked(self.full, record, self.wish, self.seed, teller)
-        self.notes.append(words)
-        advice = f"{record.evidence.get('recommendation', '')} {words}".strip()[:2000]
-        with suppress(StepDistillError):
-            return replace(record, evidence=record.evidence | {"recommendation": advice})
-        return record
+        try:
+            found = checked(self.full, record, self.wish, self.seed, teller)
+        except DenoiserError as problem:
+            self.notes.append(f"The check at full length did not come to an end: {problem}")
+            return record
+        self.notes.append(full_length(found))
+        return replace(record, evidence=record.evidence | {"full_length": found})

@@ -1,9 +1,10 @@
 """A recipe that was distilled on a few frames of a video, checked at its full length: one sample,
-one step count, in words."""
+one step count."""
 
 from __future__ import annotations
 
 from ..scheduler.record import Choice
+from ..scheduler.record.file_form import choice_data
 
 SAMPLES = 1
 NODES = 25  # of the teacher that the check is made against
@@ -11,14 +12,13 @@ STOCK = 2  # stock schedules that the recipe meets: the best two of the short vi
 SEED = 2_000_003  # added to the seed: noise that nothing has seen
 
 
-def checked(scene, record, wish, seed: int, teller) -> str:
-    """One sentence: how the record's best recipe does at full length beside the stock schedules
-    that were best at the short one."""
+def checked(scene, record, wish, seed: int, teller) -> dict:
+    """How the record's best recipe does at full length beside the stock schedules that were best at
+    the short one, as the record's evidence keeps it; raises DenoiserError."""
     import torch
 
-    from ..scheduler.distilling.run import noise_for
-    from ..scheduler.errors import DenoiserError
     from ..scheduler.evidence.held_out import HeldOut
+    from ..scheduler.rows import noise_for
     from .host.guider import run
 
     recipe = _chosen(record)
@@ -44,28 +44,25 @@ def checked(scene, record, wish, seed: int, teller) -> str:
 
     teller.phase = "full length"
     teller.planned = teller.done + SAMPLES * (2 * NODES - 1 + recipe.steps * (1 + len(names)))
-    try:
-        ours, stock = run(scene, work, facts.sigma_max, seed, None, teller.heard)
-    except DenoiserError as problem:
-        return f"The check at full length did not come to an end: {problem}"
-    return said(recipe, scene.frames, ours, stock)
+    ours, stock = run(scene, work, facts.sigma_max, seed, None, teller.heard)
+    return outcome(recipe, scene.frames, ours, stock)
 
 
-def said(recipe, frames: int, ours: float, stock: dict[str, float]) -> str:
-    """The outcome in words."""
-    begin = f"At the full {frames} latent frames, {recipe.sampler} at {recipe.steps} steps"
+def outcome(recipe, frames: int, ours: float, stock: dict[str, float]) -> dict:
+    """The errors of a recipe and of the best of the stock schedules run beside it, {name: error},
+    as `full_length` of a record's evidence."""
+    found = {
+        "frames": frames,
+        "samples": SAMPLES,
+        "sampler": recipe.sampler,
+        "steps": recipe.steps,
+        "choice": choice_data(recipe.choice),
+        "rms": ours,
+    }
     if not stock:
-        return f"{begin} has an error of {ours:.3g}."
+        return found
     name = min(stock, key=stock.get)
-    if not recipe.choice.ours:
-        return f"{begin} is the stock schedule {recipe.choice}, with an error of {ours:.3g} on one sample."
-    ratio = ours / max(stock[name], 1e-12)
-    carries = (
-        "the recipe carries over"
-        if ratio < 1
-        else f"the recipe does not carry over: distil at full length, or use {name}"
-    )
-    return f"{begin} has {ratio:.2f} of the error of {name}, on one sample: {carries}."
+    return found | {"best_stock": choice_data(name), "stock_rms": stock[name]}
 
 
 def _chosen(record):

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..scheduler.errors import RecipeError, SigmaRangeError, StepDistillError, UnknownNameError
-from ..scheduler.evidence.verdicts import described
 from ..scheduler.fingerprint.kinship import OTHER, SAME
 from ..scheduler.lookup.key import Key, differences, range_words, same_noise, same_range
 from ..scheduler.lookup.match import EXACT, Match, judged, kinship_of
 from ..scheduler.record import Recipe, Record
+from ..scheduler.record.verdict_words import described
+from ..scheduler.record.words import contents
 from ..scheduler.sigmas.noise_table import NoiseTable
 from ..scheduler.sigmas.validity import check_steps
 from .choice import (
@@ -30,7 +31,6 @@ from .host.model_facts import ModelFacts, advice_of, facts_of, key_of
 from .host.store import best, gram_for, store
 from .host.workflow_records import keep, kept
 from .names import STOCK
-from .page.record_words import contents
 
 IF_MISSING = ("stock", "error")
 WHOLE = 0.9999  # a denoise above counts as 1, as in the host

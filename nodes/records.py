@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 
-from .page.record_words import about, payload
+from ..scheduler.record.words import about_fully as about
+from .page.card_data import payload
 
 CATEGORY = "sampling/StepDistill"
 NO_RECORDS = "(no records yet: run Distill Schedule)"
@@ -175,14 +176,14 @@ def why_not(name: str) -> str | None:
 
 
 def stored_name(record) -> str | None:
-    """The name of the store's file that holds exactly this record, or None."""
+    """The name of the store's file that holds this very record, or None."""
     store = _store()
     for brief in store.records():
         if brief.created == record.provenance.get("created") and brief.title == (
             record.model.name or ""
         ):
             try:
-                if store.load(brief.file) == record:
+                if record.is_within(store.load(brief.file)):
                     return brief.file
             except Exception:  # changed or removed meanwhile
                 continue
@@ -190,14 +191,8 @@ def stored_name(record) -> str | None:
 
 
 def gram_of(record):
-    """The inner products (gram.Gram) that the store keeps beside this record, or None."""
-    from ..scheduler.errors import StepDistillError
-
-    name = stored_name(record)
-    try:
-        return _store().gram(name) if name else None
-    except StepDistillError:
-        return None
+    """The inner products of a record, or None. (To be asked of the record itself.)"""
+    return record.gram
 
 
 def keep(record) -> tuple[str, str]:

@@ -3,32 +3,29 @@ lose of it is kept."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from ..scheduler.errors import RecordError, StepDistillError, UnknownNameError
-from ..scheduler.record import Record
+from ..scheduler.record import SAME_START, Record
 from .distill_request import QUALITY, Wish
 
 ENOUGH = 0.6  # of the model calls that would be planned now: the next lower quality has a quarter
-PLANNED = re.compile(r"Plan: at most (\d+) model calls")
-KEPT = re.compile(r" Recipes for ([\d, ]+) steps are kept from the record of [\d-]+, made by: ")
-MOST_WORDS = 2000  # of a record's provenance
+MOST_PLANS = 100  # of a record's provenance
 
 
 @dataclass(frozen=True)
 class Part:
-    """Step counts of a record that were made together; how: the plan that made them."""
+    """Step counts of a record that were made together, by one plan; plan: its data, or None where
+    the record does not say."""
 
     steps: frozenset[int]
-    how: str
+    plan: dict | None
 
     def quality(self, samplers: tuple[str, ...], sets: int, wish: Wish, samples: int | None) -> int:
         """The highest quality, by its place in QUALITY, whose plan asks for about as many model
         calls; the highest where it is not said."""
-        said = PLANNED.match(self.how)
-        if said is None:
+        if self.plan is None:
             return len(QUALITY) - 1
         own = replace(wish, samplers=samplers, steps=tuple(sorted(self.steps)), sets=sets)
         try:
@@ -36,7 +33,7 @@ class Part:
         except StepDistillError:  # made elsewhere, of what this node does not make
             return len(QUALITY) - 1
         return max(
-            (place for place, calls in enumerate(needed) if int(said[1]) >= calls), default=-1
+            (place for place, calls in enumerate(needed) if self.plan["calls"] >= calls), default=-1
         )
 
 
@@ -80,37 +77,39 @@ def with_earlier(
 
 def parts_of(record: Record) -> list[Part]:
     """The parts of a record: what was made last, and what was kept from earlier ones."""
-    first, *rest = KEPT.split(record.provenance.get("how", ""))
-    kept = [
-        Part(frozenset(map(int, steps.split(","))), how)
-        for steps, how in zip(rest[::2], rest[1::2], strict=True)
-    ]
     every = {recipe.steps for recipe in record.recipes}
-    return [Part(frozenset(every.difference(*(part.steps for part in kept))), first), *kept]
+    plans = record.provenance.get("plans", [])
+    planned = [Part(frozenset(every.intersection(plan["steps"])), plan) for plan in plans]
+    rest = every.difference(*(part.steps for part in planned))
+    return [*planned, Part(frozenset(rest), None)] if rest else planned
 
 
 def _merged(record: Record, earlier: Record, wish: Wish, samples: int | None) -> tuple[Record, str]:
-    held, how, counts = (
-        {recipe.steps for recipe in record.recipes},
-        record.provenance.get("how", ""),
-        set(),
-    )
-    source = f"steps are kept from the record of {earlier.provenance['created'][:10]}"
+    held, kept = {recipe.steps for recipe in record.recipes}, {}
     for part in parts_of(earlier):
         better = _quality(part, earlier, wish, samples) > QUALITY.index(wish.quality)
-        steps = sorted(part.steps if better else part.steps - held)
-        clause = f" Recipes for {', '.join(map(str, steps))} {source}, made by: "
-        if steps and len(how) + len(clause) + len(part.how) <= MOST_WORDS:
-            how, counts = how + clause + part.how, counts | set(steps)
-    if not counts:
+        for steps in part.steps if better else part.steps - held:
+            kept[steps] = part.plan
+    if not kept:
         return record, ""
-    recipes = [each for each in record.recipes if each.steps not in counts] + [
-        each for each in earlier.recipes if each.steps in counts
+    recipes = [each for each in record.recipes if each.steps not in kept]
+    recipes += [each for each in earlier.recipes if each.steps in kept]
+    whole = replace(record, recipes=tuple(recipes), provenance=_joined(record, earlier, kept))
+    counts, made = ", ".join(map(str, sorted(kept))), earlier.provenance["created"][:10]
+    return whole, f"Recipes for {counts} steps are kept from the record of {made}."
+
+
+def _joined(record: Record, earlier: Record, kept: dict[int, dict | None]) -> dict:
+    """The provenance of a record with step counts of an earlier one: the plans of both, each with
+    the steps that are its own, and the stages that made them."""
+    plans = [
+        plan | {"steps": [n for n in plan["steps"] if n not in kept]}
+        for plan in record.provenance.get("plans", [])
     ]
-    words = f"Recipes for {', '.join(map(str, sorted(counts)))} {source}."
-    return replace(
-        record, recipes=tuple(recipes), provenance=record.provenance | {"how": how}
-    ), words
+    for plan in earlier.provenance.get("plans", []):
+        steps = sorted(n for n, own in kept.items() if own == plan)
+        plans += [plan | {"steps": steps}] if steps else []
+    return record.provenance | {"plans": plans[:MOST_PLANS]}
 
 
 def _quality(part: Part, record: Record, wish: Wish, samples: int | None) -> int:
@@ -139,6 +138,6 @@ def _has_all(record: Record, wish: Wish) -> bool:
     held = {
         (recipe.sampler, recipe.steps)
         for recipe in record.recipes
-        if recipe.start_sigma >= top * (1 - 1e-5)
+        if recipe.start_sigma >= top * (1 - SAME_START)
     }
     return all((sampler, steps) in held for sampler in wish.samplers for steps in wish.steps)

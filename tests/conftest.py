@@ -1,21 +1,19 @@
-"""What all tests share: one thread a process, hypothesis without deadlines, and hosts' tests
-skipped where there is no host."""
+"""What all tests share: one thread a process, hypothesis' profiles, and hosts' tests skipped where
+there is no host."""
 
 from __future__ import annotations
 
 import os
 
 import pytest
-from hypothesis import settings
+
+from tests.examples import register_profiles
 
 os.environ.setdefault(
     "OMP_NUM_THREADS", "1"
 )  # before torch is imported: its small tensors run slower on more
 
-# A shared, busy machine makes single examples slow at random; in CI every run tries the same examples.
-settings.register_profile("local", deadline=None)
-settings.register_profile("ci", deadline=None, derandomize=True)
-settings.load_profile("ci" if os.environ.get("CI") else "local")
+register_profiles(repeatable=bool(os.environ.get("CI")))
 
 
 @pytest.fixture

@@ -13,17 +13,14 @@ from ...scheduler.lookup.match import Match
 from ...scheduler.record import Record
 from ...scheduler.store import SETTLED, Store
 from ...scheduler.store.folder import store_folder
-from ...scheduler.store.sidecar import sidecar_of
 from .settings import setting, user_folder
 
 __all__ = ["best", "gram_for", "revision", "setting", "store", "unfinished", "user_folder"]
 
 UNFINISHED = ".unfinished"  # hidden, so that the store does not look into it
 
-KEPT = 4  # inner products that are remembered
 MATCHES = 64  # answers of the store that are
 
-_grams: dict[tuple, object] = {}
 _matches: dict[tuple, tuple] = {}
 _stores: dict[Path, Store] = {}
 _lock = Lock()
@@ -46,22 +43,8 @@ def revision() -> int:
 
 
 def gram_for(record: Record, name: str = ""):
-    """The teacher's inner products of a record, where the store holds this very record (under
-    `name`, if that is known), or None."""
-    here = store()
-    if not name:
-        match = here.lookup(Key.of(record), "exact")
-        name = match.name if match is not None and match.record == record else ""
-    path = sidecar_of(here.folder / name)
-    if not name or not path.is_file():
-        return None
-    found = path.stat()
-    known = (path, found.st_size, found.st_mtime_ns)
-    if known not in _grams:
-        while len(_grams) >= KEPT:
-            del _grams[next(iter(_grams))]
-        _grams[known] = here.gram(name)
-    return _grams[known]
+    """The teacher's inner products of a record, or None. (To be asked of the record itself.)"""
+    return record.gram
 
 
 def best(key: Key, sampler: str | None) -> Match | None:

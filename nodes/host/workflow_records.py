@@ -25,6 +25,7 @@ TOLD = (
     "best_stock",
     "equals_stock_steps",
     "verdict",
+    "note",
 )  # of a recipe's evidence
 
 

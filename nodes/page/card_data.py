@@ -51,6 +51,15 @@ def shown(
     }
 
 
+def payload(record: Record, recipe: Recipe | None = None, info: str = "") -> dict:
+    """The payload of a node that holds a record: of the record, or of one recipe of it."""
+    if recipe is None:
+        return shown(record=record, info=info)
+    from ..lookup import Found
+
+    return shown(Found(recipe, info, "record", _table(record), record))
+
+
 def compared(results, info: str) -> dict:
     """The payload of a comparison (contest.Results): ours beside the best of the others at each
     step count."""
@@ -111,7 +120,7 @@ def _knee(record: Record | None, recipe: Recipe | None) -> int | None:
     recipe's sampler."""
     if record is None or recipe is None:
         return None
-    from ...scheduler.evidence.verdicts import curve_key
+    from ...scheduler.record import curve_key
 
     return record.evidence.get("knee", {}).get(curve_key(recipe))
 
@@ -137,7 +146,7 @@ def _typical(record: Record | None, sampler: str | None, steps: int | None) -> R
 
 def _best_knee(record: Record, sampler: str) -> int | None:
     """The knee of a sampler's recipes, of those with offsets where both have one."""
-    from ...scheduler.evidence.verdicts import OFFSETS
+    from ...scheduler.record import OFFSETS
 
     knees = record.evidence.get("knee", {})
     return knees.get(sampler + OFFSETS) or knees.get(sampler)

@@ -64,7 +64,7 @@ def plan_text(contest) -> str:
 
 def said(results, notes: Iterable[str], nodes: int) -> str:
     """The table of errors, and how ours does beside the best stock schedule at each step count."""
-    from ...scheduler.cli.console import error_text, table
+    from ...scheduler.record.evidence_table import error_text, table
 
     least = {steps: _least(results, steps) for steps in results.steps}
     lines = []

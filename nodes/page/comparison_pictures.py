@@ -254,7 +254,7 @@ def _laid_out(results: Results, names: list[str], cells: dict):
 
 def _error(results: Results, name: str, steps: int) -> str:
     """The first noise's own error."""
-    from ...scheduler.cli.console import error_text
+    from ...scheduler.record.evidence_table import error_text
 
     errors = results.errors[name].get(steps)
     if errors is None:

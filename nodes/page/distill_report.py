@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from .progress import duration
+from ...scheduler.record.words import duration
 
 
 def plan_text(plan, wish, notes: list[str], scene) -> str:
@@ -52,9 +52,11 @@ def from_store(record, name: str, notes: list[str]) -> str:
 
 def distilled(record, kept: str, notes: list[str], plan, seconds: float) -> str:
     """The report of a distillation."""
+    from ...scheduler.record.left_out import left_out
+
     spent, measured = record.provenance["model_calls"], record.provenance.get("evidence_calls", 0)
     head = f"Distilled in {duration(seconds)} with {spent} model calls, and {measured} to measure; {kept}."
-    left = [f"Left out: {each}." for each in plan.left_out]
+    left = [f"Left out: {each}." for each in map(left_out, plan.left_out)]
     return "\n\n".join(
         [_paragraph([head, *notes]), *_found(record), *(["\n".join(left)] if left else [])]
     )
@@ -62,17 +64,18 @@ def distilled(record, kept: str, notes: list[str], plan, seconds: float) -> str:
 
 def short(text: str, record) -> str:
     """What is recommended, and the first paragraph of the report: what was done."""
-    return "\n".join(
-        part for part in (record.evidence.get("recommendation"), text.split("\n\n")[0]) if part
-    )
+    from ...scheduler.record.verdict_words import recommendation
+
+    return "\n".join(part for part in (recommendation(record), text.split("\n\n")[0]) if part)
 
 
 def _found(record) -> list[str]:
     """The recommendation, then a table for each sampler."""
-    from ...scheduler.cli.show import NOTES, evidence_table
-    from ...scheduler.evidence import verdicts
+    from ...scheduler.record import OFFSETS, curve_key
+    from ...scheduler.record.evidence_table import NOTES, evidence_table
+    from ...scheduler.record.verdict_words import recommendation
 
-    advice = record.evidence.get("recommendation")
+    advice = recommendation(record)
     recipes = sorted(
         record.recipes,
         key=lambda recipe: (
@@ -83,9 +86,9 @@ def _found(record) -> list[str]:
         ),
     )
     parts = [advice] if advice else []
-    for key, group in groupby(recipes, key=verdicts.curve_key):
+    for key, group in groupby(recipes, key=curve_key):
         parts.append(
-            f"{key.replace(verdicts.OFFSETS, ' with offsets')}\n{_table(list(group), evidence_table)}"
+            f"{key.replace(OFFSETS, ' with offsets')}\n{_table(list(group), evidence_table)}"
         )
     return [*parts, NOTES] if any(recipe.evidence for recipe in recipes) else parts
 

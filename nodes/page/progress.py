@@ -7,22 +7,13 @@ import math
 import time
 from typing import Any
 
+from ...scheduler.record.words import duration
 from ..host.running_prompt import tell
 from .log import log
 
 EVENT = "stepdistill.progress"
 LEAST_PAUSE = 0.1  # seconds between two messages: small models make hundreds of calls in one
 FEW = 3  # calls after which the time is estimated; the first one, which may load and compile, is not counted
-
-
-def duration(seconds: float) -> str:
-    """A time in words: "8 s", "3 min 20 s", "2 h 5 min"."""
-    whole = max(round(seconds), 1)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min" + (f" {whole % 60} s" if whole % 60 and whole < 600 else "")
-    return f"{whole // 3600} h" + (f" {whole % 3600 // 60} min" if whole % 3600 >= 60 else "")
 
 
 class Pace:

@@ -216,8 +216,8 @@ def _only(data: dict) -> list[str] | None:
 
 
 def _details(found, sampler: str | None, steps: int | None) -> dict:
+    from ...scheduler.record.words import about_fully
     from ..page.card_data import shown
-    from ..page.record_words import about
 
     samplers: dict[str, list[int]] = {}
     for recipe in found.recipes:
@@ -228,7 +228,7 @@ def _details(found, sampler: str | None, steps: int | None) -> dict:
         raise Refused(404, f"The record has no recipe for {sampler[:80]!r}.")
     drawn = shown(record=found, sampler=sampler, steps=steps)
     return {
-        "about": about(found),
+        "about": about_fully(found),
         "samplers": counts,
         "title": found.model.name or "",
         "shown": drawn,

@@ -14,6 +14,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from ..denoiser import Denoiser
 from ..errors import CheckpointError, SigmaRangeError
@@ -142,12 +143,23 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict]:
         ) from problem
 
 
+class _Unfilled(TorchFunctionMode):
+    """Leaves a layer's first, random weights out. Tensors without memory have no use for them, and torch
+    would load its compiler (a second and more) to draw them."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        if getattr(function, "__name__", "") in ("uniform_", "normal_", "kaiming_uniform_"):
+            return args[0] if args else kwargs["tensor"]
+        return function(*args, **(kwargs or {}))
+
+
 def _build(tensors: dict[str, Tensor], path: Path) -> MMDiT | UNet:
     weights = {
         key.removeprefix(PREFIX): value for key, value in tensors.items() if key.startswith(PREFIX)
     }
     try:
-        with torch.device("meta"):  # no memory before the shapes are known to fit
+        # No memory before the shapes are known to fit.
+        with torch.device("meta"), _Unfilled():
             model = _empty({key: tuple(value.shape) for key, value in weights.items()})
     except (KeyError, IndexError, ValueError, TypeError, RuntimeError) as problem:
         raise CheckpointError(

@@ -168,7 +168,9 @@ class MMDiT(nn.Module):
         self.t_embedder = Embedder(FREQUENCIES, width)
         self.y_embedder = Embedder(pooled, width)
         self.context_embedder = nn.Linear(words, width)
-        self.register_buffer("pos_embed", position_table(width, side))
+        table = torch.empty(1, side * side, width)
+        # On the meta device only the shape counts, and torch would load its compiler for the sines.
+        self.register_buffer("pos_embed", table if table.is_meta else position_table(width, side))
         self.joint_blocks = nn.ModuleList(
             JointBlock(width, last=i == depth - 1) for i in range(depth)
         )

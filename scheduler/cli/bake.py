@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from ..record import load_record
+from ..record.verdict_words import verdict_if_any
 from ..sigmas.decimals import baked
 from .console import add_json, command, positive, print_json, say
 
@@ -58,9 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
     origin = {"ours": "distilled", "published": "a published schedule"}.get(
         recipe.choice, f"stock won here: {recipe.choice}"
     )
-    origin += (
-        f"; {recipe.evidence['verdict'].rstrip('.')}" if recipe.evidence.get("verdict") else ""
-    )
+    said = verdict_if_any(recipe)
+    origin += f"; {said}" if said else ""
     say(
         f"{recipe.sampler}, {recipe.steps} steps ({origin}); paste the line into ManualSigmas and use the sampler {recipe.sampler}:"
     )

@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING
 from ..errors import RecipeError, Stopped, UnknownNameError
 from ..evidence import verdicts
 from ..record import Recipe, load_record
+from ..record.evidence_table import error_text, table
 from .console import (
     Progress,
     add_json,
     command,
-    error_text,
     names,
     positive,
     print_json,
     step_counts,
     stoppable,
-    table,
 )
 from .models import Asked, add_model, asked_model
 
@@ -99,8 +98,9 @@ def _measured(arguments: argparse.Namespace, asked: Asked) -> dict[str, Rows]:
     """The errors by sampler, schedule and steps."""
     import torch
 
-    from ..distilling.run import EVIDENCE_SEED, noise_for
+    from ..distilling.run import EVIDENCE_SEED
     from ..evidence.held_out import HeldOut
+    from ..rows import noise_for
     from ..samplers import model_calls
     from ..sigmas import table_for
 

@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
@@ -32,9 +32,14 @@ def as_started(text: str) -> str:
 
 
 def command(
-    commands, name: str, summary: str, description: str, examples: str, run: Callable
+    commands,
+    name: str,
+    summary: str,
+    description: str,
+    examples: str,
+    run: Callable[[argparse.Namespace], int] | None,
 ) -> argparse.ArgumentParser:
-    """A sub-command with a help that teaches."""
+    """A sub-command with a help that teaches; run: None where it has actions of its own."""
     parser = commands.add_parser(
         name,
         help=summary,
@@ -118,37 +123,6 @@ def say(sentence: str = "") -> None:
 def print_json(data: object) -> None:
     """One JSON document on stdout."""
     print(json.dumps(data, indent=1, allow_nan=False))
-
-
-def table(
-    header: Sequence[str], rows: Sequence[Sequence[object]], left: Sequence[int] = (0,)
-) -> str:
-    """Aligned columns in plain characters; the columns in `left` to the left, the others to the right."""
-    cells = [[str(cell) for cell in row] for row in (header, *rows)]
-    widths = [max(len(row[k]) for row in cells) for k in range(len(header))]
-    lines = [
-        "  ".join(
-            cell.ljust(w) if k in left else cell.rjust(w)
-            for k, (cell, w) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in cells
-    ]
-    return "\n".join(
-        line.rstrip() for line in [lines[0], "  ".join("-" * width for width in widths), *lines[1:]]
-    )
-
-
-def error_text(value: float | None) -> str:
-    """An error in three significant digits without an exponent; "-" for none."""
-    if value is None:
-        return "-"
-    return (
-        f"{value:.3f}"
-        if value >= 0.0995
-        else f"{value:.4f}"
-        if value >= 0.00995
-        else f"{value:.5f}"
-    )
 
 
 class Progress:

@@ -14,6 +14,15 @@ from ..errors import BudgetError, UnknownNameError
 from ..fit.candidate import DISTILLED
 from ..fit.polish import most_polished
 from ..fit.refine import most_refined
+from ..record.left_out import (
+    FIT_ORDERS,
+    FULL_FITS,
+    POLISH,
+    REFINEMENT,
+    STOCK_REFINEMENT,
+    THIRD_OFFSET,
+    left_out,
+)
 from ..samplers.distilled import PAST
 from .effort import EFFORTS, Effort, anchors_of
 from .tasks import CARRIES_FAR, DistilledTask, StockTask, distilled_tasks, stock_task
@@ -38,7 +47,21 @@ class Plan:
     anchors: tuple[int, ...]
     costs: dict[str, int]
     evidence: int
-    left_out: tuple[str, ...] = ()
+    left_out: tuple[dict, ...] = ()
+
+    @property
+    def data(self) -> dict:
+        """The plan as a record's provenance keeps it."""
+        return {
+            "effort": self.effort.name,
+            "calls": self.calls,
+            "evidence_calls": self.evidence,
+            "rows": self.sets * self.rows,
+            "sets": self.sets,
+            "anchors": list(self.anchors),
+            "costs": self.costs,
+            "left_out": list(self.left_out),
+        }
 
     def stock_tasks(self, sampler: str, steps: Sequence[int]) -> list[StockTask]:
         """What is tried for a stock sampler, one task for each of the ascending step counts."""
@@ -64,7 +87,7 @@ class Plan:
             f"Plan: at most {self.calls} model calls on {samples}, then {self.evidence} for the evidence."
         ]
         lines += [f"  {phase}: {calls}" for phase, calls in self.costs.items()]
-        return "\n".join(lines + [f"  left out: {each}" for each in self.left_out])
+        return "\n".join(lines + [f"  left out: {each}" for each in map(left_out, self.left_out)])
 
 
 def budget_for(quality: str, samplers: Sequence[str], steps: Sequence[int]) -> int:
@@ -168,27 +191,17 @@ def _costs(
 
 def _left_out(
     effort: Effort, steps: Sequence[int], anchors: Sequence[int], rows: int, distilled: bool
-) -> tuple[str, ...]:
-    left = []
+) -> tuple[dict, ...]:
+    left: list[dict] = []
     if len(anchors) < len(steps):
-        shown = ", ".join(map(str, anchors[:20])) + (", ..." if len(anchors) > 20 else "")
-        left.append(
-            f"full fits only at {shown} steps; the others are carried over from these, and so is the guard's verdict"
-        )
+        left.append({"code": FULL_FITS, "steps": list(anchors)})
     if effort.tries < 3:
-        left.append(
-            "two query offsets tried a step, not three; none for multistep stock samplers between the full fits"
-        )
+        left.append({"code": THIRD_OFFSET})
     if not effort.refinements:
-        left.append("no refinement of multistep stock samplers' schedules against the end point")
-    for part, most in (("refinement", effort.refine_to), ("polish", effort.polish_to)):
+        left.append({"code": STOCK_REFINEMENT})
+    for code, most in ((REFINEMENT, effort.refine_to), (POLISH, effort.polish_to)):
         if distilled and most < anchors[-1]:
-            left.append(
-                f"no {part} of `distilled` against the end point"
-                + (f" above {most} steps" if most else "")
-            )
+            left.append({"code": code, "above": most})
     if rows < PAST:
-        left.append(
-            f"fits of an order above {rows}, for which {rows} trajector{'y is' if rows == 1 else 'ies are'} too few"
-        )
+        left.append({"code": FIT_ORDERS, "rows": rows})
     return tuple(left)

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 
 from ..denoiser import AnyDenoiser
-from ..record import SAME_START, Choice, Recipe
+from ..record import SAME_START, Choice, Recipe, curve_key
+from ..record.left_out import LOWER_STARTS, TOO_SMALL
 from ..samplers import model_calls
 from ..sigmas import NoiseTable, baselines
 from . import verdicts
@@ -32,6 +33,7 @@ from .plan import (
 
 Curve = dict[int, float | None]
 MOST_DIFFERENT = 0.1
+HELD_OUT = "held_out"  # the kind of these rows: noise, and conditioning, that no fit has seen
 
 
 @dataclass(frozen=True)
@@ -39,14 +41,18 @@ class Evidence:
     """What was measured.
 
     recipes: as given, with `evidence` filled where measured. summary: the record's own evidence
-    (curve, stock_curve, knee, seeds, recommendation). model_calls: what was spent, every row
-    counted. notes: what was left out, and why, in sentences.
+    (curve, stock_curve, knee, seeds, rows, left_out, recommendation). model_calls: what was spent,
+    every row counted.
     """
 
     recipes: list[Recipe]
     summary: dict
     model_calls: int
-    notes: list[str]
+
+    @property
+    def left_out(self) -> list[dict]:
+        """What was left out, and why, as codes (record.left_out)."""
+        return self.summary.get("left_out", [])
 
 
 def measure(
@@ -66,9 +72,9 @@ def measure(
     with its own sampler at as many model calls; "distilled" meets every stock pair. The best of
     them is picked in hindsight, on these very rows, so that the comparison favours stock. `budget`:
     most model calls, every row counted (None: `default_budget`); with less, less is measured, and
-    `notes` and the recommendation say what was left out. Recipes that start below the others' start
-    are not measured. on_call(model calls so far) follows each; `finished` keeps runs for a later
-    start (`HeldOut`). Raises DenoiserError, SigmaRangeError, and whatever on_call raises.
+    the summary says what was left out. Recipes that start below the others' start are not measured.
+    on_call(model calls so far) follows each; `finished` keeps runs for a later start (`HeldOut`).
+    Raises DenoiserError, SigmaRangeError, and whatever on_call raises.
     """
     budget = default_budget(*_wanted(recipes), len(noise)) if budget is None else budget
     start = max((recipe.start_sigma for recipe in recipes), default=table.sigma_max)
@@ -78,14 +84,9 @@ def measure(
     plan = plan_evidence(whole, len(noise), budget, schedules) if whole and len(noise) else None
     if plan is None:
         return _nothing(recipes, whole, len(noise), budget)
-    notes = []
-    if plan.left_out:
-        notes.append(
-            f"Left out of the evidence for want of budget ({budget} model calls): "
-            f"{'; '.join(plan.left_out)}."
-        )
+    left_out = [entry | {"budget": budget} for entry in plan.left_out]
     if len(whole) < len(recipes):
-        notes.append("Recipes that start below the highest start sigma were not measured.")
+        left_out.append({"code": LOWER_STARTS})
     held_out = HeldOut(
         denoise, noise, table, parametrisation, (low, start), plan.nodes, on_call, finished
     )
@@ -94,17 +95,18 @@ def measure(
     _follow_stock(held_out, found, stock_curves, plan.spare)
     found = _with_equal_steps(found, stock_curves)
     knees = {key: verdicts.knee(_faithful(key, curve, found)) for key, curve in curves.items()}
-    advice = " ".join([verdicts.recommendation(found, curves, knees), *notes])[:2000]
     summary = {
         "curve": curves,
         "stock_curve": stock_curves,
         "knee": knees,
         "seeds": len(noise),
-        "recommendation": advice,
+        "rows": {HELD_OUT: len(noise)},
+        "left_out": left_out,
+        "recommendation": verdicts.recommendation(found, curves, knees),
     }
     done = {_identity(recipe): recipe for recipe in found}
     filled = [done.get(_identity(recipe), recipe) for recipe in recipes]
-    return Evidence(filled, summary, held_out.model.calls, notes)
+    return Evidence(filled, summary, held_out.model.calls)
 
 
 def _measured(held_out: HeldOut, recipes: Sequence[Recipe], plan: EvidencePlan) -> list[Recipe]:
@@ -137,7 +139,7 @@ def _curves(recipes: Sequence[Recipe]) -> tuple[dict[str, Curve], dict[str, Curv
     for recipe in sorted(recipes, key=lambda recipe: recipe.steps):
         found = recipe.evidence
         best = found["stock"][found["best_stock"]]
-        ours.setdefault(verdicts.curve_key(recipe), {})[recipe.steps] = found["rms"]
+        ours.setdefault(curve_key(recipe), {})[recipe.steps] = found["rms"]
         stock.setdefault(recipe.sampler, {})[recipe.steps] = best["rms"]
     return ours, stock
 
@@ -150,7 +152,7 @@ def _faithful(key: str, curve: Curve, recipes: Sequence[Recipe]) -> Curve:
     strays = {
         recipe.steps: recipe.evidence.get("different", 0)
         for recipe in recipes
-        if verdicts.curve_key(recipe) == key
+        if curve_key(recipe) == key
     }
     return {steps: error for steps, error in curve.items() if strays[steps] <= MOST_DIFFERENT}
 
@@ -225,12 +227,8 @@ def _identity(recipe: Recipe) -> tuple:
 def _nothing(
     recipes: Sequence[Recipe], whole: Sequence[Recipe], rows: int, budget: int
 ) -> Evidence:
-    plain = "Nothing was measured, so nothing is recommended."
     if not whole or not rows or budget == 0:
-        return Evidence(list(recipes), {"recommendation": plain}, 0, [])
+        return Evidence(list(recipes), {}, 0)
     least = least_budget(*_wanted(whole), rows)
-    note = (
-        f"The evidence budget of {budget} model calls is too small to compare one step count; "
-        f"{least} are the least that works."
-    )
-    return Evidence(list(recipes), {"recommendation": f"{plain} {note}"}, 0, [note])
+    left_out = [{"code": TOO_SMALL, "budget": budget, "least": least}]
+    return Evidence(list(recipes), {"left_out": left_out}, 0)

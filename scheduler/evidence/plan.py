@@ -12,6 +12,7 @@ from itertools import product
 import numpy as np
 
 from ..record import Recipe
+from ..record.left_out import STEP_COUNTS, STOCK_PAIRS
 from ..samplers import model_calls
 
 PAIR_SAMPLERS = ("euler", "dpmpp_2m", "uni_pc", "res_multistep", "heun")
@@ -31,7 +32,7 @@ class EvidencePlan:
     nodes: of the reference teacher. steps: the step counts compared. pairs: the samplers whose
     stock pairs "distilled" meets. cells: the (sampler, steps) at which every stock schedule runs.
     calls: model calls a row. spare: what is left a row for longer stock runs. left_out: what is not
-    measured, in words.
+    measured, as codes (record.left_out).
     """
 
     nodes: int
@@ -40,7 +41,7 @@ class EvidencePlan:
     cells: tuple[Cell, ...]
     calls: int
     spare: int
-    left_out: tuple[str, ...] = ()
+    left_out: tuple[dict, ...] = ()
 
 
 def calls_of(sampler: str, steps: int) -> int:
@@ -132,13 +133,12 @@ def thinned(values: Sequence[int], count: int) -> list[int]:
     return [values[place] for place in np.unique(places.round().astype(int))]
 
 
-def _left_out(every: Sequence[int], steps: Sequence[int], pairs: Sequence[str]) -> tuple[str, ...]:
-    found = []
+def _left_out(every: Sequence[int], steps: Sequence[int], pairs: Sequence[str]) -> tuple[dict, ...]:
+    found: list[dict] = []
     if len(steps) < len(every):
-        missing = ", ".join(str(count) for count in every if count not in steps)
-        found.append(f"the step counts {missing}")
+        found.append({"code": STEP_COUNTS, "steps": [n for n in every if n not in steps]})
     if pairs:
-        found.append("stock pairs with " + ", ".join(pairs))
+        found.append({"code": STOCK_PAIRS, "samplers": list(pairs)})
     return tuple(found)
 
 

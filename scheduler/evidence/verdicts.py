@@ -1,5 +1,5 @@
 """What held-out errors say, as pure functions of arrays: comparison, margin, equal steps, knee, and
-the sentences made of them.
+what to recommend. The words for it are in record/verdict_words.py.
 
 Errors are arrays (R,), one number a held-out row: the RMS distance per element from the teacher's
 end; inf for a run that came to nothing.
@@ -12,13 +12,15 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ..record import Choice, Recipe
-from ..record.choice import OURS
+from ..record import OFFSETS, Choice, Recipe, curve_key
+from ..record.file_form import choice_data
+from ..record.verdict import BETTER, outcome, verdict_of
+from ..record.verdict_words import described
+
+__all__ = ["OFFSETS", "curve_key", "described", "outcome"]  # for those who ask for them here
 
 CONFIDENCE = 1.959964  # two-sided 95 % of a normal distribution
 DIGITS = 6
-NEGLIGIBLE = 0.02  # a difference of 2 % is none, however sure
-OFFSETS = "+offsets"
 DEFAULT_STOCK = {
     "flow": "simple",
     "ve": "normal",
@@ -85,41 +87,7 @@ def compared(
         "ratio": _rounded(ratio),
         "margin": _rounded(margin),
     }
-    return found | {"verdict": verdict(recipe.choice, best, ratio, margin)}
-
-
-def outcome(ratio: float | None, margin: float | None) -> str:
-    """ "better" or "worse" where the margin leaves no doubt and the difference is at least
-    NEGLIGIBLE, else "equal"."""
-    if ratio is None or margin is None or abs(math.log(ratio)) < max(margin, NEGLIGIBLE):
-        return "equal"
-    return "better" if ratio < 1 else "worse"
-
-
-def verdict(choice: str, best: str, ratio: float | None, margin: float | None) -> str:
-    """One plain sentence about a recipe and the stock choice that is best in hindsight."""
-    if choice == best:
-        return f"the stock choice {best} itself, the best of them here"
-    if ratio is None:
-        return "no comparison: an error was zero or not finite"
-    if margin is None:
-        return f"{ratio:.2f} of the error of the best stock choice ({best}), on one sample, which proves nothing"
-    return _SENTENCES[choice == OURS, outcome(ratio, margin)].format(
-        choice=choice, best=best, ratio=ratio
-    )
-
-
-_SENTENCES = {
-    (True, "better"): "{ratio:.2f} of the error of the best stock choice ({best})",
-    (True, "equal"): "no gain: {best} is as good",
-    (True, "worse"): "worse: {ratio:.2f} times the error of {best}; use {best}",
-    (False, "better"): "the stock choice {choice}, at {ratio:.2f} of the error of {best}",
-    (False, "equal"): "the stock choice {choice}; no other is clearly better",
-    (
-        False,
-        "worse",
-    ): "the stock choice {choice}, at {ratio:.2f} times the error of {best}; use {best}",
-}
+    return found | {"verdict": verdict_of(recipe.choice, best, ratio, margin)}
 
 
 def equal_steps(error: float | None, curve: Mapping[int, float | None]) -> int | None:
@@ -159,25 +127,24 @@ def knee(curve: Mapping[int, float | None]) -> int | None:
     return int(steps[(down - across).argmax()])
 
 
-def curve_key(recipe: Recipe) -> str:
-    """The name of the curve a recipe belongs to: its sampler, with "+offsets" where it has any."""
-    return recipe.sampler + (OFFSETS if recipe.offsets is not None else "")
-
-
 def recommendation(
     recipes: Sequence[Recipe],
     curves: Mapping[str, Mapping[int, float | None]],
     knees: Mapping[str, int | None],
-) -> str:
-    """What to use, in plain words; it may be stock. recipes: those with evidence; curves and knees:
-    by `curve_key`."""
+) -> dict:
+    """What to use, as a record keeps it: {"steps", "sampler", "offsets"} of a recipe, or {"steps",
+    "stock"} where none is clearly better; {} where nothing was measured.
+
+    recipes: those with evidence; curves and knees: by `curve_key`. The step count is the knee of
+    the best curve, or the fewest steps that are at least as good.
+    """
     measured = [
         recipe
         for recipe in recipes
         if recipe.evidence.get("rms") is not None and recipe.evidence.get("best_stock")
     ]
     if not measured:
-        return "Nothing was measured, so nothing is recommended."
+        return {}
     shared = set.intersection(*(set(curve) for curve in curves.values()))
     best = min(
         curves,
@@ -189,71 +156,29 @@ def recommendation(
     least = min(recipe.evidence["rms"] for recipe in measured if recipe.steps <= steps)
     steps = min(recipe.steps for recipe in measured if recipe.evidence["rms"] == least)
     there = [recipe for recipe in measured if recipe.steps == steps] or measured
-    return " ".join(
-        [_advice(there, knees.get(best) == steps), *(_tally(key, measured) for key in curves)]
-    )[:1800]
+    return _advice(there) | ({"at_knee": True} if knees.get(best) == there[0].steps else {})
 
 
-def _advice(there: Sequence[Recipe], at_knee: bool) -> str:
+def _advice(there: Sequence[Recipe]) -> dict:
     ours = min(there, key=lambda recipe: recipe.evidence["rms"])
     least, stock = _best_stock(there)
-    evidence, place = (
-        ours.evidence,
-        f"At {ours.steps} steps" + (", where the error curve bends," if at_knee else ""),
-    )
-    if (
-        not ours.choice.ours
-        or outcome(evidence["ratio"], evidence["margin"]) != "better"
-        or evidence["rms"] >= least
-    ):
-        return f"{place} use stock ({stock}): no recipe here is clearly better."
-    equal = evidence.get("equals_stock_steps")
-    match = f"; stock needs {equal} steps to match it" if equal and equal > ours.steps else ""
-    return f"{place} use {described(ours)}: {verdict('ours', evidence['best_stock'], evidence['ratio'], evidence['margin'])}{match}."
+    clear = outcome(ours.evidence["ratio"], ours.evidence["margin"]) == BETTER
+    if not ours.choice.ours or not clear or ours.evidence["rms"] >= least:
+        return {"steps": ours.steps, "stock": choice_data(stock)}
+    offsets = ours.offsets is not None
+    return {"steps": ours.steps, "sampler": ours.sampler, "offsets": offsets}
 
 
-def _best_stock(recipes: Sequence[Recipe]) -> tuple[float, str]:
-    """(error, "schedule + sampler") of the best stock run beside any of the recipes."""
+def _best_stock(recipes: Sequence[Recipe]) -> tuple[float, Choice]:
+    """(error, schedule and sampler) of the best stock run beside any of the recipes."""
     found = [
         (each["rms"], label, recipe.sampler)
         for recipe in recipes
         for label, each in recipe.evidence["stock"].items()
     ]
     least, label, sampler = min(each for each in found if each[0] is not None)
-    return least, Choice(Choice.read(label).schedule, Choice.read(label).sampler or sampler)
-
-
-_COUNTED = {
-    "better": "clearly better than every stock choice at",
-    "equal": "no clear difference from the best of them at",
-    "worse": "clearly worse than the best of them at",
-}
-
-
-def _tally(key: str, measured: Sequence[Recipe]) -> str:
-    found = [
-        outcome(recipe.evidence["ratio"], recipe.evidence["margin"])
-        for recipe in measured
-        if curve_key(recipe) == key
-    ]
-    parts = [f"{words} {found.count(word)}" for word, words in _COUNTED.items() if word in found]
-    return (
-        f"{key.replace(OFFSETS, ' with offsets')}: {', '.join(parts)} of {len(found)} step counts."
-        if found
-        else ""
-    )
-
-
-def described(recipe: Recipe) -> str:
-    """A recipe in a few words: "euler with the distilled schedule and offsets", "dpmpp_2m with beta"."""
-    if not recipe.choice.ours:
-        return recipe.choice if recipe.choice.sampler else f"{recipe.sampler} with {recipe.choice}"
-    name = (
-        "the distilled sampler"
-        if recipe.sampler == "distilled"
-        else f"{recipe.sampler} with the distilled schedule"
-    )
-    return name + (" and offsets" if recipe.offsets is not None else "")
+    choice = Choice.read(label)
+    return least, Choice(choice.schedule, choice.sampler or sampler)
 
 
 def _mean_log(curve: Mapping[int, float | None]) -> float:

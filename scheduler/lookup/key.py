@@ -24,8 +24,8 @@ from dataclasses import dataclass
 from ..fingerprint import Fingerprint
 from ..fingerprint.sketch import diffusion_names
 from ..record import Conditions, Record
-from ..record.parser import VERSION
 
+NAMING = 1  # of digests: another number would give every record another file
 GUIDANCE_EDGES = (1.05, 1.75, 2.5, 3.5, 4.5, 5.5, 6.5, 8.5, 11.0, 16.0)
 SAME_MAX, SAME_MIN, SAME_SHIFT, SAME_STRENGTH = 1e-4, 1e-2, 1e-3, 5e-3
 
@@ -88,7 +88,7 @@ class Key:
             resolution_bucket(self.latent_shape),
         ]
         whole = [
-            VERSION,
+            NAMING,
             self.fingerprint and self.fingerprint.id,
             sorted(patches),
             noise,

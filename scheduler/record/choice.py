@@ -26,7 +26,7 @@ class Choice(str):
     @classmethod
     def read(cls, label: str) -> Choice:
         """The choice that a label names."""
-        schedule, _, sampler = label.partition(BESIDE)
+        schedule, _, sampler = str(label).partition(BESIDE)
         return cls(schedule, sampler or None)
 
     @property

@@ -3,31 +3,66 @@ provenance; what is saved and shared."""
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timezone
+from dataclasses import dataclass, field, fields, replace
 from itertools import groupby
 
-from ..errors import RecipeError
+from ..errors import RecipeError, RecordError
 from ..files import PathLike, write_text
 from . import parser as record_parser
+from .checkers import Checker, Misfit
 from .choice import OURS, Choice
+from .file_form import (
+    choice_data,
+    choice_of,
+    evidence_data,
+    evidence_in_memory,
+    evidence_of,
+    laid_out,
+    plain,
+)
+from .inner_products import Gram, packed
+from .rules import SAME_START
+from .schema import CONDITIONS, MODEL, RECIPE, VERSION
 
-SAME_START = 1e-5  # relative; hosts keep sigmas in float32
+OFFSETS = "+offsets"  # in the names of curves
+
+
+@dataclass(frozen=True, kw_only=True)
+class Described:
+    """Who a model is, as conditions state it and models keep it.
+
+    name, fingerprint and link are text; shift is that of its noise table; prediction is "eps",
+    "v", "flow", ...; patches are mappings with "name", "strength" and perhaps "fingerprint";
+    samples are what a fingerprint is judged by, as the package `fingerprint` makes them.
+    """
+
+    name: str | None = None
+    fingerprint: str | None = None
+    link: str | None = None
+    shift: float | None = None
+    prediction: str | None = None
+    patches: tuple[Mapping, ...] = ()
+    samples: Mapping[str, Mapping] | None = None
+
+    def __post_init__(self):
+        _settle(self, shift=plain(self.shift), samples=plain(self.samples))
+        _settle(self, patches=tuple(plain(list(self.patches))))
+
+    @property
+    def description(self) -> dict:
+        """All of these by name, to describe another object with."""
+        return {each.name: getattr(self, each.name) for each in fields(Described)}
 
 
 @dataclass(frozen=True)
-class Conditions:
-    """What the record will say of the run; everything may be left out.
+class Conditions(Described):
+    """What the record will say of the run and of the model; everything may be left out.
 
     cfg and guidance (distilled guidance such as FluxGuidance) are numbers; latent_shape is one
     sample's, without batch; prompts counts the conditionings, seed is the noise's. The rest
-    describes the model: its name, fingerprint and link (text), the shift of its noise table, its
-    prediction ("eps", "v", "flow", ...), and its patches, each a mapping with "name", "strength"
-    and perhaps "fingerprint". samples are what a fingerprint is judged by, as fingerprint.py makes
-    them.
+    describes the model (`Described`).
     """
 
     cfg: float | None = None
@@ -35,53 +70,25 @@ class Conditions:
     latent_shape: tuple[int, ...] | None = None
     prompts: int | None = None
     seed: int | None = None
-    name: str | None = None
-    fingerprint: str | None = None
-    link: str | None = None
-    shift: float | None = None
-    prediction: str | None = None
-    patches: tuple[Mapping, ...] = ()
-    samples: Mapping[str, Mapping] | None = None
 
     def __post_init__(self):
-        _settle(
-            self,
-            latent_shape=_integers(self.latent_shape),
-            patches=tuple(plain(list(self.patches))),
-            samples=plain(self.samples),
-        )
-        _settle(
-            self,
-            **{
-                key: plain(getattr(self, key))
-                for key in ("cfg", "guidance", "prompts", "seed", "shift")
-            },
-        )
+        super().__post_init__()
+        _settle(self, latent_shape=_integers(self.latent_shape))
+        numbers = ("cfg", "guidance", "prompts", "seed")
+        _settle(self, **{name: plain(getattr(self, name)) for name in numbers})
 
 
 @dataclass(frozen=True)
-class Model:
+class Model(Described):
     """The model a record belongs to: who it is, and the range and kind of its noise."""
 
     parametrisation: str
     sigma_min: float
     sigma_max: float
-    name: str | None = None
-    fingerprint: str | None = None
-    link: str | None = None
-    shift: float | None = None
-    prediction: str | None = None
-    patches: tuple[Mapping, ...] = ()
-    samples: Mapping[str, Mapping] | None = None
 
     def __post_init__(self):
-        _settle(
-            self,
-            sigma_min=float(self.sigma_min),
-            sigma_max=float(self.sigma_max),
-            shift=plain(self.shift),
-        )
-        _settle(self, patches=tuple(plain(list(self.patches))), samples=plain(self.samples))
+        super().__post_init__()
+        _settle(self, sigma_min=float(self.sigma_min), sigma_max=float(self.sigma_max))
 
     @classmethod
     def of(
@@ -89,11 +96,8 @@ class Model:
     ) -> Model:
         """The model that the conditions describe; prediction defaults to "flow" for a flow model."""
         prediction = conditions.prediction or ("flow" if parametrisation == "flow" else None)
-        described = {
-            key: getattr(conditions, key)
-            for key in ("name", "fingerprint", "link", "shift", "patches", "samples")
-        }
-        return cls(parametrisation, sigma_min, sigma_max, prediction=prediction, **described)
+        described = conditions.description | {"prediction": prediction}
+        return cls(parametrisation, sigma_min, sigma_max, **described)
 
 
 @dataclass(frozen=True)
@@ -103,10 +107,11 @@ class Recipe:
     sigmas: N + 1 numbers, strictly decreasing from start_sigma to exactly 0. offsets: None, or N
     query offsets (the model is asked at sigma * exp(offset); for flow models the offset shifts
     log(s / (1 - s))). coefficients: None, or N rows [c1, c2, c3, c4] for the sampler "distilled".
-    choice: ours, or the stock schedule that won (`Choice`; a label is read as one). evidence: the held-out errors; known keys are
-    rms, median, different, samples, stock, best_stock, ratio, margin, verdict, equals_stock_steps
-    and model_calls; an error that was not finite is None. Arrays and tensors are taken and kept as
-    tuples of floats.
+    choice: ours, or the stock schedule that won (`Choice`; a label is read as one). evidence: the
+    held-out errors; known keys are rms, median, different, samples, rows ({kind: count}), stock
+    ({label: errors}), best_stock (a label), ratio, margin, verdict (a code of verdict.py),
+    equals_stock_steps, model_calls and note; an error that was not finite is None. Arrays and
+    tensors are taken and kept as tuples of floats.
     """
 
     sampler: str
@@ -119,19 +124,14 @@ class Recipe:
     evidence: dict = field(default_factory=dict, hash=False)
 
     def __post_init__(self):
-        rows = (
-            None
-            if self.coefficients is None
-            else tuple(_floats(row) for row in _listed(self.coefficients))
-        )
-        _settle(self, sigmas=_floats(self.sigmas), offsets=_floats(self.offsets), coefficients=rows)
-        _settle(
-            self,
-            steps=int(self.steps),
-            start_sigma=float(self.start_sigma),
-            choice=self.choice if isinstance(self.choice, Choice) else Choice.read(self.choice),
-            evidence=plain(self.evidence, blank=True),
-        )
+        _settle(self, steps=int(self.steps), start_sigma=float(self.start_sigma))
+        _settle(self, sigmas=_floats(self.sigmas), offsets=_floats(self.offsets))
+        if self.coefficients is not None:
+            rows = tuple(_floats(row) for row in _listed(self.coefficients))
+            _settle(self, coefficients=rows)
+        if not isinstance(self.choice, Choice):
+            _settle(self, choice=Choice.read(self.choice))
+        _settle(self, evidence=evidence_in_memory(self.evidence))
 
 
 @dataclass(frozen=True)
@@ -139,10 +139,12 @@ class Record:
     """All recipes of one model under one set of conditions.
 
     teacher: None (published tables), or solver, nodes, grid, samples and perhaps model_calls.
-    evidence: curve and stock_curve ({sampler: {N: error}}), knee ({sampler: N}), seeds,
-    recommendation. provenance: version, created and model_calls, perhaps evidence_calls, seconds,
-    how and source. Keys are strings: curve["euler"]["6"]. What `conditions` says of the model
-    follows `model`.
+    evidence: curve and stock_curve ({sampler: {N: error}}), knee ({sampler: N}), seeds, rows,
+    left_out, recommendation, and for starts below sigma_max `starts`. provenance: version, created
+    and model_calls, perhaps evidence_calls, seconds, source, how, plans and stages. What stands
+    under other keys of evidence and provenance is kept as it is. Keys are strings:
+    curve["euler"]["6"]. gram: the teacher's inner products, from which another sampler, N or start
+    is solved without a model call, or None. What `conditions` says of the model follows `model`.
     """
 
     model: Model
@@ -151,17 +153,13 @@ class Record:
     recipes: tuple[Recipe, ...]
     evidence: dict = field(default_factory=dict)
     provenance: dict = field(default_factory=dict)
+    gram: Gram | None = None
 
     def __post_init__(self):
-        keys = ("name", "fingerprint", "link", "shift", "prediction", "patches", "samples")
-        described = {key: getattr(self.model, key) for key in keys}
-        _settle(self, conditions=replace(self.conditions, **described), recipes=tuple(self.recipes))
-        _settle(
-            self,
-            teacher=plain(self.teacher),
-            evidence=plain(self.evidence, blank=True),
-            provenance=plain(self.provenance),
-        )
+        conditions = replace(self.conditions, **self.model.description)
+        _settle(self, conditions=conditions, recipes=tuple(self.recipes))
+        _settle(self, teacher=plain(self.teacher), evidence=plain(self.evidence, blank=True))
+        _settle(self, provenance=plain(self.provenance))
 
     def recipe(
         self, sampler: str, steps: int, start_sigma: float | None = None, offsets: bool = True
@@ -218,16 +216,41 @@ class Record:
     def to_json(self) -> str:
         """The record as text, a recipe a line, ready to save; raises RecordError where it would not
         be read again."""
-        data = self._data()
-        record_parser.check(data)
-        text = _laid_out(data)
+        text = laid_out(self._data())
         record_parser.parse(text, "this record")  # its size too must be one that is read
         return text
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Record:
         """Read a record's text, strictly; raises RecordError."""
-        return _record(record_parser.parse(text))
+        return cls.from_data(record_parser.parse(text))
+
+    @classmethod
+    def from_data(cls, data: dict) -> Record:
+        """The record of checked data (`parser.parse`); without inner products where they are still
+        packed."""
+        recipes = [
+            recipe
+            | {
+                "choice": choice_of(recipe["choice"]),
+                "evidence": evidence_of(recipe.get("evidence", {})),
+            }
+            for recipe in data["recipes"]
+        ]
+        gram = data.get("inner_products")
+        return cls(
+            Model(**data["model"]),
+            Conditions(**data["conditions"]),
+            data["teacher"],
+            tuple(Recipe(**recipe) for recipe in recipes),
+            data["evidence"],
+            data["provenance"],
+            gram if isinstance(gram, Gram) else None,
+        )
+
+    def is_within(self, other: Record) -> bool:
+        """Whether another record is this one, with inner products perhaps that this one lacks."""
+        return self == other or (self.gram is None and self == replace(other, gram=None))
 
     def save(self, path: PathLike) -> None:
         """Write the record to a file, whole or not at all; raises RecordError and OutputError."""
@@ -245,67 +268,29 @@ class Record:
         return (", ".join(parts) or "none at all") + (f", and {more} more" if more else "")
 
     def _data(self) -> dict:
-        model, conditions = self.model, self.conditions
-        about = _picked(
-            model,
-            "fingerprint",
-            "name",
-            "parametrisation",
-            "prediction",
-            "shift",
-            "sigma_min",
-            "sigma_max",
-            "patches",
-        )
-        about |= {
-            key: plain(getattr(model, key))
-            for key in ("link", "samples")
-            if getattr(model, key) is not None
-        }
-        under = _picked(conditions, "cfg", "guidance", "latent_shape", "prompts", "seed")
-        recipes = [_recipe_data(recipe) for recipe in self.recipes]
         data = {
-            "stepdistill": record_parser.VERSION,
-            "model": about,
-            "conditions": under,
+            "stepdistill": VERSION,
+            "model": _stated(self.model, MODEL),
+            "conditions": _stated(self.conditions, CONDITIONS),
             "teacher": self.teacher,
-            "recipes": recipes,
+            "recipes": [_recipe_data(recipe) for recipe in self.recipes],
+            "evidence": self.evidence,
+            "provenance": self.provenance,
         }
-        return data | {"evidence": self.evidence, "provenance": self.provenance}
+        if self.gram is not None:
+            data["inner_products"] = _packed(self.gram)
+        record_parser.check(data)
+        return data
 
 
 def load_record(path: PathLike) -> Record:
     """Read a record file, strictly; raises RecordError."""
-    return _record(record_parser.parse_file(path))
+    return Record.from_data(record_parser.parse_file(path))
 
 
-def now() -> str:
-    """The time in UTC, as provenance's "created" wants it."""
-    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def plain(value: object, blank: bool = False) -> object:
-    """numpy and torch values, tuples and keys as plain JSON data; with `blank`, a number that is
-    not finite becomes None.
-
-    Whatever is left that JSON does not know is refused later, by the schema.
-    """
-    kind = type(value)
-    if kind is float:  # the usual ones first: a record holds thousands
-        return value if not blank or math.isfinite(value) else None
-    if kind is str or kind is int or value is None:
-        return value
-    if isinstance(value, str):
-        return str(value)
-    if kind is dict or isinstance(value, Mapping):
-        return {str(key): plain(entry, blank) for key, entry in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(entry, blank) for entry in value]
-    return plain(value.tolist(), blank) if hasattr(value, "tolist") else value
-
-
-def _picked(instance: object, *names: str) -> dict:
-    return {name: plain(getattr(instance, name)) for name in names}
+def curve_key(recipe: Recipe) -> str:
+    """The name of the curve a recipe belongs to: its sampler, with OFFSETS where it has any."""
+    return recipe.sampler + (OFFSETS if recipe.offsets is not None else "")
 
 
 def _settle(instance: object, **values) -> None:
@@ -327,50 +312,28 @@ def _integers(values) -> tuple[int, ...] | None:
     return None if values is None else tuple(int(value) for value in values)
 
 
-def _record(data: dict) -> Record:
-    model = Model(**data["model"])
-    recipes = [Recipe(**recipe) for recipe in data["recipes"]]
-    return Record(
-        model,
-        Conditions(**data["conditions"]),
-        data["teacher"],
-        tuple(recipes),
-        data["evidence"],
-        data["provenance"],
-    )
+def _stated(instance: object, form: Checker) -> dict:
+    """The fields of an object that its form declares, in that order; of the optional ones those
+    that have a value."""
+    values = {name: plain(getattr(instance, name)) for name in form.schema["properties"]}
+    required = form.schema["required"]
+    return {name: each for name, each in values.items() if name in required or each is not None}
 
 
 def _recipe_data(recipe: Recipe) -> dict:
-    data = {
-        "sampler": recipe.sampler,
-        "steps": recipe.steps,
-        "start_sigma": recipe.start_sigma,
-        "sigmas": list(recipe.sigmas),
+    data = _stated(recipe, RECIPE)
+    return data | {
+        "choice": choice_data(recipe.choice),
+        "evidence": evidence_data(recipe.evidence),
     }
-    if recipe.offsets is not None:
-        data["offsets"] = list(recipe.offsets)
-    if recipe.coefficients is not None:
-        data["coefficients"] = [list(row) for row in recipe.coefficients]
-    return data | {"choice": str(recipe.choice), "evidence": recipe.evidence}
 
 
-def _laid_out(data: dict) -> str:
-    def text(value: object) -> str:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False)
-
-    def lines(values: list) -> str:
-        return (
-            "[\n" + ",\n".join("  " + text(value) for value in values) + "\n ]" if values else "[]"
-        )
-
-    return (
-        "{"
-        + ",\n ".join(
-            f"{text(key)}: {lines(value) if key == 'recipes' else text(value)}"
-            for key, value in data.items()
-        )
-        + "}\n"
-    )
+def _packed(gram: Gram) -> dict:
+    try:
+        return packed(gram)
+    except Misfit as misfit:
+        where = misfit.inside(".inner_products.products")
+        raise RecordError(f"This record cannot be saved: {where}.") from None
 
 
 def _ranges(steps: Sequence[int] | set[int]) -> str:

@@ -10,40 +10,53 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
 from itertools import accumulate
 
 from ..errors import RecordError
 from ..files import PathLike, read_bytes
 from .checkers import Misfit, shown
-from .schema import check_record
+from .inner_products import unpacked
+from .migrations import MIGRATIONS
+from .rules import check_record
+from .schema import VERSION
 
-VERSION = 1
 MAX_BYTES = 4_000_000
 MAX_VALUES = 100_000  # entries of lists and objects together
 MAX_STRINGS = 60_000
 MAX_DEPTH = 16
 MAX_DIGITS = 20
 
-# MIGRATIONS[v] turns the data of a version v record into that of version v + 1 (raising Misfit
-# where it cannot).
-MIGRATIONS: dict[int, Callable[[dict], dict]] = {}
-
 
 def parse_file(path: PathLike) -> dict:
-    """The checked data of a record file; raises RecordError."""
+    """The checked data of a record file, as `parse` gives it; raises RecordError."""
     return parse(read_bytes(path, MAX_BYTES, RecordError), f"record {shown_path(path)}")
 
 
 def parse(data: bytes | str, name: str = "record") -> dict:
-    """The checked data of a record's text, in the present version's form; raises RecordError that
-    begins with `name`."""
+    """The checked data of a record's text, in the present version's form and with its inner
+    products decoded (a Gram under "inner_products"); raises RecordError that begins with `name`."""
+    record, _ = parse_packed(data, name)
+    if "inner_products" in record:
+        try:
+            record["inner_products"] = unpacked(record["inner_products"])
+        except Misfit as misfit:
+            raise _unusable(name, misfit.inside(".inner_products")) from None
+    return record
+
+
+def parse_packed(data: bytes | str, name: str = "record") -> tuple[dict, int]:
+    """(the same with the inner products still packed, the version that the text states).
+
+    For those who look at many records and need the products of none; whether these are any is not
+    known until they are decoded.
+    """
     try:
-        record = migrate(read_json(_as_bytes(data)))
+        stated = read_json(_as_bytes(data))
+        record = migrate(stated)
         check_record(record)
     except Misfit as misfit:
-        raise RecordError(f"{name[:1].upper()}{name[1:]} is not usable: {misfit}.") from None
-    return record
+        raise _unusable(name, misfit) from None
+    return record, stated["stepdistill"]
 
 
 def check(record: dict) -> None:
@@ -90,6 +103,10 @@ def migrate(record: object) -> dict:
     for step in range(version, VERSION):
         record = {**MIGRATIONS[step](record), "stepdistill": step + 1}
     return record
+
+
+def _unusable(name: str, misfit: Misfit) -> RecordError:
+    return RecordError(f"{name[:1].upper()}{name[1:]} is not usable: {misfit}.")
 
 
 def shown_path(path: object) -> str:

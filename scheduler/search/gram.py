@@ -10,36 +10,15 @@ cancellation.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from ..errors import ScheduleError, SigmaRangeError
+from ..record import Gram
 from ..sigmas.validity import Sigmas, check_schedule
 
 CHUNK = 1 << 22  # numbers converted to float64 at a time: 32 MB
-
-
-@dataclass(frozen=True)
-class Gram:
-    """Mean inner products of x_0..x_T, D_0..D_{T-1} of one or more recorded trajectory sets.
-
-    sigmas: (T + 1,) float64, strictly decreasing to 0. products: (2T + 1, 2T + 1) float64, in that
-    order of vectors, a mean over samples and latent elements. samples: how many rows went in.
-    spread: (T + 1,), half the mean squared distance per element between pairs of rows of a set (the
-    variance across samples), zeros where sets have one row each.
-    """
-
-    sigmas: np.ndarray
-    products: np.ndarray
-    samples: int
-    spread: np.ndarray
-
-    @property
-    def steps(self) -> int:
-        """T: how many teacher steps there are, and the most steps a schedule on this grid can have."""
-        return len(self.sigmas) - 1
 
 
 def gram_of(sigmas: np.ndarray, vectors: torch.Tensor) -> Gram:

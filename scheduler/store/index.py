@@ -30,8 +30,10 @@ class Index:
         self.briefs = sorted(
             briefs, key=lambda brief: brief.created, reverse=True
         )  # stable ranks: the newest of equals first
-        kept = {name.removesuffix(".safetensors") + ".json" for name in sidecars}
-        self.solvable = np.array([brief.file in kept for brief in self.briefs], dtype=bool)
+        beside = {name.removesuffix(".safetensors") + ".json" for name in sidecars}
+        self.solvable = np.array(
+            [brief.solvable or brief.file in beside for brief in self.briefs], dtype=bool
+        )
         self.prints, self.print_codes = _coded(brief.fingerprint for brief in self.briefs)
         self.noise, self.noise_codes = _coded(brief.noise for brief in self.briefs)
         self.patches, self.patch_codes = _coded(brief.patches for brief in self.briefs)

@@ -18,21 +18,23 @@ from pathlib import Path
 
 from ..errors import RecordError, StepDistillError
 from ..files import read_bytes, write_text
-from ..lookup.key import Key
-from ..record import Record, load_record
+from ..lookup.key import SAME_MAX, Key, active
+from ..record import Record
 from ..record.checkers import UNPRINTABLE
-from ..record.parser import MAX_BYTES
+from ..record.parser import MAX_BYTES, parse_packed, shown_path
+from ..record.schema import VERSION
 
 INDEX = Path(".index") / "index.json"
 INDEX_BYTES = 256 << 20
-INDEX_VERSION = 1
+INDEX_VERSION = 2
 OUTLINE = (12, 12)  # matrices and vectors of a fingerprint that stand for it in a brief
 
 
 @dataclass(frozen=True)
 class Brief:
     """A record as the index holds it. stamp: size and time of its file. outline: [name's hash,
-    first value] of some sampled weights."""
+    first value] of some sampled weights. version: of the file's format. solvable: it has inner
+    products that cover the model's range (whether these are any is not known until it is loaded)."""
 
     file: str
     stamp: tuple[int, int]
@@ -46,12 +48,14 @@ class Brief:
     patches: str
     numbers: tuple
     latent_shape: tuple[int, ...] | None
+    version: int = VERSION
+    solvable: bool = False
 
 
 @dataclass(frozen=True)
 class Scan:
     """briefs by file name; problems, (name, reason) of what is no usable record; sidecars, the
-    names of files of inner products."""
+    names of the files of inner products that stand beside records of version 1."""
 
     briefs: dict[str, Brief]
     problems: tuple[tuple[str, str], ...]
@@ -59,9 +63,11 @@ class Scan:
     size: int
 
 
-def brief_of(file: str, stamp: tuple[int, int], record: Record) -> Brief:
-    """What the index holds of a record."""
-    key = Key.of(record)
+def brief_of(file: str, stamp: tuple[int, int], data: dict, version: int) -> Brief:
+    """What the index holds of a record, from its checked data with the inner products still
+    packed, and the version that its file states."""
+    record = Record.from_data(data)
+    key, products = Key.of(record), data.get("inner_products")
     steps = [recipe.steps for recipe in record.recipes] or [0]
     return Brief(
         file,
@@ -76,13 +82,13 @@ def brief_of(file: str, stamp: tuple[int, int], record: Record) -> Brief:
         patches_text(key),
         (key.sigma_min, key.sigma_max, key.shift, key.cfg, key.guidance),
         key.latent_shape,
+        version,
+        products is not None and products["sigmas"][0] >= key.sigma_max * (1 - SAME_MAX),
     )
 
 
 def patches_text(key: Key) -> str:
     """The patches of a key as one text, equal for equal ones (up to strengths on a rounding edge)."""
-    from ..lookup.key import active
-
     return "|".join(
         sorted(f"{patch['name']}@{patch['strength']:.2f}" for patch in active(key.patches))
     )
@@ -117,11 +123,13 @@ def scan(folder: Path, known: dict[str, Brief]) -> Scan:
             pass
         except StepDistillError as problem:
             problems.append((name, str(problem)))
-    problems += [
-        (name, "inner products without a record of their name")
-        for name in sidecars
-        if _record_name(name) not in briefs
-    ]
+    for name in sorted(sidecars):
+        brief = briefs.get(_record_name(name))
+        if brief is None:
+            problems.append((name, "inner products without a record of their name"))
+        elif brief.version > 1:
+            problems.append((name, "inner products that no record of this version reads"))
+            sidecars.remove(name)
     return Scan(briefs, tuple(sorted(problems)), frozenset(sidecars), size)
 
 
@@ -185,7 +193,9 @@ def _brief(folder: Path, name: str, found: os.stat_result, known: Brief | None) 
         raise RecordError("its file's name holds control characters; rename it")
     if found.st_size > MAX_BYTES:
         raise RecordError(f"{found.st_size:,} bytes; a record has at most {MAX_BYTES:,}")
-    return brief_of(name, stamp, load_record(folder / name))
+    path = folder / name
+    data = read_bytes(path, MAX_BYTES, RecordError)
+    return brief_of(name, stamp, *parse_packed(data, f"record {shown_path(path)}"))
 
 
 def _settled(entry: dict, outlines: dict) -> Brief:
@@ -205,6 +215,7 @@ def _settled(entry: dict, outlines: dict) -> Brief:
     sound &= (
         all(type(sigma) is float for sigma in sigmas) and len(others) == 3 and 0 not in counts[4:]
     )
+    sound &= type(entry["version"]) is int and type(entry["solvable"]) is bool
     if not sound or not all(value is None or type(value) in (int, float) for value in others):
         raise ValueError("not a brief")
     return Brief(**entry)

@@ -1,5 +1,5 @@
-"""The teacher's inner products beside a record: another sampler, step count or start is solved from
-them without a model call."""
+"""Schedules solved from a record's inner products without a model call; and the second file that
+records of version 1 kept these products in, which is still read and never written."""
 
 from __future__ import annotations
 
@@ -8,81 +8,52 @@ from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load, save
+from safetensors.numpy import load
 
-from ..errors import RecipeError, RecordError, StepDistillError
-from ..files import PathLike, read_bytes, write_bytes
-from ..record import Recipe, Record
+from ..errors import RecipeError, RecordError
+from ..files import PathLike, read_bytes
+from ..record import SAME_START, Gram, Recipe, Record
+from ..record.checkers import Misfit
+from ..record.inner_products import MAX_NODES, packed, unpacked
 from ..record.parser import shown_path
+from ..record.rules import check_inner_products
+from ..record.schema import INNER_PRODUCTS
+from ..record.verdict import SOLVED as NOT_MEASURED  # the verdict of a solved recipe
 
-MOST_BYTES = 64 << 20  # a teacher of 1,400 nodes; the usual ones are below 1 MB
-NOT_MEASURED = "solved again from the recorded teacher, without a model call; not measured"
-
-
-def write_gram(path: PathLike, gram) -> None:
-    """Write a Gram (gram.py) as safetensors, whole or not at all; raises RecordError and OutputError."""
-    arrays = {
-        "sigmas": gram.sigmas,
-        "products": gram.products,
-        "spread": gram.spread,
-        "samples": np.array([gram.samples]),
-    }
-    data = save(
-        {name: np.ascontiguousarray(array, dtype=np.float64) for name, array in arrays.items()},
-        {"stepdistill": "gram 1"},
-    )
-    if len(data) > MOST_BYTES:
-        raise RecordError(
-            f"The teacher's inner products take {len(data):,} bytes; at most {MOST_BYTES:,} are kept: use fewer nodes."
-        )
-    write_bytes(path, data)
+MOST_BYTES = 4 << 20  # above a teacher of MAX_NODES; the usual ones are below 1 MB
 
 
-def read_gram(path: PathLike):
-    """The Gram in a file, every number checked; raises RecordError."""
+def read_gram(path: PathLike) -> Gram:
+    """The inner products in a file that stands beside a record of version 1, every number checked;
+    raises RecordError."""
     data = read_bytes(path, MOST_BYTES, RecordError)
     try:
         return _checked(load(data))
-    except (
-        SafetensorError,
-        StepDistillError,
-        KeyError,
-        ValueError,
-        TypeError,
-        OverflowError,
-    ) as problem:
+    except (SafetensorError, Misfit, KeyError, ValueError, TypeError, OverflowError) as problem:
         raise RecordError(
             f"{shown_path(path)} does not hold a teacher's inner products ({str(problem)[:100]}); remove it."
         ) from None
 
 
-def _checked(arrays: dict[str, np.ndarray]):
-    from ..search.gram import Gram  # here, so that looking a record up does not import torch
-    from ..sigmas.validity import check_schedule
-
+def _checked(arrays: dict[str, np.ndarray]) -> Gram:
+    """By the rules of those in a record: packed as one would hold them, and unpacked again."""
     sigmas, products, spread = (arrays[name] for name in ("sigmas", "products", "spread"))
-    count, samples = len(sigmas), float(arrays["samples"].sum())
-    if any(
-        array.dtype != np.float64 or not np.isfinite(array).all()
-        for array in (sigmas, products, spread)
-    ):
-        raise ValueError("a number is not finite float64")
-    if (
-        products.shape != (2 * count - 1, 2 * count - 1)
-        or spread.shape != (count,)
-        or not 0 < samples < 1e12
-    ):
-        raise ValueError("the shapes do not belong together")
-    if (
-        not np.allclose(products, products.T, rtol=1e-6, atol=1e-9 * np.abs(products).max())
-        or (np.diag(products) < 0).any()
-    ):
-        raise ValueError("they are no inner products")
-    return Gram(check_schedule(sigmas), products, int(samples), spread)
+    if any(array.dtype != np.float64 for array in (sigmas, products, spread)):
+        raise Misfit("a number is not float64")
+    if sigmas.ndim != 1 or len(sigmas) > MAX_NODES + 1:
+        raise Misfit(f"there are more than {MAX_NODES} nodes")
+    data = packed(Gram(sigmas, products, int(arrays["samples"].sum()), spread))
+    INNER_PRODUCTS.check(data)
+    check_inner_products(data)
+    return unpacked(data)
 
 
 def solved(
-    gram, sampler: str, steps: int, start_sigma: float | None = None, sigma_min: float | None = None
+    gram: Gram,
+    sampler: str,
+    steps: int,
+    start_sigma: float | None = None,
+    sigma_min: float | None = None,
 ) -> Recipe:
     """A schedule for a linear multistep sampler, N steps and a start, from recorded inner products:
     no model call, no evidence.
@@ -95,7 +66,7 @@ def solved(
     from ..search.gram import with_sigmas
 
     start = float(gram.sigmas[0] if start_sigma is None else start_sigma)
-    if math.isclose(start, gram.sigmas[0], rel_tol=1e-5):
+    if math.isclose(start, gram.sigmas[0], rel_tol=SAME_START):
         start = float(gram.sigmas[0])
     if sigma_min is not None and gram.sigmas[-2] < sigma_min < start:
         kept = gram.sigmas[gram.sigmas > sigma_min * (1 + 1e-6)]

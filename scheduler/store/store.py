@@ -16,17 +16,23 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from ..errors import OutputError, RecipeError, RecordError, UnknownNameError
+from ..errors import (
+    OutputError,
+    RecipeError,
+    RecordError,
+    StepDistillError,
+    UnknownNameError,
+)
 from ..files import PathLike, make_folder, write_text
 from ..fingerprint import Fingerprint
 from ..fingerprint.kinship import OTHER, SAME, kinship
-from ..lookup.key import Key
+from ..lookup.key import SAME_MAX, Key
 from ..lookup.match import EXACT, Match, judged
-from ..record import Recipe, Record, load_record
+from ..record import Gram, Recipe, Record, load_record
 from .folder import store_folder
 from .index import Index
 from .scan import Brief, Scan, revision, save_briefs, saved_briefs, scan
-from .sidecar import read_gram, sidecar_of, solved, write_gram
+from .sidecar import read_gram, sidecar_of, solved
 
 MOST_RECORDS = 20_000
 MOST_BYTES = 2 << 30
@@ -52,7 +58,7 @@ class Store:
         self._index: Index | None = None
         self._changed, self._looked = -1, 0
         self._kinds: dict[tuple[str, str], str] = {}
-        self._read: dict[tuple[str, tuple[int, int]], Record] = {}
+        self._read: dict[tuple, Record] = {}
         self._unsaved = 0
 
     @classmethod
@@ -81,27 +87,28 @@ class Store:
 
     def problems(self) -> list[tuple[str, str]]:
         """(name, reason) of what lies in the folder and is no usable record, and of inner products
-        that cannot be read."""
+        that are none. Reads every record."""
         self._changed = -1
         self._current()
         found = list(self._scan.problems)
         for brief in self._index.briefs:
             try:
                 self.gram(brief.file)
-            except RecordError:
-                found.append(
-                    (
-                        sidecar_of(brief.file).name,
-                        "its inner products cannot be read; remove the file",
-                    )
-                )
+            except RecordError as problem:
+                beside = self._beside(brief.file)
+                name = sidecar_of(brief.file).name if beside else brief.file
+                found.append((name, str(problem)))
             except UnknownNameError:  # removed meanwhile
                 pass
         return sorted(found)
 
     def load(self, name: str) -> Record:
-        """A record by its file's name, with or without .json; raises UnknownNameError and RecordError."""
-        return load_record(self.path(name))
+        """A record by its file's name, with or without .json; raises UnknownNameError and RecordError.
+
+        One of version 1 gets the inner products that stand beside it, if these can be read.
+        """
+        path = self.path(name)
+        return self._with_products(load_record(path), path.name)
 
     def path(self, name: str) -> Path:
         """The file of a record by name; names are only ever compared with those that lie there.
@@ -115,35 +122,38 @@ class Store:
             f"The store has no record {ascii(str(name)[:80])}; it has: {few or 'none'}."
         )
 
-    def gram(self, name: str):
-        """The inner products (gram.Gram) kept beside a record, or None; raises UnknownNameError and
-        RecordError."""
-        path = sidecar_of(self.path(name))
-        return read_gram(path) if path.is_file() and not path.is_symlink() else None
+    def gram(self, name: str) -> Gram | None:
+        """The inner products of a record, or None; raises UnknownNameError, and RecordError for
+        products that are none, in the record or beside it."""
+        path = self.path(name)
+        record = load_record(path)
+        if record.gram is None and self._beside(path.name):
+            return read_gram(sidecar_of(path))
+        return record.gram
 
-    def put(self, record: Record, gram=None) -> str:
+    def put(self, record: Record) -> str:
         """Keep a record under its key, in the place of an earlier one with the same key; returns
         its file's name.
 
-        gram: the teacher's inner products, kept beside it. Raises RecordError for a record that
-        cannot be saved, and OutputError where the folder cannot be written to or is full: records
-        are never dropped to make room.
+        A record that lies there with its inner products keeps them when it is put again without.
+        Raises RecordError for a record that cannot be saved, and OutputError where the folder
+        cannot be written to or is full: records are never dropped to make room.
         """
         text = record.to_json()
         make_folder(self.folder)
         self._sweep()
         name = self._name_for(record)
-        self._check_room(name, len(text) + (0 if gram is None else 8 * gram.products.size))
-        if gram is None:  # first, so that no record ever stands beside another's inner products
-            _unlink(sidecar_of(self.folder / name))
-        else:
-            write_gram(sidecar_of(self.folder / name), gram)
+        if record.gram is None and name in self._scan.briefs:
+            text = self._kept_with_products(record, name) or text
+        self._check_room(name, len(text))
         write_text(self.folder / name, text)
+        # After that: a record of the present version never takes what stands beside it for its own.
+        _unlink(sidecar_of(self.folder / name))
         self._changed = -1
         return name
 
     def remove(self, name: str) -> None:
-        """Remove a record and its inner products; raises UnknownNameError and OutputError."""
+        """Remove a record and what stands beside it; raises UnknownNameError and OutputError."""
         path = self.path(name)
         _unlink(path)
         _unlink(sidecar_of(path))
@@ -169,15 +179,15 @@ class Store:
         if not match.solve:
             with suppress(RecipeError):
                 return match.record.recipe(sampler, steps, start_sigma, offsets)
-        gram = self.gram(match.name) if match.name else None
+        gram = match.record.gram
         if gram is None:
             return match.record.recipe(sampler, steps, start_sigma, offsets)  # says what there is
-        return solved(
-            gram, sampler, steps, sigma_max if start_sigma is None else start_sigma, sigma_min
-        )
+        whole = sigma_max or match.record.model.sigma_max
+        start = whole if start_sigma is None else start_sigma
+        return solved(gram, sampler, steps, start, sigma_min)
 
     def revision(self) -> int:
-        """A number that changes whenever a record or its inner products do; below 2^48."""
+        """A number that changes whenever a record does; below 2^48."""
         return revision(self.folder)
 
     def _found(self, key: Key, policy: str) -> tuple[Match | None, bool]:
@@ -185,24 +195,49 @@ class Store:
         stale = False
         for brief in self._nearest(key):
             try:
-                stale = stale or self._stamp(brief.file) != brief.stamp
+                changed = self._stamp(brief.file) != brief.stamp
+                stale = stale or changed
                 record = self._loaded(brief)
-            except (RecordError, OSError):
+            except OSError:
                 stale = True
                 continue
-            match = judged(record, key, policy, self._has_gram(brief.file), brief.file)
+            except RecordError:  # its inner products are none, which its brief does not know
+                stale = stale or changed
+                continue
+            match = judged(record, key, policy, _covered(record), brief.file)
             if match is not None:
                 return match, stale
         return None, stale
 
     def _loaded(self, brief: Brief) -> Record:
         """A record; the last few stay in memory, for a graph asks for the same ones again and again."""
-        known = (brief.file, brief.stamp)
+        known = brief.file, brief.stamp, self._beside(brief.file)
         if known not in self._read:
             while len(self._read) >= KEPT:
                 del self._read[next(iter(self._read))]
-            self._read[known] = load_record(self.folder / brief.file)
+            record = load_record(self.folder / brief.file)
+            self._read[known] = self._with_products(record, brief.file)
         return self._read[known]
+
+    def _with_products(self, record: Record, file: str) -> Record:
+        if record.gram is not None or not self._beside(file):
+            return record
+        with suppress(RecordError):
+            return replace(record, gram=read_gram(sidecar_of(self.folder / file)))
+        return record
+
+    def _kept_with_products(self, record: Record, file: str) -> str:
+        """The text of a record with the inner products that the same record has in the store, or
+        "" where another record lies there."""
+        with suppress(StepDistillError):
+            there = self.load(file)
+            if record.is_within(there):
+                return there.to_json()
+        return ""
+
+    def _beside(self, file: str) -> bool:
+        """Whether inner products stand beside a record, of version 1, in a file of their own."""
+        return sidecar_of(file).name in self._scan.sidecars
 
     def _nearest(self, key: Key) -> list[Brief]:
         """The records to try, best first; relatives with other ids are sought only where no equal
@@ -272,9 +307,6 @@ class Store:
         found = os.stat(self.folder / name)
         return found.st_size, found.st_mtime_ns
 
-    def _has_gram(self, name: str) -> bool:
-        return sidecar_of(name).name in self._scan.sidecars
-
     def _current_names(self) -> dict[str, Brief]:
         self._current()
         return self._scan.briefs
@@ -316,17 +348,27 @@ class Store:
             )
 
     def _sweep(self) -> None:
-        """Take away what killed writers left, temporary files and inner products without a record,
-        once it is old enough to be nobody's."""
+        """Take away what killed writers left, temporary files and inner products of no record that
+        reads them, once it is old enough to be nobody's."""
         with suppress(OSError), os.scandir(self.folder) as entries:
             for entry in entries:
-                lone = LEFT.fullmatch(entry.name) and not os.path.lexists(
-                    Path(entry.path).with_suffix(".json")
-                )
+                lone = LEFT.fullmatch(entry.name) and not self._read_beside(entry.path)
                 if lone or TEMPORARY.fullmatch(entry.name):
                     with suppress(OSError):
                         if time.time() - entry.stat(follow_symlinks=False).st_mtime > STALE:
                             os.unlink(entry.path)
+
+    def _read_beside(self, path: str) -> bool:
+        """Whether the record beside a file of inner products may still read them."""
+        record = Path(path).with_suffix(".json")
+        brief = self._current_names().get(record.name)
+        return os.path.lexists(record) and (brief is None or brief.version == 1)
+
+
+def _covered(record: Record) -> bool:
+    """Whether a record's inner products cover the model's range."""
+    gram = record.gram
+    return gram is not None and gram.sigmas[0] >= record.model.sigma_max * (1 - SAME_MAX)
 
 
 def _unlink(path: Path) -> None:

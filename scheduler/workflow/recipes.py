@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ..errors import RecipeError
 from ..record import Record
+from ..record.verdict_words import verdict_if_any
 from .kinds import ENTRY, rule_of
 
 WHOLE = 0.9999  # a denoise above counts as 1, as in ComfyUI
@@ -53,11 +54,11 @@ def plain_recipe(
     if None not in (made_at, cfg) and abs(made_at - cfg) > 0.01:
         notes.append(f"the record was made at cfg {made_at:g}, this runs at {cfg:g}")
     words = "distilled" if recipe.choice.ours else f"stock's {recipe.choice} won"
-    verdict = recipe.evidence.get("verdict")
+    said = verdict_if_any(recipe)
     return Plain(
         sampler,
         recipe.sigmas,
-        f"{words}; {verdict.rstrip('.')}" if verdict else words,
+        f"{words}; {said}" if said else words,
         tuple(notes),
     )
 

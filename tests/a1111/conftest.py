@@ -33,7 +33,7 @@ def checkpoint(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def record(checkpoint):
-    """(a record of it, its inner products)."""
+    """A record of it."""
     from pathlib import Path
 
     return record_for(Path(checkpoint.sd_checkpoint_info.filename))
@@ -44,4 +44,4 @@ def stored(webui, record):
     """The record's name in the store."""
     from scheduler.store import Store
 
-    return Store(made.ours("a1111.stores").store().folder).put(*record).removesuffix(".json")
+    return Store(made.ours("a1111.stores").store().folder).put(record).removesuffix(".json")

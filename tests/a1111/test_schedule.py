@@ -101,7 +101,7 @@ def test_the_recipe_runs_and_says_so(webui, checkpoint, record, stored):
     """Exactly the record's sigmas."""
     p = picture()
     assert np.allclose(
-        drawn(webui, checkpoint, p), record[0].recipe("euler", 4, offsets=False).sigmas, rtol=1e-5
+        drawn(webui, checkpoint, p), record.recipe("euler", 4, offsets=False).sigmas, rtol=1e-5
     )
     assert p.extra_generation_params == {KEY: f"exact | {stored} | 4 steps of euler"}
 
@@ -111,7 +111,7 @@ def test_samplers_that_drop_a_sigma(webui, checkpoint, record, stored):
     found = drawn(
         webui, checkpoint, picture(), "sample_dpmpp_3m_sde", discard_next_to_last_sigma=True
     )
-    assert np.allclose(found, record[0].recipe("dpmpp_2m", 4, offsets=False).sigmas, rtol=1e-5)
+    assert np.allclose(found, record.recipe("dpmpp_2m", 4, offsets=False).sigmas, rtol=1e-5)
 
 
 @pytest.mark.parametrize("drops", [False, True])

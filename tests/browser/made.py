@@ -17,7 +17,7 @@ def made(name: str = "flow", bend: float = 1.4, created: str = "2026-11-21T00:00
     ]
     conditions = Conditions(name=name, cfg=3.0, latent_shape=(16, 8, 8))
     evidence = {
-        "recommendation": "At 6 steps use euler: 0.60 of the error of the best stock choice (beta).",
+        "recommendation": {"steps": 6, "sampler": "euler", "offsets": False},
         "knee": {"euler": 6},
     }
     provenance = {"version": "0.1.0", "created": created, "model_calls": 100}
@@ -30,7 +30,6 @@ def _recipe(sampler: str, steps: int, bend: float) -> Recipe:
     sigmas = np.append(np.geomspace(1.0, 0.05, steps) ** bend, 0.0)
     rms = 0.5 / steps**1.5
     stock = {each: {"rms": rms * (1.5 + k), "median": rms} for k, each in enumerate(STOCK)}
-    words = "0.67 of the error of the best stock choice (simple)"
-    evidence = {"rms": rms, "median": rms, "samples": 8, "model_calls": steps, "verdict": words}
+    evidence = {"rms": rms, "median": rms, "samples": 8, "model_calls": steps, "verdict": "better"}
     evidence |= {"stock": stock, "best_stock": "simple", "ratio": 0.667, "margin": 0.05}
     return Recipe(sampler, steps, 1.0, sigmas, evidence=evidence)

@@ -13,7 +13,7 @@ def class_means():
     )
 
 
-@pytest.mark.parametrize("name", ["flow", "eps"])
+@pytest.mark.parametrize("name", ["flow", pytest.param("eps", marks=pytest.mark.slow)])
 def test_few_guided_steps_already_draw_the_class_asked_for(name, class_means):
     checkpoint, classes = load_checkpoint(name), quality.in_turn(30)
     pictures = quality.draw(checkpoint, classes, cfg=3, steps=20)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import pytest
 
 from scheduler.record import Record
-from scheduler.search.gram import Gram
 from scheduler.store import Store
 from tests.comfyui.client import Result
 from tests.comfyui.graphs import scene
@@ -84,7 +83,6 @@ class Distilled:
 
     name: str
     record: Record
-    gram: Gram
     report: str
     result: Result
     seconds: float
@@ -115,7 +113,7 @@ def eps(server, distilled_eps) -> Distilled:
 def _in_store(server: Server, made: Distilled) -> Distilled:
     store = Store(server.store)
     if f"{made.name}.json" not in {brief.file for brief in store.records()}:
-        assert store.put(made.record, made.gram) == f"{made.name}.json"
+        assert store.put(made.record) == f"{made.name}.json"
     return made
 
 
@@ -129,6 +127,4 @@ def distilled(server: Server, kind: str, **settings) -> Distilled:
     (name,) = {brief.file for brief in store.records()} - before
     report = (server.output / f"report-{kind}.txt").read_text(encoding="utf-8")
     name = name.removesuffix(".json")
-    return Distilled(
-        name, store.load(name), store.gram(name), report, result, time.monotonic() - began
-    )
+    return Distilled(name, store.load(name), report, result, time.monotonic() - began)

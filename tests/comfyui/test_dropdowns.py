@@ -29,8 +29,8 @@ NAME = "by-hand"
 
 
 def made(kind: str):
-    """(a record of a bundled checkpoint with easily told recipes of 4 and 6 steps, its teacher's
-    inner products)."""
+    """A record of a bundled checkpoint with easily told recipes of 4 and 6 steps, and its teacher's
+    inner products."""
     model, name = expected.checkpoint(kind), fingerprint_file(CHECKPOINTS / f"{kind}.safetensors")
     low, high, form = model.sigma_min, model.sigma_max, model.parametrisation
     about = {
@@ -44,9 +44,8 @@ def made(kind: str):
     grid = log_snr_grid(low, high, 16, form)
     gram = record_teacher(expected.denoiser(kind), expected.noise(kind, 1), grid, form).gram
     recipes = [recipe for steps in (4, 6) for recipe in _recipes(low, high, form, steps)]
-    return Record(
-        Model.of(conditions, form, low, high), conditions, None, tuple(recipes), {}, PROVENANCE
-    ), gram
+    model = Model.of(conditions, form, low, high)
+    return Record(model, conditions, None, tuple(recipes), {}, PROVENANCE, gram)
 
 
 def _recipes(low: float, high: float, form: str, steps: int):
@@ -73,7 +72,7 @@ def records(server):
     their own."""
     store = Store(server.store)
     found = {kind: made(kind) for kind in KINDS}
-    names = [store.put(*pair) for pair in found.values()]
+    names = [store.put(each) for each in found.values()]
     yield found
     for name in names:
         store.remove(name)
@@ -98,7 +97,7 @@ def test_apply_gives_every_sampler_its_own_recipe(server, client, records, kind,
     applied = place.add("StepDistillApply", model=place.recorded(name), use_offsets=offsets)
     place.ksampler(applied, name, sampler_name=sampler)
     run, latents = ran(server, client, place, name)
-    recipe = records[kind][0].recipe(sampler, 6, offsets=offsets or sampler == "distilled")
+    recipe = records[kind].recipe(sampler, 6, offsets=offsets or sampler == "distilled")
     assert np.allclose(run["sigmas"], recipe.sigmas, rtol=1e-6) and len(run["asked"]) == 6
     assert np.allclose(run["asked"], recipe.sigmas[:-1], rtol=1e-6) == (recipe.offsets is None)
     assert near(kind, latents, expected.drawn(kind, recipe))
@@ -110,7 +109,7 @@ def test_bare_dropdowns_follow_model_and_sampler(server, client, records, kind, 
     place, name = scene(kind), f"bare-{kind}-{sampler}"
     place.ksampler(place.recorded(name), name, sampler_name=sampler)
     run, latents = ran(server, client, place, name)
-    recipe = records[kind][0].recipe(sampler, 6, offsets=sampler == "distilled")
+    recipe = records[kind].recipe(sampler, 6, offsets=sampler == "distilled")
     assert np.allclose(run["sigmas"], recipe.sigmas, rtol=2e-6)
     assert near(kind, latents, expected.drawn(kind, recipe))
 
@@ -120,7 +119,7 @@ def test_bare_dropdowns_follow_model_and_sampler(server, client, records, kind, 
 def test_denoise_is_a_noise_level_and_the_steps_are_solved_for_it(
     server, client, records, sampler, apply
 ):
-    record, gram = records["flow"]
+    record = records["flow"]
     place, name = scene("flow"), f"denoise-{sampler}-{apply}"
     model = place.recorded(name)
     model = place.add("StepDistillApply", model=model, use_offsets=True) if apply else model
@@ -128,7 +127,7 @@ def test_denoise_is_a_noise_level_and_the_steps_are_solved_for_it(
     run, _ = ran(server, client, place, name)
     start = 3 * 0.4 / (1 + 2 * 0.4)
     wanted = solved(
-        gram,
+        record.gram,
         sampler if sampler in ("euler", "dpmpp_2m") else "dpmpp_2m",
         6,
         start,
@@ -146,7 +145,7 @@ def test_basic_scheduler_knows_the_sampler_that_it_feeds(server, client, records
         )
         place.custom(sigmas, sampler, name, model)
         run, latents = ran(server, client, place, name)
-        recipe = records["eps"][0].recipe(sampler, 4, offsets=sampler == "distilled")
+        recipe = records["eps"].recipe(sampler, 4, offsets=sampler == "distilled")
         assert np.allclose(run["sigmas"], recipe.sigmas, rtol=2e-6)
         assert near("eps", latents, expected.drawn("eps", recipe))
 
@@ -177,7 +176,7 @@ def test_two_halves_of_a_ksampler_advanced_fit_together(server, client, records,
     client.forget()
     client.run(place.graph)
     high, low = server.runs(name)[-2:]
-    recipe = records["flow"][0].recipe("euler", 6, offsets=False)
+    recipe = records["flow"].recipe("euler", 6, offsets=False)
     assert high["sigmas"][-1] == low["sigmas"][0]
     assert np.allclose([*high["sigmas"], *low["sigmas"][1:]], recipe.sigmas, rtol=2e-6)
     assert near("flow", server.array(f"{name}.samples"), expected.drawn("flow", recipe))
@@ -199,7 +198,7 @@ def test_stock_schedules_and_other_sigmas_are_left_alone(server, client, records
 
 
 def test_the_sampler_node_and_the_sigmas_node(server, client, records):
-    record = records["eps"][0]
+    record = records["eps"]
     place = scene("eps")
     made = place.add(
         "StepDistillSampler", model=place.model, steps=6, denoise=1.0, if_missing="error"
@@ -297,7 +296,7 @@ def test_the_distilled_sampler_stops_within_a_call(server, client, records):
 
 def test_what_cannot_be_done_is_one_sentence_on_the_node(server, client, records):
     place = scene("flow")
-    other = place.add("StepDistillFromText", text=records["eps"][0].to_json())
+    other = place.add("StepDistillFromText", text=records["eps"].to_json())
     made = place.add(
         "StepDistillSigmas",
         model=place.model,
@@ -328,7 +327,7 @@ def test_what_cannot_be_done_is_one_sentence_on_the_node(server, client, records
 
 
 def _alone(place, records):
-    return place.add("StepDistillFromText", text=records["flow"][0].to_json())
+    return place.add("StepDistillFromText", text=records["flow"].to_json())
 
 
 def test_the_setting_turns_the_entries_off(monkeypatch):

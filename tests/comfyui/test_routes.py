@@ -8,7 +8,6 @@ import math
 import numpy as np
 import pytest
 
-from scheduler.store import Store
 from scheduler.store.sidecar import solved
 from tests.comfyui import expected
 from tests.comfyui.graphs import CFG, scene
@@ -194,9 +193,7 @@ def test_denoise_starts_at_a_noise_level_and_keeps_the_steps(server, client, flo
         s.ksampler(applied, name, steps=4, denoise=0.5)
     client.run(s.graph)
     (run,) = server.runs(name)
-    wanted = solved(
-        Store(server.store).gram(flow.name), "euler", 4, 0.75, flow.record.model.sigma_min
-    )
+    wanted = solved(flow.record.gram, "euler", 4, 0.75, flow.record.model.sigma_min)
     assert run["sigmas"] == as_sigmas(wanted.sigmas) and run["sigmas"][0] == pytest.approx(0.75)
     ours = expected.plain("flow", run["sigmas"], "euler")
     assert (

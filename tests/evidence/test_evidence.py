@@ -117,21 +117,6 @@ def test_outcome_asks_for_certainty_and_for_a_difference_that_matters():
     assert verdicts.outcome(0.5, None) == verdicts.outcome(None, None) == "equal"
 
 
-def test_verdicts_are_plain_sentences():
-    assert (
-        verdicts.verdict("ours", "beta", 0.41, 0.1)
-        == "0.41 of the error of the best stock choice (beta)"
-    )
-    assert verdicts.verdict("ours", "beta", 0.95, 0.1) == "no gain: beta is as good"
-    assert (
-        verdicts.verdict("ours", "beta", 1.5, 0.1)
-        == "worse: 1.50 times the error of beta; use beta"
-    )
-    assert "itself" in verdicts.verdict("beta", "beta", 1.0, 0.0)
-    assert "karras" in verdicts.verdict("karras", "beta", 1.5, 0.1)
-    assert "proves nothing" in verdicts.verdict("ours", "beta", 0.5, None)
-
-
 def test_equal_steps():
     curve = {4: 0.4, 8: 0.2, 16: 0.1}
     assert verdicts.equal_steps(0.4, curve) == 4
@@ -204,7 +189,8 @@ def test_the_record_accepts_it_and_reads_it_again():
     )
     again = Record.from_json(record.to_json())
     assert set(again.evidence["curve"]) == {"euler", "euler+offsets", "dpmpp_2m", "distilled"}
-    assert again.evidence["seeds"] == 5 and again.evidence["recommendation"]
+    assert again.evidence["seeds"] == 5 and again.evidence["rows"] == {"held_out": 5}
+    assert again.evidence == record.evidence and again.evidence["recommendation"]["steps"]
     assert again.recipes[0].evidence["rms"] == found.recipes[0].evidence["rms"]
 
 
@@ -242,8 +228,9 @@ def test_it_keeps_to_its_budget_and_says_what_it_leaves_out(budget):
     assert found.model_calls <= budget
     done = {recipe.steps for recipe in found.recipes if recipe.evidence}
     left = {recipe.steps for recipe in wanted} - done
-    assert bool(left) == any("step counts" in note for note in found.notes)
-    assert all(note in found.summary["recommendation"] for note in found.notes)
+    said = {entry["code"]: entry for entry in found.left_out}
+    assert set(said.get("step_counts", {}).get("steps", ())) == left
+    assert all(entry["budget"] == budget for entry in found.left_out)
     for recipe in found.recipes:
         assert (
             not recipe.evidence or len(recipe.evidence["stock"]) == 12
@@ -263,7 +250,7 @@ def test_fewer_pairs_before_fewer_step_counts():
     ]
     plan = evidence_plan.plan_evidence(wanted, 1, 450)
     assert plan.steps == (2, 3, 4) and plan.pairs == ("euler", "dpmpp_2m", "uni_pc")
-    assert "res_multistep, heun" in plan.left_out[0]
+    assert plan.left_out == ({"code": "stock_pairs", "samplers": ["res_multistep", "heun"]},)
 
 
 def test_budgets_stand_in_order_and_are_enough():
@@ -284,8 +271,9 @@ def test_budgets_stand_in_order_and_are_enough():
 def test_too_small_a_budget_measures_nothing_and_says_the_least():
     found = measured(recipes(), budget=100)
     assert found.model_calls == 0 and not any(recipe.evidence for recipe in found.recipes)
-    assert str(evidence.least_budget(("euler", "dpmpp_2m"), (2, 3, 4), 5)) in found.notes[0]
-    assert measured(recipes(), budget=0).notes == []
+    least = evidence.least_budget(("euler", "dpmpp_2m"), (2, 3, 4), 5)
+    assert found.left_out == [{"code": "too_small", "budget": 100, "least": least}]
+    assert measured(recipes(), budget=0).left_out == []
     assert measured([]).recipes == []
 
 
@@ -298,16 +286,14 @@ def test_a_stock_recipe_is_known_for_what_it_is():
     if sigmas[best][0] == HIGH:
         again = measured([Recipe("euler", 4, HIGH, sigmas[best], choice=best)]).recipes[0].evidence
         assert (
-            again["ratio"] == 1
-            and "itself" in again["verdict"]
-            and again["equals_stock_steps"] == 4
+            again["ratio"] == 1 and again["verdict"] == "stock" and again["equals_stock_steps"] == 4
         )
 
 
 def test_a_lower_start_is_not_measured_and_that_is_said():
     low = Recipe("euler", 2, 0.5, [0.5, 0.2, 0.0])
     found = measured([*recipes(), low])
-    assert found.recipes[-1].evidence == {} and any("start" in note for note in found.notes)
+    assert found.recipes[-1].evidence == {} and found.left_out == [{"code": "lower_starts"}]
 
 
 def test_one_row_is_measured_without_claims():
@@ -357,7 +343,23 @@ def test_the_recommendation_may_be_stock():
     bad = [
         Recipe("euler", n, HIGH, [1.0, *np.geomspace(0.05, 0.03, n - 1), 0.0]) for n in (3, 4, 5)
     ]
-    assert "use stock" in measured(bad).summary["recommendation"]
+    found = measured(bad)
+    advice = found.summary["recommendation"]
+    stock = {
+        label: errors["rms"]
+        for recipe in found.recipes
+        if recipe.steps == advice["steps"]
+        for label, errors in recipe.evidence["stock"].items()
+    }
+    best = min(stock, key=stock.get)
+    assert advice["stock"] == {"schedule": best, "sampler": "euler"} and "sampler" not in advice
+
+
+def test_the_recommendation_is_a_recipe_where_one_is_clearly_better():
+    found = measured(recipes(("dpmpp_2m",), (4,)))
+    assert found.recipes[0].evidence["verdict"] == "better"
+    advice = {"steps": 4, "sampler": "dpmpp_2m", "offsets": False}
+    assert found.summary["recommendation"] == advice
 
 
 def test_finished_runs_are_not_done_again_unless_the_model_changed():

@@ -11,7 +11,7 @@ import struct
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
@@ -21,6 +21,7 @@ from scheduler.fingerprint.kinship import OTHER, QUANTISED, RELATED, SAME, kinsh
 from scheduler.fingerprint.number_formats import coarsest, decoded
 from scheduler.fingerprint.sketch import MATRICES, VECTORS, chosen, diffusion_names
 from scheduler.fingerprint.tensor_file import open_safetensors
+from tests.examples import examples
 from tests.weights import cast, prefixed, weights
 
 posix = pytest.mark.skipif(os.name == "nt", reason="needs a POSIX file system")
@@ -235,7 +236,7 @@ def test_names_inside_wrappers():
 
 
 @given(st.lists(st.text("abm.odel", min_size=1, max_size=12), max_size=12, unique=True))
-@settings(max_examples=60)
+@examples(60)
 def test_any_names_are_taken(names):
     found = diffusion_names(names)
     assert set(found.values()) <= set(names)
@@ -450,7 +451,7 @@ def test_broken_files(name, tmp_path):
 
 
 @given(st.binary(max_size=120), st.integers(0, 60))
-@settings(max_examples=100)
+@examples(100)
 def test_broken_gguf_files_are_known_by_their_hash(tmp_path_factory, noise, cut):
     path = tmp_path_factory.mktemp("gguf") / "a.gguf"
     gguf(path, {"a.weight": (0, torch.ones(8, 16))})

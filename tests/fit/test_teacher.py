@@ -49,7 +49,7 @@ def test_second_order(parametrisation, solver):
     denoise, noise = small_mixture(parametrisation), unit_noise(6, 8)
     end = [
         record_teacher(denoise, noise, grid_of(parametrisation, n), parametrisation, solver).end
-        for n in (41, 81, 641)
+        for n in (41, 81, 321)
     ]
     coarse, fine = ((x - end[2]).square().mean().sqrt().item() for x in end[:2])
     assert coarse / fine > 2.8

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduler.errors import RecipeError, SigmaRangeError, UnknownNameError
@@ -23,6 +23,7 @@ from scheduler.lookup.key import (
     same_range,
 )
 from scheduler.lookup.match import checked_use, judged
+from tests.examples import examples
 from tests.weights import asked, cast, prefixed, record_of, weights
 
 LORA = patch("detail", 0.8, ["diffusion_model.blocks.0.attn.qkv.weight"])
@@ -85,7 +86,7 @@ def test_frame_buckets(shape, bucket):
 
 
 @given(st.lists(st.integers(1, 10**6), min_size=1, max_size=6), st.floats(-1000, 1000))
-@settings(max_examples=50)
+@examples(50)
 def test_any_shape_and_guidance_has_a_bucket(shape, value):
     assert isinstance(resolution_bucket(shape), int) and guidance_bucket(value) in range(11)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.nodes.pack import module
 
 PROVENANCE = {"version": "0.1.0", "created": "2026-11-21T00:00:00Z", "model_calls": 100}
@@ -13,7 +15,7 @@ def recipe(sampler="euler", sigmas=EULER, rms=None, **more):
     evidence = (
         {}
         if rms is None
-        else {"rms": rms, "verdict": "0.8 of the error of the best stock choice (beta)"}
+        else {"rms": rms, "verdict": "better", "best_stock": "beta", "ratio": 0.8, "margin": 0.1}
     )
     return module("scheduler.record").Recipe(
         sampler, len(sigmas) - 1, sigmas[0], sigmas, evidence=evidence, **more
@@ -42,7 +44,7 @@ def record(*recipes, name="tiny", **model):
 
 
 def solvable():
-    """(a record, the inner products of its teacher): a made-up, smooth one."""
+    """A record with the inner products of its teacher: a made-up, smooth one."""
     import numpy as np
 
     gram = module("scheduler.search.gram")
@@ -55,4 +57,4 @@ def solvable():
     import torch
 
     vectors = torch.tensor(np.stack([*states, *shown[:-1]])).flatten(2).float()
-    return record(), gram.gram_of(sigmas, vectors)
+    return replace(record(), gram=gram.gram_of(sigmas, vectors))

@@ -36,7 +36,7 @@ def test_the_recipe_without_offsets_is_taken_and_its_evidence_told():
         and sigmas.dtype == torch.float32
         and sigmas.tolist() == pytest.approx([1.0, 0.8, 0.5, 0.0])
     )
-    assert "0.8 of the error of the best stock choice (beta)" in found["ui"]["text"][0]
+    assert "0.80 of the error of the best stock choice (beta)" in found["ui"]["text"][0]
 
 
 def test_best_is_the_least_measured_error_of_a_stock_sampler():
@@ -70,10 +70,8 @@ def test_without_a_recipe_the_sentence_says_what_there_is():
         baked(record(), steps=5)
 
 
-def test_other_steps_are_solved_from_the_inner_products_of_the_store():
-    made, gram = solvable()
-    module("nodes.host.store").store().put(made, gram)
-    found = baked(made, steps=5, denoise=0.5)
+def test_other_steps_are_solved_from_the_inner_products_of_the_record():
+    found = baked(solvable(), steps=5, denoise=0.5)
     assert (
         len(found["result"][0]) == 6
         and found["result"][0][0] == 0.75

@@ -3,6 +3,8 @@ nothing is ever raised."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -214,7 +216,7 @@ def test_the_schedule_is_for_the_sampler_and_the_denoise_on_the_node(
     gram,  # noqa: F811
     node,
 ):
-    store.put(record_of(model, *usual(), recipe("euler", [1.0, 0.5, 0.0])), gram)
+    store.put(replace(record_of(model, *usual(), recipe("euler", [1.0, 0.5, 0.0])), gram=gram))
     held = model.clone()
     sampling = held.get_model_object("model_sampling")
     node(sampler_name="dpmpp_2m", steps=3, denoise=1.0, cfg=3.0)

@@ -63,7 +63,7 @@ def gram():
     """Inner products of a made-up teacher in the loaded pack's own class."""
     from tests.nodes.made import solvable
 
-    return solvable()[1]
+    return solvable().gram
 
 
 def test_an_exact_hit_says_what_was_measured(store, model):
@@ -72,7 +72,7 @@ def test_an_exact_hit_says_what_was_measured(store, model):
     assert found.source == "exact" and found.name == name and list(found.recipe.sigmas) == EULER
     assert (
         "Distilled for tiny, 3 steps" in found.info
-        and "0.8 of the error" in found.info
+        and "0.80 of the error" in found.info
         and "cfg 3" in found.info
     )
     assert lookup.find(model, "euler", 3).recipe.offsets == tuple(OFFSETS)
@@ -119,7 +119,7 @@ def test_without_a_record_stock_is_named_or_refused(store, model):
 @pytest.mark.parametrize("denoise", [1.0, 0.5, 0.05])
 @pytest.mark.parametrize("steps", [1, 3, 17, 60])
 def test_always_exactly_so_many_steps(store, model, gram, sampler, denoise, steps):
-    store.put(record_of(model), gram)
+    store.put(replace(record_of(model), gram=gram))
     found = lookup.find(model, sampler, steps, denoise)
     sigmas = np.array(found.recipe.sigmas, dtype=np.float32)
     assert len(sigmas) == steps + 1 and (np.diff(sigmas) < 0).all() and sigmas[-1] == 0
@@ -134,7 +134,7 @@ def test_always_exactly_so_many_steps(store, model, gram, sampler, denoise, step
 
 
 def test_what_is_solved_or_borrowed_says_so(store, model, gram):
-    store.put(record_of(model), gram)
+    store.put(replace(record_of(model), gram=gram))
     assert "solved again" in lookup.find(model, "euler", 5).info
     assert "runs as dpmpp_2m" in lookup.find(model, "distilled", 5).info
     assert (
@@ -150,7 +150,7 @@ def test_what_is_solved_or_borrowed_says_so(store, model, gram):
 
 
 def test_where_stock_won_nothing_of_ours_is_solved(store, model, gram):
-    store.put(record_of(model, recipe("euler", choice="karras")), gram)
+    store.put(replace(record_of(model, recipe("euler", choice="karras")), gram=gram))
     found = lookup.find(model, "euler", 5)
     assert found.source == "stock" and "stock (karras) won for euler at 3 steps" in found.info
 
@@ -158,15 +158,13 @@ def test_where_stock_won_nothing_of_ours_is_solved(store, model, gram):
 def test_a_record_that_states_the_recipe_goes_before_one_that_could_solve_it(store, model, gram):
     stating = record_of(model, *usual(), cfg=3.0)
     store.put(stating)
-    store.put(
-        record_of(
-            model,
-            recipe("distilled", EULER_FOUR, coefficients=[[0.0] * 4] * 4),
-            recipe("dpmpp_2m"),
-            cfg=8.0,
-        ),
-        gram,
+    solvable = record_of(
+        model,
+        recipe("distilled", EULER_FOUR, coefficients=[[0.0] * 4] * 4),
+        recipe("dpmpp_2m"),
+        cfg=8.0,
     )
+    store.put(replace(solvable, gram=gram))
     for steps, cfg in ((3, 3.0), (4, 8.0)):
         assert lookup.find(model, "distilled", steps).record.conditions.cfg == cfg
 
@@ -228,7 +226,7 @@ def test_another_shift_is_another_range(store, model, gram):
     shifted.add_object_patch("model_sampling", host.sampling(shift=9.0))
     with pytest.raises(errors.SigmaRangeError, match="never stretched"):
         lookup.find(shifted, "euler", 3, record=record_of(model))
-    store.put(record_of(model), gram)
+    store.put(replace(record_of(model), gram=gram))
     found = lookup.find(shifted, "euler", 3)
     assert found.source in ("nearest", "stock") and found.recipe.sigmas[0] == 1.0
 
@@ -264,7 +262,7 @@ def test_payload_of_a_record(store, model):
         and payload["info"] == "hello"
     )
     curve = shown.curve(record_of(model), "euler")
-    assert curve == {"steps": [3], "ours": [0.05], "stock": [None], "stock_name": [None]}
+    assert curve == {"steps": [3], "ours": [0.05], "stock": [None], "stock_name": ["beta"]}
     assert shown.shown()["sigmas"] == [] and json.dumps(shown.shown())
 
 

@@ -35,7 +35,12 @@ def kept(tmp_path):
     recipes = tuple(euler(n) for n in (4, 5))
     teacher = {"solver": "adams3", "nodes": 24, "grid": "log_snr", "samples": plan.rows}
     made = record_module.Record(
-        model, conditions, teacher, recipes, {}, PROVENANCE | {"how": plan.summary}
+        model,
+        conditions,
+        teacher,
+        recipes,
+        {},
+        PROVENANCE | {"plans": [{"steps": [4, 5], **plan.data}]},
     )
     store = store_module.Store(tmp_path)
     store.put(made)
@@ -83,7 +88,9 @@ def remade(made, counts, quality):
     asked = wish(("euler",), counts, quality)
     recipes = tuple(euler(n) for n in counts)
     return asked, replace(
-        made, recipes=recipes, provenance=PROVENANCE | {"how": asked.plan().summary}
+        made,
+        recipes=recipes,
+        provenance=PROVENANCE | {"plans": [{"steps": list(counts), **asked.plan().data}]},
     )
 
 

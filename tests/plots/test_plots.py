@@ -9,7 +9,7 @@ from scheduler.errors import OutputError, RecipeError
 from scheduler.record import Conditions, Model, Recipe, Record, now
 
 pytest.importorskip("matplotlib")
-from scheduler.plots import curves as plots  # noqa: E402
+from scheduler import plots  # noqa: E402
 
 
 def example(evidence=True, parametrisation="flow", samplers=("euler", "dpmpp_2m", "distilled")):
@@ -75,7 +75,7 @@ def is_png(path):
     return data[:8] == b"\x89PNG\r\n\x1a\n" and len(data) > 10_000
 
 
-@pytest.mark.parametrize("parametrisation", ["flow", "ve"])
+@pytest.mark.parametrize("parametrisation", ["flow", pytest.param("ve", marks=pytest.mark.slow)])
 def test_schedules_and_errors(tmp_path, parametrisation):
     record = example(parametrisation=parametrisation)
     for draw in (plots.plot_schedules, plots.plot_errors):

@@ -10,12 +10,14 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduler.errors import OutputError, RecipeError, RecordError
-from scheduler.record import Conditions, Model, Recipe, Record, load_record, now
+from scheduler.record import Choice, Conditions, Model, Recipe, Record, load_record, now
 from scheduler.record import parser as record_parser
+from tests.examples import examples
+from tests.weights import smooth_gram
 
 TOP = ["stepdistill", "model", "conditions", "teacher", "recipes", "evidence", "provenance"]
 
@@ -41,6 +43,8 @@ def example(**changes) -> Record:
         "stock": {"beta": {"rms": float("inf"), "median": 0.5}},
         "best_stock": "beta",
         "margin": -0.1,
+        "verdict": "better",
+        "rows": {"held_out": 8, "recording": 2},
     }
     recipes = [
         Recipe("euler", 4, 1.0, schedule(4), evidence=evidence),
@@ -58,9 +62,18 @@ def example(**changes) -> Record:
             "curve": {"euler": {4: 0.5, 5: 0.25}},
             "knee": {"euler": 5},
             "seeds": 8,
-            "recommendation": "6 steps",
+            "left_out": [{"code": "step_counts", "steps": [7], "budget": 100}],
+            "starts": [{"start_sigma": 0.7, "curve": {"distilled": {"6": 0.3}}, "samples": 8}],
+            "recommendation": {"steps": 5, "sampler": "euler", "offsets": True},
         },
-        "provenance": {"version": "0.1.0", "created": now(), "model_calls": 1068},
+        "provenance": {
+            "version": "0.1.0",
+            "created": now(),
+            "model_calls": 1068,
+            "plans": [{"steps": [4, 5], "calls": 2000, "effort": "good", "costs": {"teacher": 50}}],
+            "stages": [{"stage": "recording", "calls": 50, "created": now(), "rows": 6}],
+        },
+        "gram": smooth_gram(3),
     }
     return Record(**{**values, **changes})
 
@@ -83,14 +96,20 @@ def refused(changed: dict) -> str:
 
 def test_file_form_is_the_designs():
     found = data()
-    assert list(found) == TOP
+    assert list(found) == [*TOP, "inner_products"]
+    assert list(json.loads(example(gram=None).to_json())) == TOP
     assert list(found["conditions"]) == ["cfg", "guidance", "latent_shape", "prompts", "seed"]
     assert found["model"]["prediction"] == "flow" and found["model"]["patches"] == [
         {"name": "l", "strength": 0.5}
     ]
-    assert found["recipes"][0]["evidence"]["stock"]["beta"]["rms"] is None, (
+    evidence = found["recipes"][0]["evidence"]
+    assert evidence["stock"] == [{"schedule": "beta", "rms": None, "median": 0.5}], (
         "an error that is not finite is null"
     )
+    assert evidence["best_stock"] == {"schedule": "beta"}
+    choices = [recipe["choice"] for recipe in found["recipes"]]
+    assert choices[0] == {"schedule": "ours"}
+    assert choices[4] == {"schedule": "beta", "sampler": "dpmpp_2m"}
     assert "offsets" not in found["recipes"][0] and found["recipes"][1]["offsets"] == [
         0.0,
         -0.1,
@@ -256,7 +275,24 @@ FAULTS = [
     (put("recipes", 0, "coefficients", [[0, 0, 0, 0]] * 4), "belong to the sampler 'distilled'"),
     (put("recipes", 1, "offsets", [0.0]), r"recipes\[1\].offsets: has 1 entries"),
     (put("recipes", 1, "offsets", 0, 0.1), r"recipes\[1\].offsets\[0\]: must be 0"),
-    (put("recipes", 0, "evidence", "secret", 1), r"recipes\[0\].evidence: has an unknown key"),
+    (put("recipes", 0, "secret", 1), r"recipes\[0\]: has an unknown key 'secret'"),
+    (put("conditions", "secret", 1), "conditions: has an unknown key 'secret'"),
+    (put("recipes", 0, "choice", "ours"), r"recipes\[0\].choice: is 'ours', must be an object"),
+    (
+        put("recipes", 0, "choice", {"schedule": "a + b"}),
+        r"recipes\[0\].choice.schedule: is 'a \+ b', must be a schedule's name",
+    ),
+    (put("recipes", 0, "choice", {"schedule": "a", "x": 1}), r"choice: has an unknown key 'x'"),
+    (
+        put("recipes", 0, "evidence", "stock", [{"schedule": "a", "rms": 1, "median": 1}] * 2),
+        r"recipes\[0\].evidence.stock\[1\]: stands there twice",
+    ),
+    (put("recipes", 0, "evidence", "verdict", "it is better"), r"evidence.verdict: is 'it is"),
+    (put("evidence", "new", float("inf")), "Infinity is not a number"),
+    (put("evidence", "new", ["a\x1b"]), r"evidence.new\[0\]: .*control characters"),
+    (put("provenance", "new", {"a\n": 1}), "provenance.new: has a key that .*control characters"),
+    (put("provenance", "x" * 101, 1), "provenance: has a key that has 101 characters"),
+    (put("provenance", "stages", [{"stage": "recording"}]), r"stages\[0\]: has no 'calls'"),
     (put("recipes", 0, "evidence", "different", 1.5), r"recipes\[0\].evidence.different"),
     (
         put("evidence", "curve", {"euler": {"four": 1}}),
@@ -265,7 +301,7 @@ FAULTS = [
     (put("evidence", "knee", {"euler": 0}), "evidence.knee.euler"),
     (put("provenance", "created", "yesterday"), "provenance.created"),
     (put("provenance", "version", None), "provenance.version"),
-    (put("stepdistill", 2), "newer StepDistill .record version 2., this one reads up to 1: update"),
+    (put("stepdistill", 3), "newer StepDistill .record version 3., this one reads up to 2: update"),
     (put("stepdistill", True), "stepdistill: is True"),
     (put("stepdistill", 0), "stepdistill: is 0"),
 ]
@@ -358,12 +394,37 @@ def test_what_is_no_file(path, tmp_path, monkeypatch):
 
 def test_an_earlier_version_is_brought_forward(monkeypatch):
     record = data()
-    monkeypatch.setattr(record_parser, "VERSION", 2)
-    monkeypatch.setattr(record_parser, "MIGRATIONS", {1: lambda old: {**old, "teacher": None}})
+    monkeypatch.setattr(record_parser, "VERSION", 3)
+    monkeypatch.setattr(record_parser, "MIGRATIONS", {2: lambda old: {**old, "teacher": None}})
     assert (
-        record_parser.migrate(record)["stepdistill"] == 2
+        record_parser.migrate(record)["stepdistill"] == 3
         and record_parser.migrate(record)["teacher"] is None
     )
+
+
+NEWER = {"a": [1, 2.5, None, True, "text"], "b": {"c": [{}, []]}, "träger": ""}
+
+
+def test_unknown_keys_of_evidence_and_provenance_are_kept():
+    record = data()
+    places = [record["evidence"], record["provenance"], record["recipes"][0]["evidence"]]
+    places += [record["provenance"]["stages"][0], record["provenance"]["plans"][0]]
+    places += [record["evidence"]["starts"][0], record["recipes"][0]["evidence"]["stock"][0]]
+    for place in places:
+        place["from a newer version"] = NEWER
+    found = Record.from_json(json.dumps(record))
+    assert json.loads(found.to_json()) == record
+    assert found.recipes[0].evidence["from a newer version"] == NEWER
+    assert found.recipes[0].evidence["stock"]["beta"]["from a newer version"] == NEWER
+    assert Record.from_json(found.to_json()) == found
+
+
+def test_what_is_kept_unknown_is_bounded_in_depth():
+    record, deep = data(), []
+    for _ in range(13):
+        deep = [deep]
+    record["provenance"]["new"] = deep
+    assert "nested deeper than" in refused(record)
 
 
 # --- properties -----------------------------------------------------------------------------------
@@ -371,6 +432,14 @@ def test_an_earlier_version_is_brought_forward(monkeypatch):
 
 numbers = st.floats(-1e6, 1e6, allow_nan=False)
 labels = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Zl", "Zp"]), max_size=40)
+names = st.sampled_from(["euler", "dpmpp_2m", "uni_pc_bh2"])
+
+
+@st.composite
+def choices(draw):
+    """Labels of a schedule, alone or with a sampler."""
+    schedule = draw(labels.filter(lambda each: each and " + " not in f"{each} "))
+    return str(Choice(schedule, draw(st.none() | names)))
 
 
 @st.composite
@@ -385,13 +454,14 @@ def recipes(draw, index=0):
             st.lists(st.floats(-10, 10), min_size=4, max_size=4), min_size=steps, max_size=steps
         )
     )
-    sampler = "distilled" if rows else draw(st.sampled_from(["euler", "dpmpp_2m", "uni_pc_bh2"]))
+    sampler = "distilled" if rows else draw(names)
     evidence = {
         "rms": draw(st.floats(0)),
         "samples": draw(st.integers(0, 99)),
-        "stock": {draw(labels): {"rms": 0.5, "median": None}},
+        "stock": {draw(choices()): {"rms": 0.5, "median": None}},
+        "best_stock": draw(st.none() | choices()),
     }
-    return Recipe(sampler, steps, sigmas[0], sigmas, offsets, rows, draw(labels), evidence)
+    return Recipe(sampler, steps, sigmas[0], sigmas, offsets, rows, draw(choices()), evidence)
 
 
 @st.composite
@@ -423,7 +493,8 @@ def records(draw):
         "model_calls": draw(st.integers(0, 10**9)),
         "how": draw(labels),
     }
-    return Record(model, conditions, None, found, {"curve": curve}, provenance)
+    gram = draw(st.none() | st.integers(2, 6).map(smooth_gram))
+    return Record(model, conditions, None, found, {"curve": curve}, provenance, gram)
 
 
 @given(records())
@@ -434,7 +505,7 @@ def test_round_trip(record):
 
 
 @given(st.data())
-@settings(max_examples=400)
+@examples(400)
 def test_changed_bytes(draw):
     text = bytearray(
         example(provenance={"version": "0", "created": "2026-11-21T00:00:00Z", "model_calls": 1})
@@ -480,7 +551,7 @@ PLACES = list(places(data()))[1:]
     st.sampled_from(PLACES),
     anything | st.sampled_from([0, -0.0, 1, 1.0, "ours", [], {}, [0.0], 1e308, 10**19]),
 )
-@settings(max_examples=400)
+@examples(400)
 def test_changed_values(path, value):
     record = data()
     put(*path, value)(record)

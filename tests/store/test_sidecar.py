@@ -1,4 +1,5 @@
-"""The teacher's inner products beside a record, and the store's command line that carries them along."""
+"""Schedules solved from a record's inner products; the second file that records of version 1 kept
+these in; and the store's command line."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import save_file
 
 from scheduler.cli import fingerprint as fingerprint_command
@@ -23,11 +25,40 @@ from scheduler.errors import (
 )
 from scheduler.lookup.key import Key
 from scheduler.record import Conditions, Model, Recipe, Record, load_record
+from scheduler.record.verdict_words import verdict
 from scheduler.search.dynamic_programming import schedules_from
-from scheduler.store.sidecar import check_worth_solving, read_gram, sidecar_of, solved, write_gram
+from scheduler.search.gram import with_sigmas
+from scheduler.store.sidecar import check_worth_solving, read_gram, sidecar_of, solved
 from tests.weights import asked, cast, record_of, weights
 
 OWN = weights()
+
+
+def beside(path, gram):
+    """The second file of a record of version 1, as the version before this wrote it."""
+    arrays = {"sigmas": gram.sigmas, "products": gram.products, "spread": gram.spread}
+    arrays |= {"samples": np.array([gram.samples])}
+    kept = {name: np.ascontiguousarray(each, dtype=np.float64) for name, each in arrays.items()}
+    save_arrays(kept, path, {"stepdistill": "gram 1"})
+
+
+def version_1(record) -> str:
+    """A record without evidence as the version before this wrote it."""
+    data = json.loads(replace(record, gram=None).to_json()) | {"stepdistill": 1}
+    for recipe in data["recipes"]:
+        recipe["choice"] = recipe["choice"]["schedule"]
+    return json.dumps(data)
+
+
+@pytest.fixture
+def old(store, gram):
+    """(the name of a record of version 1 in the store, with its inner products beside it; what it
+    is)."""
+    record = record_of(OWN)
+    name = store.put(record)
+    (store.folder / name).write_text(version_1(record))
+    beside(sidecar_of(store.folder / name), gram)
+    return name, record
 
 
 # --- inner products
@@ -36,12 +67,12 @@ OWN = weights()
 
 def test_another_sampler_steps_and_start_without_a_model_call(store, gram):
     record = record_of(OWN)
-    name = store.put(record, gram)
+    name = store.put(replace(record, gram=gram))
     match = store.lookup(asked(record, sampler="dpmpp_2m"))
     assert match.solve and match.allowed and "no recipe for dpmpp_2m" in match.sentence
     recipe = store.recipe(match, "dpmpp_2m", 5)
     np.testing.assert_allclose(recipe.sigmas, schedules_from(gram, "dpmpp_2m", 5)[5])
-    assert "not measured" in recipe.evidence["verdict"]
+    assert recipe.evidence == {"verdict": "solved"} and "not measured" in verdict(recipe)
     exact = store.lookup(asked(record))
     assert store.recipe(exact, "euler", 4) == record.recipe("euler", 4), (
         "a recipe that is there is taken"
@@ -62,7 +93,7 @@ def test_another_range_is_solved_again_or_refused(store, gram):
     key = asked(record, sigma_min=0.02, sigma_max=0.9)
     name = store.put(record)
     assert store.lookup(key) is None
-    store.put(record, gram)
+    store.put(replace(record, gram=gram))
     match = store.lookup(key)
     assert (
         match.solve
@@ -73,22 +104,88 @@ def test_another_range_is_solved_again_or_refused(store, gram):
     assert store.lookup(replace(key, parametrisation="ve")) is None
 
 
-def test_a_record_without_inner_products_replaces_them_too(store, gram):
-    name = store.put(record_of(OWN), gram)
-    assert store.gram(name).steps == gram.steps
+def test_another_record_without_inner_products_replaces_them_too(store, gram):
+    name = store.put(replace(record_of(OWN), gram=gram))
+    assert store.gram(name) == store.load(name).gram == gram
     store.put(record_of(OWN, seed=1))
     assert store.gram(name) is None
     with pytest.raises(RecipeError, match="euler at 4, 6 steps"):
         store.recipe(store.lookup(asked(record_of(OWN))), "euler", 5)
 
 
+def test_the_same_record_put_again_without_its_inner_products_keeps_them(store, gram):
+    whole = replace(record_of(OWN), gram=gram)
+    name = store.put(whole)
+    assert store.put(replace(whole, gram=None)) == name and store.load(name) == whole
+
+
+def test_inner_products_that_end_below_the_range_are_not_counted_on(store, gram):
+    record = record_of(OWN)
+    store.put(replace(record, gram=with_sigmas(gram, [0.5, 0.2, 0.05, 0.01, 0.0])))
+    assert store.lookup(asked(record, sampler="dpmpp_2m")) is None
+    exact = store.lookup(asked(record))
+    assert store.recipe(exact, "euler", 3, start_sigma=0.5).sigmas[0] == 0.5
+    with pytest.raises(SigmaRangeError):
+        store.recipe(exact, "euler", 5)
+
+
+def test_a_record_whose_inner_products_are_none_is_passed_over_and_named(store, gram):
+    record = record_of(OWN)
+    name = store.put(replace(record, gram=gram))
+    text = (store.folder / name).read_text()
+    place = text.index('"products": "') + len('"products": "')
+    (store.folder / name).write_text(f"{text[:place]}{'/' * 12}{text[place + 12 :]}")  # a NaN
+    other = store.put(record_of(OWN, cfg=8.0))
+    match = store.lookup(asked(record))
+    assert match.name == other and match.kind == "nearest"
+    assert "inner_products.products" in dict(store.problems())[name]
+    with pytest.raises(RecordError, match="inner_products.products"):
+        store.load(name)
+
+
+# --- records of version 1
+
+
+def test_what_stands_beside_a_record_of_version_1_is_read(store, gram, old):
+    name, record = old
+    assert store.load(name) == replace(record, gram=gram) and store.gram(name) == gram
+    match = store.lookup(asked(record, sampler="dpmpp_2m"))
+    assert match.solve and store.recipe(match, "dpmpp_2m", 5).steps == 5
+    assert store.problems() == []
+
+
+def test_it_goes_into_the_record_when_that_is_put_again(store, gram, old):
+    name, record = old
+    assert store.put(store.load(name)) == name
+    assert sorted(os.listdir(store.folder)) == [".index", name]
+    assert load_record(store.folder / name) == replace(record, gram=gram)
+
+
+def test_it_is_not_lost_when_the_record_comes_back_without_it(store, gram, old):
+    name, record = old
+    assert store.put(load_record(store.folder / name)) == name
+    assert load_record(store.folder / name) == replace(record, gram=gram)
+
+
+def test_it_goes_with_the_record(store, old):
+    store.remove(old[0])
+    assert os.listdir(store.folder) == [".index"]
+
+
+def test_a_record_of_this_version_takes_nothing_that_stands_beside_it(store, gram):
+    name = store.put(record_of(OWN))
+    path = sidecar_of(store.folder / name)
+    beside(path, gram)
+    assert store.load(name).gram is None and store.gram(name) is None
+    assert "no record of this version reads" in dict(store.problems())[path.name]
+    os.utime(path, (0, 0))
+    store.put(record_of(OWN, seed=1))
+    assert not path.exists()
+
+
 def test_inner_products_survive_exactly(gram, tmp_path):
-    write_gram(tmp_path / "a.safetensors", gram)
-    found = read_gram(tmp_path / "a.safetensors")
-    assert found.samples == gram.samples and all(
-        np.array_equal(getattr(found, name), getattr(gram, name))
-        for name in ("sigmas", "products", "spread")
-    )
+    beside(tmp_path / "a.safetensors", gram)
+    assert read_gram(tmp_path / "a.safetensors") == gram
 
 
 def _spoilt(gram):
@@ -101,11 +198,11 @@ def _spoilt(gram):
     yield replace(gram, samples=-1)
 
 
-def test_spoilt_inner_products_are_refused(store, gram):
-    name = store.put(record_of(OWN), gram)
+def test_spoilt_inner_products_are_refused(store, gram, old):
+    name, record = old
     path = sidecar_of(store.folder / name)
     for spoilt in _spoilt(gram):
-        write_gram(path, spoilt)
+        beside(path, spoilt)
         with pytest.raises(RecordError, match="inner products"):
             store.gram(name)
     for data in (b"", b"x" * 100, path.read_bytes()[:-9]):
@@ -116,6 +213,7 @@ def test_spoilt_inner_products_are_refused(store, gram):
         "inner products" in dict(store.problems())[path.name]
         and store.lookup(asked(record_of(OWN))).kind == "exact"
     )
+    assert store.load(name) == record
 
 
 def test_solving_with_the_whole_range_changes_nothing(gram):
@@ -169,15 +267,15 @@ def test_list_show_verify_remove(run, store):
 
 def test_import_and_export(run, store, gram, tmp_path):
     record = record_of(OWN)
-    record.save(tmp_path / "friend.json")
-    write_gram(tmp_path / "friend.safetensors", gram)
+    whole = replace(record, gram=gram)
+    whole.save(tmp_path / "friend.json")
     assert "with its inner products" in run("import", tmp_path / "friend.json")[1]
     match = store.lookup(asked(record))
-    assert match.kind == "exact" and store.gram(match.name) is not None
+    assert match.kind == "exact" and match.record.gram == gram
     (tmp_path / "out").mkdir()
-    run("export", match.name, tmp_path / "out", "--teacher")
-    assert sorted(path.suffix for path in (tmp_path / "out").iterdir()) == [".json", ".safetensors"]
-    assert load_record(tmp_path / "out" / match.name) == record
+    assert "with its inner products" in run("export", match.name, tmp_path / "out")[1]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [match.name]
+    assert load_record(tmp_path / "out" / match.name) == whole
     run("export", match.name, tmp_path / "named.json")
     assert (tmp_path / "named.json").read_bytes() == (tmp_path / "friend.json").read_bytes()
     with pytest.raises(OutputError, match="ends in .json"):
@@ -185,6 +283,13 @@ def test_import_and_export(run, store, gram, tmp_path):
     (tmp_path / "bad.json").write_text("{}")
     with pytest.raises(RecordError):
         run("import", tmp_path / "bad.json")
+
+
+def test_import_of_a_record_of_version_1_with_what_stands_beside_it(run, store, gram, tmp_path):
+    (tmp_path / "friend.json").write_text(version_1(record_of(OWN)))
+    beside(tmp_path / "friend.safetensors", gram)
+    assert "with its inner products" in run("import", tmp_path / "friend.json")[1]
+    assert store.lookup(asked(record_of(OWN))).record.gram == gram
 
 
 def test_a_record_of_an_unknown_model_is_kept_and_never_found(store):

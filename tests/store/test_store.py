@@ -170,7 +170,7 @@ def test_the_revision_follows_every_change(store, gram):
     seen.append(store.revision())
     store.put(record_of(OWN, seed=1))
     seen.append(store.revision())
-    store.put(record_of(OWN, seed=1), gram)
+    store.put(replace(record_of(OWN, seed=1), gram=gram))
     seen.append(store.revision())
     store.remove(name)
     assert (
@@ -185,11 +185,19 @@ def test_a_new_process_starts_from_the_index(store, monkeypatch):
     assert store.lookup(asked(record)) and (store.folder / INDEX).exists()
     read = []
     monkeypatch.setattr(
-        import_module("scheduler.store.scan"),
-        "load_record",
-        lambda path: read.append(path) or load_record(path),
+        import_module("scheduler.store.scan"), "parse_packed", lambda *given: read.append(given)
     )
     assert Store(store.folder).lookup(asked(record)).kind == "exact" and read == []
+
+
+def test_looking_through_a_folder_decodes_no_inner_products(store, gram, monkeypatch):
+    store.put(replace(record_of(OWN), gram=gram))
+    store.put(record_of(OWN, cfg=8.0))
+    decoded = []
+    parser = import_module("scheduler.record.parser")
+    monkeypatch.setattr(parser, "unpacked", lambda data: decoded.append(1))
+    found = Store(store.folder).records()
+    assert sorted(brief.solvable for brief in found) == [False, True] and decoded == []
 
 
 @pytest.mark.parametrize(
@@ -202,6 +210,8 @@ def test_a_new_process_starts_from_the_index(store, monkeypatch):
         ("numbers", [1, 2, 3]),
         ("latent_shape", [0]),
         ("created", None),
+        ("version", "2"),
+        ("solvable", 1),
     ],
 )
 def test_a_tampered_index_is_made_anew(store, name, value):

@@ -40,7 +40,7 @@ def host(server):
 
 @pytest.fixture(scope="session")
 def record(model):
-    """(a record of the test's checkpoint, its inner products), distilled by the library from a
+    """A record of the test's checkpoint, distilled by the library from a
     denoiser that takes no time."""
     return made.record_for(model)
 
@@ -50,7 +50,7 @@ def stored(host, record):
     """The record's name, once it is in the host's store."""
     from scheduler.store import Store
 
-    return Store(host.server.store).put(*record).removesuffix(".json")
+    return Store(host.server.store).put(record).removesuffix(".json")
 
 
 class Host:

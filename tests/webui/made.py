@@ -25,9 +25,9 @@ def denoise(x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
 
 
 def record_for(model: Path, cfg: float = 7.0):
-    """(record, inner products) that a host with this checkpoint finds for pictures of 64x64, as if
+    """The record, inner products and all, that a host with this checkpoint finds for pictures of 64x64, as if
     ours had won for stock samplers too: where stock did, nothing is solved for other step counts."""
-    known, grams = fingerprint_file(model), []
+    known = fingerprint_file(model)
     about = Conditions(
         cfg=cfg, name=model.stem, fingerprint=known.id, samples=known.samples, prediction="eps"
     )
@@ -44,10 +44,9 @@ def record_for(model: Path, cfg: float = 7.0):
         parametrisation="ve",
         **wanted,
         conditions=about,
-        on_gram=grams.append,
     )
     recipes = tuple(
         each if each.sampler == "distilled" else replace(each, choice="ours")
         for each in record.recipes
     )
-    return replace(record, recipes=recipes), grams[0]
+    return replace(record, recipes=recipes)

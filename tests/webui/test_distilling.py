@@ -88,9 +88,9 @@ def test_two_prompts_and_a_lora(host):
 
 def test_records_travel(host, record):
     """Export gives the very record that import took."""
-    text = record[0].to_json()
+    text = record.to_json()
     name = host.server._asked(_posted(host, text.encode()))["name"]
-    assert Record.from_json(host_export(host, name)) == record[0]
+    assert Record.from_json(host_export(host, name)) == record
     assert [entry["name"] for entry in host.get(f"{API}/records")] == [name]
 
 

@@ -78,7 +78,7 @@ def test_export_and_import_from_the_panel(page, host, stored, record, tmp_path):
     page.click(PANEL.format("refresh"))
     page.click(PANEL.format("export"))
     page.wait(f"!!document.querySelector('{PANEL.format('exported')} a')", 30)
-    other = replace(record[0], conditions=replace(record[0].conditions, cfg=2.0))
+    other = replace(record, conditions=replace(record.conditions, cfg=2.0))
     other.save(tmp_path / "other.json")
     page.pick(PANEL.format("import"), tmp_path / "other.json")
     page.wait(

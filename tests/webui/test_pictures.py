@@ -46,13 +46,13 @@ def test_the_record_of_the_loaded_checkpoint_runs(host, stored, record, sampler,
         told[KEY].startswith(f"exact | {stored} | 4 steps of ")
         and told["Schedule type"] == "Distilled"
     )
-    assert same(sigmas, record[0].recipe(rule, 4, offsets=False).sigmas[:-1])
+    assert same(sigmas, record.recipe(rule, 4, offsets=False).sigmas[:-1])
 
 
 def test_our_sampler_asks_where_the_recipe_says(host, stored, record):
     """Coefficients and query offsets from the record; Automatic means our own schedule."""
     told, sigmas = host.draw(sampler_name="Distilled", scheduler="Automatic")
-    recipe = record[0].recipe("distilled", 4)
+    recipe = record.recipe("distilled", 4)
     offsets = recipe.offsets or [0.0] * 4
     assert told[KEY] == f"exact | {stored} | 4 steps of distilled"
     assert same(
@@ -75,7 +75,7 @@ def test_samplers_that_drop_a_sigma_run_the_whole_recipe(host, stored, record):
     """DPM++ 3M SDE leaves the last sigma above 0 out."""
     told, sigmas = host.draw(sampler_name="DPM++ 3M SDE", scheduler="Distilled")
     assert (
-        same(sigmas, record[0].recipe("dpmpp_2m", 4, offsets=False).sigmas[:-1])
+        same(sigmas, record.recipe("dpmpp_2m", 4, offsets=False).sigmas[:-1])
         and "4 steps of dpmpp_3m_sde" in told[KEY]
     )
 

@@ -6,7 +6,7 @@ import copy
 import json
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from scheduler import cli
@@ -14,6 +14,7 @@ from scheduler.errors import WorkflowError
 from scheduler.samplers import SAMPLERS, ode_sampler_for
 from scheduler.workflow import open_workflow, parse, swap
 from scheduler.workflow.kinds import KINDS, MADE, MEMORY, TABLE, rule_of
+from tests.examples import examples
 from tests.workflow.test_swap import nested
 from tests.workflow_graphs import advanced, plain, prompt, record
 
@@ -84,7 +85,7 @@ def damaged(data: dict, path: tuple, junk: object, how: str) -> None:
 BASES = {"graph": plain().data, "nested": nested(), "full": full(), "prompt": prompt()}
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@examples(150, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data(), st.sampled_from(list(BASES)), st.sampled_from(["distilled", "baked", "carried"]))
 def test_damaged_files_never_raise_anything_else_and_go_back(draw, base, to):
     """Any part replaced, doubled or gone: a sentence or a swap; and what had no notes before goes
@@ -148,8 +149,8 @@ def test_a_file_of_more_than_50_mb_is_not_read(tmp_path):
 
 def test_very_many_nodes_are_refused():
     graph = plain()
-    graph.data["nodes"] = [graph.node(2) | {"id": k} for k in range(20_000)]
-    with pytest.raises(WorkflowError, match="20,000 samplers"):
+    graph.data["nodes"] = [graph.node(2) | {"id": k} for k in range(1_001)]
+    with pytest.raises(WorkflowError, match="1,001 samplers"):
         swap(parse(json.dumps(graph.data)))
 
 

@@ -1,0 +1,50 @@
+"""Who did what for a record, when, on which rows, and with how many model calls: the stages of its
+making, and the plans behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timezone
+
+from ..version import VERSION
+
+RECORDING, RECIPES, EVIDENCE = "recording", "recipes", "evidence"  # stages of `distill`
+
+
+def now() -> str:
+    """The time in UTC, as provenance's "created" wants it."""
+    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class Stages:
+    """The stages that have ended, each with the model calls since the one before.
+
+    spent: tells the calls made so far.
+    """
+
+    def __init__(self, spent: Callable[[], int]):
+        self.done: list[dict] = []
+        self._spent, self._before = spent, 0
+
+    def end(self, stage: str, **about: object) -> None:
+        """Note that a stage has ended; one that made no call is left out. about: sampler, steps,
+        rows (how many), seed (of their noise)."""
+        calls, self._before = self._spent() - self._before, self._spent()
+        if calls:
+            self.done.append({"stage": stage, "calls": calls, "created": now(), **about})
+
+
+def provenance_of(stages: Sequence[Mapping], plan: Mapping, seconds: float) -> dict:
+    """The provenance of a record just made: the calls of its stages, and the plan that it was made
+    by. plan: as the schema's PLAN, without its time."""
+    created = now()
+    measured = sum(each["calls"] for each in stages if each["stage"] == EVIDENCE)
+    return {
+        "version": VERSION,
+        "created": created,
+        "model_calls": sum(each["calls"] for each in stages) - measured,
+        "evidence_calls": measured,
+        "seconds": round(seconds, 1),
+        "plans": [{"created": created, **plan}],
+        "stages": list(stages),
+    }

@@ -1,0 +1,234 @@
+"""What was measured, in words: a recipe beside stock, and what a record recommends.
+
+`labels` are the host's names of samplers, as in words.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from .choice import PUBLISHED as PUBLISHED_CHOICE
+from .choice import Choice
+from .left_out import evidence_notes
+from .verdict import (
+    BETTER,
+    EQUAL,
+    INCOMPARABLE,
+    INTERPOLATED,
+    ONE_SAMPLE,
+    PUBLISHED,
+    SOLVED,
+    STOCK,
+    WORSE,
+    outcome,
+)
+from .words import NO_LABELS, Labels, counted, sampler_label
+
+if TYPE_CHECKING:
+    from .model import Recipe, Record
+
+NOT_MEASURED = "not measured"
+NOTHING = "Nothing was measured, so nothing is recommended."
+MOST_WORDS = 2000
+
+
+def choice_words(choice: str, labels: Labels = NO_LABELS) -> str:
+    """A choice by its schedule's name, and its sampler by the host's label: "beta + DPM++ 2M"."""
+    found = Choice.read(choice)
+    if found.sampler is None:
+        return str(found)
+    return str(Choice(found.schedule, sampler_label(found.sampler, labels)))
+
+
+def described(recipe: Recipe, labels: Labels = NO_LABELS) -> str:
+    """A recipe in a few words: "euler with the distilled schedule and offsets", "dpmpp_2m with beta"."""
+    sampler = sampler_label(recipe.sampler, labels)
+    if recipe.choice.schedule == PUBLISHED_CHOICE:
+        return f"{sampler} with the published schedule"
+    if not recipe.choice.ours:
+        choice = choice_words(recipe.choice, labels)
+        return choice if recipe.choice.sampler else f"{sampler} with {choice}"
+    named = recipe.sampler == "distilled"
+    name = "the distilled sampler" if named else f"{sampler} with the distilled schedule"
+    return name + (" and offsets" if recipe.offsets is not None else "")
+
+
+def verdict(recipe: Recipe, labels: Labels = NO_LABELS) -> str:
+    """One plain clause about a recipe and the stock choice that is best in hindsight, or why there
+    is none."""
+    found = recipe.evidence
+    code = found.get("verdict")
+    if code in _UNMEASURED:
+        return _UNMEASURED[code]
+    if found.get("best_stock") is None or code is None:
+        return found.get("note", "").rstrip(".") or _without_verdict(recipe)
+    if code == ONE_SAMPLE:
+        return f"{_beside(recipe, labels)}, on one sample, which proves nothing"
+    best = choice_words(found["best_stock"], labels)
+    if code == STOCK:
+        return f"the stock choice {best} itself, the best of them here"
+    words = _MEASURED.get((recipe.choice.ours, code))
+    if words is None:  # of a newer version
+        return code.replace("_", " ")
+    if found.get("ratio") is None:
+        return _UNMEASURED[INCOMPARABLE]
+    return words.format(choice=choice_words(recipe.choice, labels), best=best, ratio=found["ratio"])
+
+
+def verdict_if_any(recipe: Recipe) -> str:
+    """The same, or "" where the evidence says nothing of how the recipe compares."""
+    return verdict(recipe) if {"verdict", "note"} & recipe.evidence.keys() else ""
+
+
+def _beside(recipe: Recipe, labels: Labels) -> str:
+    best = choice_words(recipe.evidence["best_stock"], labels)
+    return f"{recipe.evidence['ratio']:.2f} of the error of the best stock choice ({best})"
+
+
+def _without_verdict(recipe: Recipe) -> str:
+    if "rms" in recipe.evidence:
+        return "not compared"
+    return _UNMEASURED[PUBLISHED] if recipe.choice.schedule == PUBLISHED_CHOICE else NOT_MEASURED
+
+
+_UNMEASURED = {
+    INCOMPARABLE: "no comparison: an error was zero or not finite",
+    SOLVED: "solved again from the recorded teacher, without a model call; not measured",
+    PUBLISHED: "a published schedule, not measured",
+    INTERPOLATED: "a published schedule, interpolated to these steps, not measured",
+}
+_MEASURED = {
+    (True, BETTER): "{ratio:.2f} of the error of the best stock choice ({best})",
+    (True, EQUAL): "no gain: {best} is as good",
+    (True, WORSE): "worse: {ratio:.2f} times the error of {best}; use {best}",
+    (False, BETTER): "the stock choice {choice}, at {ratio:.2f} of the error of {best}",
+    (False, EQUAL): "the stock choice {choice}; no other is clearly better",
+    (
+        False,
+        WORSE,
+    ): "the stock choice {choice}, at {ratio:.2f} times the error of {best}; use {best}",
+}
+
+
+def evidence_words(recipe: Recipe, labels: Labels = NO_LABELS) -> str:
+    """What was measured of a recipe, as a clause: the steps it saves, the error beside stock's, and
+    on how many rows."""
+    if "rms" not in recipe.evidence:
+        return verdict(recipe, labels)
+    return f"{_saved(recipe, labels)}{verdict(recipe, labels)}; {rows_words(recipe.evidence)}"
+
+
+def _saved(recipe: Recipe, labels: Labels) -> str:
+    equal = recipe.evidence.get("equals_stock_steps")
+    best = recipe.evidence.get("best_stock")
+    if not equal or equal <= recipe.steps or not recipe.choice.ours or best is None:
+        return ""
+    return f"{counted(recipe.steps)} = stock's {equal} ({choice_words(best, labels)}): "
+
+
+def rows_words(evidence: Mapping) -> str:
+    """On what it was measured: "8 held-out samples", "1 unseen row, 3 recordings"."""
+    kinds = evidence.get("rows") or {"held_out": evidence.get("samples")}
+    return ", ".join(_rows(kind, count) for kind, count in kinds.items())
+
+
+def _rows(kind: str, count: int | None) -> str:
+    name = _KINDS.get(kind, kind.replace("_", " ") + " sample")
+    return f"{name}s" if not count else f"{count} {name}{'s' if count != 1 else ''}"
+
+
+_KINDS = {"held_out": "held-out sample", "unseen_row": "unseen row", "recording": "recording"}
+
+
+def recommendation(record: Record, labels: Labels = NO_LABELS) -> str:
+    """What a record recommends, how its samplers did, and what was left out of the evidence, in
+    sentences; it may be stock. Empty where nothing was ever to be measured."""
+    advice = record.evidence.get("recommendation", {})
+    if advice.get("text"):  # a record of version 1
+        return advice["text"]
+    left_out = record.evidence.get("left_out", [])
+    if not advice:
+        parts = [NOTHING] if left_out or "curve" in record.evidence else []
+    else:
+        parts = [_advice(record, advice, labels), *_tallies(record, labels)]
+    parts += evidence_notes(left_out)
+    if "full_length" in record.evidence:
+        parts.append(full_length(record.evidence["full_length"], labels))
+    return " ".join(part for part in parts if part)[:MOST_WORDS]
+
+
+def _advice(record: Record, advice: Mapping, labels: Labels) -> str:
+    steps = advice.get("steps", 0)
+    place = f"At {counted(steps)}" + (
+        ", where the error curve bends," if advice.get("at_knee") else ""
+    )
+    if "stock" in advice:
+        stock = choice_words(str(_choice(advice["stock"])), labels)
+        return f"{place} use stock ({stock}): no recipe here is clearly better."
+    recipe = _advised(record, advice)
+    if recipe is None:
+        return ""
+    equal = recipe.evidence.get("equals_stock_steps")
+    match = f"; stock needs {equal} steps to match it" if equal and equal > steps else ""
+    return f"{place} use {described(recipe, labels)}: {verdict(recipe, labels)}{match}."
+
+
+def _advised(record: Record, advice: Mapping) -> Recipe | None:
+    """The recipe that the record itself recommends, from its highest start."""
+    wanted = advice.get("sampler"), advice.get("steps"), bool(advice.get("offsets"))
+    found = [
+        recipe
+        for recipe in record.recipes
+        if (recipe.sampler, recipe.steps, recipe.offsets is not None) == wanted
+    ]
+    return max(found, key=lambda recipe: recipe.start_sigma, default=None)
+
+
+def _tallies(record: Record, labels: Labels) -> list[str]:
+    """A sentence for each curve: at how many step counts it is better than stock, equal, worse."""
+    found: dict[tuple[str, bool], list[str]] = {}
+    for recipe in record.recipes:
+        evidence = recipe.evidence
+        if evidence.get("rms") is not None and evidence.get("best_stock"):
+            said = outcome(evidence.get("ratio"), evidence.get("margin"))
+            found.setdefault((recipe.sampler, recipe.offsets is not None), []).append(said)
+    sentences = []
+    for (sampler, offsets), said in found.items():
+        counts = [f"{words} {said.count(code)}" for code, words in _COUNTED if code in said]
+        name = sampler_label(sampler, labels) + (" with offsets" if offsets else "")
+        sentences.append(f"{name}: {', '.join(counts)} of {len(said)} step counts.")
+    return sentences
+
+
+_COUNTED = (
+    (BETTER, "clearly better than every stock choice at"),
+    (EQUAL, "no clear difference from the best of them at"),
+    (WORSE, "clearly worse than the best of them at"),
+)
+
+
+def full_length(found: Mapping, labels: Labels = NO_LABELS) -> str:
+    """The outcome of a check of a recipe, distilled on a few frames of a video, at its full length."""
+    sampler = sampler_label(found["sampler"], labels)
+    begin = f"At the full {found['frames']} latent frames, {sampler} at {counted(found['steps'])}"
+    ours, stock = found.get("rms"), found.get("stock_rms")
+    if ours is None:
+        return f"{begin} came to nothing."
+    choice = _choice(found["choice"])
+    samples = found["samples"]
+    on = "one sample" if samples == 1 else f"{samples} samples"
+    if stock is None or "best_stock" not in found:
+        return f"{begin} has an error of {ours:.3g}."
+    if not choice.ours:
+        name = choice_words(str(choice), labels)
+        return f"{begin} is the stock schedule {name}, with an error of {ours:.3g} on {on}."
+    ratio, best = ours / max(stock, 1e-12), choice_words(str(_choice(found["best_stock"])), labels)
+    carries = "the recipe carries over"
+    if ratio >= 1:
+        carries = f"the recipe does not carry over: distil at full length, or use {best}"
+    return f"{begin} has {ratio:.2f} of the error of {best}, on {on}: {carries}."
+
+
+def _choice(data: Mapping) -> Choice:
+    return Choice(data["schedule"], data.get("sampler"))

@@ -1,0 +1,159 @@
+"""A record in words: what it is for, what it holds, how large its pictures are, what it cost.
+
+Every host and the command line say it with these, each with its own names of the samplers: `labels`
+maps a sampler's name to the host's label ({"dpmpp_2m": "DPM++ 2M"}); what is not in it keeps its
+name. What was measured is said in verdict_words.py, in tables in evidence_table.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .model import Record
+
+Labels = Mapping[str, str]
+NO_LABELS: Labels = {}
+
+CELL = 8  # pixels along a side of one latent cell
+PICTURE_CHANNELS = (4, 16)
+VIDEO_CHANNELS = 16
+FRAMES = 4  # frames of the video that a latent frame stands for, but for the first
+LEAST_SIDE = 16  # cells; what is smaller is no family's latent but a toy's
+
+
+def sampler_label(name: str, labels: Labels = NO_LABELS) -> str:
+    """A sampler as the host calls it."""
+    return labels.get(name, name)
+
+
+def counted(steps: int) -> str:
+    """ "1 step", "6 steps"."""
+    return f"{steps} step{'s' if steps != 1 else ''}"
+
+
+def model_calls(calls: int) -> str:
+    """ "1 model call", "1,068 model calls"."""
+    return f"{calls:,} model call{'s' if calls != 1 else ''}"
+
+
+def ranges(steps: Iterable[int]) -> str:
+    """4, 5, 6, 8 as "4-6, 8"."""
+    runs = groupby(enumerate(sorted(steps)), key=lambda pair: pair[1] - pair[0])
+    ends = [(run[0][1], run[-1][1]) for run in (list(run) for _, run in runs)]
+    return ", ".join(str(low) if low == high else f"{low}-{high}" for low, high in ends)
+
+
+def duration(seconds: float) -> str:
+    """A time in words: "8 s", "3 min 20 s", "2 h 5 min"."""
+    whole = max(round(seconds), 1)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, hours = whole // 60, whole // 3600
+    if whole < 3600:
+        return f"{minutes} min" + (f" {whole % 60} s" if whole % 60 and whole < 600 else "")
+    return f"{hours} h" + (f" {minutes % 60} min" if minutes % 60 else "")
+
+
+def size(shape: Sequence[int]) -> str:
+    """A latent as the picture or video that it stands for, "1024x1024" or "832x480, 81 frames",
+    where its scale is known; else its own shape, "latent 16x8x8".
+
+    Known are the latents of 4 channels (Stable Diffusion 1, 2 and XL) and of 16 (SD3, FLUX, Chroma,
+    Qwen Image, and as videos Wan and Hunyuan), of 8 pixels a cell; in videos the first latent frame
+    stands for one frame and each other for four. Sides below 16 cells are nobody's pictures.
+    """
+    channels, *rest = shape
+    cells = rest[-2:]
+    known = len(cells) == 2 and min(cells) >= LEAST_SIDE
+    if known and len(shape) == 3 and channels in PICTURE_CHANNELS:
+        return _pixels(cells)
+    if known and len(shape) == 4 and channels == VIDEO_CHANNELS:
+        frames = FRAMES * (rest[0] - 1) + 1
+        return f"{_pixels(cells)}, {frames} frame{'s' if frames != 1 else ''}"
+    return "latent " + "x".join(map(str, shape))
+
+
+def _pixels(cells: Sequence[int]) -> str:
+    height, width = cells
+    return f"{CELL * width}x{CELL * height}"
+
+
+def contents(record: Record, labels: Labels = NO_LABELS) -> str:
+    """The samplers of a record, each with its step counts: "distilled 4-12 steps, euler 4-8, 10 steps"."""
+    found: dict[str, set[int]] = {}
+    for recipe in record.recipes:
+        found.setdefault(recipe.sampler, set()).add(recipe.steps)
+    parts = (
+        f"{sampler_label(sampler, labels)} {ranges(steps)} step{'s' if steps != {1} else ''}"
+        for sampler, steps in found.items()
+    )
+    return ", ".join(parts) or "none"
+
+
+def conditions(record: Record) -> str:
+    """What a record was made under: "guidance 4, 1024x1024, 2 prompts, seed 0"."""
+    under = record.conditions
+    patches = [f"{each['name']} at {each['strength']:g}" for each in record.model.patches]
+    parts = [
+        f"guidance {under.cfg:g}" if under.cfg is not None else "",
+        f"distilled guidance {under.guidance:g}" if under.guidance is not None else "",
+        size(under.latent_shape) if under.latent_shape else "",
+        f"with {', '.join(patches)}" if patches else "",
+        f"{under.prompts} prompt{'s' if under.prompts != 1 else ''}" if under.prompts else "",
+        f"seed {under.seed}" if under.seed is not None else "",
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def about(record: Record) -> str:
+    """The model, the conditions, the teacher and where the record comes from, in a few lines."""
+    lines = [
+        ("Model", _model(record)),
+        ("Conditions", conditions(record) or "none stated"),
+        ("Teacher", _teacher(record)),
+        ("Made", made(record)),
+        ("Evidence", _evidence(record)),
+    ]
+    return "\n".join(f"{name + ':':<12}{text}" for name, text in lines if text)
+
+
+def about_fully(record: Record, labels: Labels = NO_LABELS) -> str:
+    """`about`, with what it holds and what it recommends."""
+    from .verdict_words import recommendation
+
+    advice = recommendation(record, labels)
+    held = f"{'Recipes:':<12}{contents(record, labels)}"
+    return "\n".join([about(record), held, *([advice] if advice else [])])
+
+
+def made(record: Record) -> str:
+    """When, with which version and how many model calls a record was made, and where it is from."""
+    origin = record.provenance
+    spent = model_calls(origin["model_calls"])
+    if origin.get("evidence_calls"):
+        spent += f", {origin['evidence_calls']:,} more for the evidence"
+    return f"{origin['created']}, StepDistill {origin['version']}, {spent}"
+
+
+def _model(record: Record) -> str:
+    model = record.model
+    shift = f", shift {model.shift:g}" if model.shift else ""
+    kind = f"{model.prediction or model.parametrisation}{shift}"
+    ends = f"sigma {model.sigma_min:.4g} to {model.sigma_max:.4g}"
+    return f"{model.name or 'unnamed'} ({kind}, {ends})"
+
+
+def _teacher(record: Record) -> str:
+    teacher = record.teacher
+    if not teacher:
+        return ""
+    products = "" if record.gram is not None else "; its inner products are not in the record"
+    return f"{teacher['solver']}, {teacher['nodes']} nodes, {teacher['samples']} samples{products}"
+
+
+def _evidence(record: Record) -> str:
+    seeds = record.evidence.get("seeds")
+    return f"{seeds} held-out sample{'s' if seeds != 1 else ''}" if seeds else ""
