@@ -227,7 +227,8 @@ class Contest:
         import torch
 
         from ..scheduler.denoiser import checked, start_state
-        from ..scheduler.distilling.run import EVIDENCE_SEED, noise_for
+        from ..scheduler.distilling.run import EVIDENCE_SEED
+        from ..scheduler.rows import noise_for
         from ..scheduler.samplers import sample
         from ..scheduler.samplers.distilled import run_recipe
         from ..scheduler.sigmas import log_snr_grid
