@@ -17,25 +17,24 @@ RESTARTS = 20  # steps from which the sampler Restart makes a schedule of its ow
 
 def write(here: Pass, steps: int) -> None:
     """Note in a pass's parameters what its schedule is; below the picture too, unless it fits exactly."""
+    from ..scheduler.lookup.rules import OWN_STEPS
     from ..scheduler.lookup.selection import EXACT
     from .recipes import in_words
 
     found, p = here.found, here.p
-    parts = _parts(found, here.name, steps)
-    p.extra_generation_params[HIRES_KEY if here.hires else KEY] = SEPARATOR.join(
-        part.replace(",", " ").replace(":", " ") for part in parts
-    )
+    key = HIRES_KEY if here.hires else KEY
     if here.choice != AUTOMATIC:
         p.extra_generation_params[CHOICE_KEY] = here.choice
+    restarts = here.name == "restart_sampler" and steps >= RESTARTS
+    if restarts or found.rule.kind == OWN_STEPS:
+        _not_used(p, key, here.name)
+        return
+    p.extra_generation_params[key] = _line(_parts(found, here.name, steps))
     if found.source != EXACT:
         _comment(p, in_words(found))
 
 
 def _parts(found: Selection, sampler: str, steps: int) -> list[str]:
-    from ..scheduler.lookup.rules import OWN_STEPS
-
-    if found.rule.kind == OWN_STEPS or (sampler == "restart_sampler" and steps >= RESTARTS):
-        return ["not used", f"{sampler} makes its own schedule"]
     runs = f"{steps} steps of {sampler}"
     if sampler == NAME and found.runs_as != NAME:
         runs = f"{runs} as {found.runs_as}"
@@ -43,6 +42,10 @@ def _parts(found: Selection, sampler: str, steps: int) -> list[str]:
         return [found.source, found.stand_in.schedule, runs]
     won = [f"stock's {found.recipe.choice}"] if found.stock_won else []
     return [SOURCES.get(found.source, found.source), found.name.removesuffix(".json"), runs, *won]
+
+
+def _line(parts: list[str]) -> str:
+    return SEPARATOR.join(part.replace(",", " ").replace(":", " ") for part in parts)
 
 
 def foreign(p: Any, hires: bool) -> None:
@@ -61,10 +64,11 @@ def unused(p: Any) -> None:
     """Note that the schedule type `Distilled` was chosen for a sampler that takes no schedule."""
     if getattr(p, "scheduler", None) not in (NAME, LABEL) or KEY in p.extra_generation_params:
         return
-    sampler = str(getattr(p, "sampler_name", "")).replace(",", " ").replace(":", " ")
-    p.extra_generation_params[KEY] = SEPARATOR.join(
-        ["not used", f"{sampler} makes its own schedule"]
-    )
+    _not_used(p, KEY, str(getattr(p, "sampler_name", "")))
+
+
+def _not_used(p: Any, key: str, sampler: str) -> None:
+    p.extra_generation_params[key] = _line(["not used", f"{sampler} makes its own schedule"])
     _comment(p, f"The sampler {sampler} makes its own schedule, whatever schedule type is chosen.")
 
 

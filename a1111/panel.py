@@ -54,9 +54,12 @@ class Controls:
     def _use(self) -> None:
         with gr.Row():
             self.record = gr.Dropdown(
-                label=f"Record for the schedule type and the sampler '{LABEL}'", choices=panel_actions.listed(), value=AUTOMATIC, scale=6,
+                label=f"Record for the schedule type and the sampler '{LABEL}'",
+                choices=panel_actions.listed(),
+                value=AUTOMATIC,
+                scale=6,
                 elem_id=self._id("record"),
-            )  # fmt: skip
+            )
             self.refresh = gr.Button("Refresh", scale=1, min_width=80, elem_id=self._id("refresh"))
         self.status = gr.HTML(panel_actions.status, elem_id=self._id("status"))
 

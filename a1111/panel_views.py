@@ -67,9 +67,8 @@ def status_html() -> str:
         return _paragraph(f"The loaded checkpoint could not be looked at: {problem}")
     if found["model"] is None:
         return _paragraph(found["text"])
-    lines = [
-        f"<b>{html.escape(found['model'])}</b>, {found['prediction']}, sigmas {found['sigma_min']:.4g} to {found['sigma_max']:.4g}."
-    ]
+    ends = f"{found['sigma_min']:.4g} to {found['sigma_max']:.4g}"
+    lines = [f"<b>{html.escape(found['model'])}</b>, {found['prediction']}, sigmas {ends}."]
     lines += [html.escape(entry) for entry in found["records"]] or [
         "Nothing was distilled for it yet."
     ]

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..scheduler.errors import RecipeError, UnknownNameError
-from ..scheduler.lookup import words
+from ..scheduler.lookup import SIMPLE, words
 from ..scheduler.lookup.given import given_match
 from ..scheduler.lookup.match import STORE
 from ..scheduler.lookup.model_facts import ModelFacts
 from ..scheduler.lookup.selection import STOCK, Selection, first_match, select
 from ..scheduler.lookup.serving import NO_RULE, OWN_STEPS
-from ..scheduler.lookup import SIMPLE
 from ..scheduler.lookup.wanted import COEFFICIENTS, SIGMAS, Wanted
 from ..scheduler.record import Record
 from ..scheduler.record.words import contents

@@ -80,9 +80,9 @@ distilled_sampler.__name__ = "sample_distilled"  # by which the host and others 
 def _schedule(model_sampling: Any, asked: int):
     """The schedule for what the asking node will do with it. What it will cut away is filled so
     that what is left is the recipe's."""
+    from ...scheduler.lookup import SIMPLE
     from ...scheduler.lookup.cutting import filled
     from ...scheduler.lookup.selection import STOCK
-    from ...scheduler.lookup import SIMPLE
     from ...scheduler.lookup.words import info
     from ..host.asking_node import use_of
     from ..host.running_prompt import running_node

@@ -1,5 +1,4 @@
-"""--to distilled: the dropdown's entry where a node has a dropdown, Distilled Sigmas in place of
-other makers of sigmas."""
+"""--to distilled: the dropdown's entry, and Distilled Sigmas in place of other makers of sigmas."""
 
 from __future__ import annotations
 
@@ -52,21 +51,27 @@ def check_sampler_and_model(document: Document, site: Site, facts: SiteFacts, an
         raise Left("step_distilled", reason)
 
 
-def check_gain(facts: SiteFacts, record: Record | None, carries: str, now: object = None) -> None:
-    """Raise Left where nothing would be gained: no schedule is known for the sampler, or the record
-    has none for the run, or stock's own `now` won there."""
+def check_gain(
+    site: Site, facts: SiteFacts, record: Record | None, carries: str, now: object = None
+) -> None:
+    """Raise Left where nothing would be gained.
+
+    That is where no schedule is known for the sampler, where the record has none for the run, and
+    where stock's own `now` won there. What the file does not tell is left to the run.
+    """
     if facts.sampler is None:
         return
     if rule_for(facts.sampler).serves is None:
         raise Left(
             "no_gain", f"no schedule is distilled for {facts.sampler}, nor for a sampler like it"
         )
-    whole = facts.steps is not None and facts.denoise is not None and 0 < facts.denoise <= 1
-    if record is None or not whole:
+    told = [site.spec.get(name) for name in ("steps", "denoise")]
+    if record is None or any(name and site.node.linked(name) for name in told):
         return
-    found = select_from(
-        record, facts.sampler, facts.steps, facts.denoise, carries=carries, cfg=facts.cfg
-    )
+    steps, denoise = facts.steps, facts.denoise
+    if steps is None or denoise is None or not 0 < denoise <= 1:
+        return
+    found = select_from(record, facts.sampler, steps, denoise, carries=carries, cfg=facts.cfg)
     if found.reason is not None:
         reason = words.reason(found.reason).rstrip(".")
         raise Left("no_gain", f"nothing would be gained: {reason[:1].lower()}{reason[1:]}")
@@ -101,7 +106,7 @@ def _dropdown(
         return "already", "distilled", []
     facts = facts_of(document, site)
     check_sampler_and_model(document, site, facts, anyway)
-    check_gain(facts, record, COEFFICIENTS, now)
+    check_gain(site, facts, record, COEFFICIENTS, now)
     node.set(name, ENTRY)
     edits(node).remember(node, {"to": ENTRY, "was": {name: now}})
     return "swapped", f"scheduler {now} -> {ENTRY}{_steps(facts)}", _notes(site, facts)
@@ -118,7 +123,7 @@ def _maker(
     check_sampler_and_model(document, site, facts, anyway)
     values, counted = _values(document, site, facts)
     run = replace(facts, steps=values["steps"])
-    check_gain(run, record, COEFFICIENTS if facts.sampler == ENTRY else SIGMAS)
+    check_gain(site, run, record, COEFFICIENTS if facts.sampler == ENTRY else SIGMAS)
     port = model_port(document, site)
     if port is None:
         raise Left(
@@ -140,14 +145,15 @@ def _maker(
 
 
 def _values(document: Document, site: Site, facts: SiteFacts) -> tuple[dict, list[str]]:
-    """The values of Distilled Sigmas in place of a maker, and those that are not the maker's own any more."""
+    """The values of Distilled Sigmas in place of a maker, and those that are the maker's no more."""
     node, spec = site.node, site.spec
     if "text" in spec:
         _check_whole(facts.numbers)
     elif "start" in spec and not _is_full(node.value(spec["start"])):
         raise Left(
             "partial",
-            f"it starts at a sigma of its own ({node.value(spec['start'])}); which denoise that is depends on the model",
+            f"it starts at a sigma of its own ({node.value(spec['start'])}); which denoise that is "
+            "depends on the model",
         )
     steps = facts.steps if "text" in spec else node.value(spec["steps"])
     denoise = node.value(spec["denoise"]) if "denoise" in spec else 1.0
@@ -190,19 +196,16 @@ def _is_full(start: object) -> bool:
 
 def _check_circle(site: Site, port: Port) -> None:
     """Raise Left where the model itself comes, by whatever way, from the node that would get it."""
-    seen, open_nodes = set(), [port.node]
+    seen: set[int] = set()
+    open_nodes = [port.node]
     while open_nodes:
         node = open_nodes.pop()
         if node is site.node:
             raise Left("no_model", "the model that it would need is made from its own sigmas")
         if node is not None and id(node) not in seen:
             seen.add(id(node))
-            names = (
-                [entry.get("name") for entry in node.inputs()]
-                if node.graph
-                else list(node.fields())
-            )
-            open_nodes += [found.node for found in (node.origin(name) for name in names) if found]
+            origins = (node.origin(name) for name in node.input_names())
+            open_nodes += [found.node for found in origins if found]
 
 
 def _steps(facts: SiteFacts) -> str:
