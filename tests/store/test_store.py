@@ -264,3 +264,19 @@ def test_a_large_store_answers_at_once(store):
         found = index.ranked(key, {brief.fingerprint: "same" for brief in index.likely(key)})
         spent.append(time.process_time() - begun)
     assert found[0][0] == 0 and min(spent) < 0.02
+
+
+def test_all_that_may_serve_the_nearest_first(store):
+    """What lookup answers is the first of them; a hit does not hide the others."""
+    here = record_of(OWN)
+    names = [store.put(record_of(OWN, cfg=cfg)) for cfg in (4.0, 9.0, 1.0)]
+    twin = store.put(record_of(cast(OWN, torch.float8_e4m3fn)))
+    stranger = store.put(record_of(weights(seed=5)))
+    found = list(store.matches(asked(here)))
+    assert [match.name for match in found][0] == store.lookup(asked(here)).name == names[0]
+    assert {match.name for match in found} == {*names, twin} and stranger not in found
+    assert len(found) == 4 and found[-1].name == twin and found[0].kind == "exact"
+    assert not any(match.allowed for match in store.matches(asked(here, cfg=2.0), "exact"))
+    assert list(store.matches(asked(here, fingerprint=None))) == []
+    (store.folder / names[0]).write_text("{")
+    assert [match.name for match in store.matches(asked(here))][0] != names[0]
