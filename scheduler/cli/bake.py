@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import argparse
 
-from ..record import load_record
+from ..record import Recipe, load_record
+from ..record.choice import OURS, PUBLISHED
 from ..record.verdict_words import verdict_if_any
+from ..record.words import counted
 from ..sigmas.decimals import baked
 from .console import add_json, command, positive, print_json, say
 
 DESCRIPTION = """\
-Prints a recipe's sigmas in the form that ComfyUI's ManualSigmas node takes: decimals, separated by commas. The workflow
-then opens anywhere, without StepDistill. Only sigmas go through that node: query offsets and coefficients stay behind,
-so the recipe that was made without offsets is taken."""
+Prints a recipe's sigmas in the form that ComfyUI's ManualSigmas node takes: decimals, separated by
+commas. The workflow then opens anywhere, without StepDistill. Only sigmas go through that node: query
+offsets and coefficients stay behind, so the recipe that was made without offsets is taken."""
 EXAMPLES = """\
   python -m scheduler bake my.json --sampler euler --steps 6
   python -m scheduler bake my.json --sampler dpmpp_2m --steps 8 --json"""
@@ -56,17 +58,22 @@ def run(arguments: argparse.Namespace) -> int:
             }
         )
         return 0
-    origin = {"ours": "distilled", "published": "a published schedule"}.get(
-        recipe.choice, f"stock won here: {recipe.choice}"
-    )
-    said = verdict_if_any(recipe)
-    origin += f"; {said}" if said else ""
+    sampler, steps = recipe.sampler, recipe.steps
     say(
-        f"{recipe.sampler}, {recipe.steps} steps ({origin}); paste the line into ManualSigmas and use the sampler {recipe.sampler}:"
+        f"{sampler}, {counted(steps)} ({_origin(recipe)}); "
+        f"paste the line into ManualSigmas and use the sampler {sampler}:"
     )
-    if recipe.sampler == "distilled":
+    if sampler == "distilled":
         say(
-            "ComfyUI has no sampler of that name without StepDistill; for its own samplers, bake a recipe made for one of them."
+            "ComfyUI has no sampler of that name without StepDistill; "
+            "for its own samplers, bake a recipe made for one of them."
         )
     print(text)
     return 0
+
+
+def _origin(recipe: Recipe) -> str:
+    known = {OURS: "distilled", PUBLISHED: "a published schedule"}
+    origin = known.get(recipe.choice, f"stock won here: {recipe.choice}")
+    said = verdict_if_any(recipe)
+    return f"{origin}; {said}" if said else origin

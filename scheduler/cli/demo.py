@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import Stopped
 from ..evidence.verdicts import DEFAULT_STOCK
 from ..files import make_folder
-from ..record import Recipe, Record
+from ..record import Choice, Recipe, Record
 from ..record.evidence_table import error_text, table
 from ..record.verdict import BETTER, outcome
 from ..record.verdict_words import described
@@ -19,11 +20,17 @@ from .console import command, positive_or_zero, say
 from .distill import conditions_of, distilled
 from .models import Asked, from_checkpoint
 
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ..plots.curves import PictureRow
+
 DESCRIPTION = """\
-Shows all of StepDistill on a small bundled checkpoint (handwritten digits, a flow model of SD3's kind): records a teacher
-on the digits 0 to 4, distils recipes of 1 to 20 steps for euler and dpmpp_2m, measures them on other noise and the digits
-5 to 9 beside every stock schedule at equal model calls, and writes the record and three pictures into a folder. It takes
-under two minutes on two cores. Ctrl-C is safe: the same command goes on from the recorded teacher."""
+Shows all of StepDistill on a small bundled checkpoint (handwritten digits, a flow model of SD3's kind):
+records a teacher on the digits 0 to 4, distils recipes of 1 to 20 steps for euler and dpmpp_2m,
+measures them on other noise and the digits 5 to 9 beside every stock schedule at equal model calls, and
+writes the record and three pictures into a folder. It takes under two minutes on two cores. Ctrl-C is
+safe: the same command goes on from the recorded teacher."""
 EXAMPLES = """\
   python -m scheduler demo
   python -m scheduler demo --output somewhere/else --cfg 3"""
@@ -33,8 +40,9 @@ ROWS = 10
 PLOTS = ("schedules.png", "error_against_steps.png", "pictures.png")
 TITLE = "error against the many-step picture, on held-out seeds and digits"
 LEGEND = """\
-s: a stock schedule, because ours did not beat it when distilling. ours/stock: the better of ours beside the best stock
-schedule. stock needs: the fewest steps at which the best stock schedule reaches our error."""
+s: a stock schedule, because ours did not beat it when distilling. ours/stock: the better of ours beside
+the best stock schedule. stock needs: the fewest steps at which the best stock schedule reaches our
+error."""
 PICTURES, PICTURE_NODES = 5, 100
 PICTURE_STEPS = range(4, 9)
 
@@ -111,7 +119,8 @@ def headline(record: Record) -> str:
     recipe, (more, equal) = max(able, key=lambda each: (each[1][1] / each[0].steps, -each[0].steps))
     ratio, best, sampler = recipe.evidence["ratio"], recipe.evidence["best_stock"], recipe.sampler
     start = f"Your {recipe.steps} steps match {'more than ' if more else ''}stock's {equal}"
-    return f"{start}: {described(recipe)} has {ratio:.2f} of the error of {sampler} with the best stock schedule ({best})."
+    stock = f"{sampler} with the best stock schedule ({best})"
+    return f"{start}: {described(recipe)} has {ratio:.2f} of the error of {stock}."
 
 
 def _matched(recipe: Recipe, record: Record) -> tuple[bool, int]:
@@ -184,7 +193,10 @@ def draw(record: Record, asked: Asked, folder: Path, seed: int) -> None:
     digits = [5 + k % 5 for k in range(PICTURES)]
     rows, recipe = picture_rows(record, asked, seed)
     title = f"What {recipe.steps} model calls draw"
-    under = f"{asked.name} checkpoint, guidance {record.conditions.cfg:g}   |   held-out seeds, one a column; below each picture its error"
+    under = (
+        f"{asked.name} checkpoint, guidance {record.conditions.cfg:g}   |   "
+        "held-out seeds, one a column; below each picture its error"
+    )
     plots.plot_pictures(
         rows, folder / PLOTS[2], [f"digit {digit}" for digit in digits], title, under
     )
@@ -217,61 +229,45 @@ def picture_rows(record: Record, asked: Asked, seed: int) -> tuple[Sequence, Rec
     from ..sigmas import table_for
 
     ours = picture_recipe(record)
-    noise = noise_for(
-        asked.latent_shape, record.evidence["seeds"], seed + EVIDENCE_SEED, torch.device("cpu")
-    )[:PICTURES]
-    noise_table = table_for(asked.sigma_min, asked.sigma_max, asked.parametrisation, asked.shift)
-    held_out = HeldOut(
-        asked.evidence_denoise,
-        noise,
-        noise_table,
-        asked.parametrisation,
-        (asked.sigma_min, asked.sigma_max),
-        PICTURE_NODES,
-    )
+    denoise = asked.evidence_denoise or asked.denoise
+    shape, rows = asked.latent_shape, record.evidence["seeds"]
+    noise = noise_for(shape, rows, seed + EVIDENCE_SEED, torch.device("cpu"))[:PICTURES]
+    ends = asked.sigma_min, asked.sigma_max
+    noise_table = table_for(*ends, asked.parametrisation, asked.shift)
+    held_out = HeldOut(denoise, noise, noise_table, asked.parametrisation, ends, PICTURE_NODES)
+    schedules = held_out.schedules(ours.steps)
     drawn = [("teacher", f"heun\n{PICTURE_NODES} nodes", held_out.end)]
-    for label, name in (
-        ("default stock", DEFAULT_STOCK[asked.parametrisation]),
-        ("best stock", ours.evidence["best_stock"]),
-    ):
-        stock = Recipe(
-            ours.sampler,
-            ours.steps,
-            (sigmas := held_out.schedules(ours.steps)[name])[0],
-            sigmas,
-            choice=name,
-        )
-        drawn.append(
-            (
-                label,
-                f"{ours.sampler}\n{name}",
-                run_recipe(asked.evidence_denoise, noise, stock, asked.parametrisation),
-            )
-        )
-    kind = (
-        "schedule and offsets"
-        if ours.offsets is not None
-        else "schedule"
-        if ours.choice.ours
-        else f"stock won: {ours.choice}"
-    )
-    drawn.append(
-        (
-            "distilled",
-            f"{ours.sampler}\n{kind}",
-            run_recipe(asked.evidence_denoise, noise, ours, asked.parametrisation),
-        )
-    )
+    for label, recipe, detail in _rivals(ours, schedules, asked.parametrisation):
+        latents = run_recipe(denoise, noise, recipe, asked.parametrisation)
+        drawn.append((label, f"{ours.sampler}\n{detail}", latents))
     return [_picture_row(asked, held_out.end, *each) for each in drawn], ours
 
 
-def _picture_row(asked: Asked, teacher, label: str, detail: str, latents):
+def _rivals(
+    ours: Recipe, schedules: Mapping[str, np.ndarray], parametrisation: str
+) -> list[tuple[str, Recipe, str]]:
+    """(label, recipe, what it is) of the default stock schedule, the best one, and ours."""
+    found = []
+    for label, name in (
+        ("default stock", DEFAULT_STOCK[parametrisation]),
+        ("best stock", ours.evidence["best_stock"]),
+    ):
+        sigmas = tuple(schedules[name].tolist())
+        stock = Recipe(ours.sampler, ours.steps, sigmas[0], sigmas, choice=Choice.read(name))
+        found.append((label, stock, name))
+    kind = "schedule" if ours.choice.ours else f"stock won: {ours.choice}"
+    found.append(("distilled", ours, "schedule and offsets" if ours.offsets is not None else kind))
+    return found
+
+
+def _picture_row(asked: Asked, teacher, label: str, detail: str, latents) -> PictureRow:
     from ..plots.curves import PictureRow
 
-    pictures = asked.checkpoint.decode(latents).cpu().numpy()
+    checkpoint = asked.checkpoint
+    assert checkpoint is not None  # the demo's is bundled
+    pictures = checkpoint.decode(latents).cpu().numpy()
     if label == "teacher":
         return PictureRow(label, detail, pictures)
     errors = (latents - teacher).float().flatten(1).square().mean(1).sqrt().cpu().numpy()
-    return PictureRow(
-        label, f"{detail}\nerror {math.sqrt(float((errors**2).mean())):.3f}", pictures, errors
-    )
+    rms = math.sqrt(float((errors**2).mean()))
+    return PictureRow(label, f"{detail}\nerror {rms:.3f}", pictures, errors)

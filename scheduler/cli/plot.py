@@ -8,8 +8,9 @@ from ..record import load_record
 from .console import command, positive, say
 
 DESCRIPTION = """\
-Draws a record. "errors": held-out error against steps, ours beside the best stock schedule and the default one, with
-the knee and the stock step count that ours equals. "schedules": sigma against step, over ComfyUI's stock schedules."""
+Draws a record. "errors": held-out error against steps, ours beside the best stock schedule and the
+default one, with the knee and the stock step count that ours equals. "schedules": sigma against step,
+over ComfyUI's stock schedules."""
 EXAMPLES = """\
   python -m scheduler plot my.json -o errors.png
   python -m scheduler plot my.json --kind schedules --steps 6 -o schedules.svg"""

@@ -16,9 +16,9 @@ from ..record.words import about
 from .console import add_json, command, print_json
 
 DESCRIPTION = """\
-Shows what a record holds: the model and conditions it was made for, and for each sampler and step count the error on
-held-out samples beside the best stock schedule at equal model calls. The error is the distance, RMS per latent element,
-from what the model draws with many steps."""
+Shows what a record holds: the model and conditions it was made for, and for each sampler and step count
+the error on held-out samples beside the best stock schedule at equal model calls. The error is the
+distance, RMS per latent element, from what the model draws with many steps."""
 EXAMPLES = """\
   python -m scheduler show my.json
   python -m scheduler show my.json --sampler euler --sigmas

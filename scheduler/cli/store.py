@@ -17,10 +17,10 @@ from ..store.sidecar import read_gram, sidecar_of
 from .console import add_json, command, print_json, say
 
 DESCRIPTION = f"""\
-Looks after the store: the folder in which records are kept, one JSON file each, and in which both hosts find them. The
-folder is the one that --folder names, else the environment variable {VARIABLE}, else the platform's folder for users'
-data; hosts look into their own user folder before that last one. Every file is written whole or not at all, and what is
-foreign or broken is named and left alone."""
+Looks after the store: the folder in which records are kept, one JSON file each, and in which both hosts
+find them. The folder is the one that --folder names, else the environment variable {VARIABLE}, else the
+platform's folder for users' data; hosts look into their own user folder before that last one. Every
+file is written whole or not at all, and what is foreign or broken is named and left alone."""
 EXAMPLES = """\
   python -m scheduler store list
   python -m scheduler store show flux-dev--3f2a9c1b7d4e55aa01c2d3e4
@@ -37,7 +37,7 @@ def add(commands) -> None:
         "list, show, verify, import, export and remove cached records",
         DESCRIPTION,
         EXAMPLES,
-        None,
+        _list,
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     _action(actions, "list", "the records, newest first", _list)

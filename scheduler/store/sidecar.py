@@ -72,7 +72,8 @@ def solved(
         kept = gram.sigmas[gram.sigmas > sigma_min * (1 + 1e-6)]
         gram = with_sigmas(gram, np.concatenate([kept, [sigma_min, 0.0]]))
     sigmas = schedules_from(gram, sampler, steps, start_sigma=start)[steps]
-    return Recipe(sampler, steps, float(sigmas[0]), sigmas, evidence={"verdict": NOT_MEASURED})
+    levels = tuple(sigmas.tolist())
+    return Recipe(sampler, steps, levels[0], levels, evidence={"verdict": NOT_MEASURED})
 
 
 def check_worth_solving(record: Record, sampler: str, steps: int, whole: bool = True) -> None:

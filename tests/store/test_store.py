@@ -158,7 +158,7 @@ def test_a_record_edited_in_place_is_read_anew(store):
     record = record_of(OWN)
     path = store.folder / store.put(record)
     store.lookup(asked(record))
-    store._looked += 10**13  # as if it had settled
+    store._catalogue._looked += 10**13  # as if it had settled
     path.write_text(record_of(OWN, cfg=12.0).to_json())
     assert "distilled at cfg 12" in store.lookup(asked(record)).sentence
     assert store.lookup(asked(record, cfg=12.0)).kind == "exact"
