@@ -3,9 +3,9 @@
     python -m benchmarks.store_lookup [--records 10000] [--folder FOLDER]
 
 Records as a standard run makes them: three samplers at nine step counts, every recipe beside 14
-stock schedules, inner products of 50 nodes. 20 conditions for each model, all models of one architecture: the worst case for
-finding relatives. Medians of 20; a first lookup parses the record that it finds, a later one has
-it.
+stock schedules, inner products of 50 nodes. 20 conditions for each model, all models of one
+architecture: the worst case for finding relatives. Medians of 20; a first lookup parses the record
+that it finds, a later one has it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""What won at one step count: our own schedule, a published one, or a stock schedule and the sampler it runs with."""
+"""What won at one step count: our own schedule, a published one, or a stock schedule and the sampler
+it runs with."""
 
 from __future__ import annotations
 
@@ -31,8 +32,8 @@ class Choice(str):
         self.schedule, self.sampler = schedule, sampler
         return self
 
-    def __getnewargs__(self) -> tuple[str, str | None]:
-        return self.schedule, self.sampler
+    def __reduce__(self) -> tuple:
+        return type(self), (self.schedule, self.sampler)
 
     @classmethod
     def read(cls, label: str) -> Choice:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from typing import Any
 
 from .choice import Choice, label_of, settled_label
 
 
-def plain(value: object, blank: bool = False) -> object:
+def plain(value: Any, blank: bool = False) -> Any:
     """numpy and torch values, tuples and keys as plain JSON data; with `blank`, a number that is
     not finite becomes None.
 
@@ -45,7 +46,7 @@ def choice_of(data: Mapping) -> Choice:
     return Choice(data["schedule"], data.get("sampler"))
 
 
-def evidence_in_memory(evidence: object) -> object:
+def evidence_in_memory(evidence: Any) -> Any:
     """A recipe's evidence as it is kept in memory: plain data, its stock schedules by the label
     that a file's names would give."""
     found = plain(evidence, blank=True)
@@ -58,7 +59,7 @@ def evidence_in_memory(evidence: object) -> object:
     return found
 
 
-def evidence_data(evidence: object) -> object:
+def evidence_data(evidence: Any) -> Any:
     """A recipe's evidence as a file holds it; what is not of the right kind is left to the schema
     to refuse."""
     if not isinstance(evidence, dict):

@@ -49,7 +49,7 @@ class Gram:
         same = all(np.array_equal(getattr(self, each), getattr(other, each)) for each in arrays)
         return same and self.samples == other.samples
 
-    __hash__ = None  # arrays can change
+    __hash__ = None  # type: ignore[assignment]  # arrays can change
 
 
 def packed_length(nodes: int) -> int:

@@ -44,9 +44,10 @@ class Brief:
     steps: tuple[int, int]
     fingerprint: str
     outline: tuple[tuple[int, float], ...]
-    noise: tuple
+    noise: tuple[str, str | None]  # parametrisation, prediction
     patches: str
-    numbers: tuple
+    # sigma_min, sigma_max, shift, cfg, guidance
+    numbers: tuple[float, float, float | None, float | None, float | None]
     latent_shape: tuple[int, ...] | None
     version: int = VERSION
     solvable: bool = False
@@ -61,6 +62,9 @@ class Scan:
     problems: tuple[tuple[str, str], ...]
     sidecars: frozenset[str]
     size: int
+
+
+NOTHING = Scan({}, (), frozenset(), 0)  # before the first look
 
 
 def brief_of(file: str, stamp: tuple[int, int], data: dict, version: int) -> Brief:

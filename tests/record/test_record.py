@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+import pickle
 import time
 import tracemalloc
 
@@ -424,6 +425,12 @@ def test_unknown_keys_of_evidence_and_provenance_are_kept():
 @given(st.text("ab +", max_size=12) | labels)
 def test_a_settled_label_is_what_its_parts_give(label):
     assert settled_label(label) == str(Choice.read(label))
+
+
+def test_a_choice_is_copied_whole():
+    choice = Choice("beta", "dpmpp_2m")
+    for same in (copy.deepcopy(choice), pickle.loads(pickle.dumps(choice))):
+        assert (same, same.schedule, same.sampler) == (choice, "beta", "dpmpp_2m")
 
 
 def test_what_is_kept_unknown_is_bounded_in_depth():

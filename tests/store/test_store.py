@@ -159,7 +159,7 @@ def test_a_record_edited_in_place_is_read_anew(store):
     record = record_of(OWN)
     path = store.folder / store.put(record)
     store.lookup(asked(record))
-    store._looked += 10**13  # as if it had settled
+    store._catalogue._looked += 10**13  # as if it had settled
     path.write_text(record_of(OWN, cfg=12.0).to_json())
     assert "distilled at cfg 12" in match_sentence(store.lookup(asked(record)))
     assert store.lookup(asked(record, cfg=12.0)).kind == "exact"
