@@ -47,9 +47,13 @@ def keep(record: Record) -> None:
 
 
 def _slim_text(record: Record) -> str:
-    """`slim` as text, remembered: a run asks for the same record two or three times."""
+    """`slim` as text, remembered: a run asks for the same record two or three times. Without the
+    inner products of a record that would be too long with them."""
     if _last.get("record") is not record:
-        _last.update(record=record, text=json.dumps(slim(record)))
+        text = json.dumps(slim(record))
+        if len(text) > LONGEST:
+            text = json.dumps(slim(replace(record, gram=None)))
+        _last.update(record=record, text=text)
     return _last["text"]
 
 
