@@ -11,7 +11,7 @@ from .checkers import Misfit
 from .inner_products import packed_length
 from .schema import RECORD
 
-SAME_START = 1e-5  # relative: two starts of one record that are one; hosts keep sigmas in float32
+SAME_START = 1e-4  # relative: two starts that are one; hosts round, each in its own way
 AT_MOST = 1e-6  # relative: how far above the model's sigma_max a start may lie, by rounding
 
 

@@ -9,10 +9,12 @@ tried; what is then said and allowed is judged on the record itself (lookup/matc
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import TypeVar
 
 import numpy as np
 
+from ..fingerprint import Fingerprint
 from ..fingerprint.kinship import QUANTISED, RELATED, SAME
 from ..lookup.key import SAME_MAX, SAME_MIN, Key, frame_bucket, guidance_bucket, resolution_bucket
 from .scan import Brief, outline, patches_text
@@ -71,7 +73,7 @@ class Index:
         weights, likeliest first."""
         if key.fingerprint is None:
             return []
-        mine = dict(outline(key.fingerprint.samples))
+        mine = _outline_of(key.fingerprint)
         found = [pair for table in self._tables for pair in _alike(mine, *table)]
         best = sorted(found, key=lambda pair: -pair[0])[:LIKELY]
         return [self.outlines[name] for _, name in best if name != key.fingerprint.id]
@@ -132,6 +134,12 @@ class Index:
         area += A_DOUBLING * _gap(self.buckets[2], asked[2])
         frames += A_DOUBLING * _gap(self.buckets[3], asked[3])
         return cfg + guidance + area + frames + _shift_gap(self.shift, key.shift)
+
+
+@lru_cache(maxsize=16)
+def _outline_of(fingerprint: Fingerprint) -> dict[int, float]:
+    """The outline of a model that asks, for it asks again and again."""
+    return dict(outline(fingerprint.samples))
 
 
 def _coded(values: Iterable[Value]) -> tuple[list[Value], np.ndarray]:

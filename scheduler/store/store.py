@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -26,17 +27,23 @@ from ..errors import (
 from ..files import PathLike, make_folder, write_text
 from ..fingerprint import Fingerprint
 from ..fingerprint.kinship import OTHER, SAME, kinship
-from ..lookup.key import SAME_MAX, Key
+from ..lookup import words
+from ..lookup.key import Key
 from ..lookup.match import EXACT, Match, judged
+from ..lookup.model_facts import facts_of_record
+from ..lookup.selection import select
+from ..lookup.wanted import COEFFICIENTS, SIGMAS, Wanted
 from ..record import Gram, Recipe, Record, load_record
 from .catalogue import Catalogue
 from .folder import store_folder
+from .index import Index
 from .scan import Brief, revision
-from .sidecar import read_gram, sidecar_of, solved
+from .sidecar import read_gram, sidecar_of
 
 MOST_RECORDS = 20_000
 MOST_BYTES = 2 << 30
 KEPT = 16
+MOST_TRIED = 16  # records that a search looks into, of those that may serve
 STALE = 3600  # seconds after which a killed writer's temporary file is swept away
 TEMPORARY = re.compile(r"\..*\.[0-9a-f]{12}\.tmp(\.(json|safetensors))?")
 LEFT = re.compile(r"[a-z0-9-]+--[0-9a-f]{24}(-\d+)?\.safetensors")
@@ -74,6 +81,21 @@ class Store:
                 return found
             self._catalogue.forget()  # a record was edited in place: look again
         return None
+
+    def matches(self, key: Key, policy: str = "near") -> Iterator[Match]:
+        """All records that may serve, the nearest first, each read when it is asked for.
+
+        As `lookup` answers: those that the policy does not allow too.
+        """
+        seen = set()
+        for brief in self._in_turn(key):
+            if brief.file in seen:
+                continue
+            seen.add(brief.file)
+            with suppress(RecordError, OSError):  # edited or removed meanwhile
+                match = judged(self._loaded(brief), key, policy, brief.file)
+                if match is not None:
+                    yield match
 
     def records(self) -> list[Brief]:
         """All records in brief, the newest first."""
@@ -162,22 +184,21 @@ class Store:
         sigma_min: float | None = None,
         sigma_max: float | None = None,
     ) -> Recipe:
-        """The recipe of a match; where its record has none for the sampler, N or start, one solved
-        from its inner products.
+        """The recipe that a match has for a run (lookup/selection.py), stated or solved.
 
         sigma_min, sigma_max: of the model at hand, for a match that must be solved again
-        (`match.solve`). Raises RecipeError where nothing can be solved, else what sidecar.solved
-        raises.
+        (`match.solve`). Raises RecipeError where the record has none that serves, StepsError, and
+        SigmaRangeError for a start that the model does not have.
         """
-        if not match.solve:
-            with suppress(RecipeError):
-                return match.record.recipe(sampler, steps, start_sigma, offsets)
-        gram = match.record.gram
-        if gram is None:
-            return match.record.recipe(sampler, steps, start_sigma, offsets)  # says what there is
-        whole = sigma_max or match.record.model.sigma_max
-        start = whole if start_sigma is None else start_sigma
-        return solved(gram, sampler, steps, start, sigma_min)
+        facts = facts_of_record(match.record)
+        low, high = sigma_min or facts.sigma_min, sigma_max or facts.sigma_max
+        facts = replace(facts, sigma_min=low, sigma_max=high)
+        carries = COEFFICIENTS if offsets else SIGMAS
+        wanted = Wanted.of(facts, sampler, steps, start_sigma=start_sigma, carries=carries)
+        found = select(wanted, facts, given=match)
+        if found.reason is not None:
+            raise RecipeError(words.reason(found.reason))
+        return found.recipe
 
     def revision(self) -> int:
         """A number that changes whenever a record does; below 2^48."""
@@ -197,7 +218,7 @@ class Store:
             except RecordError:  # its inner products are none, which its brief does not know
                 stale = stale or changed
                 continue
-            match = judged(record, key, policy, _covered(record), brief.file)
+            match = judged(record, key, policy, brief.file)
             if match is not None:
                 return match, stale
         return None, stale
@@ -234,14 +255,26 @@ class Store:
         index = self._catalogue.index()
         if key.fingerprint is None:
             return []
-        kinds = {key.fingerprint.id: SAME}
-        found = index.ranked(key, kinds)
+        found = index.ranked(key, {key.fingerprint.id: SAME})
         if not found or found[0][0] > 0:
-            kinds |= {
-                brief.fingerprint: self._kind(key.fingerprint, brief) for brief in index.likely(key)
-            }
-            found = index.ranked(key, kinds)
+            found = index.ranked(key, self._kin(key.fingerprint, index, key))
         return [brief for _, brief in found]
+
+    def _in_turn(self, key: Key) -> Iterator[Brief]:
+        """All records to try, best first; after those of an exact hit's weights their relatives'."""
+        index = self._catalogue.index()
+        if key.fingerprint is None:
+            return
+        found = index.ranked(key, {key.fingerprint.id: SAME}, MOST_TRIED)
+        if found and found[0][0] == 0:
+            yield from (brief for _, brief in found)
+        kin = self._kin(key.fingerprint, index, key)
+        yield from (brief for _, brief in index.ranked(key, kin, MOST_TRIED))
+
+    def _kin(self, here: Fingerprint, index: Index, key: Key) -> dict[str, str]:
+        """{fingerprint: kind of kinship} of all that may be related to a model, itself among them."""
+        likely = index.likely(key)
+        return {here.id: SAME} | {each.fingerprint: self._kind(here, each) for each in likely}
 
     def _kind(self, here: Fingerprint, brief: Brief) -> str:
         """Kinship by the full samples; remembered, because an id is a hash of them."""
@@ -312,12 +345,6 @@ class Store:
         record = Path(path).with_suffix(".json")
         brief = self._catalogue.scan.briefs.get(record.name)
         return os.path.lexists(record) and (brief is None or brief.version == 1)
-
-
-def _covered(record: Record) -> bool:
-    """Whether a record's inner products cover the model's range."""
-    gram = record.gram
-    return gram is not None and gram.sigmas[0] >= record.model.sigma_max * (1 - SAME_MAX)
 
 
 def _unlink(path: Path) -> None:

@@ -7,7 +7,7 @@ from ..errors import StepDistillError
 from ..record import Record
 from .distilled import check_sampler_and_model, unlinked
 from .document import Document, Node
-from .facts import Facts, facts_of
+from .facts import SiteFacts, facts_of
 from .graph import Port
 from .kinds import CONTROL, ENTRY, MANUAL
 from .outcome import Left, Outcome, edits
@@ -65,7 +65,7 @@ def _baked(
     )
 
 
-def _recipe(site: Site, facts: Facts, record: Record) -> Plain:
+def _recipe(site: Site, facts: SiteFacts, record: Record) -> Plain:
     if facts.sampler is None:
         raise Left("unclear", "which sampler it is for cannot be told from the file")
     if facts.steps is None or facts.denoise is None or not 0 < facts.denoise <= 1:
@@ -127,7 +127,7 @@ def _is_sampler(site: Site) -> bool:
     return "scheduler" in site.spec and not site.spec.get("sigmas")
 
 
-def _other_sampler(facts: Facts, plain: Plain) -> str:
+def _other_sampler(facts: SiteFacts, plain: Plain) -> str:
     return (
         f"choose the sampler {plain.sampler} where {facts.sampler} is chosen now: core has no {ENTRY}"
         if facts.sampler == ENTRY

@@ -1,18 +1,19 @@
-"""Baking where core has no node for explicit sigmas: every node with a dropdown gets the stock
-scheduler that a record measured as the best for its sampler and steps. Put back undoes it as it
-undoes every swap."""
+"""Baking where core has no node for explicit sigmas.
+
+Every node with a dropdown gets the stock scheduler that a record measured as the best for its
+sampler and steps. Put back undoes it as it undoes every swap.
+"""
 
 from __future__ import annotations
 
-import math
-
 from ..errors import WorkflowError
+from ..lookup.rules import rule_for
+from ..lookup.stand_in import measured_best
 from ..record import Record
-from ..sigmas import STOCK
 from .distilled import check_sampler_and_model, unlinked
 from .document import Document
 from .facts import facts_of
-from .kinds import ENTRY, rule_of
+from .kinds import ENTRY
 from .outcome import Left, Outcome, edits
 from .sites import Site, asked, survey
 from .swapping import Report
@@ -69,27 +70,17 @@ def _dropdown(document: Document, site: Site, record: Record) -> tuple[str, str]
 
 
 def best_stock(record: Record, sampler: str, steps: int) -> tuple[str, str]:
-    """(the stock scheduler with the least measured error for a sampler of the host, at the nearest
-    step count measured; that in words)."""
-    rule, _ = rule_of(sampler)
-    rows = [
-        recipe
-        for recipe in record.recipes
-        if recipe.sampler == rule and recipe.evidence.get("stock")
-    ]
-    rows = [
-        recipe
-        for recipe in rows
-        if math.isclose(recipe.start_sigma, record.model.sigma_max, rel_tol=1e-4)
-    ]
-    if not rows:
+    """(the stock scheduler with the least measured error for a sampler of the host; that in words).
+
+    At the nearest step count measured.
+    """
+    from ..sigmas import STOCK  # torch: not before it is needed
+
+    rule = rule_for(sampler).serves
+    best = measured_best([record], rule, steps, STOCK) if rule is not None else None
+    if best is None:
         raise Left(
             "no_recipe", f"the record has measured no stock scheduler with {rule or sampler}"
         )
-    row = min(rows, key=lambda recipe: abs(math.log(recipe.steps / steps)))
-    errors = {label: found.get("rms") for label, found in row.evidence["stock"].items()}
-    known = {name: error for name, error in errors.items() if name in STOCK and error is not None}
-    if not known:
-        raise Left("no_recipe", f"the record has measured no stock scheduler with {rule}")
-    best = min(known, key=known.get)
-    return best, f"the best stock scheduler measured for {rule} at {row.steps} steps"
+    name, measured = best
+    return name, f"the best stock scheduler measured for {rule} at {measured} steps"

@@ -24,15 +24,20 @@ def main() -> None:
     sys.argv = [script, *sys.argv[2:]]
     sys.path[0] = str(Path(script).parent)
     threading.Thread(target=_end_with_input, daemon=True).start()
-    _torchvision()
-    if importlib.util.find_spec("torchaudio") is None:
-        _torchaudio()
+    fill_gaps()
     if (
         importlib.util.find_spec("comfyui_frontend_package") is None
         and "--front-end-root" not in sys.argv
     ):
         sys.argv += ["--front-end-root", _blank_page()]
     runpy.run_path(script, run_name="__main__")
+
+
+def fill_gaps() -> None:
+    """What ComfyUI imports at its start and tests on the CPU have no use for."""
+    _torchvision()
+    if importlib.util.find_spec("torchaudio") is None:
+        _torchaudio()
 
 
 def _end_with_input() -> None:

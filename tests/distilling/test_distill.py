@@ -18,7 +18,7 @@ from benchmarks.beds import isotropic_bed
 from scheduler import Conditions, distill, load_record
 from scheduler.denoiser import start_state
 from scheduler.distilling.plan import EFFORTS
-from scheduler.distilling.run import fit_rows, in_batches, noise_for
+from scheduler.distilling.recording import fit_rows
 from scheduler.errors import (
     BudgetError,
     DenoiserError,
@@ -31,6 +31,7 @@ from scheduler.errors import (
 )
 from scheduler.evidence import least_budget
 from scheduler.record import Record
+from scheduler.rows import in_batches, noise_for
 from scheduler.samplers import SAMPLERS, sample
 from scheduler.sigmas import baselines, log_snr_grid, table_for
 from tests.examples import examples
@@ -71,15 +72,11 @@ def run(parametrisation="flow", denoise=None, **options) -> Record:
 
 
 def undated(record: Record) -> Record:
-    """Without what differs between equal runs: times."""
-    times = {"created", "seconds"}
-    found = {key: value for key, value in record.provenance.items() if key not in times}
+    """Without what differs between equal runs."""
+    told = {k: v for k, v in record.provenance.items() if k not in ("created", "seconds")}
     for part in ("plans", "stages"):
-        found[part] = [
-            {key: value for key, value in entry.items() if key not in times}
-            for entry in found[part]
-        ]
-    return replace(record, provenance=found)
+        told[part] = [{k: v for k, v in each.items() if k != "created"} for each in told[part]]
+    return replace(record, provenance=told)
 
 
 @pytest.mark.parametrize("parametrisation", RANGES)

@@ -68,6 +68,16 @@ def test_rows_that_no_fit_has_seen_and_rows_gone_astray_decide():
     )  # less far, it would raise the RMS alone
 
 
+def test_three_unseen_rows_are_enough_to_judge_and_two_are_not():
+    theirs, three, two = np.full(13, 0.1), np.arange(13) > 9, np.arange(13) > 10
+    lost_there = np.where(three, 0.101, 0.01)  # won in ten rows of thirteen, and by far
+    assert not wins(lost_there, theirs, three)
+    assert wins(lost_there, theirs, two)
+    by_a_tenth = 0.9 * theirs  # more than MARGIN, less than SEEN_MARGIN
+    assert wins(by_a_tenth, theirs, three)
+    assert not wins(by_a_tenth, theirs, two)
+
+
 def test_where_none_are_unseen_three_rows_of_four_must_be_won():
     theirs = np.full(4, 0.1)
     assert not wins(np.array([0.01, 0.01, 0.11, 0.11]), theirs, np.zeros(4, bool))

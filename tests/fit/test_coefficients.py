@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from scheduler.fit.coefficients import (
     EULER,
     MOST_COEFFICIENT,
+    ORDERS,
+    SIMPLER,
     columns,
     error_of,
     fit_step,
@@ -98,14 +100,39 @@ def test_the_order_falls_back_with_few_rows():
     assert fit_step(products_of(rows_with_target(row, rows=3)), SIGMA, NEXT).coefficients[1] != 0
 
 
-def test_a_lower_order_is_taken_where_higher_ones_fit_noise_alone():
-    """Few elements, a target that needs no past, and noise: rows left out tell."""
-    vectors = rows_with_target([0, 0, 0.3, 0], rows=4, elements=2, noise=0.5, seed=3)
-    rows = products_of(vectors)
-    errors = {
-        orders: fit_step(rows, SIGMA, NEXT, orders=orders).coefficients for orders in ((1,), (3,))
+def left_out_errors(rows: np.ndarray) -> dict[int, float]:
+    """Of each order: the sum over rows of a row's error under the fit to the others, one fit at a time."""
+    return {
+        order: sum(
+            error_of(rows[k], fit_step(np.delete(rows, k, 0), SIGMA, NEXT, (order,)).weights)
+            for k in range(len(rows))
+        )
+        for order in ORDERS
     }
-    assert not errors[1,][:2].any() and errors[3,][:2].all()
+
+
+# What the next x needs, how many rows and numbers there are to learn it from, noise, and the seed; then
+# the order that rows left out in turn speak for.
+FEW = {"rows": 4, "elements": 2, "noise": 0.5}
+
+
+@pytest.mark.parametrize(
+    "row, seen, chosen",
+    [
+        ([0, 0, 0.3, 0], FEW | {"seed": 0}, 1),  # no past is needed, and higher orders fit noise
+        ([0, 0, 0.3, 0], FEW | {"seed": 1}, 3),  # order 1 is better, but not by enough
+        ([0.8, 0, 0, 0], {"rows": 4, "elements": 2, "noise": 0.3, "seed": 10}, 2),
+        ([0.5, -0.2, 0.1, 0], {"rows": 6, "elements": 50, "noise": 0.05}, 3),
+    ],
+)
+def test_the_order_is_the_one_that_rows_left_out_speak_for(row, seen, chosen):
+    rows = products_of(rows_with_target(row, **seen))
+    errors = left_out_errors(rows)
+    best = min(errors, key=errors.get)
+    assert chosen == (best if errors[best] <= SIMPLER**2 * errors[3] else 3)
+    found, alone = fit_step(rows, SIGMA, NEXT), fit_step(rows, SIGMA, NEXT, (chosen,))
+    assert found.coefficients.tolist() == alone.coefficients.tolist()
+    assert np.flatnonzero(found.coefficients[:2]).tolist() == list(range(chosen - 1))
 
 
 @given(st.integers(0, 10**6), st.integers(1, 3), st.integers(1, 6), st.floats(0, 0.99))

@@ -17,7 +17,7 @@ carried, lookup, stores, identity = (
     module("nodes.host.store"),
     module("nodes.host.model_facts"),
 )
-keys = module("scheduler.lookup.key")
+keys, words = module("scheduler.lookup.key"), module("scheduler.lookup.words")
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +45,8 @@ def test_what_a_run_used_goes_along_and_serves_where_the_store_is_empty(model, w
     workflow.update(travelled)
     after = lookup.find(model, "euler", 3, offsets=True)
     assert (
-        after.source == "record"
-        and "this workflow carries" in after.info
+        after.source == "given"
+        and "this workflow carries" in words.info(after)
         and after.recipe.sigmas == before.recipe.sigmas
     )
     assert (
@@ -72,14 +72,14 @@ def test_a_record_that_is_too_long_with_its_inner_products_goes_along_without(mo
 
 
 def test_another_models_record_and_what_is_none_are_passed_over(model, workflow):
-    key = identity.key_of(identity.facts_of(model))
+    key = identity.facts_of(model).key()
     other = carried.slim(record_of(host.patcher("eps")))
     for data in ({}, [], "text", {"stepdistill": 1}, other, None):
         workflow["extra"] = {carried.EXTRA: {"a": data}}
-        assert carried.kept(key) is None
+        assert not carried.WorkflowRecords().matches(key)
     for extra in (None, [], {carried.EXTRA: [1]}, {carried.EXTRA: None}):
         workflow["extra"] = extra
-        assert carried.kept(key) is None
+        assert not carried.WorkflowRecords().matches(key)
 
 
 def test_few_records_are_kept_without_their_tables(model, workflow):
@@ -96,4 +96,4 @@ def test_few_records_are_kept_without_their_tables(model, workflow):
 def test_without_a_workflow_nothing_is_kept(model, monkeypatch):
     monkeypatch.setattr(carried, "running_workflow", lambda: None)
     carried.keep(record_of(model))
-    assert carried.kept(identity.key_of(identity.facts_of(model))) is None
+    assert not carried.WorkflowRecords().matches(identity.facts_of(model).key())
