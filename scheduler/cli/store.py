@@ -38,7 +38,7 @@ def add(commands) -> None:
         "list, show, verify, import, export and remove cached records",
         DESCRIPTION,
         EXAMPLES,
-        _list,
+        None,
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     _action(actions, "list", "the records, newest first", _list)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from tests.nodes import host
 from tests.nodes.pack import module
-from tests.nodes.test_lookup import record_of
+from tests.nodes.test_lookup import gram, record_of  # noqa: F401
 
 carried, lookup, stores, identity = (
     module("nodes.host.workflow_records"),
@@ -52,6 +53,22 @@ def test_what_a_run_used_goes_along_and_serves_where_the_store_is_empty(model, w
         after.recipe.offsets == before.recipe.offsets
         and after.recipe.evidence["rms"] == before.recipe.evidence["rms"]
     )
+
+
+def test_what_it_carries_is_solved_from_as_at_home(model, workflow, gram):
+    name = stores.store().put(replace(record_of(model), gram=gram))
+    before = lookup.find(model, "euler", 5, denoise=0.5)
+    assert "not measured" in before.info and before.recipe.steps == 5
+    stores.store().remove(name)
+    after = lookup.find(model, "euler", 5, denoise=0.5)
+    assert after.source == "record" and after.recipe.sigmas == before.recipe.sigmas
+
+
+def test_a_record_that_is_too_long_with_its_inner_products_goes_along_without(model, workflow):
+    long = replace(record_of(model), gram=module("tests.weights").smooth_gram(150))
+    carried.keep(long)
+    (data,) = workflow["extra"][carried.EXTRA].values()
+    assert "inner_products" not in data and len(json.dumps(data)) < carried.LONGEST
 
 
 def test_another_models_record_and_what_is_none_are_passed_over(model, workflow):
