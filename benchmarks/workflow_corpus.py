@@ -22,8 +22,8 @@ import numpy as np
 
 from scheduler.record import Conditions, Model, Recipe, Record, now
 from scheduler.record.evidence_table import table
-from scheduler.workflow import CODES, Document, open_workflow, parse, survey, swap
 from scheduler.samplers import SAMPLERS
+from scheduler.workflow import CODES, Document, open_workflow, parse, survey, swap
 
 PACKAGE = "comfyui_workflow_templates_json"
 
