@@ -19,7 +19,8 @@ MOST_SEED = 2**63  # the library adds to seeds, and torch takes no more than 64 
 DESCRIPTION = """\
 Distils, from this model, the few-step recipes that best reproduce what it draws with many steps; measures
 them on other noise beside every stock schedule; and keeps them in StepDistill's store, where the
-`distilled` dropdown entries, Distilled Sigmas and Distilled Sampler find them. What the store has already is returned at once."""
+`distilled` dropdown entries, Distilled Sigmas and Distilled Sampler find them. What the store has
+already is returned at once."""
 HELP = {
     "model": "The model to distil for, with the LoRAs and ModelSampling nodes that you draw with.",
     "positive": "A prompt of the kind that you draw. Recipes carry over to other prompts.",
