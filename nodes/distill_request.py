@@ -52,7 +52,7 @@ class Wish:
         ranges = {
             "sigma_max": facts.sigma_max,
             "sigma_min": facts.sigma_min,
-            "parametrisation": facts.parametrisation,
+            "parametrisation": facts.process,
         }
         return ranges | {
             "latent_shape": given.latent_shape,

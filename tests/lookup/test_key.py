@@ -205,7 +205,7 @@ def test_quantised_weights_are_near_and_finetunes_only_by_any(record):
 
 
 @pytest.mark.parametrize(
-    "changes", [{"parametrisation": "ve"}, {"prediction": "v"}, {"fingerprint": None}]
+    "changes", [{"process": "ve"}, {"prediction": "v"}, {"fingerprint": None}]
 )
 def test_what_is_no_match_at_all(record, changes):
     assert judged(record, asked(record, **changes), "any") is None
