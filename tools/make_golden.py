@@ -14,29 +14,24 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 
 import torch
 
+from scheduler.samplers import SAMPLERS
+from scheduler.sigmas import STOCK
 from tests.comfyui.launcher import fill_gaps
+from tests.golden_numbers import HOSTLESS, golden
 from tests.mixture import mixture_denoiser
 
-GOLDEN = Path(__file__).resolve().parent.parent / "tests" / "golden"
-STEPS, TABLE_STEPS = (1, 2, 4, 5, 8, 10, 20), (4, 5, 8, 10, 20)
-SCHEDULES = (
-    "simple sgm_uniform karras exponential ddim_uniform beta normal linear_quadratic kl_optimal"
-).split()
+STEPS = (1, 2, 4, 5, 8, 10, 20)
+TABLE_STEPS = (4, 5, 8, 10, 20)
 # Of the samplers' results: the process and the noise table.
 PROCESSES = {"results": ("ve", "sd_eps"), "flow_results": ("flow", "flow_shift3")}
 IN_FLOAT32 = ("uni_pc", "uni_pc_bh2")
-
-
-def present(name: str) -> dict:
-    """A golden file as it is now."""
-    return json.loads((GOLDEN / f"{name}.json").read_text(encoding="utf-8"))
 
 
 # ComfyUI
@@ -64,6 +59,11 @@ def noise_tables() -> dict[str, object]:
     }
 
 
+def offered(names: Iterable[str]) -> list[str]:
+    """Ours that the hosts have too."""
+    return [name for name in names if name not in HOSTLESS]
+
+
 def schedules_of(table, name: str, steps: int) -> list[float]:
     found = import_module("comfy.samplers").calculate_sigmas(table, name, steps)
     return [float(sigma) for sigma in found]
@@ -71,7 +71,8 @@ def schedules_of(table, name: str, steps: int) -> list[float]:
 
 def described(table) -> dict:
     """A noise table's ends, a sample of it, and every stock schedule on it."""
-    sigmas, last = table.sigmas, len(table.sigmas) - 1
+    sigmas = table.sigmas
+    last = len(sigmas) - 1
     return {
         "sigma_min": float(table.sigma_min),
         "sigma_max": float(table.sigma_max),
@@ -80,7 +81,7 @@ def described(table) -> dict:
             str(k): float(sigmas[k]) for k in (0, 1, 10, 100, (last + 1) // 2, last - 1, last)
         },
         "schedules": {
-            name: {str(n): schedules_of(table, name, n) for n in STEPS} for name in SCHEDULES
+            name: {str(n): schedules_of(table, name, n) for n in STEPS} for name in offered(STOCK)
         },
     }
 
@@ -89,7 +90,7 @@ def stock_schedules() -> dict:
     """stock_schedules.json."""
     enter_comfyui()
     models = {name: described(table) for name, table in noise_tables().items()}
-    return present("stock_schedules") | {"models": models, "tables": published_tables()}
+    return golden("stock_schedules") | {"models": models, "tables": published_tables()}
 
 
 def published_tables() -> dict:
@@ -116,11 +117,12 @@ def asked(node, value) -> dict[str, list[float]]:
 def stock_samplers() -> dict:
     """stock_samplers.json."""
     enter_comfyui()
-    found = present("stock_samplers")
+    found = dict(golden("stock_samplers"))
     for key, (process, table) in PROCESSES.items():
+        runs = list(found[key]["euler"])
         found[key] = {
             sampler: {run: end_states(found, process, table, sampler, run) for run in runs}
-            for sampler, runs in found[key].items()
+            for sampler in dict.fromkeys([*found[key], *offered(SAMPLERS)])
         }
     return found
 
@@ -167,7 +169,10 @@ def sampler_function(name: str) -> Callable:
 
 
 class Velocity:
-    """An ideal denoiser, as the authors' search calls a model: (z, grid index, class, options) -> velocity."""
+    """An ideal denoiser, as the authors' search calls a model.
+
+    (z, grid index, class, options) -> velocity.
+    """
 
     def __init__(self, case: dict):
         self.denoise = mixture_denoiser(case["means"], case["weights"], case["variance"])
@@ -180,7 +185,7 @@ class Velocity:
 
 def oss_reference() -> dict:
     """oss_reference.json."""
-    found = present("oss_reference")
+    found = dict(golden("oss_reference"))
     sys.path.insert(0, os.environ["OSS_PATH"])
     oss = import_module("OSS.OSS")
     found["cases"] = [case | answers(oss, case) for case in found["cases"]]
@@ -188,8 +193,10 @@ def oss_reference() -> dict:
 
 
 def answers(oss, case: dict) -> dict:
-    model, noise = Velocity(case), torch.tensor(case["noise"], dtype=torch.float64)
-    rows, device = len(noise), "cpu"
+    model = Velocity(case)
+    noise = torch.tensor(case["noise"], dtype=torch.float64)
+    rows = len(noise)
+    device = "cpu"
     counts = {"teacher_steps": case["teacher_steps"], "student_steps": case["student_steps"]}
     schedules = oss.search_OSS(model, noise, rows, None, device, **counts)
     batched = oss.search_OSS_batch(model, noise, rows, None, device, **counts)

@@ -15,12 +15,11 @@ from ..denoiser import AnyDenoiser
 from ..record import SAME_START, Choice, Recipe, curve_key
 from ..record.left_out import LOWER_STARTS, TOO_SMALL
 from ..samplers import model_calls
-from ..sigmas import NoiseTable, baselines
+from ..sigmas import MOST_BASELINES, NoiseTable, baselines
 from . import verdicts
 from .held_out import Finished, HeldOut
 from .plan import (
     LONGER_SCHEDULES,
-    STOCK_SCHEDULES,
     EvidencePlan,
     calls_of,
     default_budget,
@@ -80,7 +79,7 @@ def measure(
     start = max((recipe.start_sigma for recipe in recipes), default=table.sigma_max)
     whole = [recipe for recipe in recipes if recipe.start_sigma >= start * (1 - SAME_START)]
     low = table.sigma_min if sigma_min is None else sigma_min
-    schedules = len(baselines(table, 1, low, start)) if whole else STOCK_SCHEDULES
+    schedules = len(baselines(table, 1, low, start)) if whole else MOST_BASELINES
     plan = plan_evidence(whole, len(noise), budget, schedules) if whole and len(noise) else None
     if plan is None:
         return _nothing(recipes, whole, len(noise), budget)

@@ -14,10 +14,10 @@ import numpy as np
 from ..record import Recipe
 from ..record.left_out import STEP_COUNTS, STOCK_PAIRS
 from ..samplers import model_calls
+from ..sigmas import MOST_BASELINES
 
 PAIR_SAMPLERS = ("euler", "dpmpp_2m", "uni_pc", "res_multistep", "heun")
 REFERENCE_NODES = (100, 50)
-STOCK_SCHEDULES = 12  # at most: ComfyUI's nine and the published tables that belong to a model
 DEFAULT_STEP_COUNTS = 5
 LONGER_SCHEDULES = 2  # how many stock schedules are followed beyond the most steps of ours
 LONGER = 2.0  # and how far
@@ -93,11 +93,11 @@ def least_budget(samplers: Sequence[str], steps: Sequence[int], rows: int) -> in
     count = thinned(sorted(set(steps)), 1)
     wanted = _expected(samplers, steps)
     nodes = REFERENCE_NODES[-1]
-    return rows * _cost(wanted, count, PAIR_SAMPLERS[:2], nodes, STOCK_SCHEDULES)
+    return rows * _cost(wanted, count, PAIR_SAMPLERS[:2], nodes, MOST_BASELINES)
 
 
 def plan_evidence(
-    recipes: Sequence[Recipe], rows: int, budget: int, schedules: int = STOCK_SCHEDULES
+    recipes: Sequence[Recipe], rows: int, budget: int, schedules: int = MOST_BASELINES
 ) -> EvidencePlan | None:
     """The most that fits the budget; None when not even one step count does.
 
@@ -176,5 +176,5 @@ def _whole_cost(contents: Sequence[Cell], steps: Sequence[int], nodes: int) -> i
     beyond = longer_steps(max(steps))
     samplers = {sampler for sampler, _ in contents}
     longer = sum(calls_of(sampler, count) for sampler in samplers for count in beyond)
-    whole = _cost(contents, steps, PAIR_SAMPLERS, nodes, STOCK_SCHEDULES)
+    whole = _cost(contents, steps, PAIR_SAMPLERS, nodes, MOST_BASELINES)
     return whole + longer * LONGER_SCHEDULES

@@ -13,10 +13,11 @@ from .noise_table import (
     table_for,
 )
 from .published import PUBLISHED, published_for, published_schedule
-from .stock import STOCK, baselines, log_snr_grid, stock_schedule
+from .stock import MOST_BASELINES, STOCK, baselines, log_snr_grid, stock_schedule
 from .validity import check_schedule, check_steps, strictly_decreasing, truncate
 
 __all__ = [
+    "MOST_BASELINES",
     "PUBLISHED",
     "STOCK",
     "NoiseTable",

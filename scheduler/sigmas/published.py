@@ -6,6 +6,7 @@ AYS, GITS and OptimalSteps.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from functools import cache
 from pathlib import Path
 
@@ -27,6 +28,7 @@ _MADE_FOR: dict[str, tuple[float, float] | None] = {
     "optimal_steps_chroma": _ANY_FLOW,
 }
 PUBLISHED = tuple(_MADE_FOR)
+MOST_PUBLISHED = max(Counter(_MADE_FOR.values()).values())  # that belong to any one model
 
 
 def published_schedule(name: str, steps: int, coeff: float = 1.2) -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 from ..denoiser import half_log_snr, sigma_at
 from ..errors import SigmaRangeError, UnknownNameError
 from .noise_table import NoiseTable, check_range
-from .published import published_for, published_schedule
+from .published import MOST_PUBLISHED, published_for, published_schedule
 from .validity import check_schedule, check_steps, strictly_decreasing
 
 # Where a flow grid's even spacing begins: nearer to pure noise predictions hardly change, and nodes
@@ -202,3 +202,4 @@ _MAKERS: dict[str, Callable[[NoiseTable, int], np.ndarray]] = {
     "kl_optimal": _from_range(_kl_optimal),
 }
 STOCK = tuple(_MAKERS)
+MOST_BASELINES = len(STOCK) + MOST_PUBLISHED

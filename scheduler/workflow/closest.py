@@ -14,7 +14,7 @@ from .distilled import check_sampler_and_model, unlinked
 from .document import Document
 from .facts import facts_of
 from .kinds import ENTRY
-from .outcome import Left, Outcome, edits
+from .outcome import Done, Left, Outcome, edits, tried
 from .sites import Site, asked, survey
 from .swapping import Report
 
@@ -29,25 +29,19 @@ def to_closest(document: Document, record: Record | None, only: list[str] | None
 
 
 def _changed(document: Document, site: Site, record: Record) -> Outcome:
-    outcome = Outcome(site.node, "baked", "")
-    try:
-        wrong = edits(site.node).broken(site.node)
-        if wrong:
-            raise Left("damaged", wrong)
-        outcome.action, outcome.text = _dropdown(document, site, record)
-    except Left as left:
-        outcome.action, outcome.code, outcome.text = "left", left.code, str(left)
-    return outcome
+    return tried(site.node, "baked", lambda: _dropdown(document, site, record))
 
 
-def _dropdown(document: Document, site: Site, record: Record) -> tuple[str, str]:
-    node, name = site.node, site.spec.get("scheduler")
+def _dropdown(document: Document, site: Site, record: Record) -> Done:
+    node = site.node
+    name = site.spec.get("scheduler")
     if name is None:
         raise Left(
             "unknown", "it has no dropdown of schedulers; core has no node for explicit sigmas here"
         )
     unlinked(document, site, name)
-    facts, now = facts_of(document, site), node.value(name)
+    facts = facts_of(document, site)
+    now = node.value(name)
     check_sampler_and_model(document, site, facts, True)
     if facts.sampler is None or facts.steps is None or not isinstance(now, str):
         raise Left(
@@ -61,12 +55,12 @@ def _dropdown(document: Document, site: Site, record: Record) -> tuple[str, str]
         )
     best, words = best_stock(record, facts.sampler, facts.steps)
     if best == now:
-        return "already", f"{best}, {words}"
+        return Done("already", f"{best}, {words}")
     memory = node.memory() or {"was": {name: now}}
     node.set(name, best)
     if "kept" not in memory:
         edits(node).remember(node, {"to": "closest", "was": memory["was"]})
-    return "baked", f"scheduler {now} -> {best}, {words}"
+    return Done("baked", f"scheduler {now} -> {best}, {words}")
 
 
 def best_stock(record: Record, sampler: str, steps: int) -> tuple[str, str]:

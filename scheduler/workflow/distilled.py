@@ -12,10 +12,10 @@ from ..lookup.wanted import COEFFICIENTS, SIGMAS
 from ..record import Record
 from .document import Document
 from .facts import SiteFacts, facts_of, linked_from, model_port, step_distilled
-from .graph import Port
 from .kinds import ENTRY, MANUAL, TABLE
 from .kinds import SIGMAS as SIGMAS_NODE
-from .outcome import Left, Outcome, edits
+from .outcome import Done, Left, Outcome, edits, tried
+from .protocols import Port
 from .recipes import borrowed
 from .sites import Site
 
@@ -28,16 +28,8 @@ def to_distilled(
     anyway: step-distilled models too. record: the one that the workflow will carry, if any; where
     it gains nothing, nothing is changed.
     """
-    outcome = Outcome(site.node, "swapped", "")
-    try:
-        wrong = edits(site.node).broken(site.node)
-        if wrong:
-            raise Left("damaged", wrong)
-        swap = _dropdown if "scheduler" in site.spec else _maker
-        outcome.action, outcome.text, outcome.notes = swap(document, site, anyway, record)
-    except Left as left:
-        outcome.action, outcome.code, outcome.text = "left", left.code, str(left)
-    return outcome
+    swap = _dropdown if "scheduler" in site.spec else _maker
+    return tried(site.node, "swapped", lambda: swap(document, site, anyway, record))
 
 
 def check_sampler_and_model(document: Document, site: Site, facts: SiteFacts, anyway: bool) -> None:
@@ -88,36 +80,32 @@ def unlinked(
     """Raise Left where one of the values comes through a link."""
     for name in names:
         if name and site.node.linked(name):
-            raise Left(
-                "linked",
-                f"its value '{name}' comes from {linked_from(document, site.node, name)}; {advice}",
-            )
+            origin = linked_from(document, site.node, name)
+            raise Left("linked", f"its value '{name}' comes from {origin}; {advice}")
 
 
-def _dropdown(
-    document: Document, site: Site, anyway: bool, record: Record | None
-) -> tuple[str, str, list[str]]:
-    node, name = site.node, site.spec["scheduler"]
+def _dropdown(document: Document, site: Site, anyway: bool, record: Record | None) -> Done:
+    node = site.node
+    name = site.spec["scheduler"]
     unlinked(document, site, name, advice=f"choose '{ENTRY}' there")
     now = node.value(name)
     if not isinstance(now, str):
         raise Left("unclear", "its values are missing, or laid out in a way that is not known")
     if now == ENTRY:
-        return "already", "distilled", []
+        return Done("already", "distilled")
     facts = facts_of(document, site)
     check_sampler_and_model(document, site, facts, anyway)
     check_gain(site, facts, record, COEFFICIENTS, now)
     node.set(name, ENTRY)
     edits(node).remember(node, {"to": ENTRY, "was": {name: now}})
-    return "swapped", f"scheduler {now} -> {ENTRY}{_steps(facts)}", _notes(site, facts)
+    return Done("swapped", f"scheduler {now} -> {ENTRY}{_steps(facts)}", _notes(site, facts))
 
 
-def _maker(
-    document: Document, site: Site, anyway: bool, record: Record | None
-) -> tuple[str, str, list[str]]:
-    node, spec = site.node, site.spec
+def _maker(document: Document, site: Site, anyway: bool, record: Record | None) -> Done:
+    node = site.node
+    spec = site.spec
     if node.kind == SIGMAS_NODE:
-        return "already", SIGMAS_NODE, []
+        return Done("already", SIGMAS_NODE)
     unlinked(document, site, spec.get("text"), spec.get("start"))
     facts = facts_of(document, site)
     check_sampler_and_model(document, site, facts, anyway)
@@ -133,27 +121,26 @@ def _maker(
     _check_circle(site, port)
     kept = {name: spec[name] for name in ("steps", "denoise", "model") if name in spec}
     was = node.kind
-    memory = (
-        {"to": ENTRY}
-        | edits(node).retype(node, SIGMAS_NODE, values, kept)
-        | ({"counted": counted} if counted else {})
-    )
+    memory = {"to": ENTRY} | edits(node).retype(node, SIGMAS_NODE, values, kept)
+    if counted:
+        memory["counted"] = counted
     if not node.origin("model"):
         edits(node).connect(node, "model", port)
     edits(node).remember(node, memory)
-    return "swapped", f"{was} -> {SIGMAS_NODE}{_steps(facts)}", _notes(site, facts)
+    return Done("swapped", f"{was} -> {SIGMAS_NODE}{_steps(facts)}", _notes(site, facts))
 
 
 def _values(document: Document, site: Site, facts: SiteFacts) -> tuple[dict, list[str]]:
     """The values of Distilled Sigmas in place of a maker, and those that are the maker's no more."""
-    node, spec = site.node, site.spec
+    node = site.node
+    spec = site.spec
     if "text" in spec:
         _check_whole(facts.numbers)
     elif "start" in spec and not _is_full(node.value(spec["start"])):
         raise Left(
             "partial",
-            f"it starts at a sigma of its own ({node.value(spec['start'])}); which denoise that is "
-            "depends on the model",
+            f"it starts at a sigma of its own ({node.value(spec['start'])}); "
+            "which denoise that is depends on the model",
         )
     steps = facts.steps if "text" in spec else node.value(spec["steps"])
     denoise = node.value(spec["denoise"]) if "denoise" in spec else 1.0
@@ -168,12 +155,13 @@ def _values(document: Document, site: Site, facts: SiteFacts) -> tuple[dict, lis
             unlinked(document, site, spec["steps"])
             steps = max(1, round(facts.steps * facts.denoise))
     counted = ["steps"] if "cuts" in spec and facts.denoise < 1 else []
-    return {
+    values = {
         "sampler_name": facts.sampler or "euler",
         "steps": steps,
         "denoise": denoise,
         "if_missing": "stock",
-    }, counted
+    }
+    return values, counted
 
 
 def _check_whole(numbers: tuple[float, ...] | None) -> None:
@@ -209,16 +197,17 @@ def _check_circle(site: Site, port: Port) -> None:
 
 
 def _steps(facts: SiteFacts) -> str:
-    parts = [f"{facts.steps} steps" if facts.steps != 1 else "1 step"] if facts.steps else []
-    parts += [f"sampler {facts.sampler}"] if facts.sampler else []
+    parts = []
+    if facts.steps:
+        parts.append(f"{facts.steps} step{'s' if facts.steps != 1 else ''}")
+    if facts.sampler:
+        parts.append(f"sampler {facts.sampler}")
     return f" ({', '.join(parts)})" if parts else ""
 
 
 def _notes(site: Site, facts: SiteFacts) -> list[str]:
     if facts.sampler is not None:
         return borrowed(facts.sampler)
-    return (
-        ["which sampler it is for is not told by the file"]
-        if site.users
-        else ["no sampler uses it"]
-    )
+    if site.users:
+        return ["which sampler it is for is not told by the file"]
+    return ["no sampler uses it"]

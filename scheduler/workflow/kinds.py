@@ -11,12 +11,10 @@ MADE: dict[str, dict] = TABLE["made"]
 ENTRY: str = TABLE["entry"]
 MEMORY = "stepdistill"  # the key under which a node remembers what it was
 CONTROL = "control_after_generate"
-SIGMAS, MANUAL, APPLY, FROM_TEXT = (
-    "StepDistillSigmas",
-    "ManualSigmas",
-    "StepDistillApply",
-    "StepDistillFromText",
-)
+SIGMAS = "StepDistillSigmas"
+MANUAL = "ManualSigmas"
+APPLY = "StepDistillApply"
+FROM_TEXT = "StepDistillFromText"
 
 
 def known(kind: object) -> dict:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from . import api_edit, graph_edit
 from .protocols import Edits, Node
@@ -76,6 +78,34 @@ class Left(Exception):
     def __init__(self, code: str, text: str):
         super().__init__(text)
         self.code = code
+
+
+class Done(NamedTuple):
+    """What was done to a node, as an outcome states it."""
+
+    action: str
+    text: str
+    notes: Sequence[str] = ()
+
+
+def tried(node: Node, action: str, change: Callable[[], Done]) -> Outcome:
+    """What came of changing a node; it is left where `change` raises Left, or where it is damaged.
+
+    action: what it is called until `change` says.
+    """
+    outcome = Outcome(node, action, "")
+    try:
+        wrong = edits(node).broken(node)
+        if wrong:
+            raise Left("damaged", wrong)
+        done = change()
+    except Left as left:
+        outcome.leave(left.code, str(left))
+    else:
+        outcome.action = done.action
+        outcome.text = done.text
+        outcome.notes = list(done.notes)
+    return outcome
 
 
 def edits(node: Node) -> Edits:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from .document import Document
 from .kinds import ENTRY, known
-from .outcome import Left, Outcome, edits
+from .outcome import Done, Left, Outcome, edits, tried
 from .protocols import Node
 from .sites import asked, survey
 
@@ -44,24 +44,16 @@ def put_back(
 
 def restore(node: Node) -> Outcome:
     """Put one node back."""
-    outcome = Outcome(node, "put back", "")
-    try:
-        outcome.text, outcome.notes = _restored(node, _note(node))
-    except Left as left:
-        outcome.leave(left.code, str(left))
-    return outcome
+    return tried(node, "put back", lambda: _restored(node, _note(node)))
 
 
 def _note(node: Node) -> dict:
     return node.memory() or {}
 
 
-def _restored(node: Node, memory: dict) -> tuple[str, list[str]]:
-    wrong = edits(node).broken(node)
-    if wrong:
-        raise Left("damaged", wrong)
+def _restored(node: Node, memory: dict) -> Done:
     if "kept" not in memory:
-        return _dropdown_back(node, memory), []
+        return Done("put back", _dropdown_back(node, memory))
     if not edits(node).sound(memory):
         raise Left("damaged", "its note of what it was is damaged")
     ports = [node.origin(name) for name in ("sampler", "sigmas")]
@@ -70,7 +62,7 @@ def _restored(node: Node, memory: dict) -> tuple[str, list[str]]:
     lost = edits(node).untype(node, memory)
     for helper in made:
         edits(helper).remove(helper)
-    return f"{node.kind} again", lost
+    return Done("put back", f"{node.kind} again", lost)
 
 
 def _dropdown_back(node: Node, memory: dict) -> str:

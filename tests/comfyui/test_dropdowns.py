@@ -14,10 +14,10 @@ import torch
 from scheduler.denoiser import half_log_snr, sigma_at
 from scheduler.fingerprint import fingerprint_file
 from scheduler.fit.teacher import record_teacher
+from scheduler.lookup.solving import solved
 from scheduler.record import Conditions, Model, Recipe, Record
 from scheduler.sigmas import flow_table, log_snr_grid, published_schedule, stock_schedule
 from scheduler.store import Store
-from scheduler.lookup.solving import solved
 from tests.comfyui import expected
 from tests.comfyui.client import Failed, Interrupted
 from tests.comfyui.graphs import scene, video

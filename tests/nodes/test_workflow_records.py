@@ -61,7 +61,9 @@ def test_what_it_carries_is_solved_from_as_at_home(model, workflow, gram):  # no
     assert before.recipe.evidence == {"verdict": "solved"} and before.recipe.steps == 5
     stores.store().remove(name)
     after = lookup.find(model, "euler", 5, denoise=0.5)
-    assert "this workflow carries" in words.info(after) and after.recipe.sigmas == before.recipe.sigmas
+    assert (
+        "this workflow carries" in words.info(after) and after.recipe.sigmas == before.recipe.sigmas
+    )
 
 
 def test_a_record_that_is_too_long_with_its_inner_products_goes_along_without(model, workflow):

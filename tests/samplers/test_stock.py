@@ -3,9 +3,7 @@ they claim."""
 
 from __future__ import annotations
 
-import json
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,10 +14,9 @@ from hypothesis import strategies as st
 from scheduler.errors import DenoiserError, ScheduleError, StepsError, UnknownNameError
 from scheduler.samplers import LINEAR, SAMPLERS, check_sampler, model_calls, ode_sampler_for, sample
 from scheduler.samplers.uni_pc import LAST_SIGMA, _levels, _phi
+from tests.golden_numbers import golden, numbers_of
 
-FOLDER = Path(__file__).parents[1] / "golden"
-GOLDEN = json.loads((FOLDER / "stock_samplers.json").read_text(encoding="utf-8"))
-SCHEDULES = json.loads((FOLDER / "stock_schedules.json").read_text(encoding="utf-8"))["models"]
+GOLDEN, SCHEDULES = golden("stock_samplers"), golden("stock_schedules")["models"]
 CASES = {"ve": ("results", "sd_eps"), "flow": ("flow_results", "flow_shift3")}
 NOISE = torch.tensor(GOLDEN["noise"], dtype=torch.float64)
 
@@ -53,12 +50,12 @@ def gaussian(x, sigma):
 @pytest.mark.parametrize("parametrisation", CASES)
 def test_end_states_equal_comfyui_s(parametrisation, sampler):
     results, model = CASES[parametrisation]
-    for case, golden in GOLDEN[results][sampler].items():
+    for case, theirs in numbers_of(sampler, GOLDEN[results], "stock_samplers").items():
         scheduler, steps = case.rsplit("-", 1)
         sigmas = SCHEDULES[model]["schedules"][scheduler][steps]
         ours = sample(golden_denoiser(parametrisation), NOISE * sigmas[0], sigmas, sampler)
         np.testing.assert_allclose(
-            ours, golden, rtol=0, atol=1e-4 if sampler.startswith("uni_pc") else 1e-6
+            ours, theirs, rtol=0, atol=1e-4 if sampler.startswith("uni_pc") else 1e-6
         )
 
 

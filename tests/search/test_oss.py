@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -18,11 +15,10 @@ from scheduler.search.oss import (
     sample_calibrated,
 )
 from scheduler.sigmas import check_schedule
+from tests.golden_numbers import golden
 from tests.mixture import mixture_denoiser, small_mixture, unit_noise
 
-CASES = json.loads(
-    (Path(__file__).parents[1] / "golden" / "oss_reference.json").read_text(encoding="utf-8")
-)["cases"]
+CASES = golden("oss_reference")["cases"]
 
 
 def problem(case):

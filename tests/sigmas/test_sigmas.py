@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -31,10 +28,9 @@ from scheduler.sigmas import (
     table_for,
     truncate,
 )
+from tests.golden_numbers import golden, numbers_of
 
-GOLDEN = json.loads(
-    (Path(__file__).parents[1] / "golden" / "stock_schedules.json").read_text(encoding="utf-8")
-)
+GOLDEN = golden("stock_schedules")
 TABLES = {"sd_eps": sd_table(), "flow_shift3": flow_table(3.0), "flux_mu1_15": flux_table(1.15)}
 
 steps_up_to_60 = st.integers(1, 60)
@@ -59,36 +55,37 @@ def assert_valid(sigmas, steps):
 
 @pytest.mark.parametrize("model", GOLDEN["models"])
 def test_noise_tables_equal_comfyui_s(model):
-    table, golden = TABLES[model], GOLDEN["models"][model]
-    assert len(table.sigmas) == golden["table_length"]
-    indices = [int(i) for i in golden["table_sample"]]
+    table, theirs = TABLES[model], GOLDEN["models"][model]
+    assert len(table.sigmas) == theirs["table_length"]
+    indices = [int(i) for i in theirs["table_sample"]]
     np.testing.assert_allclose(
-        table.sigmas[indices], list(golden["table_sample"].values()), rtol=1e-6
+        table.sigmas[indices], list(theirs["table_sample"].values()), rtol=1e-6
     )
     np.testing.assert_allclose(
-        [table.sigma_min, table.sigma_max], [golden["sigma_min"], golden["sigma_max"]], rtol=1e-6
+        [table.sigma_min, table.sigma_max], [theirs["sigma_min"], theirs["sigma_max"]], rtol=1e-6
     )
 
 
 @pytest.mark.parametrize("name", STOCK)
 @pytest.mark.parametrize("model", GOLDEN["models"])
 def test_stock_schedules_equal_comfyui_s(model, name):
-    for steps, golden in GOLDEN["models"][model]["schedules"][name].items():
+    known = GOLDEN["models"][model]["schedules"]
+    for steps, theirs in numbers_of(name, known, "stock_schedules").items():
         ours = stock_schedule(name, TABLES[model], int(steps))
         assert_valid(ours, int(steps))
-        if np.isfinite(golden).all():  # kl_optimal at one step is NaN there
-            np.testing.assert_allclose(ours, golden, rtol=1e-5)
+        if np.isfinite(theirs).all():  # kl_optimal at one step is NaN there
+            np.testing.assert_allclose(ours, theirs, rtol=1e-5)
 
 
 @pytest.mark.parametrize("family", GOLDEN["tables"])
 def test_published_schedules_equal_comfyui_s(family):
     for variant, by_steps in GOLDEN["tables"][family].items():
-        for steps, golden in by_steps.items():
+        for steps, theirs in by_steps.items():
             if family == "gits":
                 ours = published_schedule("gits", int(steps), coeff=float(variant))
             else:
                 ours = published_schedule(f"{family}_{variant.lower()}", int(steps))
-            np.testing.assert_allclose(ours, golden, rtol=1e-5)
+            np.testing.assert_allclose(ours, theirs, rtol=1e-5)
 
 
 def test_kl_optimal_at_one_step_is_one_step_from_the_top():
