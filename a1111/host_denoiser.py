@@ -88,9 +88,16 @@ def _processing(scene: Scene):
         "cfg_scale": scene.cfg,
     }
     p = StableDiffusionProcessingTxt2Img(
-        sd_model=shared.sd_model, prompt=prompts, negative_prompt=scene.negative, seed=0, sampler_name=HIDDEN, **size,
-        do_not_save_samples=True, do_not_save_grid=True, s_min_uncond=0,
-    )  # fmt: skip
+        sd_model=shared.sd_model,
+        prompt=prompts,
+        negative_prompt=scene.negative,
+        seed=0,
+        sampler_name=HIDDEN,
+        **size,
+        do_not_save_samples=True,
+        do_not_save_grid=True,
+        s_min_uncond=0,
+    )
     if scene.guidance is not None:
         p.distilled_cfg_scale = scene.guidance
     p.sampler_noise_scheduler_override = lambda steps: torch.linspace(

@@ -1,10 +1,8 @@
-"""Who the loaded checkpoint is, and under which conditions it runs: what records are looked up by."""
+"""Who the loaded checkpoint is, and under which conditions it runs."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -13,8 +11,8 @@ import numpy as np
 
 from ..scheduler.fingerprint import Fingerprint
 from ..scheduler.fingerprint.step_distilled import Advice, detect
-from ..scheduler.lookup.key import Key
-from ..scheduler.record import Conditions
+from ..scheduler.lookup.families import published_for
+from ..scheduler.lookup.model_facts import ModelFacts
 from ..scheduler.sigmas.noise_table import FlowTable, NoiseTable
 from .host import forge_unet
 from .weights import fingerprint_of, lora_names, original_weights, patches_of
@@ -29,100 +27,51 @@ PREDICTIONS = {
 }
 
 
-@dataclass(frozen=True)
-class Facts:
-    """What a loaded model is to StepDistill.
+def facts_of(model: Any) -> ModelFacts:
+    """Who a loaded model is.
 
-    fingerprint: of its weights without LoRAs (None: unknown). name: its file's. parametrisation:
-    "flow" or "ve"; prediction: "eps", "v", "flow" or "edm"; shift: a flow's; table: its noise
-    levels as they are now, whatever options or extensions did to them. patches: its LoRAs, as
-    `keys.patch` makes them.
+    Its weights are asked once after each load; the rest takes a millisecond. Raises SigmaRangeError.
     """
-
-    fingerprint: Fingerprint | None
-    name: str
-    parametrisation: str
-    prediction: str
-    shift: float | None
-    table: NoiseTable
-    patches: tuple[Mapping, ...] = ()
-
-    @property
-    def sigma_min(self) -> float:
-        return self.table.sigma_min
-
-    @property
-    def sigma_max(self) -> float:
-        return self.table.sigma_max
-
-
-def facts_of(model: Any) -> Facts:
-    """Who a loaded model is. Its weights are asked once after each load; the rest takes a
-    millisecond. Raises SigmaRangeError."""
     prediction, shift, sigmas, multiplier = _noise(model)
     parametrisation = "flow" if prediction == "flow" else "ve"
     if (np.diff(sigmas) == 0).any():  # some tables repeat their ends
         sigmas = sigmas * (1 + 1e-12 * np.arange(len(sigmas)))
-    flow = parametrisation == "flow"
-    table = (
-        FlowTable(np.minimum(sigmas, 1.0), "flow", shift, multiplier)
-        if flow
-        else NoiseTable(sigmas, "ve")
-    )
-    name = Path(model.sd_checkpoint_info.filename).stem
-    return Facts(
-        _fingerprint(model), name, parametrisation, prediction, shift, table, patches_of(model)
-    )
-
-
-def key_of(
-    facts: Facts,
-    cfg: float | None = None,
-    latent_shape: Sequence[int] | None = None,
-    guidance: float | None = None,
-) -> Key:
-    """What a record for this model is looked up by; what is not known (None) is left open."""
-    shape = None if latent_shape is None else tuple(int(size) for size in latent_shape)
-    noise = (facts.parametrisation, facts.sigma_min, facts.sigma_max, facts.prediction, facts.shift)
-    return Key(facts.fingerprint, *noise, cfg, guidance, shape, facts.patches)
-
-
-def conditions_of(facts: Facts, key: Key, prompts: int, seed: int) -> Conditions:
-    """What a record will say of a run under a key."""
-    known = facts.fingerprint
-    about = {
-        "name": facts.name[:300],
-        "shift": facts.shift,
-        "prediction": facts.prediction,
-        "patches": facts.patches,
-    }
-    about |= {
-        "fingerprint": known.id if known else None,
-        "samples": known.samples if known else None,
-    }
-    return Conditions(
-        cfg=key.cfg,
-        guidance=key.guidance,
-        latent_shape=key.latent_shape,
-        prompts=prompts,
-        seed=seed,
-        **about,
-    )
-
-
-def filled(key: Key, found: Key) -> Key:
-    """The key with what it leaves open taken from a record's."""
-    names = ("cfg", "guidance", "latent_shape")
-    return replace(
-        key, **{name: getattr(found, name) for name in names if getattr(key, name) is None}
+    if parametrisation == "flow":
+        table: NoiseTable = FlowTable(np.minimum(sigmas, 1.0), "flow", shift, multiplier)
+    else:
+        table = NoiseTable(sigmas, "ve")
+    advice = advice_of(model)
+    return ModelFacts(
+        _fingerprint(model),
+        Path(model.sd_checkpoint_info.filename).stem,
+        parametrisation,
+        prediction,
+        shift,
+        table.sigma_min,
+        table.sigma_max,
+        table,
+        patches_of(model),
+        published_for(_host_class(model), advice),
+        advice.text if advice is not None else "",
     )
 
 
 def advice_of(model: Any) -> Advice | None:
-    """What gives a step-distilled model (Turbo, Lightning, LCM, ...) away, by its names and
-    weights; text for the user, or None."""
+    """What gives a step-distilled model (Turbo, Lightning, LCM, ...) away, by its names and weights."""
     names = (Path(model.sd_checkpoint_info.filename).stem, *lora_names(model))
-    return detect(names, weights=original_weights(model))
+    known = _advice.get(model)
+    if known is None or known[0] != names:
+        known = _advice[model] = (names, detect(names, weights=original_weights(model)))
+    return known[1]
+
+
+def _host_class(model: Any) -> str:
+    """What the host's loader took the model for: Forge's class, or A1111's own marks."""
+    config = getattr(model, "model_config", None)
+    if config is not None:
+        return type(config).__name__
+    marks = {"is_ssd": "SSD1B", "is_sdxl": "SDXL", "is_sd1": "SD15"}
+    return next((name for mark, name in marks.items() if getattr(model, mark, False)), "")
 
 
 def guidance_of(model: Any, p: Any) -> float | None:
@@ -170,7 +119,7 @@ def _array(values: Any) -> np.ndarray:
 
 
 def _fingerprint(model: Any) -> Fingerprint | None:
-    """Of the weights that are in the model now: A1111 loads other checkpoints into the object that it has."""
+    """Of the weights that are in the model now: A1111 loads other checkpoints into the same object."""
     info = model.sd_checkpoint_info
     known = _known.get(model)
     if known is None or known[0] != info.filename:
@@ -179,3 +128,4 @@ def _fingerprint(model: Any) -> Fingerprint | None:
 
 
 _known: WeakKeyDictionary[Any, tuple[str, Fingerprint | None]] = WeakKeyDictionary()
+_advice: WeakKeyDictionary[Any, tuple[tuple[str, ...], Advice | None]] = WeakKeyDictionary()

@@ -190,11 +190,11 @@ class _Task:
     def work(self, stage: Stage) -> tuple[Record, str, str] | None:
         """(the record, its name in the store or empty, the report), or None when interrupted."""
         from ..scheduler.record.verdict_words import recommendation
-        from .identity import advice_of, cfg_of, conditions_of, facts_of, guidance_of, key_of
+        from .identity import cfg_of, facts_of, guidance_of
         from .stores import stem, store
 
         facts = facts_of(stage.model)
-        key = key_of(facts, cfg_of(stage.p), stage.shape, guidance_of(stage.model, stage.p))
+        key = facts.key(cfg_of(stage.p), stage.shape, guidance_of(stage.model, stage.p))
         match = None if self.wish.again else self._in_store(key)
         if match is not None:
             return (
@@ -202,12 +202,11 @@ class _Task:
                 stem(match.name),
                 f"The store has it already: {stem(match.name)}. No model call was made.",
             )
-        conditions = conditions_of(facts, key, len(stage.denoisers), self.wish.seed)
+        conditions = facts.conditions(key, len(stage.denoisers), self.wish.seed)
         conditions = (
             replace(conditions, name=self.wish.name[:300]) if self.wish.name else conditions
         )
-        advice = advice_of(stage.model)
-        self.notes = [advice.text] if advice else []
+        self.notes = [facts.advice] if facts.advice else []
         folder = self._resume_folder(key)
         try:
             record = self._distilled(stage, facts, conditions, folder)

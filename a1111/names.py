@@ -10,10 +10,3 @@ CHOICE_KEY = (
 )
 AUTOMATIC = "Automatic"  # the record is looked up
 STOCK_ONLY = "Stock schedule"  # no record is used: for comparisons
-EXACT, NEAREST, NAMED, FALLBACK = (
-    "exact",
-    "nearest",
-    "named",
-    "stock",
-)  # where a schedule comes from
-STOCK = "simple"  # stands in where nothing was distilled, unless the settings name another

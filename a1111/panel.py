@@ -35,6 +35,10 @@ class StepDistillScript(scripts.Script):
         """Note the choice for this picture; an axis that has spoken goes first."""
         p.stepdistill_record = getattr(p, "stepdistill_axis", None) or record or AUTOMATIC
 
+    def postprocess_batch(self, p, *others, **named) -> None:
+        """Before the pictures' parameters are written: samplers that take no schedule are told of."""
+        infotext.unused(p)
+
 
 class Controls:
     """What the accordion holds."""
@@ -50,9 +54,12 @@ class Controls:
     def _use(self) -> None:
         with gr.Row():
             self.record = gr.Dropdown(
-                label=f"Record for the schedule type and the sampler '{LABEL}'", choices=panel_actions.listed(), value=AUTOMATIC, scale=6,
+                label=f"Record for the schedule type and the sampler '{LABEL}'",
+                choices=panel_actions.listed(),
+                value=AUTOMATIC,
+                scale=6,
                 elem_id=self._id("record"),
-            )  # fmt: skip
+            )
             self.refresh = gr.Button("Refresh", scale=1, min_width=80, elem_id=self._id("refresh"))
         self.status = gr.HTML(panel_actions.status, elem_id=self._id("status"))
 

@@ -193,10 +193,13 @@ def _at_once(*asked: Any) -> tuple:
 
 
 def _record(chosen: str) -> tuple[str, Any]:
-    """(a name, the record): the chosen one, the one just distilled, or the one that Automatic
-    takes. Raises StepDistillError."""
+    """(a name, the record): the chosen one, the one just distilled, or the one that Automatic takes.
+
+    Raises StepDistillError.
+    """
+    from ..scheduler.lookup.selection import first_match
     from .host import loaded_model
-    from .identity import facts_of, key_of
+    from .identity import facts_of
     from .stores import stem, store
 
     if chosen not in (AUTOMATIC, STOCK_ONLY, "", None):
@@ -204,8 +207,8 @@ def _record(chosen: str) -> tuple[str, Any]:
     if THE_JOB.progress.record is not None:
         return THE_JOB.progress.record_name or "record", THE_JOB.progress.record
     model = loaded_model()
-    match = None if model is None else store().lookup(key_of(facts_of(model)), "near")
-    if match is None or not match.allowed:
+    match = None if model is None else first_match(facts_of(model).key(), (store(),))[0]
+    if match is None:
         raise StepDistillError("There is no record of the loaded checkpoint yet.")
     return stem(match.name), match.record
 

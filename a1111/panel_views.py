@@ -8,7 +8,6 @@ from typing import Any
 
 from ..scheduler.errors import StepDistillError
 from ..scheduler.lookup.key import Key
-from ..scheduler.lookup.match import judged
 from ..scheduler.record import Record
 from ..scheduler.record.evidence_table import stock_error, verdict_word
 from ..scheduler.record.verdict_words import choice_words, recommendation
@@ -22,40 +21,42 @@ WORDS = {"teacher": "recording the teacher", "evidence": "measuring on held-out 
 
 def status_data() -> dict:
     """The loaded checkpoint and what the store has for it; asks nothing that loads a model."""
-    from .identity import advice_of, facts_of, filled, key_of
-    from .stores import stem, store
+    from .identity import facts_of
+    from .stores import store
 
     model = loaded_model()
     if model is None:
         return {"model": None, "text": "No checkpoint is loaded yet."}
-    facts = facts_of(model)
+    facts, here = facts_of(model), store()
     found = {
         "model": facts.name,
         "fingerprint": facts.fingerprint.id if facts.fingerprint else None,
         "prediction": facts.prediction,
-    }
-    found |= {
         "sigma_min": facts.sigma_min,
         "sigma_max": facts.sigma_max,
         "patches": [each["name"] for each in facts.patches],
-    }
-    key, advice = key_of(facts), advice_of(model)
-    match = store().lookup(key, "near")
-    match = match and (
-        judged(match.record, filled(key, Key.of(match.record)), "near", True, match.name) or match
-    )
-    found |= {
-        "advice": advice.text if advice else None,
+        "advice": facts.advice or None,
         "records": _records_of(facts),
-        "folder": str(store().folder),
+        "folder": str(here.folder),
+        "match": _match_data(facts.key()),
+        "text": "",
     }
-    found["match"] = (
-        None
-        if match is None
-        else {"record": stem(match.name), "allowed": match.allowed, "sentence": match.sentence}
-    )
-    problems = store().problems()[:5] if len(store().records()) <= MOST_READ else []
-    return found | {"text": "", "problems": [f"{name}: {reason}" for name, reason in problems]}
+    problems = here.problems()[:5] if len(here.records()) <= MOST_READ else []
+    return found | {"problems": [f"{name}: {reason}" for name, reason in problems]}
+
+
+def _match_data(key: Key) -> dict | None:
+    """The record that Automatic would look at first, and whether it may be used."""
+    from ..scheduler.lookup.selection import first_match
+    from ..scheduler.lookup.words import match_sentence
+    from .stores import stem, store
+
+    match, refused = first_match(key, (store(),))
+    nearest = match or refused
+    if nearest is None:
+        return None
+    about = {"record": stem(nearest.name), "allowed": nearest.allowed}
+    return about | {"sentence": match_sentence(nearest)}
 
 
 def status_html() -> str:
@@ -66,9 +67,8 @@ def status_html() -> str:
         return _paragraph(f"The loaded checkpoint could not be looked at: {problem}")
     if found["model"] is None:
         return _paragraph(found["text"])
-    lines = [
-        f"<b>{html.escape(found['model'])}</b>, {found['prediction']}, sigmas {found['sigma_min']:.4g} to {found['sigma_max']:.4g}."
-    ]
+    ends = f"{found['sigma_min']:.4g} to {found['sigma_max']:.4g}"
+    lines = [f"<b>{html.escape(found['model'])}</b>, {found['prediction']}, sigmas {ends}."]
     lines += [html.escape(entry) for entry in found["records"]] or [
         "Nothing was distilled for it yet."
     ]
@@ -143,10 +143,9 @@ def _records_of(facts: Any) -> list[str]:
     """Every record of these weights in a line."""
     from ..scheduler.fingerprint.kinship import SAME
     from ..scheduler.lookup.match import kinship_of
-    from .identity import key_of
     from .stores import stem, store
 
-    lines, key = [], key_of(facts)
+    lines, key = [], facts.key()
     briefs = store().records()
     for brief in briefs:
         if len(briefs) > MOST_READ and brief.fingerprint != (

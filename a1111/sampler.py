@@ -1,5 +1,4 @@
-"""The sampler named `Distilled`: runs the recipe that our schedule found, coefficients, query
-offsets and all."""
+"""The sampler named `Distilled`: runs the recipe that our schedule found, whole."""
 
 from __future__ import annotations
 
@@ -12,8 +11,6 @@ from . import infotext
 from .host import option, say
 from .names import LABEL, NAME
 from .sampling_pass import last_of
-
-SAME_SIGMA = 1e-4  # relative: hosts keep sigmas in float32
 
 
 def register() -> None:
@@ -53,35 +50,29 @@ def sample_distilled(
     callback: Callable | None = None,
     disable=None,
 ):
-    """The host's form of a sampler: the recipe of this pass on its own sigmas; other sigmas run as
-    dpmpp_2m on exactly those."""
+    """The host's form of a sampler: the recipe of this pass on its own sigmas.
+
+    Other sigmas run as dpmpp_2m on exactly those.
+    """
+    from ..scheduler.lookup.selection import STOCK
+    from ..scheduler.samplers.k_diffusion import same_sigmas
+
     here = last_of(getattr(model, "sampler", None))
     found = here.found if here is not None else None
     if len(sigmas) < 2:
         return x
-    if found is None or found.recipe is None or not _serves(found.recipe, sigmas):
+    if found is None or found.source == STOCK or not same_sigmas(found.recipe, sigmas):
         return _foreign(here, found, model, x, sigmas, extra_args or {}, callback, disable)
-    parametrisation = "flow" if found.recipe.sigmas[0] <= 1 and _is_flow(model) else "ve"
+    parametrisation = found.facts.parametrisation
     return _run(found.recipe, parametrisation, model, x, extra_args or {}, callback, disable)
-
-
-def _serves(recipe: Any, sigmas: Any) -> bool:
-    import torch
-
-    own, given = torch.tensor(recipe.sigmas, dtype=torch.float64), sigmas.detach().double().cpu()
-    return own.shape == given.shape and torch.allclose(own, given, rtol=SAME_SIGMA, atol=0)
 
 
 def _is_flow(model: Any) -> bool:
     from .host import loaded_model
     from .identity import facts_of
 
-    return (
-        facts_of(
-            getattr(getattr(model, "inner_model", None), "inner_model", None) or loaded_model()
-        ).parametrisation
-        == "flow"
-    )
+    inner = getattr(getattr(model, "inner_model", None), "inner_model", None)
+    return facts_of(inner or loaded_model()).parametrisation == "flow"
 
 
 def _foreign(here: Any, found: Any, model, x, sigmas, extra_args: dict, callback, disable):
@@ -91,72 +82,30 @@ def _foreign(here: Any, found: Any, model, x, sigmas, extra_args: dict, callback
     if found is None and here is not None:
         infotext.foreign(here.p, here.hires)
         say(
-            f"the sampler Distilled was given sigmas of another schedule; it ran as dpmpp_2m on exactly those ({len(sigmas) - 1} steps)"
+            "the sampler Distilled was given sigmas of another schedule; it ran as dpmpp_2m on "
+            f"exactly those ({len(sigmas) - 1} steps)"
         )
     given = sigmas.tolist()
-    if given[-1] != 0 or any(
-        one <= other for one, other in pairwise(given)
-    ):  # the host's own schedules repeat sigmas at times
-        hosts = (
-            sys.modules.get("k_diffusion.sampling")
-            or sys.modules["ldm_patched.k_diffusion.sampling"]
-        )
+    repeats = any(one <= other for one, other in pairwise(given))
+    if given[-1] != 0 or repeats:  # the host's own schedules repeat sigmas at times
+        names = ("k_diffusion.sampling", "ldm_patched.k_diffusion.sampling")
+        hosts = next(sys.modules[name] for name in names if name in sys.modules)
         return hosts.sample_dpmpp_2m(
             model, x, sigmas, extra_args=extra_args, callback=callback, disable=disable
         )
     parametrisation = "flow" if given[0] <= 1 and _is_flow(model) else "ve"
-    return _run(
-        Recipe("dpmpp_2m", len(given) - 1, given[0], given),
-        parametrisation,
-        model,
-        x,
-        extra_args,
-        callback,
-        disable,
-    )
+    recipe = Recipe("dpmpp_2m", len(given) - 1, given[0], given)
+    return _run(recipe, parametrisation, model, x, extra_args, callback, disable)
 
 
 def _run(recipe: Any, parametrisation: str, model, x, extra_args: dict, callback, disable):
-    """A recipe, by the library's own loops; `model(x, sigma)` is the host's denoiser, with its
-    interrupt and previews inside."""
-    from tqdm.auto import tqdm
+    """A recipe, by the library's own loops.
 
-    from ..scheduler.samplers import sample
-    from ..scheduler.samplers.distilled import sample_distilled as run_coefficients
-    from ..scheduler.samplers.distilled import stock_sampler
-    from ..scheduler.samplers.query_offsets import with_offsets
+    `model(x, sigma)` is the host's denoiser, with its interrupt and previews inside.
+    """
+    from ..scheduler.samplers.k_diffusion import run_in_host
 
     def denoise(x, sigma):
         return model(x, sigma, **extra_args)
 
-    with tqdm(total=recipe.steps, disable=disable) as bar:
-
-        def told(i: int, x, denoised) -> None:
-            if callback is not None:
-                callback(
-                    {
-                        "x": x,
-                        "i": i,
-                        "sigma": recipe.sigmas[i],
-                        "sigma_hat": recipe.sigmas[i],
-                        "denoised": denoised,
-                    }
-                )
-            bar.update()
-
-        if recipe.coefficients is not None:
-            return run_coefficients(
-                denoise,
-                x,
-                recipe.sigmas,
-                recipe.coefficients,
-                recipe.offsets,
-                parametrisation,
-                told,
-            )
-        shifted = (
-            with_offsets(denoise, recipe.sigmas, recipe.offsets, parametrisation)
-            if recipe.offsets
-            else denoise
-        )
-        return sample(shifted, x, recipe.sigmas, stock_sampler(recipe), told)
+    return run_in_host(recipe, parametrisation, denoise, x, callback, disable)

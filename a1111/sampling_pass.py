@@ -1,8 +1,7 @@
-"""What the host is about to sample: noted at its own three functions, so that a schedule knows
-which of its sigmas will run.
+"""What the host is about to sample, so that a schedule knows which of its sigmas will run.
 
-The methods of the host's sampler class are wrapped once: they call the originals with the arguments
-unchanged.
+Three methods of the host's sampler class are wrapped once: they call the originals with the
+arguments unchanged.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from .names import AUTOMATIC
 
 if TYPE_CHECKING:
-    from .recipes import Found
+    from ..scheduler.lookup.selection import Selection
 
 MARK = "_stepdistill_wrapped"
 
@@ -35,7 +34,7 @@ class Pass:
     img2img: bool = False
     requested: int | None = None
     shape: tuple[int, ...] | None = None
-    found: Found | None = field(default=None, repr=False)
+    found: Selection | None = field(default=None, repr=False)
 
     @property
     def name(self) -> str:
@@ -55,6 +54,13 @@ class Pass:
         )
 
     @property
+    def own_schedule(self) -> str | None:
+        """The schedule that the host gives this sampler where none is chosen, if it names one."""
+        options = getattr(getattr(self.sampler, "config", None), "options", None) or {}
+        name = options.get("scheduler")
+        return str(name) if name else None
+
+    @property
     def choice(self) -> str:
         """The record that the panel, the API or an axis names for this picture."""
         return str(getattr(self.p, "stepdistill_record", None) or AUTOMATIC)
@@ -64,8 +70,10 @@ class Pass:
         return bool(getattr(self.p, "is_hr_pass", False))
 
     def running(self, asked: int) -> tuple[int, float]:
-        """(the steps that will run of a schedule of `asked`, the denoising strength), by the host's
-        own rule."""
+        """(the steps that will run of a schedule of `asked`, the denoising strength).
+
+        By the host's own rule.
+        """
         if not self.img2img:
             return asked, 1.0
         from modules.sd_samplers_common import setup_img2img_steps
@@ -118,8 +126,7 @@ def _noting(original, img2img: bool):
 
 
 def _asking(original):
-    """`get_sigmas`, during which our schedule can see the pass, and after which it is known whether
-    ours ran."""
+    """`get_sigmas`, during which our schedule sees the pass, and after which it is known which ran."""
 
     @wraps(original)
     def get_sigmas(self, p, steps, *arguments, **named):

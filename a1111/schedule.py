@@ -1,39 +1,39 @@
-"""The schedule named `Distilled` in the host's list: looks up the loaded checkpoint's recipe
-whenever the host asks for sigmas."""
+"""The schedule named `Distilled` in the host's list: the loaded checkpoint's recipe for each pass."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import infotext
 from .host import loaded_model, option, say
-from .names import FALLBACK, LABEL, NAME, STOCK
+from .names import LABEL, NAME
 from .sampling_pass import Pass, current
 
-SAME_RANGE = 1e-4
-WHOLE = 0.999  # a denoising strength that the host counts as all of it
+if TYPE_CHECKING:
+    from ..scheduler.lookup.key import Key
+    from ..scheduler.lookup.model_facts import ModelFacts
+    from ..scheduler.lookup.selection import Selection
+    from ..scheduler.lookup.wanted import Wanted
 
 
 def register() -> None:
-    """Put the entry into the host's lists, in place; or take it out again where the settings say so."""
+    """Put the entry into the host's lists, in place; or take it out where the settings say so."""
     from modules import sd_samplers, sd_schedulers
 
     names, known = (NAME, LABEL), sd_schedulers.schedulers_map
     for name in names:
         if name in known and known[name].function is sigmas_for:
             del known[name]
-    if any(name in known for name in names):
+    taken = any(name in known for name in names)
+    if taken:
         say(f"another extension has a schedule type named {LABEL}, so ours is not offered")
-    wanted = bool(option("stepdistill_dropdowns", True)) and not any(
-        name in known for name in names
-    )
+    wanted = bool(option("stepdistill_dropdowns", True)) and not taken
     entry = sd_schedulers.Scheduler(NAME, LABEL, sigmas_for, need_inner_model=True)
-    for listed in filter(
-        None, (getattr(sd_schedulers, name, None) for name in ("schedulers", "all_schedulers"))
-    ):  # Forge Neo has both
-        listed[:] = [each for each in listed if each.function is not sigmas_for] + [entry] * wanted
+    for place in ("schedulers", "all_schedulers"):  # Forge Neo has both
+        listed = getattr(sd_schedulers, place, None)
+        if listed:
+            others = [each for each in listed if each.function is not sigmas_for]
+            listed[:] = [*others, entry] if wanted else others
     known.update({name: entry for name in names} if wanted else {})
     forget = getattr(getattr(sd_samplers, "get_sampler_and_scheduler", None), "cache_clear", None)
     if forget is not None:
@@ -48,41 +48,27 @@ def sigmas_for(
     device: Any = "cpu",
     **others: Any,
 ):
-    """Exactly n + 1 sigmas as a float32 tensor, whatever happens: of which the host will run those
-    of the recipe."""
+    """Exactly n + 1 sigmas as a float32 tensor, of which the host will run those of the recipe.
+
+    Whatever happens: a picture is drawn.
+    """
     import torch
 
     n = int(n)
     try:
         sigmas = _sigmas(n, float(sigma_max), inner_model)
-    except Exception as problem:  # of a host's or a model's kind that is not known: the picture is drawn all the same
-        say(
-            f"no schedule could be looked up, so a plain one runs ({type(problem).__name__}: {problem})"
-        )
+    except Exception as problem:  # of a host's or a model's kind that is not known
+        what = f"{type(problem).__name__}: {problem}"
+        say(f"no schedule could be looked up, so a plain one runs ({what})")
         sigmas = _plain(n, float(sigma_min), float(sigma_max))
     return torch.tensor(sigmas, dtype=torch.float32, device=device)
 
 
-def filled(sigmas: Sequence[float], asked: int, drops: bool, sigma_max: float) -> list[float]:
-    """`asked` + 1 strictly decreasing sigmas that become `sigmas` when the host takes away what it
-    does not use.
-
-    drops: it leaves out the last one above 0. What is missing then stands before, above the first,
-    and never runs.
-    """
-    found = [float(sigma) for sigma in sigmas]
-    if drops:
-        found.insert(-1, found[-2] / 2)
-    missing = asked + 1 - len(found)
-    if missing > 0:
-        step = max(math.log(sigma_max / found[0]) / missing, 1e-4)
-        found = [*(found[0] * math.exp(step * k) for k in range(missing, 0, -1)), *found]
-    return found
-
-
 def _sigmas(n: int, sigma_max: float, inner_model: Any) -> list[float]:
-    from .identity import cfg_of, facts_of, guidance_of, key_of
-    from .recipes import Asked, find
+    from ..scheduler.lookup.cutting import filled
+    from ..scheduler.lookup.wanted import SIGMAS, Wanted
+    from .identity import facts_of
+    from .recipes import find
 
     here = current()
     if n < 1:
@@ -90,60 +76,74 @@ def _sigmas(n: int, sigma_max: float, inner_model: Any) -> list[float]:
     model = getattr(inner_model, "inner_model", None)
     model = model if getattr(model, "sd_checkpoint_info", None) is not None else loaded_model()
     facts = facts_of(model)
-    if here is None:  # somebody else asks: what will run is not known
-        asked = Asked("euler" if facts.parametrisation == "flow" else "dpmpp_2m", n)
-        found = find(facts, key_of(facts), asked)
-        return (
-            _stock(n, facts)
-            if found.recipe is None
-            else filled(found.recipe.sigmas, n, False, facts.sigma_max)
-        )
-    key = key_of(facts, cfg_of(here.p), here.shape, guidance_of(model, here.p))
-    return _for_pass(here, n, sigma_max, facts, key)
+    if here is not None:
+        return _for_pass(here, n, sigma_max, facts, model)
+    # Somebody else asks: what will run is not known.
+    found = find(facts, facts.key(), Wanted(None, n, carries=SIGMAS))
+    return filled(found.recipe.sigmas, n, False, facts.sigma_max)
 
 
-def _for_pass(here: Pass, n: int, sigma_max: float, facts: Any, key: Any) -> list[float]:
-    from .recipes import Asked, Found, find
+def _for_pass(here: Pass, n: int, sigma_max: float, facts: ModelFacts, model: Any) -> list[float]:
+    from ..scheduler.lookup.cutting import filled
+    from .identity import cfg_of, guidance_of
+    from .recipes import in_words
 
     steps, denoise = here.running(n - here.drops)
-    start = _start(facts, denoise, sigma_max)
-    if steps < 1:
-        found = Found(None, FALLBACK, "No step runs.")
-    elif start is not None and start <= facts.sigma_min:
-        found = Found(None, FALLBACK, "The denoising strength is too small for a schedule.")
-    else:
-        found = find(facts, key, Asked(here.name, steps, start, here.choice))
-    here.found = found
+    wanted = _wanted(here, max(steps, 1), denoise, sigma_max, facts)
+    key = facts.key(cfg_of(here.p), here.shape, guidance_of(model, here.p))
+    found = here.found = _found(here, steps, wanted, facts, key)
     infotext.write(here, steps)
-    if found.recipe is not None:
-        say(found.words)
-        return filled(found.recipe.sigmas, n, here.drops, facts.sigma_max)
-    say(f"the stock schedule '{stock_name()}' ran. {found.words}")
-    return _stock(n, facts)
+    say(in_words(found))
+    if _is_cut_by_host(found):
+        return _stock(found.stand_in.schedule, n, facts, sigma_max)
+    return filled(found.recipe.sigmas, n, here.drops, facts.sigma_max)
 
 
-def _start(facts: Any, denoise: float, sigma_max: float) -> float | None:
-    """Where the run begins: at the sigma of that part of the model's clock, below a highest sigma
-    that the user may have set."""
-    limited = abs(sigma_max / facts.sigma_max - 1) > SAME_RANGE and sigma_max < facts.sigma_max
-    start = None if denoise >= WHOLE else facts.table.percent_to_sigma(1 - denoise)
-    if not limited:
-        return start
-    return sigma_max if start is None else min(start, sigma_max)
+def _wanted(here: Pass, steps: int, denoise: float, sigma_max: float, facts: ModelFacts) -> Wanted:
+    """The run: it begins at what the denoising strength stands for, below the user's highest sigma."""
+    from ..scheduler.lookup.starts import same_start, start_for
+    from ..scheduler.lookup.wanted import COEFFICIENTS, SIGMAS, Wanted
+
+    carries = COEFFICIENTS if here.name == NAME else SIGMAS
+    start = start_for(facts, denoise) if denoise > 0 else facts.sigma_min
+    limited = sigma_max < facts.sigma_max and not same_start(sigma_max, facts.sigma_max)
+    if limited and (start is None or sigma_max < start):
+        return Wanted(here.name, steps, sigma_max, carries=carries)
+    return Wanted(here.name, steps, start, 1.0 if start is None else denoise, carries)
 
 
-def stock_name() -> str:
-    """The schedule that stands in where nothing was distilled."""
-    from ..scheduler.sigmas import STOCK as NAMES
+def _found(here: Pass, steps: int, wanted: Wanted, facts: ModelFacts, key: Key) -> Selection:
+    from ..scheduler.lookup.serving import REFUSED, Reason
+    from .recipes import find, kept_from
 
-    name = str(option("stepdistill_fallback", STOCK))
-    return name if name in NAMES else STOCK
+    why = ""
+    if steps < 1:
+        why = "No step runs."
+    elif wanted.start is not None and wanted.start <= facts.sigma_min:
+        why = "The denoising strength is too small for a schedule."
+    if why:
+        return kept_from(facts, Reason(REFUSED, wanted, sentence=why))
+    return find(facts, key, wanted, here.choice, here.own_schedule)
 
 
-def _stock(n: int, facts: Any) -> list[float]:
+def _is_cut_by_host(found: Selection) -> bool:
+    """Whether a stock schedule stands in that the host has too, so that it is cut as the host does."""
+    from ..scheduler.lookup.stand_in import BEFORE, USUAL
+
+    return found.stand_in is not None and found.stand_in.origin in (BEFORE, USUAL)
+
+
+def _stock(name: str, n: int, facts: ModelFacts, sigma_max: float) -> list[float]:
+    """A stock schedule of n steps, below the user's highest sigma."""
+    from dataclasses import replace
+
     from ..scheduler.sigmas import stock_schedule
 
-    return stock_schedule(stock_name(), facts.table, n).tolist()
+    table = facts.table
+    below = table.sigmas[table.sigmas <= sigma_max * (1 + 1e-6)]
+    if 1 < len(below) < len(table.sigmas):
+        table = replace(table, sigmas=below)
+    return stock_schedule(name, table, n).tolist()
 
 
 def _plain(n: int, sigma_min: float, sigma_max: float) -> list[float]:

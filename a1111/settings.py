@@ -1,9 +1,12 @@
-"""Our section of the host's Settings page; every option is read with a default, for hosts that were
-started before it was known."""
+"""Our section of the host's Settings page.
+
+Every option is read with a default, for hosts that were started before it was known.
+"""
 
 from __future__ import annotations
 
-from .names import LABEL, STOCK, TITLE
+from ..scheduler.lookup import SIMPLE
+from .names import LABEL, TITLE
 
 SECTION = ("stepdistill", TITLE)
 
@@ -16,20 +19,35 @@ def register() -> None:
     info = shared.OptionInfo
     options = {
         "stepdistill_dropdowns": info(
-            True, f"Offer '{LABEL}' as a schedule type and as a sampling method (after Reload UI)", gr.Checkbox, section=SECTION
+            True,
+            f"Offer '{LABEL}' as a schedule type and as a sampling method (after Reload UI)",
+            gr.Checkbox,
+            section=SECTION,
         ),
         "stepdistill_store": info(
-            "", "Folder of the records (empty: STEPDISTILL_STORE, else your user data; ComfyUI keeps its own in user/stepdistill)",
-            gr.Textbox, section=SECTION,
+            "",
+            "Folder of the records (empty: STEPDISTILL_STORE, else your user data; ComfyUI keeps its "
+            "own in user/stepdistill)",
+            gr.Textbox,
+            section=SECTION,
         ),
         "stepdistill_policy": info(
-            "near", "Use a record that is not an exact match: exact (never), near (the same weights), any (related weights too)",
-            gr.Radio, _policies, section=SECTION,
+            "near",
+            "Use a record that is not an exact match: exact (never), near (the same weights), any "
+            "(related weights too)",
+            gr.Radio,
+            _policies,
+            section=SECTION,
         ),
         "stepdistill_fallback": info(
-            STOCK, "Stock schedule where nothing was distilled", gr.Dropdown, _schedules, section=SECTION
+            SIMPLE,
+            "Schedule where nothing was distilled, nor measured by a record (simple: the sampler's "
+            "own, a published one, or simple)",
+            gr.Dropdown,
+            _schedules,
+            section=SECTION,
         ),
-    }  # fmt: skip
+    }
     for name, option in options.items():
         shared.opts.add_option(name, option)
 

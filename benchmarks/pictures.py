@@ -16,7 +16,7 @@ from scheduler.denoiser import start_state
 from scheduler.distilling.plan import budget_for
 from scheduler.evidence.plan import equal_calls_steps
 from scheduler.evidence.verdicts import DEFAULT_STOCK
-from scheduler.plots.curves import PictureRow, plot_pictures
+from scheduler.plots import PictureRow, plot_pictures
 from scheduler.record import Choice
 from scheduler.samplers import sample
 from scheduler.samplers.distilled import run_recipe

@@ -31,9 +31,10 @@ from scheduler.distilling.candidates import _best_stock
 from scheduler.distilling.experiments import Experiments
 from scheduler.distilling.meter import Meter
 from scheduler.distilling.plan import QUALITY, budget_for, plan_for
+from scheduler.distilling.recording import recorded
 from scheduler.distilling.request import job_of
 from scheduler.distilling.resume import Shelf
-from scheduler.distilling.run import _record, distill, plan_job
+from scheduler.distilling.run import distill, plan_job
 from scheduler.distilling.tasks import DISTILLED_STOCK
 from scheduler.record import Choice, Record
 
@@ -101,7 +102,7 @@ def run(
         "calls": record.provenance["model_calls"],
         "seconds": seconds,
         "rows": rows,
-        "how": record.provenance["how"],
+        "plan": record.provenance["plans"][0],
     }
     return record, about
 
@@ -157,7 +158,7 @@ def _experiments(of: Subject, samplers, budget: int, seed: int) -> tuple[Experim
         seed,
     )
     plan = plan_job(job, budget, 0, rows)
-    made = _record(job, plan, Meter(plan.calls), Shelf(None, ()), torch.device("cpu"))
+    made = recorded(job, plan, Meter(plan.calls), Shelf(None, ()), torch.device("cpu"))
     return made, plan.effort.guards
 
 

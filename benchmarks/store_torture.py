@@ -53,7 +53,7 @@ def write_for_ever(folder: str, told: int, first: int, products) -> None:
     while True:
         number += 1
         key = number % KEYS
-        store.put(record(cfg_of(key), number), products if number % 3 else None)
+        store.put(replace(record(cfg_of(key), number), gram=products if number % 3 else None))
         os.write(told, TOLD.pack(key, number))
 
 

@@ -13,8 +13,8 @@ import torch
 from benchmarks import beds
 from scheduler.checkpoints import Checkpoint, digits
 from scheduler.checkpoints.load import BUNDLED, load_checkpoint
-from scheduler.distilling.run import noise_for
 from scheduler.record import Conditions
+from scheduler.rows import noise_for
 from scheduler.sigmas.noise_table import NoiseTable, table_for
 
 BEDS: dict[str, Callable] = {

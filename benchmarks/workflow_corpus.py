@@ -22,8 +22,8 @@ import numpy as np
 
 from scheduler.record import Conditions, Model, Recipe, Record, now
 from scheduler.record.evidence_table import table
+from scheduler.samplers import SAMPLERS
 from scheduler.workflow import CODES, Document, open_workflow, parse, survey, swap
-from scheduler.workflow.kinds import TABLE
 
 PACKAGE = "comfyui_workflow_templates_json"
 
@@ -39,7 +39,7 @@ def templates() -> list[Path]:
 
 def made_up_record(most_steps: int = 60) -> Record:
     """Every stock sampler at 1 to N steps, of a flow model."""
-    samplers = [name for name in TABLE["measured"] if name != "distilled"]
+    samplers = list(SAMPLERS)
     recipes = [
         Recipe(name, n, 1.0, np.linspace(1, 0, n + 1))
         for name in samplers

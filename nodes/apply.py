@@ -11,15 +11,15 @@ class StepDistillApply:
     recipes where they belong."""
 
     DESCRIPTION = (
-        "Put this between the model and any KSampler, and choose 'distilled' as its scheduler: the recipe for that sampler, its steps and "
-        "its denoise is used, with query offsets. Place it after ModelSampling nodes."
+        "Put this between the model and any KSampler, and choose 'distilled' as its scheduler: the "
+        "recipe for that sampler, its steps and its denoise is used, with query offsets. Place it "
+        "after ModelSampling nodes."
     )
-    CATEGORY, FUNCTION, HAS_INTERMEDIATE_OUTPUT = (
-        CATEGORY,
-        "make",
-        True,
-    )  # newer hosts then show the text of a cached run too
-    RETURN_TYPES, RETURN_NAMES = ("MODEL", "STRING"), ("model", "info")
+    CATEGORY = CATEGORY
+    FUNCTION = "make"
+    HAS_INTERMEDIATE_OUTPUT = True  # newer hosts then show the text of a cached run too
+    RETURN_TYPES = ("MODEL", "STRING")
+    RETURN_NAMES = ("model", "info")
     OUTPUT_TOOLTIPS = (
         "The model, ready for samplers whose scheduler is 'distilled'.",
         "What they will use.",
@@ -28,8 +28,9 @@ class StepDistillApply:
     @classmethod
     def INPUT_TYPES(cls):
         tooltip = (
-            "Let stock samplers (euler, dpmpp_2m, res_multistep, uni_pc) ask the model at the noise levels that the recipe found better, "
-            "where it has such. The 'distilled' sampler always does. Turn it off to use schedules alone."
+            "Let stock samplers (euler, dpmpp_2m, res_multistep, uni_pc) ask the model at the noise "
+            "levels that the recipe found better, where it has such. The 'distilled' sampler always "
+            "does. Turn it off to use schedules alone."
         )
         required = {
             "model": MODEL,

@@ -1,12 +1,10 @@
-"""Bake Sigmas and Split at Sigma: schedules for graphs that shall open without StepDistill, and for
-models of two experts."""
+"""Bake Sigmas and Split at Sigma: for graphs that shall open without StepDistill, and for two experts."""
 
 from __future__ import annotations
 
-import math
-
+from .names import DISTILLED
 from .page.card_data import payload
-from .records import CATEGORY, gram_of
+from .records import CATEGORY
 
 BEST = "best"
 SAMPLERS = (
@@ -27,11 +25,15 @@ class StepDistillBake:
     """A record's best recipe for a stock sampler, as plain sigmas."""
 
     DESCRIPTION = (
-        "Turns a recipe into plain sigmas: with core's own nodes the workflow then runs where StepDistill is not installed. "
-        "Sigmas cannot carry query offsets or coefficients, so the best recipe without them is taken; its evidence is shown on the node."
+        "Turns a recipe into plain sigmas: with core's own nodes the workflow then runs where "
+        "StepDistill is not installed. Sigmas cannot carry query offsets or coefficients, so the best "
+        "recipe without them is taken; its evidence is shown on the node."
     )
-    CATEGORY, FUNCTION, OUTPUT_NODE = CATEGORY, "bake", True
-    RETURN_TYPES, RETURN_NAMES = ("SIGMAS", "STRING"), ("sigmas", "text")
+    CATEGORY = CATEGORY
+    FUNCTION = "bake"
+    OUTPUT_NODE = True
+    RETURN_TYPES = ("SIGMAS", "STRING")
+    RETURN_NAMES = ("sigmas", "text")
     OUTPUT_TOOLTIPS = (
         "The schedule, for SamplerCustom and its kin.",
         "The same as decimals, for the ManualSigmas node of newer versions.",
@@ -39,7 +41,10 @@ class StepDistillBake:
 
     @classmethod
     def INPUT_TYPES(cls):
-        which = "The stock sampler that the sigmas shall be for; best: the one whose recipe has the least measured error."
+        which = (
+            "The stock sampler that the sigmas shall be for; best: the one, of those that take one "
+            "model call a step, whose recipe has the least measured error."
+        )
         steps = {
             "default": 8,
             "min": 1,
@@ -48,7 +53,8 @@ class StepDistillBake:
         }
         denoise = {"default": 1.0, "min": 0.01, "max": 1.0, "step": 0.01}
         denoise["tooltip"] = (
-            "1.0 starts from pure noise; below, at the noise level where the model's own clock has that share left to run."
+            "1.0 starts from pure noise; below, at the noise level where the model's own clock has "
+            "that share left to run."
         )
         return {
             "required": {
@@ -60,12 +66,12 @@ class StepDistillBake:
         }
 
     def bake(self, record, sampler_name, steps, denoise=1.0):
-        """Raises ValueError, StepsError, RecipeError and ScheduleError, each with a sentence."""
+        """Raises SigmaRangeError, StepsError, RecipeError and ScheduleError, each with a sentence."""
         import torch
 
         from ..scheduler.sigmas.decimals import baked
 
-        recipe = plain_recipe(record, sampler_name, steps, start_of(record.model, denoise))
+        recipe = plain_recipe(record, sampler_name, steps, denoise)
         text = baked(recipe.sigmas)
         sigmas = torch.tensor([float(word) for word in text.split(", ")], dtype=torch.float32)
         words = in_words(recipe)
@@ -79,11 +85,15 @@ class StepDistillSplit:
     """One schedule in two at a noise level."""
 
     DESCRIPTION = (
-        "Splits a schedule at a noise level, for models of two experts such as Wan 2.2: the nearest inner sigma is moved to the boundary, "
-        "so that the number of steps stays and no expert is asked at the other's noise levels."
+        "Splits a schedule at a noise level, for models of two experts such as Wan 2.2: the nearest "
+        "inner sigma is moved to the boundary, so that the number of steps stays and no expert is "
+        "asked at the other's noise levels."
     )
-    CATEGORY, FUNCTION, HAS_INTERMEDIATE_OUTPUT = CATEGORY, "split", True
-    RETURN_TYPES, RETURN_NAMES = ("SIGMAS", "SIGMAS"), ("high", "low")
+    CATEGORY = CATEGORY
+    FUNCTION = "split"
+    HAS_INTERMEDIATE_OUTPUT = True
+    RETURN_TYPES = ("SIGMAS", "SIGMAS")
+    RETURN_NAMES = ("high", "low")
     OUTPUT_TOOLTIPS = (
         "From the start down to the boundary: the high-noise expert's.",
         "From the boundary down: the low-noise expert's.",
@@ -112,60 +122,24 @@ class StepDistillSplit:
         return {"ui": {"text": [info]}, "result": (high, low)}
 
 
-def plain_recipe(record, sampler_name: str, steps: int, start: float):
-    """The record's best recipe that is sigmas alone, for a stock sampler (BEST: any), else one
-    solved from the stored inner products.
+def plain_recipe(record, sampler_name: str, steps: int, denoise: float):
+    """The record's best recipe that is sigmas alone, for a stock sampler (BEST: any).
 
-    Raises RecipeError, saying what there is, where neither is possible; StepsError.
+    Raises RecipeError, saying what there is, where it has none and none can be solved; StepsError
+    and SigmaRangeError.
     """
     from ..scheduler.errors import RecipeError
-    from ..scheduler.sigmas.validity import check_steps
-    from .choice import Asked, default_sampler, recipe_for
+    from ..scheduler.lookup.given import select_from
+    from ..scheduler.lookup.words import reason
 
-    steps = check_steps(steps)
-    found = [
-        recipe
-        for recipe in candidates(record, steps, start)
-        if sampler_name in (BEST, recipe.sampler)
-    ]
-    if found:
-        return min(found, key=_rank)
-    sampler = default_sampler(record) if sampler_name == BEST else sampler_name
-    try:
-        return recipe_for(
-            record,
-            Asked(sampler, sampler, "", steps, start, False),
-            lambda: gram_of(record),
-            record.model.sigma_min,
-        )[0]
-    except RecipeError as problem:
+    sampler = DISTILLED if sampler_name == BEST else sampler_name
+    found = select_from(record, sampler, steps, denoise)
+    if found.reason is not None:
         raise RecipeError(
-            f"{problem} Take steps and a sampler from these, or distil for the one you want."
-        ) from None
-
-
-def candidates(record, steps: int, start: float) -> list:
-    """The recipes of N steps from a start that are plain sigmas for a stock sampler, each under
-    that sampler's name."""
-    from dataclasses import replace
-
-    found = []
-    for recipe in record.recipes:
-        if recipe.steps == steps and recipe.offsets is None and recipe.coefficients is None:
-            if math.isclose(recipe.start_sigma, start, rel_tol=1e-4):
-                found.append(replace(recipe, sampler=_stock(recipe)))
-    return found
-
-
-def start_of(model, denoise: float) -> float:
-    """The sigma at which a denoise starts for a record's model: where its clock has that share
-    left. ValueError unless in (0, 1]."""
-    from ..scheduler.sigmas.noise_table import table_for
-
-    if not 0 < denoise <= 1:
-        raise ValueError(f"Denoise is {denoise:g}; it must be above 0 and at most 1.")
-    table = table_for(model.sigma_min, model.sigma_max, model.parametrisation, model.shift)
-    return model.sigma_max if denoise == 1 else table.percent_to_sigma(1 - denoise)
+            f"{reason(found.reason)} Take steps and a sampler from these, or distil for the one "
+            "you want."
+        )
+    return found.recipe
 
 
 def in_words(recipe) -> str:
@@ -174,7 +148,8 @@ def in_words(recipe) -> str:
 
     kind = "schedule" if recipe.choice.schedule == "published" else "a stock schedule"
     what = described(recipe) if recipe.choice.ours else f"{recipe.choice}, {kind}"
-    return f"{recipe.steps} {_steps(recipe.steps)}, to be used with the sampler {recipe.sampler} ({what}): {evidence_words(recipe)}."
+    use = f"{recipe.steps} {_steps(recipe.steps)}, to be used with the sampler {recipe.sampler}"
+    return f"{use} ({what}): {evidence_words(recipe)}."
 
 
 def split_at(sigmas, sigma: float):
@@ -200,37 +175,26 @@ def _check_split(values, sigma: float) -> None:
 
     if values.dim() != 1 or len(values) < 3:
         raise ValueError(
-            f"A schedule of {max(values.numel() - 1, 0)} step(s) cannot be split; it needs two steps at least."
+            f"A schedule of {max(values.numel() - 1, 0)} step(s) cannot be split; "
+            "it needs two steps at least."
         )
     if not bool(values.isfinite().all()) or not bool((values[1:] < values[:-1]).all()):
         raise ValueError(
-            "The sigmas do not strictly decrease, so there is nothing to split them at; connect a sampling schedule."
+            "The sigmas do not strictly decrease, so there is nothing to split them at; "
+            "connect a sampling schedule."
         )
-    first, last, boundary = (
-        values[0].item(),
-        values[-1].item(),
-        torch.tensor(sigma, dtype=torch.float32),
-    )
+    first, last = values[0].item(), values[-1].item()
+    boundary = torch.tensor(sigma, dtype=torch.float32)
     if boundary >= first:
         raise ValueError(
-            f"The boundary {sigma:g} is not below the first sigma {first:.4g}: all steps are the low-noise expert's; run that one alone."
+            f"The boundary {sigma:g} is not below the first sigma {first:.4g}: all steps are the "
+            "low-noise expert's; run that one alone."
         )
     if not boundary > last:
         raise ValueError(
-            f"The boundary {sigma:g} is not above the last sigma {last:.4g}: all steps are the high-noise expert's; run that one alone."
+            f"The boundary {sigma:g} is not above the last sigma {last:.4g}: all steps are the "
+            "high-noise expert's; run that one alone."
         )
-
-
-def _rank(recipe) -> tuple:
-    """Measured ones first, by error; then ours before stock."""
-    error = recipe.evidence.get("rms")
-    return error is None, error if error is not None else 0.0, not recipe.choice.ours
-
-
-def _stock(recipe) -> str:
-    from ..scheduler.samplers.distilled import stock_sampler
-
-    return stock_sampler(recipe)
 
 
 def _steps(count: int) -> str:

@@ -175,7 +175,7 @@ class Contest:
         }
         self.notes += where_from(found)
         return {
-            (OURS, steps): each.recipe for steps, each in found.items() if each.source != "stock"
+            (OURS, steps): each.recipe for steps, each in found.items() if each.match is not None
         }
 
     def _schedule(self, name: str, steps: int) -> np.ndarray:
@@ -227,7 +227,8 @@ class Contest:
         import torch
 
         from ..scheduler.denoiser import checked, start_state
-        from ..scheduler.distilling.run import EVIDENCE_SEED, noise_for
+        from ..scheduler.distilling.run import EVIDENCE_SEED
+        from ..scheduler.rows import noise_for
         from ..scheduler.samplers import sample
         from ..scheduler.samplers.distilled import run_recipe
         from ..scheduler.sigmas import log_snr_grid

@@ -113,7 +113,7 @@ class _Task:
 
     def __init__(self, scene, samplers, steps, quality, seed, extra_positive, name, frames, node):
         from .host.guider import first_frames, with_frames
-        from .host.model_facts import advice_of, conditions_of, facts_of, guidance_of, key_of
+        from .host.model_facts import advice_of, facts_of, guidance_of
 
         self.full = (
             scene if 0 < frames < scene.frames else None
@@ -127,7 +127,8 @@ class _Task:
         self.seed, self.node = seed, node
         facts, sets = facts_of(scene.patcher), 1 + (extra_positive is not None)
         guidance = guidance_of(scene.guider.original_conds.get("positive"))
-        conditions = conditions_of(facts, scene.cfg, self.scene.shape, guidance, sets, seed)
+        self.key = facts.key(scene.cfg, self.scene.shape, guidance, "+".join(sorted(samplers)))
+        conditions = facts.conditions(self.key, sets, seed)
         self.wish = Wish(
             samplers,
             steps,
@@ -136,7 +137,6 @@ class _Task:
             facts,
             sets,
         )
-        self.key = key_of(facts, "+".join(sorted(samplers)), scene.cfg, self.scene.shape, guidance)
         self.notes = distill_report.scene_notes(
             scene, self.scene, advice_of(scene.patcher), self.full is not None
         )

@@ -28,7 +28,8 @@ IF_MISSING = (
     ["stock", "error"],
     {
         "default": "stock",
-        "tooltip": "Where nothing was distilled for this model: run the stock schedule 'simple' (and say so), or stop with an error.",
+        "tooltip": "Where nothing was distilled for this model: run a stock schedule, the best that is "
+        "known for it (and say which), or stop with an error.",
     },
 )
 USE_RECORD = (
@@ -44,8 +45,8 @@ DENOISE = (
         "min": 0.01,
         "max": 1.0,
         "step": 0.01,
-        "tooltip": "1 starts from pure noise. Below, it starts at the model's noise level for that share of its timesteps, and still "
-        "runs all the steps from there.",
+        "tooltip": "1 starts from pure noise. Below, it starts at the model's noise level for that "
+        "share of its timesteps, and still runs all the steps from there.",
     },
 )
 

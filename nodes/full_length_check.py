@@ -17,8 +17,8 @@ def checked(scene, record, wish, seed: int, teller) -> dict:
     the short one, as the record's evidence keeps it; raises DenoiserError."""
     import torch
 
-    from ..scheduler.distilling.run import noise_for
     from ..scheduler.evidence.held_out import HeldOut
+    from ..scheduler.rows import noise_for
     from .host.guider import run
 
     recipe = _chosen(record)

@@ -11,12 +11,11 @@ class StepDistillSampler:
     DESCRIPTION = (
         "The distilled sampler with its own sigmas. Connect both to the same sampling node."
     )
-    CATEGORY, FUNCTION, HAS_INTERMEDIATE_OUTPUT = (
-        CATEGORY,
-        "make",
-        True,
-    )  # newer hosts then show the text of a cached run too
-    RETURN_TYPES, RETURN_NAMES = ("SAMPLER", "SIGMAS", "STRING"), ("sampler", "sigmas", "info")
+    CATEGORY = CATEGORY
+    FUNCTION = "make"
+    HAS_INTERMEDIATE_OUTPUT = True  # newer hosts then show the text of a cached run too
+    RETURN_TYPES = ("SAMPLER", "SIGMAS", "STRING")
+    RETURN_NAMES = ("sampler", "sigmas", "info")
     OUTPUT_TOOLTIPS = (
         "The sampler, with the recipe inside. On other sigmas than its own it runs as dpmpp_2m.",
         "The sigmas that the recipe was made for.",
@@ -39,6 +38,7 @@ class StepDistillSampler:
         import torch
         from comfy.samplers import KSAMPLER
 
+        from ..scheduler.lookup.words import info
         from .dropdowns.sampler_function import bound
         from .lookup import find
         from .names import DISTILLED
@@ -46,5 +46,6 @@ class StepDistillSampler:
 
         found = find(model, DISTILLED, steps, denoise, record=record, if_missing=if_missing)
         sigmas = torch.tensor(found.recipe.sigmas, dtype=torch.float32)
-        result = (KSAMPLER(bound(found)), sigmas, found.info)
-        return {"ui": {"stepdistill": [shown(found)], "text": [found.info]}, "result": result}
+        text = info(found)
+        result = (KSAMPLER(bound(found)), sigmas, text)
+        return {"ui": {"stepdistill": [shown(found)], "text": [text]}, "result": result}

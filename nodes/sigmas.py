@@ -10,12 +10,11 @@ class StepDistillSigmas:
     made without them is taken."""
 
     DESCRIPTION = "The distilled schedule for a sampler, as sigmas for SamplerCustom and the like."
-    CATEGORY, FUNCTION, HAS_INTERMEDIATE_OUTPUT = (
-        CATEGORY,
-        "make",
-        True,
-    )  # newer hosts then show the text of a cached run too
-    RETURN_TYPES, RETURN_NAMES = ("SIGMAS", "STRING"), ("sigmas", "info")
+    CATEGORY = CATEGORY
+    FUNCTION = "make"
+    HAS_INTERMEDIATE_OUTPUT = True  # newer hosts then show the text of a cached run too
+    RETURN_TYPES = ("SIGMAS", "STRING")
+    RETURN_NAMES = ("sigmas", "info")
     OUTPUT_TOOLTIPS = (
         "The schedule: one sigma more than steps, ending in 0.",
         "Where it comes from and what was measured.",
@@ -23,7 +22,10 @@ class StepDistillSigmas:
 
     @classmethod
     def INPUT_TYPES(cls):
-        tooltip = "The sampler that will run these sigmas: a schedule is made for one sampler. Choose the same one there."
+        tooltip = (
+            "The sampler that will run these sigmas: a schedule is made for one sampler. Choose the "
+            "same one there."
+        )
         required = {
             "model": MODEL,
             "sampler_name": (samplers(), {"default": "euler", "tooltip": tooltip}),
@@ -44,6 +46,7 @@ class StepDistillSigmas:
         """The sigmas and their info; raises StepDistillError."""
         import torch
 
+        from ..scheduler.lookup.words import info
         from .lookup import find
         from .names import DISTILLED
         from .page.card_data import shown
@@ -59,7 +62,8 @@ class StepDistillSigmas:
             if_missing=if_missing,
         )
         sigmas = torch.tensor(found.recipe.sigmas, dtype=torch.float32)
+        text = info(found)
         return {
-            "ui": {"stepdistill": [shown(found)], "text": [found.info]},
-            "result": (sigmas, found.info),
+            "ui": {"stepdistill": [shown(found)], "text": [text]},
+            "result": (sigmas, text),
         }

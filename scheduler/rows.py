@@ -1,9 +1,33 @@
-"""How far rows of latents lie apart."""
+"""Rows of latents: their noise, the batches they are asked in, and how far they lie apart."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
+
+from .denoiser import Denoiser
+
+
+def noise_for(shape: Sequence[int], rows: int, seed: int, device: torch.device) -> torch.Tensor:
+    """Unit Gaussian noise (rows, ...), drawn on the CPU: equal on every machine and device."""
+    return torch.randn(rows, *shape, generator=torch.Generator().manual_seed(seed)).to(device)
+
+
+def in_batches(denoise: Denoiser, rows: int) -> Denoiser:
+    """The denoiser for a multiple of its batch.
+
+    Its rows' conditioning is its own, so it is called for `rows` rows at a time.
+    """
+
+    def batched(x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+        if len(x) <= rows:
+            return denoise(x, sigma)
+        parts = zip(x.split(rows), sigma.split(rows), strict=True)
+        return torch.cat([denoise(part, level) for part, level in parts])
+
+    return batched
 
 
 def row_errors(end: torch.Tensor, target: torch.Tensor) -> np.ndarray:

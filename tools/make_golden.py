@@ -27,7 +27,8 @@ from tests.comfyui.launcher import fill_gaps
 from tests.golden_numbers import HOSTLESS, golden
 from tests.mixture import mixture_denoiser
 
-STEPS, TABLE_STEPS = (1, 2, 4, 5, 8, 10, 20), (4, 5, 8, 10, 20)
+STEPS = (1, 2, 4, 5, 8, 10, 20)
+TABLE_STEPS = (4, 5, 8, 10, 20)
 # Of the samplers' results: the process and the noise table.
 PROCESSES = {"results": ("ve", "sd_eps"), "flow_results": ("flow", "flow_shift3")}
 IN_FLOAT32 = ("uni_pc", "uni_pc_bh2")
@@ -70,7 +71,8 @@ def schedules_of(table, name: str, steps: int) -> list[float]:
 
 def described(table) -> dict:
     """A noise table's ends, a sample of it, and every stock schedule on it."""
-    sigmas, last = table.sigmas, len(table.sigmas) - 1
+    sigmas = table.sigmas
+    last = len(sigmas) - 1
     return {
         "sigma_min": float(table.sigma_min),
         "sigma_max": float(table.sigma_max),
@@ -167,7 +169,10 @@ def sampler_function(name: str) -> Callable:
 
 
 class Velocity:
-    """An ideal denoiser, as the authors' search calls a model: (z, index, class, options) -> velocity."""
+    """An ideal denoiser, as the authors' search calls a model.
+
+    (z, grid index, class, options) -> velocity.
+    """
 
     def __init__(self, case: dict):
         self.denoise = mixture_denoiser(case["means"], case["weights"], case["variance"])
@@ -188,8 +193,10 @@ def oss_reference() -> dict:
 
 
 def answers(oss, case: dict) -> dict:
-    model, noise = Velocity(case), torch.tensor(case["noise"], dtype=torch.float64)
-    rows, device = len(noise), "cpu"
+    model = Velocity(case)
+    noise = torch.tensor(case["noise"], dtype=torch.float64)
+    rows = len(noise)
+    device = "cpu"
     counts = {"teacher_steps": case["teacher_steps"], "student_steps": case["student_steps"]}
     schedules = oss.search_OSS(model, noise, rows, None, device, **counts)
     batched = oss.search_OSS_batch(model, noise, rows, None, device, **counts)

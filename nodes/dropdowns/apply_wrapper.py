@@ -1,5 +1,7 @@
-"""What Apply hangs around a sampling run: where the run brings a schedule of ours, its own
-sampler's recipe takes that schedule's place."""
+"""What Apply hangs around a sampling run.
+
+Where the run brings a schedule of ours, its own sampler's recipe takes that schedule's place.
+"""
 
 from __future__ import annotations
 
@@ -10,19 +12,20 @@ from typing import Any
 
 import torch
 
+from ...scheduler.lookup.selection import STOCK, Selection
+from ...scheduler.lookup.words import info
+from ...scheduler.samplers.k_diffusion import SAME_SIGMA
 from ...scheduler.samplers.query_offsets import asked_sigma
 from ..host.model_facts import guidance_of
-from ..lookup import Found, find
+from ..lookup import find
 from ..names import DISTILLED
 from ..page.log import log_once, problem
 from .apply_mark import KEY, Applied, applied_of
 from .issued_schedules import Slice, recognised
-from .sampler_function import SAME_SIGMA, cfg_of
+from .sampler_function import cfg_of
 
-SAMPLERS = {
-    "unipc": "uni_pc",
-    "unipc_bh2": "uni_pc_bh2",
-}  # functions that are not called as their sampler is
+# Functions that are not called as their sampler is.
+SAMPLERS = {"unipc": "uni_pc", "unipc_bh2": "uni_pc_bh2"}
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class Planned:
     """What runs in the place of what was brought."""
 
     sigmas: torch.Tensor
-    found: Found
+    found: Selection
 
 
 def hang(model: Any) -> None:
@@ -62,7 +65,8 @@ def outer_sample(execute: Callable, noise, latent_image, sampler, sigmas, *argum
 def plan(guider: Any, noise: torch.Tensor, sampler: Any, sigmas: torch.Tensor) -> Planned | None:
     """What should run, or None where the sigmas are not ours, are cut short, or go on with what
     another run left."""
-    name, part = sampler_name(sampler), recognised(sigmas)
+    name = sampler_name(sampler)
+    part = recognised(sigmas)
     if name is None or part is None or (not part.whole and not noise.any()):
         return None
     model = guider.model_patcher
@@ -70,7 +74,7 @@ def plan(guider: Any, noise: torch.Tensor, sampler: Any, sigmas: torch.Tensor) -
     found = find(
         model, name, part.steps, **_start(part), **_use(applied, name), **_under(guider, noise)
     )
-    log_once(found.info, warn=found.source == "stock")
+    log_once(info(found), warn=found.source == STOCK)
     return Planned(
         torch.tensor(found.recipe.sigmas, dtype=sigmas.dtype, device=sigmas.device), found
     )
@@ -120,7 +124,8 @@ class _Shifted:
     not the recipe's is asked as it is."""
 
     def __init__(self, guider: Any, recipe, parametrisation: str):
-        self.options, self.parametrisation = guider.model_options, parametrisation
+        self.options = guider.model_options
+        self.parametrisation = parametrisation
         self.known = list(zip(recipe.sigmas, recipe.offsets, strict=False))
 
     def __enter__(self) -> None:

@@ -1,14 +1,12 @@
-"""The scheduler and the sampler named `distilled` in every dropdown of the host: added to its own
-lists in place, once."""
+"""The scheduler and the sampler named `distilled`, added to the host's own lists in place, once."""
 
 from __future__ import annotations
 
-import math
 import sys
 from typing import Any
 
 from ..host.settings import setting
-from ..names import DISTILLED, STOCK
+from ..names import DISTILLED
 
 SETTING = "Dropdowns"
 
@@ -28,7 +26,8 @@ def register() -> bool:
         from ..page.log import problem
 
         problem(
-            "the dropdown entries 'distilled' could not be added to this version of the host; the nodes work without them",
+            "the dropdown entries 'distilled' could not be added to this version of the host; "
+            "the nodes work without them",
             error,
         )
         return False
@@ -55,6 +54,7 @@ def _register() -> None:
 def distilled_scheduler(model_sampling: Any, steps: int):
     """The dropdown's scheduler: exactly steps + 1 sigmas as a float32 tensor, whatever happens; it
     never raises."""
+    from ...scheduler.lookup import SIMPLE
     from ..page.log import problem
     from .issued_schedules import issue
 
@@ -63,7 +63,7 @@ def distilled_scheduler(model_sampling: Any, steps: int):
     try:
         return _schedule(model_sampling, int(steps))
     except Exception as error:  # of a host's or a model's kind that is not known: the run goes on
-        problem(f"no schedule could be looked up, so the stock schedule '{STOCK}' runs", error)
+        problem(f"no schedule could be looked up, so the stock schedule '{SIMPLE}' runs", error)
         return _plain(model_sampling, int(steps))
 
 
@@ -80,6 +80,10 @@ distilled_sampler.__name__ = "sample_distilled"  # by which the host and others 
 def _schedule(model_sampling: Any, asked: int):
     """The schedule for what the asking node will do with it. What it will cut away is filled so
     that what is left is the recipe's."""
+    from ...scheduler.lookup import SIMPLE
+    from ...scheduler.lookup.cutting import filled
+    from ...scheduler.lookup.selection import STOCK
+    from ...scheduler.lookup.words import info
     from ..host.asking_node import use_of
     from ..host.running_prompt import running_node
     from ..lookup import find
@@ -90,7 +94,8 @@ def _schedule(model_sampling: Any, asked: int):
     model = model_of(model_sampling)
     if model is None:
         log_once(
-            f"the model is not known here, so the stock schedule '{STOCK}' runs; Apply Distilled Schedule before it helps.",
+            f"the model is not known here, so the stock schedule '{SIMPLE}' runs; "
+            "Apply Distilled Schedule before it helps.",
             True,
         )
         return _plain(model_sampling, asked)
@@ -105,28 +110,12 @@ def _schedule(model_sampling: Any, asked: int):
         offsets=offsets,
         cfg=use.cfg,
     )
-    log_once(found.info, warn=found.source == "stock")
-    recipe, start = found.recipe, None if use.denoise >= 1 else found.recipe.start_sigma
+    log_once(info(found), warn=found.source == STOCK)
+    recipe = found.recipe
+    start = None if use.denoise >= 1 else recipe.start_sigma
     return issue(
         filled(recipe.sigmas, asked, use.drops, found.table.sigma_max), recipe.steps, start
     )
-
-
-def filled(sigmas, asked: int, drops: bool, sigma_max: float) -> list[float]:
-    """`asked` + 1 strictly decreasing sigmas that become `sigmas` when the host takes away what it
-    does not use.
-
-    drops: it leaves out the last one above 0. What is missing then stands before: even in log sigma
-    between sigma_max and the first.
-    """
-    found = [float(sigma) for sigma in sigmas]
-    if drops:
-        found.insert(-1, found[-2] / 2)
-    missing = asked + 1 - len(found)
-    if missing > 0:
-        step = math.log(sigma_max / found[0]) / missing
-        found = [*(sigma_max * math.exp(-step * k) for k in range(missing)), *found]
-    return found
 
 
 def _plain(model_sampling: Any, steps: int):

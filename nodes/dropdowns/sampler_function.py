@@ -1,31 +1,28 @@
-"""The distilled sampler in the host's form: fn(model, x, sigmas, extra_args, callback, disable),
-for SAMPLER values and the dropdown."""
+"""The distilled sampler in the host's form, for SAMPLER values and the dropdown."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import torch
 
 from ...scheduler.lookup.key import guidance_bucket
+from ...scheduler.lookup.selection import STOCK, Selection
 from ...scheduler.record import Recipe
-from ...scheduler.samplers import sample
-from ...scheduler.samplers.distilled import sample_distilled as run_coefficients
-from ...scheduler.samplers.distilled import stock_sampler
-from ...scheduler.samplers.query_offsets import with_offsets
-from ..lookup import Found, find
+from ...scheduler.samplers.k_diffusion import SAME_SIGMA, run_in_host, same_sigmas
+from ..lookup import find
 from ..names import DISTILLED
 from ..page.log import log_once, problem
 from .apply_mark import applied_of
 from .issued_schedules import recognised
 
-SAME_SIGMA = 1e-4  # relative: hosts keep sigmas in float32
-
 
 def sample_distilled(model, x, sigmas, extra_args=None, callback=None, disable=None):
-    """The dropdown's sampler: the recipe that the model's record has for these sigmas; other sigmas
-    run as dpmpp_2m on exactly those."""
+    """The dropdown's sampler: the recipe that the model's record has for these sigmas.
+
+    Other sigmas run as dpmpp_2m on exactly those.
+    """
     try:
         found = _found(model, x, sigmas)
     except Exception as error:  # a lookup must not end a run
@@ -36,7 +33,7 @@ def sample_distilled(model, x, sigmas, extra_args=None, callback=None, disable=N
     return _run(found.recipe, found.table.parametrisation, model, x, extra_args, callback, disable)
 
 
-def bound(found: Found) -> Callable:
+def bound(found: Selection) -> Callable:
     """The sampler function of one recipe: on its own sigmas it runs the recipe, on others as dpmpp_2m."""
 
     def sample_distilled(model, x, sigmas, extra_args=None, callback=None, disable=None):
@@ -50,13 +47,15 @@ def bound(found: Found) -> Callable:
     return sample_distilled
 
 
-def _tell_guidance(found: Found, cfg: float | None) -> None:
-    """Say once where the recipe was made at a clearly different guidance: a SAMPLER cannot know it
-    before it runs."""
+def _tell_guidance(found: Selection, cfg: float | None) -> None:
+    """Say once where the recipe was made at another guidance: a SAMPLER cannot know it before it runs."""
     made = None if found.record is None else found.record.conditions.cfg
-    if None not in (made, cfg) and guidance_bucket(made) != guidance_bucket(cfg):
+    if made is None or cfg is None:
+        return
+    if guidance_bucket(made) != guidance_bucket(cfg):
         log_once(
-            f"The distilled sampler's recipe was made at cfg {made:g}, and you use {cfg:g}; distil at that for the best result."
+            f"The distilled sampler's recipe was made at cfg {made:g}, and you use {cfg:g}; "
+            "distil at that for the best result."
         )
 
 
@@ -66,9 +65,11 @@ def cfg_of(guider: Any) -> float | None:
     return float(value) if isinstance(value, (int, float)) else None
 
 
-def _found(model: Any, x: torch.Tensor, sigmas: torch.Tensor) -> Found | None:
-    """The recipe of `distilled` for the run's steps and start; None where there is none, or the run
-    stops above sigma 0."""
+def _found(model: Any, x: torch.Tensor, sigmas: torch.Tensor) -> Selection | None:
+    """The recipe of `distilled` for the run's steps and start.
+
+    None where there is none, or the run stops above sigma 0.
+    """
     if len(sigmas) < 2 or float(sigmas[-1]) != 0:
         return None
     guider = model.inner_model
@@ -83,19 +84,20 @@ def _found(model: Any, x: torch.Tensor, sigmas: torch.Tensor) -> Found | None:
         record=applied_of(patcher).record,
         **under,
     )
-    return None if found.source == "stock" else found
+    return None if found.source == STOCK else found
 
 
-def _serves(found: Found, sigmas: torch.Tensor) -> bool:
-    """Whether these sigmas are the recipe's, or all of what our own scheduler entry issued for as
-    many steps from the same start."""
-    own = torch.tensor(found.recipe.sigmas, dtype=torch.float64)
-    given = sigmas.detach().cpu().double()
-    if len(own) != len(given) or not torch.isclose(own[0], given[0], rtol=SAME_SIGMA, atol=0):
-        return False
-    if torch.allclose(own, given, rtol=SAME_SIGMA, atol=0):
+def _serves(found: Selection, sigmas: torch.Tensor) -> bool:
+    """Whether these sigmas are the recipe's, or all of what our own entry issued for that run.
+
+    That is: for as many steps from the same start.
+    """
+    if same_sigmas(found.recipe, sigmas):
         return True
-    known = recognised(sigmas)
+    start = torch.tensor(found.recipe.sigmas[0], dtype=torch.float64)
+    there = len(sigmas) == len(found.recipe.sigmas)
+    there = there and bool(torch.isclose(start, sigmas[0].cpu().double(), rtol=SAME_SIGMA, atol=0))
+    known = recognised(sigmas) if there else None
     return known is not None and known.whole
 
 
@@ -106,8 +108,8 @@ def _foreign(model, x, sigmas, extra_args, callback, disable):
     if len(sigmas) < 2:
         return x
     log_once(
-        f"the sampler 'distilled' has no coefficients for the sigmas that it was given ({len(sigmas) - 1} steps from "
-        f"{float(sigmas[0]):.4g}); it ran as dpmpp_2m on exactly those."
+        "the sampler 'distilled' has no coefficients for the sigmas that it was given "
+        f"({len(sigmas) - 1} steps from {float(sigmas[0]):.4g}); it ran as dpmpp_2m on exactly those."
     )
     return sample_dpmpp_2m(
         model, x, sigmas, extra_args=extra_args, callback=callback, disable=disable
@@ -117,9 +119,8 @@ def _foreign(model, x, sigmas, extra_args, callback, disable):
 def _run(
     recipe: Recipe, parametrisation: str, model, x, extra_args, callback, disable
 ) -> torch.Tensor:
-    """A recipe, by the library's own loops."""
+    """A recipe, by the library's own loops; it stops where the user interrupts."""
     from comfy.model_management import throw_exception_if_processing_interrupted
-    from tqdm.auto import tqdm
 
     extra_args = {} if extra_args is None else extra_args
 
@@ -127,35 +128,4 @@ def _run(
         throw_exception_if_processing_interrupted()
         return model(x, sigma, **extra_args)
 
-    with tqdm(total=recipe.steps, disable=disable) as bar:
-
-        def told(i: int, x: torch.Tensor, denoised: torch.Tensor) -> None:
-            if callback is not None:
-                callback(
-                    {
-                        "x": x,
-                        "i": i,
-                        "sigma": recipe.sigmas[i],
-                        "sigma_hat": recipe.sigmas[i],
-                        "denoised": denoised,
-                    }
-                )
-            bar.update()
-
-        return _loop(recipe, parametrisation, denoise, x, told)
-
-
-def _loop(
-    recipe: Recipe, parametrisation: str, denoise: Callable, x: torch.Tensor, told: Callable
-) -> torch.Tensor:
-    sigmas: Sequence[float] = recipe.sigmas
-    if recipe.coefficients is not None:
-        return run_coefficients(
-            denoise, x, sigmas, recipe.coefficients, recipe.offsets, parametrisation, told
-        )
-    model = (
-        with_offsets(denoise, sigmas, recipe.offsets, parametrisation)
-        if recipe.offsets
-        else denoise
-    )
-    return sample(model, x, sigmas, stock_sampler(recipe), told)
+    return run_in_host(recipe, parametrisation, denoise, x, callback, disable)

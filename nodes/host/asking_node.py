@@ -1,5 +1,7 @@
-"""What the node that asks for a schedule will do with it, from its own widgets: a scheduler entry
-is told the number of steps alone."""
+"""What the node that asks for a schedule will do with it, by its own widgets.
+
+A scheduler entry is told the number of steps alone.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +9,12 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ...scheduler.lookup.starts import WHOLE
 from ..names import DISTILLED
 from .running_prompt import RunningNode, text_input
 
-WHOLE = 0.9999  # a denoise above counts as 1
-DROPPING = frozenset(
-    ("dpm_2", "dpm_2_ancestral", "uni_pc", "uni_pc_bh2")
-)  # ask for one step more and leave out the last sigma above 0
+# They ask for one step more, and leave out the last sigma above 0.
+DROPPING = frozenset(("dpm_2", "dpm_2_ancestral", "uni_pc", "uni_pc_bh2"))
 
 
 @dataclass(frozen=True)
@@ -33,18 +34,11 @@ def use_of(node: RunningNode | None, asked: int) -> Use:
     sampler is believed."""
     sampler = _sampler(node)
     drops = sampler in _dropping() and text_input(node, "sampler_name") is not None
-    steps, denoise, cfg = (
-        _number(node, "steps", int),
-        _number(node, "denoise", float),
-        _number(node, "cfg", float),
-    )
-    if (
-        steps is not None
-        and steps > 0
-        and denoise is not None
-        and 0 < denoise < WHOLE
-        and int(steps / denoise) + drops == asked
-    ):
+    steps = _number(node, "steps", int)
+    denoise = _number(node, "denoise", float)
+    cfg = _number(node, "cfg", float)
+    partial = denoise is not None and 0 < denoise < WHOLE
+    if partial and steps is not None and steps > 0 and int(steps / denoise) + drops == asked:
         return Use(sampler, steps, denoise, drops, cfg)
     if drops and asked > 1 and steps == asked - 1:
         return Use(sampler, asked - 1, 1.0, True, cfg)
@@ -59,12 +53,8 @@ def _sampler(node: RunningNode | None) -> str | None:
     for other in node.prompt.values():
         inputs = other.get("inputs", {})
         link = inputs.get("sampler")
-        if (
-            [node.id, 0] in inputs.values()
-            and isinstance(link, list)
-            and link
-            and link[0] in node.prompt
-        ):
+        known = isinstance(link, list) and link and link[0] in node.prompt
+        if known and [node.id, 0] in inputs.values():
             return _sampler_node(node.prompt[link[0]])
     return None
 

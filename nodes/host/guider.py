@@ -199,7 +199,8 @@ def _add_extra(guider, extra_positive) -> None:
 
     if "positive" not in guider.original_conds:
         raise DenoiserError(
-            "This guider has no positive conditioning that extra_positive could stand in for; leave extra_positive free."
+            "This guider has no positive conditioning that extra_positive could stand in for; "
+            "leave extra_positive free."
         )
     guider.original_conds[EXTRA] = comfy.sampler_helpers.convert_cond(extra_positive)
 

@@ -1,45 +1,20 @@
-"""Who a model is, and under which conditions it runs: what records are looked up by. Adapters of
-ComfyUI's MODEL, never of its files."""
+"""Who a MODEL of ComfyUI's is, and under which conditions it runs; never asked of its files."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from ...scheduler.fingerprint import Fingerprint
 from ...scheduler.fingerprint.step_distilled import Advice, detect
-from ...scheduler.lookup.key import Key, patch
-from ...scheduler.record import Conditions
-from ...scheduler.sigmas.noise_table import NoiseTable
+from ...scheduler.lookup.families import published_for
+from ...scheduler.lookup.key import patch
+from ...scheduler.lookup.model_facts import ModelFacts
 from .model_sampling import Noise, noise_of
 from .running_prompt import model_names, running_node, stem
 from .weights import fingerprint_of, hooks_of, patches_of
 
 KEPT = 16  # states of a model that are remembered
-
-
-@dataclass(frozen=True)
-class ModelFacts:
-    """What a MODEL is to StepDistill.
-
-    fingerprint: of the weights without patches (None: unknown). name: for people. parametrisation:
-    "flow" or "ve"; prediction: "eps", "v", "flow", ...; shift: a flow's linear time shift;
-    sigma_min, sigma_max: of its table. patches: as `keys.patch` makes them. table: its own noise
-    table, clock and all. loras: file names of its LoRAs, where they are known.
-    """
-
-    fingerprint: Fingerprint | None
-    name: str
-    parametrisation: str
-    prediction: str
-    shift: float | None
-    sigma_min: float
-    sigma_max: float
-    patches: tuple[Mapping, ...]
-    table: NoiseTable
-    loras: tuple[str, ...] = ()
 
 
 class _Known:
@@ -81,17 +56,29 @@ _known: WeakKeyDictionary[Any, _Known] = WeakKeyDictionary()
 
 
 def facts_of(model: Any) -> ModelFacts:
-    """Who a MODEL is. The weights are asked once for each loaded model; the rest costs some microseconds.
+    """Who a MODEL is.
 
-    Raises SigmaRangeError for a model that is not sampled along noise levels.
+    The weights are asked once for each loaded model; the rest costs some microseconds. Raises
+    SigmaRangeError for a model that is not sampled along noise levels.
     """
     known = _known_of(model)
     noise = known.noise_for(model)
-    name, loras = _names(model)
-    name = name or type(getattr(model.model, "model_config", model.model)).__name__
-    table = noise.table
-    about = (noise.parametrisation, noise.prediction, noise.shift, table.sigma_min, table.sigma_max)
-    return ModelFacts(known.fingerprint, name, *about, known.patches_for(model), table, loras)
+    host_class = type(getattr(model.model, "model_config", model.model)).__name__
+    name, _ = _names(model)
+    advice = advice_of(model)
+    return ModelFacts(
+        known.fingerprint,
+        name or host_class,
+        noise.parametrisation,
+        noise.prediction,
+        noise.shift,
+        noise.table.sigma_min,
+        noise.table.sigma_max,
+        noise.table,
+        known.patches_for(model),
+        published_for(host_class, advice),
+        advice.text if advice is not None else "",
+    )
 
 
 def _known_of(model: Any) -> _Known:
@@ -99,45 +86,6 @@ def _known_of(model: Any) -> _Known:
     if base not in _known:
         _known[base] = _Known(model)
     return _known[base]
-
-
-def conditions_of(
-    facts: ModelFacts,
-    cfg: float | None = None,
-    latent_shape: Sequence[int] | None = None,
-    guidance: float | None = None,
-    prompts: int | None = None,
-    seed: int | None = None,
-) -> Conditions:
-    """What a record will say of a run of this model: everything of the facts, and the conditions
-    given. latent_shape: one sample's."""
-    print_ = facts.fingerprint
-    about = {
-        "name": facts.name[:300],
-        "shift": facts.shift,
-        "prediction": facts.prediction,
-        "patches": facts.patches,
-    }
-    about |= {
-        "fingerprint": print_.id if print_ else None,
-        "samples": print_.samples if print_ else None,
-    }
-    return Conditions(
-        cfg=cfg, guidance=guidance, latent_shape=latent_shape, prompts=prompts, seed=seed, **about
-    )
-
-
-def key_of(
-    facts: ModelFacts,
-    sampler: str | None = None,
-    cfg: float | None = None,
-    latent_shape: Sequence[int] | None = None,
-    guidance: float | None = None,
-) -> Key:
-    """What a record for this model is looked up by; what is not known (None) is left open."""
-    shape = None if latent_shape is None else tuple(int(size) for size in latent_shape)
-    noise = (facts.parametrisation, facts.sigma_min, facts.sigma_max, facts.prediction, facts.shift)
-    return Key(facts.fingerprint, *noise, cfg, guidance, shape, facts.patches, sampler)
 
 
 def guidance_of(conditioning: Iterable | None) -> float | None:
@@ -154,7 +102,8 @@ def guidance_of(conditioning: Iterable | None) -> float | None:
 def advice_of(model: Any) -> Advice | None:
     """What gives a step-distilled model (Turbo, Lightning, LCM, ...) away, by its names and
     weights; text for the user, or None."""
-    known, (name, loras) = _known_of(model), _names(model)
+    known = _known_of(model)
+    name, loras = _names(model)
     if (name, loras) not in known.advice:
         weights = getattr(model.model, "diffusion_model", model.model)
         known.advice[name, loras] = detect(
@@ -167,9 +116,8 @@ def _names(model: Any) -> tuple[str | None, tuple[str, ...]]:
     """(the model's name or None, its LoRAs' names): from the loader's file where the host keeps it,
     else from the running prompt."""
     checkpoint, loras = model_names(running_node())
-    loader = getattr(
-        model, "cached_patcher_init", None
-    )  # ComfyUI 0.29: (function, arguments) of the loader
+    # ComfyUI 0.29: (function, arguments) of the loader.
+    loader = getattr(model, "cached_patcher_init", None)
     try:
         file = loader[1][0]
         checkpoint = stem(file if isinstance(file, str) else file[0])

@@ -1,9 +1,9 @@
-"""The records that a workflow carries: written into the workflow that saved pictures keep, read
-from it where the store has none."""
+"""The records that a workflow carries: saved pictures keep them, for where the store has none."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -38,18 +38,23 @@ def keep(record: Record) -> None:
     if workflow is None:
         return
     extra = workflow.setdefault("extra", {})
-    kept, name = extra.get(EXTRA) if isinstance(extra, dict) else None, Key.of(record).digest()
-    kept = kept if isinstance(kept, dict) else {}
-    kept.pop(name, None)
     text = _slim_text(record)
-    if isinstance(extra, dict) and len(text) <= LONGEST:
-        extra[EXTRA] = dict([*kept.items(), (name, json.loads(text))][-MOST:])
+    if not isinstance(extra, dict) or len(text) > LONGEST:
+        return
+    kept = extra.get(EXTRA)
+    kept = dict(kept) if isinstance(kept, dict) else {}
+    name = Key.of(record).digest()
+    kept.pop(name, None)
+    extra[EXTRA] = dict([*kept.items(), (name, json.loads(text))][-MOST:])
 
 
 def _slim_text(record: Record) -> str:
     """`slim` as text, remembered: a run asks for the same record two or three times."""
     if _last.get("record") is not record:
-        _last.update(record=record, text=json.dumps(slim(record)))
+        text = json.dumps(slim(record))
+        if len(text) > LONGEST:  # without its inner products, which are the largest part
+            text = json.dumps(slim(replace(record, gram=None)))
+        _last.update(record=record, text=text)
     return _last["text"]
 
 
@@ -65,24 +70,37 @@ def slim(record: Record) -> dict:
     return json.loads(replace(record, recipes=recipes, evidence={}).to_json())
 
 
-def kept(key: Key) -> Match | None:
-    """The best match among the records that the running workflow carries, or None. What is no
-    record is passed over."""
+class WorkflowRecords:
+    """The records that the running workflow carries, as a shelf (lookup/shelves.py)."""
+
+    def matches(self, key: Key, policy: str = "near") -> list[Match]:
+        """Those that may serve, exact ones and those with the fewest differences first.
+
+        What is no record is passed over.
+        """
+        from ...scheduler.lookup.match import EXACT, GIVEN, WORKFLOW, judged
+
+        found = [judged(record, key, policy) for record in _carried()]
+        allowed = [match for match in found if match is not None and match.allowed]
+        allowed.sort(key=lambda match: (match.kind != EXACT, len(match.differences)))
+        return [replace(match, kind=GIVEN, place=WORKFLOW) for match in allowed]
+
+
+def _carried() -> Iterator[Record]:
     from ...scheduler.errors import StepDistillError
-    from ...scheduler.lookup.match import EXACT, judged
     from ...scheduler.record import Record
 
-    workflow, found = running_workflow(), []
-    listed = (
-        workflow.get("extra", {}).get(EXTRA, {})
-        if workflow is not None and isinstance(workflow.get("extra"), dict)
-        else {}
-    )
-    for data in list(listed.values())[:MOST] if isinstance(listed, dict) else ():
+    for data in _listed(running_workflow()):
         try:
             text = json.dumps(data)
-            match = judged(Record.from_json(text), key, "near") if len(text) <= LONGEST else None
+            if len(text) <= LONGEST:
+                yield Record.from_json(text)
         except (StepDistillError, TypeError, ValueError, RecursionError):
             continue
-        found += [match] if match is not None and match.allowed else []
-    return min(found, key=lambda match: (match.kind != EXACT, len(match.words)), default=None)
+
+
+def _listed(workflow: dict | None) -> list:
+    """What a workflow carries, whoever wrote it."""
+    extra = workflow.get("extra") if workflow is not None else None
+    records = extra.get(EXTRA) if isinstance(extra, dict) else None
+    return list(records.values())[:MOST] if isinstance(records, dict) else []

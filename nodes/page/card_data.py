@@ -1,63 +1,77 @@
-"""What a node tells the page about a schedule or a record: plain, small, JSON-able data. What it
-needs is loaded when it is asked."""
+"""What a node tells the page about a schedule or a record: plain, small, JSON-able data."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ...scheduler.lookup import SIMPLE
+from ...scheduler.lookup.starts import same_start
 from ...scheduler.record.choice import Choice
 from ..names import DISTILLED
-from ..names import STOCK as STAND_IN
 
 if TYPE_CHECKING:
+    from ...scheduler.lookup.selection import Selection
     from ...scheduler.record import Recipe, Record
     from ...scheduler.sigmas.noise_table import NoiseTable
-    from ..lookup import Found
 
 MOST_POINTS = 400  # of one list; longer ones are thinned, their ends kept
 MOST_ROWS = 200  # of the curve
 LONGEST_INFO = 4000
+SOURCES = {"given": "record"}  # how the page calls them, where it is not as lookup does
 
 
 def shown(
-    found: Found | None = None,
+    found: Selection | None = None,
     record: Record | None = None,
     sampler: str | None = None,
     steps: int | None = None,
     info: str = "",
+    recipe: Recipe | None = None,
 ) -> dict:
-    """The payload of a node's `ui`: for a schedule (`found`), or for a record: one of its recipes
-    (default: of its default sampler, at its knee, or in the middle of its step counts). Everything
-    that is not known is None or empty; below 60 KB always."""
-    record = found.record if found is not None else record
-    recipe = found.recipe if found is not None else _typical(record, sampler, steps)
-    table = found.table if found is not None else _table(record)
-    stock = _stock_beside(recipe, table)
+    """The payload of a node's `ui`: for a schedule (`found`), or for a record.
+
+    recipe: which of the record's; default: of its default sampler, at its knee, or in the middle of
+    its step counts. won: whether the schedule is a stock one that was measured as the best. Whatever
+    is not known is None or empty; below 60 KB always.
+    """
+    if found is not None:
+        from ...scheduler.lookup.words import info as in_words
+
+        shown_as = _payload(found.recipe, found.record, found.table, info or in_words(found))
+        shown_as |= {"source": SOURCES.get(found.source, found.source), "won": found.stock_won}
+        if found.name:
+            shown_as["record"] = found.name
+        if found.stand_in is not None:
+            shown_as["choice"] = found.stand_in.schedule
+        return shown_as
+    recipe = recipe or _typical(record, sampler, steps)
+    return _payload(recipe, record, _table(record), info)
+
+
+def _payload(
+    recipe: Recipe | None, record: Record | None, table: NoiseTable | None, info: str
+) -> dict:
+    stock, sigmas = _stock_beside(recipe, table)
     return {
         "sampler": recipe.sampler if recipe else None,
         "steps": recipe.steps if recipe else None,
         "sigmas": _numbers(recipe.sigmas) if recipe else [],
-        "stock": {"name": stock[0], "sigmas": _numbers(stock[1])},
+        "stock": {"name": stock, "sigmas": _numbers(sigmas)},
         "offsets": bool(recipe and recipe.offsets),
         "choice": recipe.choice if recipe else None,
-        "source": found.source if found is not None else "record",
-        "info": (info or (found.info if found is not None else ""))[:LONGEST_INFO],
+        "won": recipe is not None and recipe.choice.stock,
+        "source": "record",
+        "info": info[:LONGEST_INFO],
         "curve": curve(record, recipe.sampler) if recipe else curve(None, ""),
         "knee": _knee(record, recipe),
-        "record": (found.name if found is not None else None)
-        or (record.model.name if record is not None else None),
+        "record": record.model.name if record is not None else None,
     }
 
 
 def payload(record: Record, recipe: Recipe | None = None, info: str = "") -> dict:
     """The payload of a node that holds a record: of the record, or of one recipe of it."""
-    if recipe is None:
-        return shown(record=record, info=info)
-    from ..lookup import Found
-
-    return shown(Found(recipe, info, "record", _table(record), record))
+    return shown(record=record, recipe=recipe, info=info)
 
 
 def compared(results, info: str) -> dict:
@@ -94,7 +108,7 @@ def curve(record: Record | None, sampler: str) -> dict:
     equal length, None where not measured."""
     best: dict[int, Recipe] = {}
     for recipe in record.recipes if record is not None else ():
-        whole = math.isclose(recipe.start_sigma, record.model.sigma_max, rel_tol=1e-4)
+        whole = same_start(recipe.start_sigma, record.model.sigma_max)
         if (
             recipe.sampler == sampler
             and whole
@@ -129,13 +143,11 @@ def _typical(record: Record | None, sampler: str | None, steps: int | None) -> R
     if record is None or not record.recipes:
         return None
     if sampler is None:
-        from ..choice import default_sampler
+        from ...scheduler.lookup.rules import default_sampler
 
-        sampler = (
-            DISTILLED
-            if any(each.sampler == DISTILLED for each in record.recipes)
-            else default_sampler(record)
-        )
+        sampler = default_sampler(record, record.model.parametrisation)
+        if any(each.sampler == DISTILLED for each in record.recipes):
+            sampler = DISTILLED
     mine = sorted(
         (each for each in record.recipes if each.sampler == sampler), key=lambda each: each.steps
     ) or list(record.recipes)
@@ -166,16 +178,12 @@ def _stock_beside(
 ) -> tuple[str | None, Sequence[float]]:
     """The stock schedule that the recipe was measured against, or the usual one, at equal steps;
     none for other starts."""
-    if (
-        recipe is None
-        or table is None
-        or not math.isclose(recipe.start_sigma, table.sigma_max, rel_tol=1e-4)
-    ):
+    if recipe is None or table is None or not same_start(recipe.start_sigma, table.sigma_max):
         return None, ()
     from ...scheduler.errors import StepDistillError
     from ...scheduler.sigmas import PUBLISHED, STOCK, published_schedule, stock_schedule
 
-    name = Choice.read(recipe.evidence.get("best_stock") or STAND_IN).schedule
+    name = Choice.read(recipe.evidence.get("best_stock") or SIMPLE).schedule
     try:
         if name in PUBLISHED and name not in STOCK:
             return name, published_schedule(name, recipe.steps)

@@ -4,54 +4,56 @@ does beside stock."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..names import DISTILLED as OURS
 
+if TYPE_CHECKING:
+    from ...scheduler.lookup.selection import Selection
 
-def where_from(found: Mapping[int, object]) -> list[str]:
-    """Where `distilled` comes from at each step count, how that differs from what runs, and where
-    it is a stock schedule itself."""
-    from ...scheduler.store.sidecar import NOT_MEASURED
+
+def where_from(found: Mapping[int, Selection]) -> list[str]:
+    """Where `distilled` comes from at each step count, and how that differs from what runs.
+
+    And where it is a stock schedule itself, or was solved from the record's teacher.
+    """
+    from ...scheduler.lookup import selection, words
 
     notes = []
-    for info in dict.fromkeys(each.info for each in found.values() if each.source == "stock"):
-        notes.append(
-            f"{OURS} is left out at some step counts: {info.partition('not distilled: ')[2] or info}"
-        )
-    ours = {steps: each for steps, each in found.items() if each.source != "stock"}
+    for why in dict.fromkeys(words.reason(each.reason) for each in found.values() if each.reason):
+        notes.append(f"{OURS} is left out at some step counts: {why[:1].lower()}{why[1:]}")
+    ours = {steps: each for steps, each in found.items() if each.match is not None}
     for each in list(ours.values())[:1]:
-        place = {
-            "record": "the record of",
-            "exact": "the store's record",
-            "nearest": "the store's nearest record,",
-        }[each.source]
-        differs = (
-            each.info[each.info.find("It differs from") :] if "It differs from" in each.info else ""
-        )
-        title = each.name.removesuffix(".json") or each.record.model.name or "an unnamed model"
-        notes.append(f"{OURS} is from {place} {title}. {differs}".rstrip())
+        notes.append(_origin(each))
     stock = ", ".join(
-        f"{steps} ({each.recipe.choice})"
-        for steps, each in ours.items()
-        if not each.recipe.choice.ours
+        f"{steps} ({each.recipe.choice})" for steps, each in ours.items() if each.stock_won
     )
     again = ", ".join(
-        str(steps)
-        for steps, each in ours.items()
-        if each.recipe.evidence.get("verdict") == NOT_MEASURED
+        str(steps) for steps, each in ours.items() if each.measured == selection.SOLVED
     )
-    notes += (
-        [f"At these step counts stock had won there, and {OURS} is that schedule: {stock}."]
-        if stock
-        else []
-    )
-    return notes + (
-        [f"At these step counts it has no recipe, and one was solved from its teacher: {again}."]
-        if again
-        else []
-    )
+    if stock:
+        notes.append(
+            f"At these step counts stock had won there, and {OURS} is that schedule: {stock}."
+        )
+    if again:
+        notes.append(
+            f"At these step counts it has no recipe, and one was solved from its teacher: {again}."
+        )
+    return notes
+
+
+def _origin(found: Selection) -> str:
+    from ...scheduler.lookup import selection, words
+
+    differs = words.differs(found.match)
+    place = "the store's nearest record," if differs else "the store's record"
+    if found.source == selection.GIVEN:
+        place = "the record of"
+    title = found.name.removesuffix(".json") or found.match.title
+    more = f" It differs from what you run: {differs}." if differs else ""
+    return f"{OURS} is from {place} {title}.{more}"
 
 
 def plan_text(contest) -> str:

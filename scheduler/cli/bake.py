@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 
 from ..record import load_record
-from ..record.verdict_words import verdict_if_any
-from ..sigmas.decimals import baked
+from ..record.words import counted
+from ..workflow.recipes import decimals, plain_recipe
 from .console import add_json, command, positive, print_json, say
 
 DESCRIPTION = """\
-Prints a recipe's sigmas in the form that ComfyUI's ManualSigmas node takes: decimals, separated by commas. The workflow
-then opens anywhere, without StepDistill. Only sigmas go through that node: query offsets and coefficients stay behind,
-so the recipe that was made without offsets is taken."""
+Prints a recipe's sigmas in the form that ComfyUI's ManualSigmas node takes: decimals, separated by
+commas. The workflow then opens anywhere, without StepDistill. Only sigmas go through that node:
+query offsets and coefficients stay behind, so the recipe that was made without them is taken; for
+the sampler `distilled` the best of a stock sampler. What the record does not hold is solved from its
+inner products, where it has them."""
 EXAMPLES = """\
   python -m scheduler bake my.json --sampler euler --steps 6
   python -m scheduler bake my.json --sampler dpmpp_2m --steps 8 --json"""
@@ -41,32 +43,26 @@ def add(commands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the sigmas; what to do with them goes to stderr."""
-    recipe = load_record(arguments.record).recipe(
-        arguments.sampler, arguments.steps, arguments.start_sigma, offsets=False
-    )
-    text = baked(recipe.sigmas)
+    record = load_record(arguments.record)
+    plain = plain_recipe(record, arguments.sampler, arguments.steps, start=arguments.start_sigma)
+    text = decimals(plain.sigmas)
     if arguments.json:
         print_json(
             {
-                "sampler": recipe.sampler,
-                "steps": recipe.steps,
-                "choice": recipe.choice,
+                "sampler": plain.sampler,
+                "steps": arguments.steps,
+                "choice": plain.choice,
                 "text": text,
-                "sigmas": list(recipe.sigmas),
+                "sigmas": list(plain.sigmas),
+                "notes": list(plain.notes),
             }
         )
         return 0
-    origin = {"ours": "distilled", "published": "a published schedule"}.get(
-        recipe.choice, f"stock won here: {recipe.choice}"
-    )
-    said = verdict_if_any(recipe)
-    origin += f"; {said}" if said else ""
     say(
-        f"{recipe.sampler}, {recipe.steps} steps ({origin}); paste the line into ManualSigmas and use the sampler {recipe.sampler}:"
+        f"{plain.sampler}, {counted(arguments.steps)} ({plain.words}); paste the line into "
+        f"ManualSigmas and use the sampler {plain.sampler}:"
     )
-    if recipe.sampler == "distilled":
-        say(
-            "ComfyUI has no sampler of that name without StepDistill; for its own samplers, bake a recipe made for one of them."
-        )
+    for note in plain.notes:
+        say(f"{note}.")
     print(text)
     return 0

@@ -98,8 +98,9 @@ def _measured(arguments: argparse.Namespace, asked: Asked) -> dict[str, Rows]:
     """The errors by sampler, schedule and steps."""
     import torch
 
-    from ..distilling.run import EVIDENCE_SEED, noise_for
+    from ..distilling.run import EVIDENCE_SEED
     from ..evidence.held_out import HeldOut
+    from ..rows import noise_for
     from ..samplers import model_calls
     from ..sigmas import table_for
 

@@ -32,9 +32,14 @@ def as_started(text: str) -> str:
 
 
 def command(
-    commands, name: str, summary: str, description: str, examples: str, run: Callable
+    commands,
+    name: str,
+    summary: str,
+    description: str,
+    examples: str,
+    run: Callable[[argparse.Namespace], int] | None,
 ) -> argparse.ArgumentParser:
-    """A sub-command with a help that teaches."""
+    """A sub-command with a help that teaches; run: None where it has actions of its own."""
     parser = commands.add_parser(
         name,
         help=summary,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import math
 import time
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import Stopped
 from ..evidence.verdicts import DEFAULT_STOCK
@@ -16,26 +17,36 @@ from ..record.evidence_table import error_text, table
 from ..record.verdict import BETTER, outcome
 from ..record.verdict_words import described
 from .console import command, positive_or_zero, say
-from .distill import conditions_of, distilled
+from .distill import Settings, conditions_of, distilled
 from .models import Asked, from_checkpoint
 
+if TYPE_CHECKING:  # torch is imported where a command first needs it
+    import numpy as np
+    import torch
+
+    from ..checkpoints import Checkpoint
+    from ..plots import PictureRow
+
 DESCRIPTION = """\
-Shows all of StepDistill on a small bundled checkpoint (handwritten digits, a flow model of SD3's kind): records a teacher
-on the digits 0 to 4, distils recipes of 1 to 20 steps for euler and dpmpp_2m, measures them on other noise and the digits
-5 to 9 beside every stock schedule at equal model calls, and writes the record and three pictures into a folder. It takes
-under two minutes on two cores. Ctrl-C is safe: the same command goes on from the recorded teacher."""
+Shows all of StepDistill on a small bundled checkpoint (handwritten digits, a flow model of SD3's kind):
+records a teacher on the digits 0 to 4, distils recipes of 1 to 20 steps for euler and dpmpp_2m, measures
+them on other noise and the digits 5 to 9 beside every stock schedule at equal model calls, and writes the
+record and three pictures into a folder. It takes under two minutes on two cores. Ctrl-C is safe: the same
+command goes on from the recorded teacher."""
 EXAMPLES = """\
   python -m scheduler demo
   python -m scheduler demo --output somewhere/else --cfg 3"""
-SAMPLERS, STEPS = ("euler", "dpmpp_2m"), range(1, 21)
+SAMPLERS = ("euler", "dpmpp_2m")
+STEPS = range(1, 21)
 BUDGET = 16_000
 ROWS = 10
 PLOTS = ("schedules.png", "error_against_steps.png", "pictures.png")
 TITLE = "error against the many-step picture, on held-out seeds and digits"
 LEGEND = """\
-s: a stock schedule, because ours did not beat it when distilling. ours/stock: the better of ours beside the best stock
-schedule. stock needs: the fewest steps at which the best stock schedule reaches our error."""
-PICTURES, PICTURE_NODES = 5, 100
+s: a stock schedule, because ours did not beat it when distilling. ours/stock: the better of ours beside the
+best stock schedule. stock needs: the fewest steps at which the best stock schedule reaches our error."""
+PICTURES = 5
+PICTURE_NODES = 100
 PICTURE_STEPS = range(4, 9)
 
 
@@ -66,30 +77,36 @@ def run(arguments: argparse.Namespace) -> int:
     from ..distilling.run import EVIDENCE_ROWS
     from ..evidence import full_budget
 
-    rows = -(-EVIDENCE_ROWS // ROWS) * ROWS  # whole batches, as `distill` measures them
-    settings = {"model": "flow", "device": "cpu", "classes": range(5), "test_classes": range(5, 10)}
-    asked = from_checkpoint(argparse.Namespace(**settings, cfg=arguments.cfg))
-    options = {
-        "samplers": SAMPLERS,
-        "steps": STEPS,
-        "budget": BUDGET,
-        "evidence_budget": full_budget(SAMPLERS, STEPS, rows),
-        "conditions": conditions_of(asked, arguments.cfg, arguments.seed),
-        "samples": ROWS,
-        "seed": arguments.seed,
-        "resume": folder / "resume",
-    }
+    rows = math.ceil(EVIDENCE_ROWS / ROWS) * ROWS  # whole batches, as `distill` measures them
+    asked = from_checkpoint(
+        argparse.Namespace(
+            model="flow",
+            device="cpu",
+            classes=range(5),
+            test_classes=range(5, 10),
+            cfg=arguments.cfg,
+        )
+    )
+    settings = Settings(
+        samplers=SAMPLERS,
+        steps=STEPS,
+        budget=BUDGET,
+        evidence_budget=full_budget(SAMPLERS, STEPS, rows),
+        conditions=conditions_of(asked, arguments.cfg, arguments.seed),
+        samples=ROWS,
+        seed=arguments.seed,
+        resume=folder / "resume",
+    )
     try:
-        record = distilled(asked, options)
+        record = distilled(asked, settings)
     except Stopped as stop:
         stop.args = ("stopped; the same command goes on from what is finished.",)
         raise
     record.save(folder / "record.json")
     print(report(record))
     draw(record, asked, folder, arguments.seed)
-    say(
-        f"\nDone in {time.monotonic() - began:.0f} s. In {folder.resolve()}: record.json, {', '.join(PLOTS)}"
-    )
+    files = ", ".join(("record.json", *PLOTS))
+    say(f"\nDone in {time.monotonic() - began:.0f} s. In {folder.resolve()}: {files}")
     return 0
 
 
@@ -109,19 +126,20 @@ def headline(record: Record) -> str:
     if not able:
         return "No recipe is clearly better than the best stock schedule here: keep stock."
     recipe, (more, equal) = max(able, key=lambda each: (each[1][1] / each[0].steps, -each[0].steps))
-    ratio, best, sampler = recipe.evidence["ratio"], recipe.evidence["best_stock"], recipe.sampler
-    start = f"Your {recipe.steps} steps match {'more than ' if more else ''}stock's {equal}"
-    return f"{start}: {described(recipe)} has {ratio:.2f} of the error of {sampler} with the best stock schedule ({best})."
+    ratio = recipe.evidence["ratio"]
+    return (
+        f"Your {recipe.steps} steps match {'more than ' if more else ''}stock's {equal}: "
+        f"{described(recipe)} has {ratio:.2f} of the error of {recipe.sampler} "
+        f"with the best stock schedule ({recipe.evidence['best_stock']})."
+    )
 
 
 def _matched(recipe: Recipe, record: Record) -> tuple[bool, int]:
-    """(False, M) where stock needs M steps to match, (True, M) where all M that were tried do not do."""
+    """(False, M) where stock needs M steps to match, (True, M) where all M that were tried do not."""
     equal = recipe.evidence.get("equals_stock_steps")
-    return (
-        (False, equal)
-        if equal
-        else (True, max(int(steps) for steps in record.evidence["stock_curve"][recipe.sampler]))
-    )
+    if equal:
+        return False, equal
+    return True, max(int(steps) for steps in record.evidence["stock_curve"][recipe.sampler])
 
 
 def _clearly_better(recipe: Recipe) -> bool:
@@ -134,25 +152,18 @@ def _table(record: Record, sampler: str) -> str:
     for recipe in record.recipes:
         if recipe.sampler == sampler and recipe.evidence.get("best_stock"):
             found.setdefault(recipe.steps, {})[recipe.offsets is not None] = recipe
-    header = (
-        "steps",
-        default,
-        "best stock",
-        "",
-        "schedule",
-        "and offsets",
-        "ours/stock",
-        "stock needs",
-    )
-    return table(
-        header, [_row(record, found[steps], default) for steps in sorted(found)], left=(3,)
-    )
+    ours = ("schedule", "and offsets", "ours/stock", "stock needs")
+    header = ("steps", default, "best stock", "", *ours)
+    rows = [_row(record, found[steps], default) for steps in sorted(found)]
+    return table(header, rows, left=(3,))
 
 
 def _row(record: Record, variants: dict[bool, Recipe], default: str) -> tuple:
     ours = min(variants.values(), key=lambda recipe: recipe.evidence["rms"] or math.inf)
-    evidence, (more, equal) = ours.evidence, _matched(ours, record)
-    stock, best = evidence["stock"], evidence["best_stock"]
+    more, equal = _matched(ours, record)
+    evidence = ours.evidence
+    stock = evidence["stock"]
+    best = evidence["best_stock"]
     shown = [_own(variants.get(offsets)) for offsets in (False, True)]
     ratio = "-" if evidence["ratio"] is None else f"{evidence['ratio']:.2f}"
     return (
@@ -168,31 +179,32 @@ def _row(record: Record, variants: dict[bool, Recipe], default: str) -> tuple:
 
 def _own(recipe: Recipe | None) -> str:
     """Our error, marked where the recipe is a stock schedule that won."""
-    return (
-        "-"
-        if recipe is None
-        else error_text(recipe.evidence["rms"]) + (" " if recipe.choice.ours else "s")
-    )
+    if recipe is None:
+        return "-"
+    return error_text(recipe.evidence["rms"]) + (" " if recipe.choice.ours else "s")
 
 
 def draw(record: Record, asked: Asked, folder: Path, seed: int) -> None:
     """The three pictures."""
-    from ..plots import curves as plots
+    from .. import plots
 
     plots.plot_schedules(record, folder / PLOTS[0])
     plots.plot_errors(record, folder / PLOTS[1])
-    digits = [5 + k % 5 for k in range(PICTURES)]
+    digits = [f"digit {5 + k % 5}" for k in range(PICTURES)]
     rows, recipe = picture_rows(record, asked, seed)
     title = f"What {recipe.steps} model calls draw"
-    under = f"{asked.name} checkpoint, guidance {record.conditions.cfg:g}   |   held-out seeds, one a column; below each picture its error"
-    plots.plot_pictures(
-        rows, folder / PLOTS[2], [f"digit {digit}" for digit in digits], title, under
+    under = (
+        f"{asked.name} checkpoint, guidance {record.conditions.cfg:g}   |   "
+        "held-out seeds, one a column; below each picture its error"
     )
+    plots.plot_pictures(rows, folder / PLOTS[2], digits, title, under)
 
 
 def picture_recipe(record: Record) -> Recipe:
-    """The best recipe at the fewest steps, from four up, at which ours is clearly ahead; else
-    simply the best at the first of these."""
+    """The best recipe at the fewest steps, from four up, at which ours is clearly ahead.
+
+    Else simply the best at the first of these.
+    """
     for steps in PICTURE_STEPS:
         there = [
             recipe
@@ -206,72 +218,80 @@ def picture_recipe(record: Record) -> Recipe:
     return min(first, key=lambda recipe: recipe.evidence.get("rms") or math.inf)
 
 
-def picture_rows(record: Record, asked: Asked, seed: int) -> tuple[Sequence, Recipe]:
-    """Teacher, default stock, best stock and ours on the same held-out noise, with errors, and the
-    recipe that is ours."""
+def picture_rows(record: Record, asked: Asked, seed: int) -> tuple[list[PictureRow], Recipe]:
+    """Teacher, default stock, best stock and ours on the same held-out noise, with errors.
+
+    And the recipe that is ours.
+    """
     import torch
 
-    from ..distilling.run import EVIDENCE_SEED, noise_for
+    from ..denoiser import start_state
+    from ..distilling.run import EVIDENCE_SEED
     from ..evidence.held_out import HeldOut
+    from ..rows import noise_for
+    from ..samplers import sample
     from ..samplers.distilled import run_recipe
     from ..sigmas import table_for
 
+    assert asked.evidence_denoise is not None and asked.checkpoint is not None  # it is a checkpoint
+    denoise = asked.evidence_denoise
     ours = picture_recipe(record)
-    noise = noise_for(
-        asked.latent_shape, record.evidence["seeds"], seed + EVIDENCE_SEED, torch.device("cpu")
-    )[:PICTURES]
+    rows = record.evidence["seeds"]
+    noise = noise_for(asked.latent_shape, rows, seed + EVIDENCE_SEED, torch.device("cpu"))
+    noise = noise[:PICTURES]
     noise_table = table_for(asked.sigma_min, asked.sigma_max, asked.parametrisation, asked.shift)
     held_out = HeldOut(
-        asked.evidence_denoise,
+        denoise,
         noise,
         noise_table,
         asked.parametrisation,
         (asked.sigma_min, asked.sigma_max),
         PICTURE_NODES,
     )
-    drawn = [("teacher", f"heun\n{PICTURE_NODES} nodes", held_out.end)]
+    pictures = _Pictures(asked.checkpoint, held_out.end)
+    drawn = [pictures.of_teacher(f"heun\n{PICTURE_NODES} nodes")]
     for label, name in (
         ("default stock", DEFAULT_STOCK[asked.parametrisation]),
         ("best stock", ours.evidence["best_stock"]),
     ):
-        stock = Recipe(
-            ours.sampler,
-            ours.steps,
-            (sigmas := held_out.schedules(ours.steps)[name])[0],
-            sigmas,
-            choice=name,
+        sigmas = held_out.schedules(ours.steps)[name]
+        end = sample(
+            denoise, start_state(noise, sigmas[0], asked.parametrisation), sigmas, ours.sampler
         )
-        drawn.append(
-            (
-                label,
-                f"{ours.sampler}\n{name}",
-                run_recipe(asked.evidence_denoise, noise, stock, asked.parametrisation),
-            )
-        )
-    kind = (
-        "schedule and offsets"
-        if ours.offsets is not None
-        else "schedule"
-        if ours.choice.ours
-        else f"stock won: {ours.choice}"
-    )
-    drawn.append(
-        (
-            "distilled",
-            f"{ours.sampler}\n{kind}",
-            run_recipe(asked.evidence_denoise, noise, ours, asked.parametrisation),
-        )
-    )
-    return [_picture_row(asked, held_out.end, *each) for each in drawn], ours
+        drawn.append(pictures.row(label, f"{ours.sampler}\n{name}", end))
+    end = run_recipe(denoise, noise, ours, asked.parametrisation)
+    drawn.append(pictures.row("distilled", f"{ours.sampler}\n{_kind(ours)}", end))
+    return drawn, ours
 
 
-def _picture_row(asked: Asked, teacher, label: str, detail: str, latents):
-    from ..plots.curves import PictureRow
+def _kind(recipe: Recipe) -> str:
+    if recipe.offsets is not None:
+        return "schedule and offsets"
+    return "schedule" if recipe.choice.ours else f"stock won: {recipe.choice}"
 
-    pictures = asked.checkpoint.decode(latents).cpu().numpy()
-    if label == "teacher":
-        return PictureRow(label, detail, pictures)
-    errors = (latents - teacher).float().flatten(1).square().mean(1).sqrt().cpu().numpy()
-    return PictureRow(
-        label, f"{detail}\nerror {math.sqrt(float((errors**2).mean())):.3f}", pictures, errors
-    )
+
+@dataclass(frozen=True)
+class _Pictures:
+    """Makes the rows of the picture grid from latents (B, C, H, W)."""
+
+    checkpoint: Checkpoint
+    teacher: torch.Tensor
+
+    def of_teacher(self, detail: str) -> PictureRow:
+        return self._row("teacher", detail, self.teacher, None)
+
+    def row(self, label: str, detail: str, latents: torch.Tensor) -> PictureRow:
+        """One with its errors."""
+        from ..rows import row_errors
+
+        errors = row_errors(latents, self.teacher)
+        rms = math.sqrt(float((errors**2).mean()))
+        return self._row(label, f"{detail}\nerror {rms:.3f}", latents, errors)
+
+    def _row(
+        self, label: str, detail: str, latents: torch.Tensor, errors: np.ndarray | None
+    ) -> PictureRow:
+        from ..plots import PictureRow
+
+        pictures = self.checkpoint.decode(latents).cpu().numpy()
+        return PictureRow(label, detail, pictures, errors)

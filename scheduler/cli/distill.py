@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from ..errors import OutputError
-from ..files import make_folder
+from ..files import PathLike, make_folder
 from ..record import Conditions, Record
 from .console import (
     Progress,
@@ -24,19 +26,20 @@ from .show import show_record
 
 QUALITY = ("quick", "standard", "thorough")
 DESCRIPTION = """\
-Distils recipes for every sampler and step count asked, and writes them, with their evidence, as one record file.
+Distils recipes for every sampler and step count asked, and writes them, with their evidence, as one record
+file.
 
-First a teacher is recorded: a few samples drawn with many steps. Recipes are then made to imitate it within --budget
-model calls (one evaluation of the model for one sample; all are counted), and last they are measured, on noise and
-conditioning that the distilling never saw, beside every stock schedule: that has a budget of its own,
---evidence-budget. What will be done, and what has to be left out, is said beforehand. A recipe that does not beat the
-stock schedules is replaced by the best of them, and says so."""
+First a teacher is recorded: a few samples drawn with many steps. Recipes are then made to imitate it within
+--budget model calls (one evaluation of the model for one sample; all are counted), and last they are
+measured, on noise and conditioning that the distilling never saw, beside every stock schedule: that has a
+budget of its own, --evidence-budget. What will be done, and what has to be left out, is said beforehand. A
+recipe that does not beat the stock schedules is replaced by the best of them, and says so."""
 EXAMPLES = """\
   python -m scheduler distill flow --steps 4-12 -o flow.json
   python -m scheduler distill eps --samplers euler,dpmpp_2m --quality quick --cfg 3 -o eps.json
   python -m scheduler distill --denoiser mymodel:denoise --latent-shape 4x64x64 --parametrisation ve \\
          --sigma-min 0.0292 --sigma-max 14.61 --budget 2000 --evidence-budget 0 -o mine.json
-  python -m scheduler distill flow -o flow.json --resume work      Ctrl-C is safe: the same line goes on from there"""
+  python -m scheduler distill flow -o flow.json --resume work   Ctrl-C is safe: the same line goes on"""
 
 
 def add(commands) -> None:
@@ -72,7 +75,8 @@ def add(commands) -> None:
         "--quality",
         choices=QUALITY,
         default="standard",
-        help="a budget of 1000, 4000 (default) or 16000 model calls for three samplers at 4-12 steps, and in proportion",
+        help="a budget of 1000, 4000 (default) or 16000 model calls for three samplers at 4-12 steps, "
+        "and in proportion",
     )
     spend.add_argument(
         "--budget", type=positive, help="most model calls for teacher, fits and guard together"
@@ -109,19 +113,19 @@ def run(arguments: argparse.Namespace) -> int:
     from ..distilling.plan import budget_for
 
     asked = asked_model(arguments)
-    options = {
-        "samplers": arguments.samplers,
-        "steps": arguments.steps,
-        "budget": arguments.budget
-        or budget_for(arguments.quality, arguments.samplers, arguments.steps),
-        "evidence_budget": arguments.evidence_budget,
-        "conditions": conditions_of(asked, arguments.cfg, arguments.seed),
-        "samples": arguments.samples,
-        "seed": arguments.seed,
-        "device": arguments.device,
-        "resume": arguments.resume,
-    }
-    record = distilled(asked, options, quiet=arguments.quiet)
+    usual = budget_for(arguments.quality, arguments.samplers, arguments.steps)
+    settings = Settings(
+        samplers=arguments.samplers,
+        steps=arguments.steps,
+        budget=arguments.budget or usual,
+        evidence_budget=arguments.evidence_budget,
+        conditions=conditions_of(asked, arguments.cfg, arguments.seed),
+        samples=arguments.samples,
+        seed=arguments.seed,
+        device=arguments.device,
+        resume=arguments.resume,
+    )
+    record = distilled(asked, settings, quiet=arguments.quiet)
     record.save(arguments.output)
     if arguments.store is not None:
         from ..store import Store
@@ -143,24 +147,49 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def distilled(asked: Asked, options: dict, quiet: bool = False) -> Record:
-    """Run `distill` on a model with the plan said beforehand and a progress bar; Ctrl-C ends it
-    between two model calls."""
+@dataclass(frozen=True)
+class Settings:
+    """What is asked of `distill` beside the model; the fields are its arguments."""
+
+    samplers: Sequence[str]
+    steps: Sequence[int]
+    budget: int
+    conditions: Conditions
+    evidence_budget: int | None = None
+    samples: int | None = None
+    seed: int = 0
+    device: str = "cpu"
+    resume: PathLike | None = None
+
+
+def distilled(asked: Asked, settings: Settings, quiet: bool = False) -> Record:
+    """Run `distill` on a model with the plan said beforehand and a progress bar.
+
+    Ctrl-C ends it between two model calls.
+    """
     from ..distilling.run import distill
 
-    about = {
-        "latent_shape": asked.latent_shape,
-        "sigma_max": asked.sigma_max,
-        "sigma_min": asked.sigma_min,
-    }
-    about |= {"parametrisation": asked.parametrisation, "evidence_denoise": asked.evidence_denoise}
     with stoppable() as should_stop, Progress(not quiet) as progress:
-        heard = {
-            "progress": progress,
-            "should_stop": should_stop,
-            "on_plan": None if quiet else lambda plan: say(f"{plan}\n"),
-        }
-        return distill(asked.denoise, **about, **options, **heard)
+        return distill(
+            asked.denoise,
+            asked.latent_shape,
+            asked.sigma_max,
+            asked.sigma_min,
+            asked.parametrisation,
+            samplers=settings.samplers,
+            steps=settings.steps,
+            budget=settings.budget,
+            evidence_budget=settings.evidence_budget,
+            conditions=settings.conditions,
+            evidence_denoise=asked.evidence_denoise,
+            samples=settings.samples,
+            seed=settings.seed,
+            device=settings.device,
+            progress=progress,
+            should_stop=should_stop,
+            resume=settings.resume,
+            on_plan=None if quiet else lambda plan: say(f"{plan}\n"),
+        )
 
 
 def conditions_of(asked: Asked, cfg: float, seed: int) -> Conditions:

@@ -8,8 +8,9 @@ from ..record import load_record
 from .console import command, positive, say
 
 DESCRIPTION = """\
-Draws a record. "errors": held-out error against steps, ours beside the best stock schedule and the default one, with
-the knee and the stock step count that ours equals. "schedules": sigma against step, over ComfyUI's stock schedules."""
+Draws a record. "errors": held-out error against steps, ours beside the best stock schedule and the default
+one, with the knee and the stock step count that ours equals. "schedules": sigma against step, over ComfyUI's
+stock schedules."""
 EXAMPLES = """\
   python -m scheduler plot my.json -o errors.png
   python -m scheduler plot my.json --kind schedules --steps 6 -o schedules.svg"""
@@ -39,12 +40,11 @@ def add(commands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the picture."""
-    from ..plots import curves as plots
+    from .. import plots
 
     record = load_record(arguments.record)
     kind = arguments.kind or ("errors" if record.evidence.get("curve") else "schedules")
-    (plots.plot_errors if kind == "errors" else plots.plot_schedules)(
-        record, arguments.output, arguments.steps
-    )
+    draw = plots.plot_errors if kind == "errors" else plots.plot_schedules
+    draw(record, arguments.output, arguments.steps)
     say(f"Drawn: {arguments.output}")
     return 0

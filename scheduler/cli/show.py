@@ -16,9 +16,9 @@ from ..record.words import about
 from .console import add_json, command, print_json
 
 DESCRIPTION = """\
-Shows what a record holds: the model and conditions it was made for, and for each sampler and step count the error on
-held-out samples beside the best stock schedule at equal model calls. The error is the distance, RMS per latent element,
-from what the model draws with many steps."""
+Shows what a record holds: the model and conditions it was made for, and for each sampler and step count the
+error on held-out samples beside the best stock schedule at equal model calls. The error is the distance, RMS
+per latent element, from what the model draws with many steps."""
 EXAMPLES = """\
   python -m scheduler show my.json
   python -m scheduler show my.json --sampler euler --sigmas
@@ -78,14 +78,11 @@ def show_record(record: Record, recipes: Sequence[Recipe] | None = None) -> None
 
 
 def _sigmas(recipe: Recipe) -> str:
-    text = f"{described(recipe)}, {recipe.steps} steps: " + ", ".join(
-        f"{sigma:.5g}" for sigma in recipe.sigmas
-    )
-    return text + (
-        f"\n    offsets {', '.join(f'{offset:+.3f}' for offset in recipe.offsets)}"
-        if recipe.offsets
-        else ""
-    )
+    sigmas = ", ".join(f"{sigma:.5g}" for sigma in recipe.sigmas)
+    text = f"{described(recipe)}, {recipe.steps} steps: {sigmas}"
+    if recipe.offsets:
+        text += f"\n    offsets {', '.join(f'{offset:+.3f}' for offset in recipe.offsets)}"
+    return text
 
 
 def _start(recipe: Recipe) -> float:

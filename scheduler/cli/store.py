@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,10 +18,10 @@ from ..store.sidecar import read_gram, sidecar_of
 from .console import add_json, command, print_json, say
 
 DESCRIPTION = f"""\
-Looks after the store: the folder in which records are kept, one JSON file each, and in which both hosts find them. The
-folder is the one that --folder names, else the environment variable {VARIABLE}, else the platform's folder for users'
-data; hosts look into their own user folder before that last one. Every file is written whole or not at all, and what is
-foreign or broken is named and left alone."""
+Looks after the store: the folder in which records are kept, one JSON file each, and in which both hosts find
+them. The folder is the one that --folder names, else the environment variable {VARIABLE}, else the
+platform's folder for users' data; hosts look into their own user folder before that last one. Every file is
+written whole or not at all, and what is foreign or broken is named and left alone."""
 EXAMPLES = """\
   python -m scheduler store list
   python -m scheduler store show flux-dev--3f2a9c1b7d4e55aa01c2d3e4
@@ -41,30 +42,23 @@ def add(commands) -> None:
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     _action(actions, "list", "the records, newest first", _list)
-    _action(actions, "show", "one record as it lies in the store", _show).add_argument(
-        "name", metavar="NAME"
-    )
-    _action(
-        actions,
-        "verify",
-        "read everything and name what is broken or foreign; exit code 1 if anything is",
-        _verify,
-    )
-    _action(
-        actions,
-        "import",
-        "keep record files, with the inner products of those that have any",
-        _import,
-    ).add_argument("files", metavar="FILE", nargs="+")
+    show = _action(actions, "show", "one record as it lies in the store", _show)
+    show.add_argument("name", metavar="NAME")
+    checks = "read everything and name what is broken or foreign; exit code 1 if anything is"
+    _action(actions, "verify", checks, _verify)
+    keeps = "keep record files, with the inner products of those that have any"
+    take_in = _action(actions, "import", keeps, _import)
+    take_in.add_argument("files", metavar="FILE", nargs="+")
     export = _action(actions, "export", "write a record to a file or into a folder", _export)
     export.add_argument("name", metavar="NAME")
     export.add_argument("target", metavar="TARGET")
-    _action(actions, "remove", "remove records", _remove).add_argument(
-        "names", metavar="NAME", nargs="+"
-    )
+    remove = _action(actions, "remove", "remove records", _remove)
+    remove.add_argument("names", metavar="NAME", nargs="+")
 
 
-def _action(actions, name: str, summary: str, run) -> argparse.ArgumentParser:
+def _action(
+    actions, name: str, summary: str, run: Callable[[argparse.Namespace], int]
+) -> argparse.ArgumentParser:
     parser = actions.add_parser(name, help=summary, description=summary)
     parser.add_argument(
         "--folder", metavar="FOLDER", help="the store (default: see `store --help`)"
@@ -121,7 +115,8 @@ def _show(arguments: argparse.Namespace) -> int:
 
 def _verify(arguments: argparse.Namespace) -> int:
     store = Store.open(arguments.folder)
-    problems, good = store.problems(), len(store.records())
+    problems = store.problems()
+    good = len(store.records())
     if arguments.json:
         print_json(
             {
@@ -138,7 +133,8 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 
 def _import(arguments: argparse.Namespace) -> int:
-    store, kept = Store.open(arguments.folder), []
+    store = Store.open(arguments.folder)
+    kept = []
     for path in arguments.files:
         record = _read(Path(path))
         kept.append(store.put(record))
@@ -151,7 +147,8 @@ def _import(arguments: argparse.Namespace) -> int:
 
 def _read(path: Path) -> Record:
     """A record file, of version 1 with the inner products that stand beside it."""
-    record, beside = load_record(path), sidecar_of(path)
+    record = load_record(path)
+    beside = sidecar_of(path)
     if record.gram is None and beside.is_file() and beside != path:
         return replace(record, gram=read_gram(beside))
     return record
@@ -162,12 +159,15 @@ def _with_products(record: Record) -> str:
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    store, target = Store.open(arguments.folder), Path(arguments.target)
+    store = Store.open(arguments.folder)
     source = store.path(arguments.name)
-    target = target / source.name if target.is_dir() else target
+    target = Path(arguments.target)
+    if target.is_dir():
+        target = target / source.name
     if target.suffix.lower() != ".json":
         raise OutputError(
-            f"{shown_path(target)} is neither a folder nor a name that ends in .json; choose one of these."
+            f"{shown_path(target)} is neither a folder nor a name that ends in .json; "
+            "choose one of these."
         )
     record = store.load(arguments.name)
     write_text(target, record.to_json())
@@ -180,9 +180,8 @@ def _export(arguments: argparse.Namespace) -> int:
 
 def _remove(arguments: argparse.Namespace) -> int:
     store = Store.open(arguments.folder)
-    paths = [
-        store.path(name) for name in arguments.names
-    ]  # all of them are known before the first goes
+    # All of them are known before the first goes.
+    paths = [store.path(name) for name in arguments.names]
     for path in paths:
         store.remove(path.name)
     if arguments.json:

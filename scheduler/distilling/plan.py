@@ -128,8 +128,9 @@ def plan_for(
             left = _left_out(effort, steps, anchors, rows * sets, "distilled" in samplers)
             return Plan(effort, sets, rows, anchors, counted, evidence, left)
     raise BudgetError(
-        f"A budget of {budget} model calls is too small for {', '.join(samplers)} at {len(steps)} step counts; the least that works is "
-        f"{min(needed)}: raise it, or ask for fewer samplers, steps or samples."
+        f"A budget of {budget} model calls is too small for {', '.join(samplers)} at {len(steps)} "
+        f"step counts; the least that works is {min(needed)}: raise it, or ask for fewer samplers, "
+        "steps or samples."
     )
 
 

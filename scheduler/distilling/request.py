@@ -55,7 +55,8 @@ def job_of(
     names, counts = checked_samplers(samplers), checked_steps(steps)
     if 2 * len(names) * len(counts) > MAX_RECIPES:  # with and without query offsets
         raise StepsError(
-            f"A record holds at most {MAX_RECIPES} recipes; ask for fewer than {len(counts)} step counts at a time."
+            f"A record holds at most {MAX_RECIPES} recipes; "
+            f"ask for fewer than {len(counts)} step counts at a time."
         )
     return Job(
         checked_denoisers(denoise),

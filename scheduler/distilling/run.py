@@ -8,30 +8,24 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-import numpy as np
 import torch
 
 from .. import evidence
 from ..denoiser import Denoiser
 from ..files import PathLike
-from ..fit.teacher import record_teacher
-from ..fit.trajectories import TrajectorySet
 from ..record import Conditions, Model, Recipe, Record, now
 from ..record.provenance import EVIDENCE, RECIPES, RECORDING, Stages, provenance_of
-from ..search.gram import Gram, gram_of, merge
-from ..sigmas import log_snr_grid
+from ..rows import in_batches, noise_for
 from ..version import VERSION
 from .candidates import recipes_of
-from .experiments import Experiments
 from .meter import Meter, Metered, Progress
 from .plan import Plan, plan_for
+from .recording import SOLVER, recorded
 from .request import Job, checked_budget, checked_denoisers, checked_samples, job_of
 from .resume import Shelf
 
 EVIDENCE_SEED = 1_000_003  # added to the seed: held-out noise
 EVIDENCE_ROWS = 8
-SOLVER = "adams3"
-SAME_MODEL = 1e-2  # relative: a resumed model's prediction against the recorded one
 
 
 def distill(
@@ -73,26 +67,28 @@ def distill(
     UnknownNameError, StepsError, BudgetError, ScheduleError (latent_shape), RecordError (conditions
     and seed that no record can hold), OutputError, DenoiserError, Stopped.
     """
-    began, conditions, device = time.monotonic(), conditions or Conditions(), torch.device(device)
+    began = time.monotonic()
+    conditions = conditions or Conditions()
     job = job_of(
         denoise,
         latent_shape,
         sigma_max,
         sigma_min,
         parametrisation,
-        samplers,
-        steps,
-        conditions.shift,
-        seed,
+        samplers=samplers,
+        steps=steps,
+        shift=conditions.shift,
+        seed=seed,
     )
+    conditions = _conditions(job, conditions)
     (held_out,) = checked_denoisers(evidence_denoise or job.denoisers[0])
-    plan, conditions = plan_job(job, budget, evidence_budget, samples), _conditions(job, conditions)
+    plan = plan_job(job, budget, evidence_budget, samples)
     _check_recordable(job, conditions)
     meter = Meter(plan.calls + plan.evidence, progress, should_stop)
     shelf = Shelf(resume, _key(job, plan), lambda: meter.done)
     if on_plan is not None:
         on_plan(plan)
-    made = _record(job, plan, meter, shelf, device)
+    made = recorded(job, plan, meter, shelf, torch.device(device))
     stages = Stages(lambda: meter.done + shelf.earlier)
     rows = plan.rows * plan.sets
     stages.end(RECORDING, rows=rows, seed=job.seed)
@@ -101,7 +97,7 @@ def distill(
         meter.phase = sampler
         recipes += recipes_of(made, plan, sampler, job.steps)
         stages.end(RECIPES, sampler=sampler, steps=list(job.steps), rows=rows)
-    recipes, summary = _evidence(job, plan, meter, shelf, recipes, held_out, device)
+    recipes, summary = _evidence(job, plan, meter, shelf, recipes, held_out, torch.device(device))
     stages.end(EVIDENCE, rows=_evidence_rows(plan), seed=job.seed + EVIDENCE_SEED)
     planned = {"steps": list(job.steps), "samplers": list(job.samplers), **plan.data}
     return Record(
@@ -120,16 +116,17 @@ def plan_job(job: Job, budget: int, evidence_budget: int | None, samples: int | 
     budget = checked_budget(budget)
     if evidence_budget is not None:
         checked_budget(evidence_budget, "evidence budget")
-    sizes = {
-        "sets": len(job.denoisers),
-        "samples": checked_samples(samples),
-        "elements": math.prod(job.latent_shape),
-    }
-    plan = plan_for(job.samplers, job.steps, budget, **sizes)
-    return replace(
-        plan,
-        evidence=_usual_evidence(job, plan, budget) if evidence_budget is None else evidence_budget,
+    plan = plan_for(
+        job.samplers,
+        job.steps,
+        budget,
+        sets=len(job.denoisers),
+        samples=checked_samples(samples),
+        elements=math.prod(job.latent_shape),
     )
+    if evidence_budget is None:
+        evidence_budget = _usual_evidence(job, plan, budget)
+    return replace(plan, evidence=evidence_budget)
 
 
 def _usual_evidence(job: Job, plan: Plan, budget: int) -> int:
@@ -144,11 +141,6 @@ def _evidence_rows(plan: Plan) -> int:
     return -(-EVIDENCE_ROWS // plan.rows) * plan.rows
 
 
-def noise_for(shape: Sequence[int], rows: int, seed: int, device: torch.device) -> torch.Tensor:
-    """Unit Gaussian noise (rows, ...), drawn on the CPU: equal on every machine and device."""
-    return torch.randn(rows, *shape, generator=torch.Generator().manual_seed(seed)).to(device)
-
-
 def _key(job: Job, plan: Plan) -> tuple:
     """All that finished parts depend on, but for the model, which `_same_model` asks."""
     model = job.latent_shape, job.sigma_max, job.sigma_min, job.parametrisation, job.table.shift
@@ -159,74 +151,6 @@ def _check_recordable(job: Job, conditions: Conditions) -> None:
     """Raise RecordError, before any work, for what no record can hold."""
     provenance = {"version": VERSION, "created": now(), "model_calls": 0}
     Record(_model(job, conditions), conditions, None, (), {}, provenance).to_json()
-
-
-def _record(job: Job, plan: Plan, meter: Meter, shelf: Shelf, device: torch.device) -> Experiments:
-    meter.phase = "teacher"
-    grid = log_snr_grid(job.sigma_min, job.sigma_max, plan.effort.nodes, job.parametrisation)
-    models = [Metered(denoise, meter) for denoise in job.denoisers]
-    sets, grams = zip(
-        *(
-            _trajectories(job, plan, model, shelf, grid, k, device)
-            for k, model in enumerate(models)
-        ),
-        strict=True,
-    )
-    return Experiments(job, list(sets), merge(grams), shelf, job.steps[-1])
-
-
-def _trajectories(
-    job: Job,
-    plan: Plan,
-    model: Metered,
-    shelf: Shelf,
-    grid: np.ndarray,
-    index: int,
-    device: torch.device,
-) -> tuple[TrajectorySet, Gram]:
-    """One set of the teacher's trajectories: recorded now, or taken up from an earlier run if the
-    model still answers as it did."""
-    noise = noise_for(job.latent_shape, plan.rows, job.seed + index, device)
-    name, count = f"teacher-{index}", 2 * len(grid) - 1
-    kept = shelf.load_tensors(name)
-    if kept is not None and _same_model(model, noise, kept, grid):
-        vectors = [kept[str(k)] for k in range(count)]
-        gram = gram_of(grid, torch.stack([vector.flatten(1) for vector in vectors]))
-        shelf.earlier += (
-            plan.costs["teacher"] // plan.sets - plan.rows
-        )  # less the query that told the model
-    else:
-        shelf.clear()
-        teacher = record_teacher(model, noise, grid, job.parametrisation, SOLVER, keep_states=True)
-        vectors, gram = [*teacher.states, *teacher.predictions], teacher.gram
-        shelf.save_tensors(name, {str(k): vector for k, vector in enumerate(vectors)})
-    model.remember(vectors[0].to(device), float(grid[0]), vectors[len(grid)].to(device))
-    return TrajectorySet(model, noise, grid, vectors, fit_rows(plan.rows, plan.sets, index)), gram
-
-
-def _same_model(
-    model: Metered, noise: torch.Tensor, kept: dict[str, torch.Tensor], grid: np.ndarray
-) -> bool:
-    """Whether the model answers one of the recorded queries as it did: one where guidance and
-    conditioning tell, and details begin to."""
-    node = len(grid) // 6
-    x, answered = kept.get(str(node)), kept.get(str(len(grid) + node))
-    if (
-        len(kept) != 2 * len(grid) - 1
-        or x is None
-        or answered is None
-        or any(each.shape != noise.shape for each in kept.values())
-    ):
-        return False
-    now_answered = model(x.to(noise.device), float(grid[node])).float().cpu()
-    return bool((now_answered - answered).norm() <= SAME_MODEL * answered.norm())
-
-
-def fit_rows(rows: int, sets: int = 1, index: int = 0) -> np.ndarray:
-    """(rows,) bool: which rows of a set the fits use; from eight rows of all sets up a fifth stays
-    unseen, for the guard."""
-    every = rows * sets
-    return np.arange(rows) * sets + index < every - (every // 5 if every >= 8 else 0)
 
 
 def _evidence(
@@ -256,30 +180,17 @@ def _evidence(
     return measured.recipes, measured.summary
 
 
-def in_batches(denoise: Denoiser, rows: int) -> Denoiser:
-    """The denoiser for a multiple of its batch: its rows' conditioning is its own, so it is called
-    for `rows` rows at a time."""
-
-    def batched(x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
-        parts = zip(x.split(rows), sigma.split(rows), strict=True)
-        return (
-            torch.cat([denoise(part, level) for part, level in parts])
-            if len(x) > rows
-            else denoise(x, sigma)
-        )
-
-    return batched
-
-
 def _model(job: Job, conditions: Conditions) -> Model:
     return Model.of(conditions, job.parametrisation, job.sigma_min, job.sigma_max)
 
 
-def _conditions(job: Job, conditions: Conditions) -> Conditions:
-    known = {"latent_shape": job.latent_shape, "prompts": len(job.denoisers), "seed": job.seed}
+def _conditions(job: Job, given: Conditions) -> Conditions:
+    """The conditions with what the job knows where they state nothing."""
     return replace(
-        conditions,
-        **{key: value for key, value in known.items() if getattr(conditions, key) is None},
+        given,
+        latent_shape=job.latent_shape if given.latent_shape is None else given.latent_shape,
+        prompts=len(job.denoisers) if given.prompts is None else given.prompts,
+        seed=job.seed if given.seed is None else given.seed,
     )
 
 

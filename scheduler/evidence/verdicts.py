@@ -31,10 +31,12 @@ def summarised(errors: np.ndarray, apart: float | None = None) -> dict:
     """rms (root of the mean square over rows), median and, where `apart` is known, different: the
     share of rows with an error above it."""
     found = {
-        "rms": _rounded(np.sqrt(np.mean(np.square(errors)))),
-        "median": _rounded(np.median(errors)),
+        "rms": _rounded(float(np.sqrt(np.mean(np.square(errors))))),
+        "median": _rounded(float(np.median(errors))),
     }
-    return found if apart is None else found | {"different": _rounded(np.mean(errors > apart))}
+    return (
+        found if apart is None else found | {"different": _rounded(float(np.mean(errors > apart)))}
+    )
 
 
 def picture_distance(ends: np.ndarray) -> float | None:
@@ -114,16 +116,15 @@ def knee(curve: Mapping[int, float | None]) -> int | None:
     In (steps, log error), each scaled to its range, along the least error so far (the "kneedle"
     rule). None with fewer than three points.
     """
-    steps = np.array([n for n in sorted(curve) if curve[n]], dtype=np.float64)
-    if len(steps) < 3:
+    points = [(n, error) for n, error in sorted(curve.items()) if error]
+    if len(points) < 3:
         return None
-    levels = np.minimum.accumulate(np.log([curve[int(n)] for n in steps]))
+    steps = np.array([n for n, _ in points], dtype=np.float64)
+    levels = np.minimum.accumulate(np.log([error for _, error in points]))
     if levels[0] == levels[-1]:
         return int(steps[0])
-    across, down = (
-        (steps - steps[0]) / (steps[-1] - steps[0]),
-        (levels[0] - levels) / (levels[0] - levels[-1]),
-    )
+    across = (steps - steps[0]) / (steps[-1] - steps[0])
+    down = (levels[0] - levels) / (levels[0] - levels[-1])
     return int(steps[(down - across).argmax()])
 
 

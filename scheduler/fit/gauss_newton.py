@@ -6,12 +6,12 @@ import numpy as np
 
 
 def damped_step(products: np.ndarray, damping: float, most: float = np.inf) -> np.ndarray:
-    """(P,): the change of P parameters that the linear model expects to lower the mean of the rows'
-    norms (not of their squares, which a row that became another picture would decide alone).
+    """(P,): the change of P parameters that lowers the mean of the rows' norms, in the linear model.
 
-    products: (R, P + 1, P + 1), for each row the mean inner products of [its end error e, e's
-    derivatives]. By reweighted least squares: each row counts 1 / |e|. damping: the weight of |change|^2 beside
-    the rows' norms. most: of any one change; a longer step is shortened as a whole.
+    Not of their squares, which a row that became another picture would decide alone: by reweighted
+    least squares, each row counts 1 / |e|. products: (R, P + 1, P + 1), for each row the mean inner
+    products of [its end error e, e's P derivatives]. damping: the weight of |change|^2 beside the
+    rows' norms. most: of any one change; a longer step is shortened as a whole.
     """
     norms = np.sqrt(products[:, 0, 0])
     norms = np.maximum(norms, 0.01 * norms.mean() + 1e-30)

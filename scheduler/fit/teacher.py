@@ -36,6 +36,11 @@ class Teacher:
     end: torch.Tensor
     model_calls: int
 
+    @property
+    def vectors(self) -> list[torch.Tensor]:
+        """x_0..x_T and D_0..D_{T-1}, where they were kept."""
+        return [*(self.states or ()), *(self.predictions or ())]
+
 
 def record_teacher(
     denoise: AnyDenoiser,

@@ -27,7 +27,11 @@ from ..record import Conditions, Record
 
 NAMING = 1  # of digests: another number would give every record another file
 GUIDANCE_EDGES = (1.05, 1.75, 2.5, 3.5, 4.5, 5.5, 6.5, 8.5, 11.0, 16.0)
-SAME_MAX, SAME_MIN, SAME_SHIFT, SAME_STRENGTH = 1e-4, 1e-2, 1e-3, 5e-3
+# Relative, but for a patch's strength; hosts keep sigmas in float32.
+SAME_MAX = 1e-4
+SAME_MIN = 1e-2
+SAME_SHIFT = 1e-3
+SAME_STRENGTH = 5e-3
 
 
 @dataclass(frozen=True)
@@ -156,64 +160,8 @@ def same_range(one, other) -> bool:
     )
 
 
-def differences(asked: Key, found: Key) -> list[str]:
-    """How the conditions of a record, `found`, differ from those asked for, in words; empty when
-    every bucket is the same.
-
-    Weights are not looked at (kinship.py does), nor the sampler.
-    """
-    parts = [
-        _guidance("cfg", asked.cfg, found.cfg),
-        _guidance("guidance", asked.guidance, found.guidance),
-        _shapes(asked, found),
-    ]
-    if not _same_shift(asked.shift, found.shift):
-        parts.append(f"distilled at shift {_said(found.shift)}, you use {_said(asked.shift)}")
-    return [part for part in (*parts, *_patches(asked.patches, found.patches)) if part]
-
-
-def range_words(asked, found) -> str:
-    """Two ranges of noise, in words."""
-    return f"distilled for sigmas {found.sigma_min:g} to {found.sigma_max:g}, your model has {asked.sigma_min:g} to {asked.sigma_max:g}"
-
-
-def _guidance(name: str, asked: float | None, found: float | None) -> str | None:
-    if guidance_bucket(asked) == guidance_bucket(found):
-        return None
-    return f"distilled at {name} {_said(found)}, you use {_said(asked)}"
-
-
-def _shapes(asked: Key, found: Key) -> str | None:
-    pairs = [
-        (bucket(asked.latent_shape), bucket(found.latent_shape))
-        for bucket in (resolution_bucket, frame_bucket)
-    ]
-    if all(one == other for one, other in pairs):
-        return None
-    return f"distilled for a latent of {_size(found.latent_shape)}, yours is {_size(asked.latent_shape)}"
-
-
-def _patches(asked: Sequence[Mapping], found: Sequence[Mapping]) -> list[str]:
-    words, rest = [], active(found)
-    for mine in active(asked):
-        theirs = next((other for other in rest if _same_patch(mine, other)), None)
-        if theirs is None:
-            words.append(f"without {mine['name']}")
-            continue
-        rest.remove(theirs)
-        if abs(mine["strength"] - theirs["strength"]) > SAME_STRENGTH:
-            words.append(
-                f"with {mine['name']} at strength {theirs['strength']:g}, you use {mine['strength']:g}"
-            )
-    return [*words, *(f"with {theirs['name']}, which you do not use" for theirs in rest)]
-
-
-def _same_patch(one: Mapping, other: Mapping) -> bool:
-    prints = {entry.get("fingerprint") for entry in (one, other)} - {None}
-    return len(prints) < 2 and one["name"] == other["name"]
-
-
-def _same_shift(one: float | None, other: float | None) -> bool:
+def same_shift(one: float | None, other: float | None) -> bool:
+    """Whether two shifts are one, where both are stated."""
     return one is None or other is None or _near(one, other, SAME_SHIFT)
 
 
@@ -227,11 +175,3 @@ def _nearest_power(count: int) -> int:
 
 def _digits(value: float | None) -> str | None:
     return None if value is None else f"{value:.3g}"
-
-
-def _said(value: float | None) -> str:
-    return "none stated" if value is None else f"{value:g}"
-
-
-def _size(shape: Sequence[int] | None) -> str:
-    return "unstated size" if not shape else "x".join(str(size) for size in shape)

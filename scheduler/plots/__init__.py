@@ -1,5 +1,6 @@
-"""Plots of schedules and error curves (needs matplotlib)."""
+"""Plots of schedules, error curves and pictures (needs matplotlib)."""
 
-from .curves import chosen_steps, plot_errors, plot_pictures, plot_schedules
+from .curves import chosen_steps, plot_errors, plot_schedules
+from .pictures import PictureRow, plot_pictures
 
-__all__ = ["chosen_steps", "plot_errors", "plot_pictures", "plot_schedules"]
+__all__ = ["PictureRow", "chosen_steps", "plot_errors", "plot_pictures", "plot_schedules"]

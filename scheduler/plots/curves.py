@@ -1,4 +1,4 @@
-"""Pictures of a record: its schedules, its error against steps, and a grid of what it draws.
+"""A record as curves: its schedules, and its error against steps.
 
 Needs matplotlib, imported when first used.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,9 +22,7 @@ from .style import (
     FAINT,
     INK,
     MARKERS,
-    SOFT,
     Style,
-    bare,
     head,
     legend_below,
     new_figure,
@@ -38,31 +35,12 @@ from .style import (
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from matplotlib.transforms import Bbox
 
-CELL = 1.18  # inches: a picture of the grid
-LABELS = 1.6  # inches: the labels at its left
-MOST_DIFFERENCE = 0.25
 MOST_ACROSS = 3  # panels beside each other
 USUAL: Style = {"color": INK, "linestyle": (0, (4, 2))}
 BEST_STOCK: Style = {"color": "#9A9A9A", "linewidth": 2.0, "marker": ".", "markersize": 7}
 
 Points = list[tuple[int, float]]
-
-
-@dataclass(frozen=True)
-class PictureRow:
-    """One row of the grid.
-
-    A label, smaller lines below it, pictures (B, H, W) in [0, 1] or (B, H, W, 3), and errors (B,)
-    or None.
-    """
-
-    label: str
-    detail: str
-    pictures: np.ndarray
-    errors: np.ndarray | None = None
 
 
 def plot_schedules(record: Record, path: PathLike, steps: int | None = None) -> None:
@@ -121,51 +99,6 @@ def plot_errors(record: Record, path: PathLike, steps: int | None = None) -> Non
     samples = f"{record.evidence.get('seeds')} held-out samples"
     head(figure, "Error against steps", f"{_about(record)}   |   {samples}")
     legend_below(figure, _legend(axes), columns=4 if len(samplers) > 1 else 2, gap=2.5)
-    save(figure, path)
-
-
-def plot_pictures(
-    rows: Sequence[PictureRow],
-    path: PathLike,
-    columns: Sequence[str] = (),
-    title: str = "",
-    subtitle: str = "",
-) -> None:
-    """The same seeds drawn in several ways, a row each.
-
-    At the right: how each differs from the first row's, the teacher. A row's label stands at its
-    left, each picture's error below it. Raises OutputError.
-    """
-    count = len(rows[0].pictures)
-    width = LABELS + 2 * CELL * count + 0.6
-    height = 1.12 + (CELL + 0.22) * len(rows)
-    figure = new_figure(width, height)
-    grid = figure.add_gridspec(
-        len(rows),
-        2 * count + 1,
-        width_ratios=[1] * count + [0.35] + [1] * count,
-        wspace=0.05,
-        hspace=0.22,
-        left=LABELS / width,
-        right=1 - 0.1 / width,
-        top=1 - 1.05 / height,
-        bottom=0.25 / height,
-    )
-    for i, row in enumerate(rows):
-        for j, picture in enumerate(row.pictures):
-            axis = figure.add_subplot(grid[i, j])
-            axis.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-            bare(axis)
-            if i == 0 and j < len(columns):
-                axis.set_title(columns[j], fontsize=9.5, color=SOFT, pad=4)
-            if row.errors is not None:
-                axis.set_xlabel(f"{row.errors[j]:.2f}", fontsize=8.5, color=SOFT, labelpad=2)
-            if i > 0:
-                beside = figure.add_subplot(grid[i, count + 1 + j])
-                _draw_difference(beside, picture - rows[0].pictures[j])
-        _row_label(figure, grid[i, 0].get_position(figure), row)
-    _explain_differences(figure, grid[0, count + 1].get_position(figure))
-    head(figure, title, subtitle)
     save(figure, path)
 
 
@@ -308,23 +241,6 @@ def _mark_equal(axis: Axes, recipes: Sequence[Recipe], wanted: int) -> None:
     axis.set_xlim(left, max(right, equal + 0.27 * (right - left)))
 
 
-def _draw_difference(axis: Axes, difference: np.ndarray) -> None:
-    grey = difference if difference.ndim == 2 else difference.mean(-1)
-    axis.imshow(
-        grey, cmap="PuOr_r", vmin=-MOST_DIFFERENCE, vmax=MOST_DIFFERENCE, interpolation="nearest"
-    )
-    bare(axis)
-
-
-def _explain_differences(figure: Figure, place: Bbox) -> None:
-    text = (
-        "Difference from the teacher's picture\n"
-        "orange: too light, violet: too dark\n"
-        f"(full colour at {MOST_DIFFERENCE:g} of the range)"
-    )
-    figure.text(place.x0, place.y0, text, fontsize=9.5, color=SOFT, va="bottom", linespacing=1.45)
-
-
 def _legend(axes: Iterable[Axes]) -> dict[str, Artist]:
     """The lines of all axes by their labels."""
     found: dict[str, Artist] = {}
@@ -367,12 +283,3 @@ def _about(record: Record) -> str:
     name = record.model.name or "unnamed model"
     cfg = record.conditions.cfg
     return name if cfg is None else f"{name}, guidance {cfg:g}"
-
-
-def _row_label(figure: Figure, place: Bbox, row: PictureRow) -> None:
-    left = 0.14 / figure.get_figwidth()
-    middle = (place.y0 + place.y1) / 2
-    above = middle + 0.03 / figure.get_figheight()
-    bold: Style = {"fontsize": 12, "fontweight": "bold", "color": INK}
-    figure.text(left, above, row.label, va="bottom", **bold)
-    figure.text(left, middle, row.detail, va="top", fontsize=9, color=SOFT, linespacing=1.35)

@@ -25,9 +25,9 @@ HEADER = (
     "",
 )
 NOTES = """\
-calls: model calls a sample, the same for stock. ours/stock: the ratio of the errors and its 95 % margin. stock needs: the
-fewest steps at which the best stock schedule reaches our error. other picture: the share of samples that come out as
-another picture than the teacher's."""
+calls: model calls a sample, the same for stock. ours/stock: the ratio of the errors and its 95 % margin.
+stock needs: the fewest steps at which the best stock schedule reaches our error. other picture: the share
+of samples that come out as another picture than the teacher's."""
 JUDGED = {BETTER: "better", EQUAL: "no gain", WORSE: "worse"}
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from typing import Any
 
-from .choice import Choice
+from .choice import Choice, label_of, settled_label
 
 
-def plain(value: object, blank: bool = False) -> object:
+def plain(value: Any, blank: bool = False) -> Any:
     """numpy and torch values, tuples and keys as plain JSON data; with `blank`, a number that is
     not finite becomes None.
 
@@ -45,22 +46,20 @@ def choice_of(data: Mapping) -> Choice:
     return Choice(data["schedule"], data.get("sampler"))
 
 
-def evidence_in_memory(evidence: object) -> object:
+def evidence_in_memory(evidence: Any) -> Any:
     """A recipe's evidence as it is kept in memory: plain data, its stock schedules by the label
     that a file's names would give."""
     found = plain(evidence, blank=True)
     if not isinstance(found, dict):  # the schema says so, when it is saved
         return found
     if isinstance(found.get("best_stock"), str):
-        found["best_stock"] = str(Choice.read(found["best_stock"]))
+        found["best_stock"] = settled_label(found["best_stock"])
     if isinstance(found.get("stock"), dict):
-        found["stock"] = {
-            str(Choice.read(label)): errors for label, errors in found["stock"].items()
-        }
+        found["stock"] = {settled_label(label): errors for label, errors in found["stock"].items()}
     return found
 
 
-def evidence_data(evidence: object) -> object:
+def evidence_data(evidence: Any) -> Any:
     """A recipe's evidence as a file holds it; what is not of the right kind is left to the schema
     to refuse."""
     if not isinstance(evidence, dict):
@@ -80,14 +79,15 @@ def evidence_of(data: Mapping) -> dict:
     """The reverse of `evidence_data`, for data that has passed the schema."""
     found = dict(data)
     if found.get("best_stock") is not None:
-        found["best_stock"] = str(choice_of(found["best_stock"]))
+        found["best_stock"] = label_of(**found["best_stock"])
     if "stock" in found:
-        found["stock"] = {str(choice_of(entry)): _errors(entry) for entry in found["stock"]}
+        found["stock"] = dict(map(_labelled, found["stock"]))
     return found
 
 
-def _errors(entry: Mapping) -> dict:
-    return {key: value for key, value in entry.items() if key not in ("schedule", "sampler")}
+def _labelled(entry: Mapping) -> tuple[str, dict]:
+    errors = dict(entry)
+    return label_of(errors.pop("schedule"), errors.pop("sampler", None)), errors
 
 
 def laid_out(data: dict) -> str:

@@ -49,7 +49,7 @@ class Gram:
         same = all(np.array_equal(getattr(self, each), getattr(other, each)) for each in arrays)
         return same and self.samples == other.samples
 
-    __hash__ = None  # arrays can change
+    __hash__ = None  # type: ignore[assignment]  # arrays can change
 
 
 def packed_length(nodes: int) -> int:
@@ -114,9 +114,12 @@ def _check_products(products: np.ndarray) -> None:
     # Scaled to ones on the diagonal, so that the long states of high noise do not hide what is
     # wrong with the short ones; Cholesky ends exactly where an eigenvalue is below the tolerance.
     lengths = np.sqrt(np.where(squares > 0, squares, 1.0))
-    scaled = products / lengths / lengths[:, None]
+    with np.errstate(over="ignore"):
+        scaled = products / lengths / lengths[:, None]
     scaled[np.diag_indices_from(scaled)] -= LEAST_EIGENVALUE
     try:
+        if not np.isfinite(scaled).all():
+            raise np.linalg.LinAlgError
         np.linalg.cholesky(scaled)
     except np.linalg.LinAlgError:
         raise Misfit("are no inner products (not positive semidefinite)", ".products") from None

@@ -4,9 +4,8 @@ provenance; what is saved and shared."""
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from itertools import groupby
 
 from ..errors import RecipeError, RecordError
 from ..files import PathLike, write_text
@@ -25,6 +24,7 @@ from .file_form import (
 from .inner_products import Gram, packed
 from .rules import SAME_START
 from .schema import CONDITIONS, MODEL, RECIPE, VERSION
+from .words import ranges
 
 OFFSETS = "+offsets"  # in the names of curves
 
@@ -172,18 +172,17 @@ class Record:
         """
         start = self.model.sigma_max if start_sigma is None else float(start_sigma)
         found = [
-            recipe for recipe in self.recipes if (recipe.sampler, recipe.steps) == (sampler, steps)
-        ]
-        found = [
             recipe
-            for recipe in found
-            if math.isclose(recipe.start_sigma, start, rel_tol=SAME_START)
+            for recipe in self.recipes
+            if (recipe.sampler, recipe.steps) == (sampler, steps)
+            and math.isclose(recipe.start_sigma, start, rel_tol=SAME_START)
         ]
         wanted = [recipe for recipe in found if offsets or recipe.offsets is None]
         if not wanted:
-            with_offsets = "without offsets " if found else ""
+            without = "without offsets " if found else ""
             raise RecipeError(
-                f"This record has no recipe {with_offsets}for {sampler} with {steps} steps from sigma {start:g}; it has {self._contents()}."
+                f"This record has no recipe {without}for {sampler} with {steps} steps "
+                f"from sigma {start:g}; it has {self._contents()}."
             )
         return max(wanted, key=lambda recipe: recipe.offsets is not None)
 
@@ -261,7 +260,7 @@ class Record:
         for recipe in self.recipes:
             groups.setdefault((recipe.sampler, recipe.start_sigma), set()).add(recipe.steps)
         parts = [
-            f"{sampler} at {_ranges(steps)} steps from sigma {start:g}"
+            f"{sampler} at {ranges(steps)} steps from sigma {start:g}"
             for (sampler, start), steps in list(groups.items())[:20]
         ]
         more = len(groups) - len(parts)
@@ -334,10 +333,3 @@ def _packed(gram: Gram) -> dict:
     except Misfit as misfit:
         where = misfit.inside(".inner_products.products")
         raise RecordError(f"This record cannot be saved: {where}.") from None
-
-
-def _ranges(steps: Sequence[int] | set[int]) -> str:
-    """4, 5, 6, 8 as "4-6, 8"."""
-    runs = groupby(enumerate(sorted(steps)), key=lambda pair: pair[1] - pair[0])
-    ends = [(run[0][1], run[-1][1]) for run in (list(run) for _, run in runs)]
-    return ", ".join(str(low) if low == high else f"{low}-{high}" for low, high in ends)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from itertools import accumulate
+from typing import Any
 
 from ..errors import RecordError
 from ..files import PathLike, read_bytes
@@ -52,11 +53,12 @@ def parse_packed(data: bytes | str, name: str = "record") -> tuple[dict, int]:
     """
     try:
         stated = read_json(_as_bytes(data))
+        version = version_of(stated)
         record = migrate(stated)
         check_record(record)
     except Misfit as misfit:
         raise _unusable(name, misfit) from None
-    return record, stated["stepdistill"]
+    return record, version
 
 
 def check(record: dict) -> None:
@@ -67,7 +69,7 @@ def check(record: dict) -> None:
         raise RecordError(f"This record cannot be saved: {misfit}.") from None
 
 
-def read_json(data: bytes) -> object:
+def read_json(data: bytes) -> Any:
     """Strict JSON within the bounds: UTF-8, no duplicate keys, no NaN, no endless number; raises Misfit."""
     text = _decode(data)
     _check_bounds(data)
@@ -84,8 +86,8 @@ def read_json(data: bytes) -> object:
         raise Misfit("it is nested too deeply") from None
 
 
-def migrate(record: object) -> dict:
-    """The data of any earlier version in the present form; raises Misfit for a newer version or none."""
+def version_of(record: object) -> int:
+    """The version that a record's data states; raises Misfit for a newer one or none."""
     if type(record) is not dict or "stepdistill" not in record:
         raise Misfit(
             "it is not a StepDistill record (no key 'stepdistill' with the record's version)"
@@ -98,9 +100,15 @@ def migrate(record: object) -> dict:
         )
     if version > VERSION:
         raise Misfit(
-            f"it was made by a newer StepDistill (record version {version}), this one reads up to {VERSION}: update StepDistill"
+            f"it was made by a newer StepDistill (record version {version}), "
+            f"this one reads up to {VERSION}: update StepDistill"
         )
-    for step in range(version, VERSION):
+    return version
+
+
+def migrate(record: dict) -> dict:
+    """The data of any earlier version in the present form; raises Misfit for a newer version or none."""
+    for step in range(version_of(record), VERSION):
         record = {**MIGRATIONS[step](record), "stepdistill": step + 1}
     return record
 

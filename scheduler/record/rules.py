@@ -11,11 +11,11 @@ from .checkers import Misfit
 from .inner_products import packed_length
 from .schema import RECORD
 
-SAME_START = 1e-5  # relative: two starts of one record that are one; hosts keep sigmas in float32
+SAME_START = 1e-4  # relative: two starts that are one; hosts round, each in its own way
 AT_MOST = 1e-6  # relative: how far above the model's sigma_max a start may lie, by rounding
 
 
-def check_record(record: object) -> None:
+def check_record(record: dict) -> None:
     """Raise Misfit unless `record`, plain JSON data of the present version, is a good record in
     every field and rule. The inner products' numbers are judged where they are decoded."""
     RECORD.check(record)
@@ -78,7 +78,8 @@ def _check_descending(sigmas: Sequence[float]) -> None:
     for index, (now, following) in enumerate(pairwise(rounded)):
         if not following < now:
             raise Misfit(
-                f"is {sigmas[index + 1]:g} after {sigmas[index]:g}, must decrease at every step, in float32 too",
+                f"is {sigmas[index + 1]:g} after {sigmas[index]:g}, "
+                "must decrease at every step, in float32 too",
                 f"[{index + 1}]",
                 ".sigmas",
             )

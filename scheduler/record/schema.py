@@ -242,6 +242,6 @@ def json_schema() -> dict:
     about = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"StepDistill record, version {VERSION}",
-        "description": "What every field means, and the rules that tie fields together: docs/record-format.md.",
+        "description": "What every field means, and the rules between fields: docs/record-format.md.",
     }
     return about | dict(RECORD.schema)

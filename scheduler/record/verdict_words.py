@@ -191,13 +191,14 @@ def _tallies(record: Record, labels: Labels) -> list[str]:
     for recipe in record.recipes:
         evidence = recipe.evidence
         if evidence.get("rms") is not None and evidence.get("best_stock"):
-            said = outcome(evidence.get("ratio"), evidence.get("margin"))
-            found.setdefault((recipe.sampler, recipe.offsets is not None), []).append(said)
+            curve = recipe.sampler, recipe.offsets is not None
+            code = outcome(evidence.get("ratio"), evidence.get("margin"))
+            found.setdefault(curve, []).append(code)
     sentences = []
-    for (sampler, offsets), said in found.items():
-        counts = [f"{words} {said.count(code)}" for code, words in _COUNTED if code in said]
+    for (sampler, offsets), codes in found.items():
+        counts = [f"{words} {codes.count(code)}" for code, words in _COUNTED if code in codes]
         name = sampler_label(sampler, labels) + (" with offsets" if offsets else "")
-        sentences.append(f"{name}: {', '.join(counts)} of {len(said)} step counts.")
+        sentences.append(f"{name}: {', '.join(counts)} of {len(codes)} step counts.")
     return sentences
 
 

@@ -19,6 +19,7 @@ from ..denoiser import AnyDenoiser, checked, start_state
 from ..errors import RecipeError
 from ..sigmas.validity import Floats, Sigmas, check_schedule
 from .multistep import combine
+from .names import DISTILLED, stock_sampler
 from .query_offsets import ask, with_offsets
 from .stock import Callback, sample
 
@@ -58,7 +59,18 @@ def run_recipe(
     recipe whose numbers don't fit its schedule, and DenoiserError.
     """
     x = start_state(noise, recipe.sigmas[0], parametrisation)
-    if recipe.sampler == "distilled" and recipe.coefficients is not None:
+    return run_from(denoise, x, recipe, parametrisation, callback)
+
+
+def run_from(
+    denoise: AnyDenoiser,
+    x: torch.Tensor,
+    recipe: Recipe,
+    parametrisation: str,
+    callback: Callback | None = None,
+) -> torch.Tensor:
+    """The same from a state x (B, ...) at the recipe's first sigma, as hosts hand it over."""
+    if recipe.sampler == DISTILLED and recipe.coefficients is not None:
         return sample_distilled(
             denoise,
             x,
@@ -71,16 +83,6 @@ def run_recipe(
     if recipe.offsets:
         denoise = with_offsets(denoise, recipe.sigmas, recipe.offsets, parametrisation)
     return sample(denoise, x, recipe.sigmas, stock_sampler(recipe), callback)
-
-
-def stock_sampler(recipe: Recipe) -> str:
-    """The stock sampler that a recipe without coefficients runs with.
-
-    Its own, or for "distilled" the one of the stock pair that won.
-    """
-    if recipe.sampler != "distilled":
-        return recipe.sampler
-    return recipe.choice.sampler or "dpmpp_2m"
 
 
 @torch.no_grad()

@@ -11,9 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
+
+if TYPE_CHECKING:  # names are read where there is no torch
+    import torch
 
 Window = Sequence[np.ndarray]  # (s_next, s_now, s_prev, ...)
 Weights = tuple[list[np.ndarray], list[np.ndarray]]

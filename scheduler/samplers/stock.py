@@ -17,32 +17,10 @@ from ..denoiser import AnyDenoiser, Model, checked
 from ..errors import UnknownNameError
 from ..sigmas.validity import Sigmas, check_schedule, check_steps
 from .multistep import LINEAR, LinearRule, combine
+from .names import SAMPLERS, ode_sampler_for
 from .uni_pc import sample_uni_pc
 
 Callback = Callable[[int, torch.Tensor, torch.Tensor], None]
-
-# Stochastic samplers have no trajectory to imitate: the ODE sampler whose steps theirs are most
-# like.
-_ODE_SAMPLERS = {
-    "euler_ancestral": "euler",
-    "euler_ancestral_cfg_pp": "euler",
-    "dpm_2_ancestral": "heun",
-    "dpmpp_2s_ancestral": "dpmpp_2m",
-    "dpmpp_2s_ancestral_cfg_pp": "dpmpp_2m",
-    "dpmpp_sde": "dpmpp_2m",
-    "dpmpp_2m_sde": "dpmpp_2m",
-    "dpmpp_2m_sde_heun": "dpmpp_2m",
-    "dpmpp_3m_sde": "dpmpp_2m",
-    "res_multistep_ancestral": "res_multistep",
-    "res_multistep_ancestral_cfg_pp": "res_multistep",
-    "er_sde": "dpmpp_2m",
-    "seeds_2": "dpmpp_2m",
-    "seeds_3": "dpmpp_2m",
-    "sa_solver": "dpmpp_2m",
-    "sa_solver_pece": "dpmpp_2m",
-    "ddpm": "euler",
-    "lcm": "euler",
-}
 
 
 @torch.no_grad()
@@ -87,14 +65,6 @@ def check_sampler(name: str) -> None:
             f"distil with the ODE sampler {ode!r} in its place."
         )
     raise UnknownNameError(f"Sampler {name!r} is unknown; use one of: {', '.join(SAMPLERS)}.")
-
-
-def ode_sampler_for(name: str) -> str | None:
-    """The ODE sampler whose schedule suits a stochastic sampler; None for any other name.
-
-    name: ComfyUI's, with or without _gpu.
-    """
-    return _ODE_SAMPLERS.get(str(name).removesuffix("_gpu"))
 
 
 @torch.no_grad()
@@ -146,4 +116,3 @@ _LOOPS: dict[str, Callable[..., torch.Tensor]] = {
     "uni_pc": partial(sample_uni_pc, variant="bh1"),
     "uni_pc_bh2": partial(sample_uni_pc, variant="bh2"),
 }
-SAMPLERS = tuple(_LOOPS)

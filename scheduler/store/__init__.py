@@ -1,5 +1,6 @@
 """The store: the cache of records on disk, shared by hosts and processes."""
 
-from .store import SETTLED, Store
+from .catalogue import SETTLED
+from .store import Store
 
 __all__ = ["SETTLED", "Store"]

@@ -44,9 +44,10 @@ class Brief:
     steps: tuple[int, int]
     fingerprint: str
     outline: tuple[tuple[int, float], ...]
-    noise: tuple
+    noise: tuple[str, str | None]  # parametrisation, prediction
     patches: str
-    numbers: tuple
+    # sigma_min, sigma_max, shift, cfg, guidance
+    numbers: tuple[float, float, float | None, float | None, float | None]
     latent_shape: tuple[int, ...] | None
     version: int = VERSION
     solvable: bool = False
@@ -63,10 +64,14 @@ class Scan:
     size: int
 
 
+NOTHING = Scan({}, (), frozenset(), 0)  # before the first look
+
+
 def brief_of(file: str, stamp: tuple[int, int], data: dict, version: int) -> Brief:
     """What the index holds of a record, from its checked data with the inner products still
     packed, and the version that its file states."""
-    record = Record.from_data(data)
+    recipes = [recipe | {"evidence": {}} for recipe in data["recipes"]]  # nothing here needs it
+    record = Record.from_data(data | {"recipes": recipes})
     key, products = Key.of(record), data.get("inner_products")
     steps = [recipe.steps for recipe in record.recipes] or [0]
     return Brief(

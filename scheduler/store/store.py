@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -26,20 +27,23 @@ from ..errors import (
 from ..files import PathLike, make_folder, write_text
 from ..fingerprint import Fingerprint
 from ..fingerprint.kinship import OTHER, SAME, kinship
-from ..lookup.key import SAME_MAX, Key
+from ..lookup import words
+from ..lookup.key import Key
 from ..lookup.match import EXACT, Match, judged
+from ..lookup.model_facts import facts_of_record
+from ..lookup.selection import select
+from ..lookup.wanted import COEFFICIENTS, SIGMAS, Wanted
 from ..record import Gram, Recipe, Record, load_record
+from .catalogue import Catalogue
 from .folder import store_folder
 from .index import Index
-from .scan import Brief, Scan, revision, save_briefs, saved_briefs, scan
-from .sidecar import read_gram, sidecar_of, solved
+from .scan import Brief, revision
+from .sidecar import read_gram, sidecar_of
 
 MOST_RECORDS = 20_000
 MOST_BYTES = 2 << 30
-# nanoseconds: the coarsest clock of a file system; what changed more recently may change again
-# unseen
-SETTLED = 2_500_000_000
 KEPT = 16
+MOST_TRIED = 16  # records that a search looks into, of those that may serve
 STALE = 3600  # seconds after which a killed writer's temporary file is swept away
 TEMPORARY = re.compile(r"\..*\.[0-9a-f]{12}\.tmp(\.(json|safetensors))?")
 LEFT = re.compile(r"[a-z0-9-]+--[0-9a-f]{24}(-\d+)?\.safetensors")
@@ -54,12 +58,9 @@ class Store:
     ):
         self.folder = Path(folder)
         self.most_records, self.most_bytes = most_records, most_bytes
-        self._scan: Scan | None = None
-        self._index: Index | None = None
-        self._changed, self._looked = -1, 0
+        self._catalogue = Catalogue(self.folder)
         self._kinds: dict[tuple[str, str], str] = {}
         self._read: dict[tuple, Record] = {}
-        self._unsaved = 0
 
     @classmethod
     def open(cls, given: PathLike | None = None, host: PathLike | None = None) -> Store:
@@ -70,7 +71,7 @@ class Store:
     def lookup(self, key: Key, policy: str = "near") -> Match | None:
         """The exact hit, else the nearest with its distance in words, else None.
 
-        A nearest match that the policy (matching.POLICIES) does not allow is returned too, with
+        A nearest match that the policy (lookup.match.POLICIES) does not allow is returned too, with
         allowed False: it is there to be named, not to be used. Matches with solve True are used
         through `recipe`.
         """
@@ -78,24 +79,38 @@ class Store:
             found, stale = self._found(key, policy)
             if not stale or attempt:
                 return found
-            self._changed = -1  # a record was edited in place: look again
+            self._catalogue.forget()  # a record was edited in place: look again
         return None
+
+    def matches(self, key: Key, policy: str = "near") -> Iterator[Match]:
+        """All records that may serve, the nearest first, each read when it is asked for.
+
+        As `lookup` answers: those that the policy does not allow too.
+        """
+        seen = set()
+        for brief in self._in_turn(key):
+            if brief.file in seen:
+                continue
+            seen.add(brief.file)
+            with suppress(RecordError, OSError):  # edited or removed meanwhile
+                match = judged(self._loaded(brief), key, policy, brief.file)
+                if match is not None:
+                    yield match
 
     def records(self) -> list[Brief]:
         """All records in brief, the newest first."""
-        return list(self._current().briefs)
+        return list(self._catalogue.index().briefs)
 
     def problems(self) -> list[tuple[str, str]]:
         """(name, reason) of what lies in the folder and is no usable record, and of inner products
         that are none. Reads every record."""
-        self._changed = -1
-        self._current()
-        found = list(self._scan.problems)
-        for brief in self._index.briefs:
+        self._catalogue.forget()
+        found = list(self._catalogue.scan.problems)
+        for brief in self._catalogue.index().briefs:
             try:
                 self.gram(brief.file)
             except RecordError as problem:
-                beside = self._beside(brief.file)
+                beside = self._catalogue.beside(brief.file)
                 name = sidecar_of(brief.file).name if beside else brief.file
                 found.append((name, str(problem)))
             except UnknownNameError:  # removed meanwhile
@@ -113,7 +128,7 @@ class Store:
     def path(self, name: str) -> Path:
         """The file of a record by name; names are only ever compared with those that lie there.
         Raises UnknownNameError."""
-        names = self._current_names()
+        names = self._catalogue.scan.briefs
         for known in (name, f"{name}.json"):
             if known in names:
                 return self.folder / known
@@ -127,7 +142,7 @@ class Store:
         products that are none, in the record or beside it."""
         path = self.path(name)
         record = load_record(path)
-        if record.gram is None and self._beside(path.name):
+        if record.gram is None and self._catalogue.beside(path.name):
             return read_gram(sidecar_of(path))
         return record.gram
 
@@ -143,13 +158,13 @@ class Store:
         make_folder(self.folder)
         self._sweep()
         name = self._name_for(record)
-        if record.gram is None and name in self._scan.briefs:
+        if record.gram is None and self._catalogue.brief(name) is not None:
             text = self._kept_with_products(record, name) or text
         self._check_room(name, len(text))
         write_text(self.folder / name, text)
         # After that: a record of the present version never takes what stands beside it for its own.
         _unlink(sidecar_of(self.folder / name))
-        self._changed = -1
+        self._catalogue.forget()
         return name
 
     def remove(self, name: str) -> None:
@@ -157,7 +172,7 @@ class Store:
         path = self.path(name)
         _unlink(path)
         _unlink(sidecar_of(path))
-        self._changed = -1
+        self._catalogue.forget()
 
     def recipe(
         self,
@@ -169,22 +184,21 @@ class Store:
         sigma_min: float | None = None,
         sigma_max: float | None = None,
     ) -> Recipe:
-        """The recipe of a match; where its record has none for the sampler, N or start, one solved
-        from its inner products.
+        """The recipe that a match has for a run (lookup/selection.py), stated or solved.
 
         sigma_min, sigma_max: of the model at hand, for a match that must be solved again
-        (`match.solve`). Raises RecipeError where nothing can be solved, else what sidecar.solved
-        raises.
+        (`match.solve`). Raises RecipeError where the record has none that serves, StepsError, and
+        SigmaRangeError for a start that the model does not have.
         """
-        if not match.solve:
-            with suppress(RecipeError):
-                return match.record.recipe(sampler, steps, start_sigma, offsets)
-        gram = match.record.gram
-        if gram is None:
-            return match.record.recipe(sampler, steps, start_sigma, offsets)  # says what there is
-        whole = sigma_max or match.record.model.sigma_max
-        start = whole if start_sigma is None else start_sigma
-        return solved(gram, sampler, steps, start, sigma_min)
+        facts = facts_of_record(match.record)
+        low, high = sigma_min or facts.sigma_min, sigma_max or facts.sigma_max
+        facts = replace(facts, sigma_min=low, sigma_max=high)
+        carries = COEFFICIENTS if offsets else SIGMAS
+        wanted = Wanted.of(facts, sampler, steps, start_sigma=start_sigma, carries=carries)
+        found = select(wanted, facts, given=match)
+        if found.reason is not None:
+            raise RecipeError(words.reason(found.reason))
+        return found.recipe
 
     def revision(self) -> int:
         """A number that changes whenever a record does; below 2^48."""
@@ -204,14 +218,14 @@ class Store:
             except RecordError:  # its inner products are none, which its brief does not know
                 stale = stale or changed
                 continue
-            match = judged(record, key, policy, _covered(record), brief.file)
+            match = judged(record, key, policy, brief.file)
             if match is not None:
                 return match, stale
         return None, stale
 
     def _loaded(self, brief: Brief) -> Record:
         """A record; the last few stay in memory, for a graph asks for the same ones again and again."""
-        known = brief.file, brief.stamp, self._beside(brief.file)
+        known = brief.file, brief.stamp, self._catalogue.beside(brief.file)
         if known not in self._read:
             while len(self._read) >= KEPT:
                 del self._read[next(iter(self._read))]
@@ -220,7 +234,7 @@ class Store:
         return self._read[known]
 
     def _with_products(self, record: Record, file: str) -> Record:
-        if record.gram is not None or not self._beside(file):
+        if record.gram is not None or not self._catalogue.beside(file):
             return record
         with suppress(RecordError):
             return replace(record, gram=read_gram(sidecar_of(self.folder / file)))
@@ -235,24 +249,32 @@ class Store:
                 return there.to_json()
         return ""
 
-    def _beside(self, file: str) -> bool:
-        """Whether inner products stand beside a record, of version 1, in a file of their own."""
-        return sidecar_of(file).name in self._scan.sidecars
-
     def _nearest(self, key: Key) -> list[Brief]:
         """The records to try, best first; relatives with other ids are sought only where no equal
         id gives an exact hit."""
-        index = self._current()
+        index = self._catalogue.index()
         if key.fingerprint is None:
             return []
-        kinds = {key.fingerprint.id: SAME}
-        found = index.ranked(key, kinds)
+        found = index.ranked(key, {key.fingerprint.id: SAME})
         if not found or found[0][0] > 0:
-            kinds |= {
-                brief.fingerprint: self._kind(key.fingerprint, brief) for brief in index.likely(key)
-            }
-            found = index.ranked(key, kinds)
+            found = index.ranked(key, self._kin(key.fingerprint, index, key))
         return [brief for _, brief in found]
+
+    def _in_turn(self, key: Key) -> Iterator[Brief]:
+        """All records to try, best first; after those of an exact hit's weights their relatives'."""
+        index = self._catalogue.index()
+        if key.fingerprint is None:
+            return
+        found = index.ranked(key, {key.fingerprint.id: SAME}, MOST_TRIED)
+        if found and found[0][0] == 0:
+            yield from (brief for _, brief in found)
+        kin = self._kin(key.fingerprint, index, key)
+        yield from (brief for _, brief in index.ranked(key, kin, MOST_TRIED))
+
+    def _kin(self, here: Fingerprint, index: Index, key: Key) -> dict[str, str]:
+        """{fingerprint: kind of kinship} of all that may be related to a model, itself among them."""
+        likely = index.likely(key)
+        return {here.id: SAME} | {each.fingerprint: self._kind(here, each) for each in likely}
 
     def _kind(self, here: Fingerprint, brief: Brief) -> str:
         """Kinship by the full samples; remembered, because an id is a hash of them."""
@@ -265,56 +287,14 @@ class Store:
             self._kinds[known] = kinship(here, there).kind if there else OTHER
         return self._kinds[known]
 
-    def _current(self) -> Index:
-        """The index, made anew when the folder has changed: writes rename files there, which its
-        own time shows."""
-        changed = self._folder_time()
-        if (
-            self._index is not None
-            and changed == self._changed
-            and self._looked - changed > SETTLED
-        ):
-            return self._index
-        self._looked = time.time_ns()
-        known = saved_briefs(self.folder) if self._scan is None else self._scan.briefs
-        found = scan(self.folder, known)
-        if self._index is None or (found.briefs, found.sidecars) != (
-            self._scan.briefs,
-            self._scan.sidecars,
-        ):
-            self._index = Index(found.briefs.values(), found.sidecars)
-        self._save(known, found.briefs)
-        self._scan, self._changed = found, changed
-        return self._index
-
-    def _save(self, known: dict[str, Brief], briefs: dict[str, Brief]) -> None:
-        """Keep the briefs for other processes, at once in a small store and from time to time in a
-        large one."""
-        self._unsaved += len(known.keys() ^ briefs.keys()) + sum(
-            brief is not known.get(name, brief) for name, brief in briefs.items()
-        )
-        if self._unsaved > len(briefs) // 100:
-            save_briefs(self.folder, briefs)
-            self._unsaved = 0
-
-    def _folder_time(self) -> int:
-        try:
-            return os.stat(self.folder).st_mtime_ns
-        except OSError:
-            return 0
-
     def _stamp(self, name: str) -> tuple[int, int]:
         found = os.stat(self.folder / name)
         return found.st_size, found.st_mtime_ns
 
-    def _current_names(self) -> dict[str, Brief]:
-        self._current()
-        return self._scan.briefs
-
     def _name_for(self, record: Record) -> str:
         """The file of the record with the same key, or a new name that nothing has: what is broken
         or foreign is not overwritten."""
-        key, taken = Key.of(record), self._current_names()
+        key, taken = Key.of(record), self._catalogue.scan.briefs
         match = self.lookup(replace(key, sampler=None), "exact")
         if (
             match is not None
@@ -340,11 +320,13 @@ class Store:
             return False
 
     def _check_room(self, name: str, size: int) -> None:
-        if name in self._scan.briefs:
+        found = self._catalogue.scan
+        count, whole = len(found.briefs), found.size
+        if name in found.briefs:
             return
-        if len(self._scan.briefs) >= self.most_records or self._scan.size + size > self.most_bytes:
+        if count >= self.most_records or whole + size > self.most_bytes:
             raise OutputError(
-                f"The store is full ({len(self._scan.briefs):,} records, {self._scan.size:,} bytes); remove some with `store remove`."
+                f"The store is full ({count:,} records, {whole:,} bytes); remove some with `store remove`."
             )
 
     def _sweep(self) -> None:
@@ -361,14 +343,8 @@ class Store:
     def _read_beside(self, path: str) -> bool:
         """Whether the record beside a file of inner products may still read them."""
         record = Path(path).with_suffix(".json")
-        brief = self._current_names().get(record.name)
+        brief = self._catalogue.scan.briefs.get(record.name)
         return os.path.lexists(record) and (brief is None or brief.version == 1)
-
-
-def _covered(record: Record) -> bool:
-    """Whether a record's inner products cover the model's range."""
-    gram = record.gram
-    return gram is not None and gram.sigmas[0] >= record.model.sigma_max * (1 - SAME_MAX)
 
 
 def _unlink(path: Path) -> None:

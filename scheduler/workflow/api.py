@@ -1,17 +1,22 @@
 """The API format (a prompt): each node's class and its inputs by name, a link as [node, slot].
-Reading it; api_edit.py writes."""
+
+Reading it; api_edit.py writes.
+"""
 
 from __future__ import annotations
 
-from .graph import Port, is_id
+from typing import Any, TypeGuard
+
 from .kinds import MEMORY, known
+from .protocols import Port, is_id
 
 # Under which names nodes take what passes through them; a prompt does not say types.
-PASSES = {
+PASSES: dict[str, tuple[str, ...]] = {
     "MODEL": ("model", "model1", "model2", "model_negative", "unet"),
     "SIGMAS": ("sigmas", "sigmas_1", "sigmas_2"),
+    "SAMPLER": ("sampler",),
+    "GUIDER": ("guider",),
 }
-PASSES |= {"SAMPLER": ("sampler",), "GUIDER": ("guider",)}
 ANY = ("on_true", "on_false", "anything", "any_01", "input")
 
 
@@ -22,7 +27,9 @@ class ApiNode:
     state = ""
 
     def __init__(self, name: str, data: dict, scope: ApiScope):
-        self.id, self.data, self.scope = name, data, scope
+        self.id = name
+        self.data = data
+        self.scope = scope
 
     @property
     def kind(self) -> str:
@@ -42,27 +49,35 @@ class ApiNode:
 
     def origin(self, name: str) -> Port | None:
         value = self.fields().get(name)
-        node = self.scope.by_id.get(str(value[0])) if _is_link(value) else None
+        if not _is_link(value):
+            return None
+        node = self.scope.by_id.get(str(value[0]))
         return Port(node, value[1]) if node else None
 
     def upstream(self, kind: str) -> list[Port]:
         """What feeds the inputs that are, by their names, of a type."""
-        return [
-            port for port in (self.origin(name) for name in (*PASSES.get(kind, ()), *ANY)) if port
-        ]
+        ports = [self.origin(name) for name in (*PASSES.get(kind, ()), *ANY)]
+        return [port for port in ports if port]
 
     def makes(self, kind: str) -> bool:
         """Whether it is known to have an output of a type."""
+        if kind != "SIGMAS":
+            return False
         entry = known(self.kind)
-        return kind == "SIGMAS" and (
-            entry.get("role") in ("maker", "modifier") or entry.get("sigmas", False)
-        )
+        return entry.get("role") in ("maker", "modifier") or entry.get("sigmas", False)
 
-    def value(self, name: str | None):
+    def input_names(self) -> list[str]:
+        return list(self.fields())
+
+    def output_name(self, slot: int) -> str | None:
+        """A prompt does not name outputs."""
+        return None
+
+    def value(self, name: str | None) -> Any:
         value = self.fields().get(name)
         return None if _is_link(value) else value
 
-    def set(self, name: str, value) -> None:
+    def set(self, name: str, value: object) -> None:
         self.fields()[name] = value
 
     def texts(self) -> list[str]:
@@ -84,10 +99,13 @@ class ApiScope:
 
     def __init__(self, data: dict):
         self.data = data
-        self.nodes = [
-            ApiNode(name, entry, self) for name, entry in data.items() if is_api_node(entry)
-        ]
+        entries = [(name, entry) for name, entry in data.items() if is_api_node(entry)]
+        self.nodes = [ApiNode(name, entry, self) for name, entry in entries]
         self.by_id = {node.id: node for node in self.nodes}
+
+    def outer(self, slot: int) -> str | None:
+        """A prompt has no inputs of its own."""
+        return None
 
 
 def is_api_node(entry: object) -> bool:
@@ -99,5 +117,5 @@ def is_api_node(entry: object) -> bool:
     )
 
 
-def _is_link(value: object) -> bool:
+def _is_link(value: object) -> TypeGuard[list]:
     return isinstance(value, list) and len(value) == 2 and is_id(value[0]) and type(value[1]) is int

@@ -1,26 +1,27 @@
-"""The same changes as graph_edit.py's in the API format, where they are simple; notes are kept in
-`_meta`, which servers pass over."""
+"""The same changes as graph_edit.py's in the API format, where they are simple.
+
+Notes are kept in `_meta`, which servers pass over.
+"""
 
 from __future__ import annotations
 
 from .api import ApiNode, ApiScope
-from .graph import Port
 from .kinds import CONTROL, MADE, MEMORY, known
+from .protocols import Port
 
 
 def broken(node: ApiNode) -> str | None:
     """Why a node cannot be changed safely, or None."""
-    return (
-        "the file is damaged there (_meta)"
-        if not isinstance(node.data.get("_meta", {}), dict)
-        else None
-    )
+    if isinstance(node.data.get("_meta", {}), dict):
+        return None
+    return "the file is damaged there (_meta)"
 
 
 def remember(node: ApiNode, memory: dict) -> None:
     """Note something on a node, under its `_meta`."""
     if "_meta" not in node.data:
-        node.data["_meta"], memory = {}, memory | {"bare": True}
+        node.data["_meta"] = {}
+        memory = memory | {"bare": True}
     node.data["_meta"][MEMORY] = memory
 
 
@@ -32,12 +33,13 @@ def forget(node: ApiNode) -> None:
 
 
 def retype(node: ApiNode, kind: str, values: dict, kept: dict[str, str]) -> dict:
-    """Make a node another kind. values: of the new kind, by name. kept: {new input or value: the
-    old one that it goes on}."""
+    """Make a node another kind.
+
+    values: of the new kind, by name. kept: {new input or value: the old one that it goes on}.
+    """
     old = node.fields()
-    names = [name for name, _ in MADE[kind]["inputs"]] + [
-        name for name in known(kind)["widgets"] if name != CONTROL
-    ]
+    names = [name for name, _ in MADE[kind]["inputs"]]
+    names += [name for name in known(kind)["widgets"] if name != CONTROL]
     fields = {
         name: old[kept[name]] if kept.get(name) in old else values.get(name) for name in names
     }
@@ -50,17 +52,12 @@ def retype(node: ApiNode, kind: str, values: dict, kept: dict[str, str]) -> dict
 def untype(node: ApiNode, memory: dict) -> list[str]:
     """Undo `retype`; values and links that went on stay as they are now."""
     now = node.fields()
-    node.data["class_type"], node.data["inputs"] = (
-        memory["was"]["class_type"],
-        memory["was"]["inputs"],
-    )
+    node.data["class_type"] = memory["was"]["class_type"]
+    node.data["inputs"] = memory["was"]["inputs"]
+    counted = memory.get("counted", ())
     for new, old in memory["kept"].items():
-        if (
-            new in now
-            and old in node.fields()
-            and old not in memory.get("counted", ())
-            and node.fields()[old] != now[new]
-        ):
+        goes_on = new in now and old in node.fields() and old not in counted
+        if goes_on and node.fields()[old] != now[new]:
             node.set(old, now[new])
     if node.memory() is not None:
         forget(node)
@@ -68,43 +65,44 @@ def untype(node: ApiNode, memory: dict) -> list[str]:
 
 
 def sound(memory: dict) -> bool:
-    """Whether a note is one that `untype` and `unroute` can follow; a file from elsewhere may hold
-    anything."""
+    """Whether a note is one that `untype` and `unroute` can follow.
+
+    A file from elsewhere may hold anything.
+    """
     if "moved" in memory:
         moved = memory["moved"]
         return isinstance(moved, list) and all(
             isinstance(each, list) and len(each) == 2 and isinstance(each[0], str) for each in moved
         )
-    was, kept = memory.get("was"), memory.get("kept")
-    named = (
-        isinstance(was, dict)
-        and isinstance(was.get("class_type"), str)
-        and isinstance(was.get("inputs"), dict)
-    )
-    counted = isinstance(memory.get("counted", []), list)
+    was = memory.get("was")
+    kept = memory.get("kept")
+    if not isinstance(was, dict) or not isinstance(kept, dict):
+        return False
     return (
-        named
-        and counted
-        and isinstance(kept, dict)
+        isinstance(was.get("class_type"), str)
+        and isinstance(was.get("inputs"), dict)
+        and isinstance(memory.get("counted", []), list)
         and all(isinstance(old, str) for old in kept.values())
     )
 
 
 def connect(node: ApiNode, name: str, port: Port) -> None:
     """Link a port to an input."""
+    assert port.node is not None  # a prompt has no inputs of its own
     node.set(name, [port.node.id, port.slot])
 
 
 def redirect(node: ApiNode, name: str, port: Port) -> list:
     """Let an input be fed by another port; returns the memory for `unroute`."""
     before = node.fields()[name]
-    node.set(name, [port.node.id, port.slot])
+    connect(node, name, port)
     return [node.id, before]
 
 
 def unroute(node: ApiNode, moved: list) -> None:
     """Let all that a node's first output feeds be fed by what feeds its input `model`."""
-    source, before = node.fields().get("model"), dict(moved)
+    source = node.fields().get("model")
+    before = dict(moved)
     for other in node.scope.nodes:
         for name in list(other.fields()):
             port = other.origin(name)

@@ -1,16 +1,18 @@
-"""--to baked: explicit sigmas in core's own nodes, so that a workflow runs where StepDistill is not
-installed."""
+"""--to baked: explicit sigmas in core's own nodes.
+
+So a workflow runs where StepDistill is not installed.
+"""
 
 from __future__ import annotations
 
 from ..errors import StepDistillError
 from ..record import Record
 from .distilled import check_sampler_and_model, unlinked
-from .document import Document, Node
-from .facts import Facts, facts_of
-from .graph import Port
+from .document import Document
+from .facts import SiteFacts, facts_of
 from .kinds import CONTROL, ENTRY, MANUAL
-from .outcome import Left, Outcome, edits
+from .outcome import Done, Left, Outcome, edits, tried
+from .protocols import Node, Port
 from .recipes import Plain, decimals, plain_recipe
 from .sites import Site
 
@@ -27,23 +29,19 @@ _MOVED = {
 
 def to_baked(document: Document, site: Site, record: Record, anyway: bool = False) -> Outcome:
     """Bake one site, or leave it and say why. anyway: step-distilled models too."""
-    outcome = Outcome(site.node, "baked", "")
-    try:
-        wrong = edits(site.node).broken(site.node)
-        if wrong:
-            raise Left("damaged", wrong)
-        outcome.action, outcome.text, outcome.notes = _baked(document, site, record, anyway)
-    except Left as left:
-        outcome.action, outcome.code, outcome.text = "left", left.code, str(left)
-    except StepDistillError as problem:
-        outcome.action, outcome.code, outcome.text = "left", "no_recipe", str(problem)
-    return outcome
+
+    def change() -> Done:
+        try:
+            return _baked(document, site, record, anyway)
+        except StepDistillError as problem:
+            raise Left("no_recipe", str(problem)) from problem
+
+    return tried(site.node, "baked", change)
 
 
-def _baked(
-    document: Document, site: Site, record: Record, anyway: bool
-) -> tuple[str, str, list[str]]:
-    node, spec = site.node, site.spec
+def _baked(document: Document, site: Site, record: Record, anyway: bool) -> Done:
+    node = site.node
+    spec = site.spec
     names = [spec.get(name) for name in ("scheduler", "sampler", "steps", "denoise", "text")]
     unlinked(document, site, *names, *(_SLICE if "slice" in spec else ()))
     facts = facts_of(document, site)
@@ -51,21 +49,25 @@ def _baked(
     plain = _recipe(site, facts, record)
     sigmas, part = _slice(node, plain.sigmas) if "slice" in spec else (plain.sigmas, "")
     text = decimals(sigmas)
-    notes = list(plain.notes) + (
-        [_other_sampler(facts, plain)]
-        if plain.sampler != facts.sampler and not _is_sampler(site)
-        else []
-    )
-    was, kind = node.kind, f"SamplerCustom with {MANUAL}" if _is_sampler(site) else MANUAL
-    (_bake_sampler if _is_sampler(site) else _bake_maker)(node, plain, text)
-    return (
-        "baked",
-        f"{was} -> {kind}, {len(sigmas) - 1} steps{part}, sampler {plain.sampler} ({plain.words})",
-        notes,
-    )
+    was = node.kind
+    notes = list(plain.notes)
+    if _is_sampler(site):
+        kind = f"SamplerCustom with {MANUAL}"
+        _bake_sampler(node, plain, text)
+    else:
+        kind = MANUAL
+        if facts.sampler == ENTRY:
+            notes.append(
+                f"choose the sampler {plain.sampler} where {ENTRY} is chosen now: "
+                f"core has no {ENTRY}"
+            )
+        _bake_maker(node, text)
+    steps = f"{len(sigmas) - 1} steps{part}"
+    said = f"{was} -> {kind}, {steps}, sampler {plain.sampler} ({plain.words})"
+    return Done("baked", said, notes)
 
 
-def _recipe(site: Site, facts: Facts, record: Record) -> Plain:
+def _recipe(site: Site, facts: SiteFacts, record: Record) -> Plain:
     if facts.sampler is None:
         raise Left("unclear", "which sampler it is for cannot be told from the file")
     if facts.steps is None or facts.denoise is None or not 0 < facts.denoise <= 1:
@@ -78,15 +80,17 @@ def _recipe(site: Site, facts: Facts, record: Record) -> Plain:
                 f"what {MANUAL} holds does not run down to 0, so it is a part of a schedule",
             )
         start = facts.numbers[0]
-    steps, denoise = facts.steps, facts.denoise
-    if "cuts" in site.spec and denoise < 1:
-        steps = max(1, round(steps * denoise))
-    return plain_recipe(record, facts.sampler, steps, denoise, start, facts.cfg)
+    steps = facts.steps
+    if "cuts" in site.spec and facts.denoise < 1:
+        steps = max(1, round(steps * facts.denoise))
+    return plain_recipe(record, facts.sampler, steps, facts.denoise, start, facts.cfg)
 
 
 def _slice(node: Node, sigmas: tuple[float, ...]) -> tuple[tuple[float, ...], str]:
     """The part of a schedule that KSampler (Advanced) runs, as ComfyUI cuts it."""
-    start, end, steps = node.value("start_at_step"), node.value("end_at_step"), len(sigmas) - 1
+    start = node.value("start_at_step")
+    end = node.value("end_at_step")
+    steps = len(sigmas) - 1
     if type(start) is not int or type(end) is not int or start < 0 or end < 0:
         raise Left("unclear", f"its start ({start}) or end step ({end}) is none")
     end = min(end, steps)
@@ -95,23 +99,26 @@ def _slice(node: Node, sigmas: tuple[float, ...]) -> tuple[tuple[float, ...], st
     part = sigmas[start : end + 1]
     if end < steps and node.value("return_with_leftover_noise") == "disable":
         part = (*part[:-1], 0.0)
-    return part, "" if (start, end) == (0, steps) else f" (step {start} to {end} of {steps})"
+    if (start, end) == (0, steps):
+        return part, ""
+    return part, f" (step {start} to {end} of {steps})"
 
 
-def _bake_maker(node: Node, plain: Plain, text: str) -> None:
+def _bake_maker(node: Node, text: str) -> None:
     memory = edits(node).retype(node, MANUAL, {"sigmas": text}, {})
     edits(node).remember(node, {"to": "baked"} | memory)
 
 
 def _bake_sampler(node: Node, plain: Plain, text: str) -> None:
-    edit, seed = edits(node), "noise_seed" if node.kind == "KSamplerAdvanced" else "seed"
+    edit = edits(node)
+    seed = "noise_seed" if node.kind == "KSamplerAdvanced" else "seed"
     control = node.value(CONTROL)
     values = {
         "noise_seed": node.value(seed),
         CONTROL: control if isinstance(control, (str, bool)) else "fixed",
         "cfg": node.value("cfg"),
+        "add_noise": node.value("add_noise") != "disable",
     }
-    values["add_noise"] = node.value("add_noise") != "disable"
     memory = edit.retype(node, "SamplerCustom", values, _MOVED | {"noise_seed": seed})
     edit.remember(node, {"to": "baked"} | memory)
     for name, kind, value, offset in (
@@ -125,11 +132,3 @@ def _bake_sampler(node: Node, plain: Plain, text: str) -> None:
 
 def _is_sampler(site: Site) -> bool:
     return "scheduler" in site.spec and not site.spec.get("sigmas")
-
-
-def _other_sampler(facts: Facts, plain: Plain) -> str:
-    return (
-        f"choose the sampler {plain.sampler} where {facts.sampler} is chosen now: core has no {ENTRY}"
-        if facts.sampler == ENTRY
-        else ""
-    )

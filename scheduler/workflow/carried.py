@@ -1,18 +1,23 @@
-"""--to distilled --record: the workflow carries its record as text, and every swapped node uses that one."""
+"""--to distilled --record: the workflow carries its record as text.
+
+And every swapped node uses that one.
+"""
 
 from __future__ import annotations
 
-from .document import Document, Node
+from .document import Document
 from .facts import model_takers
-from .graph import Port
 from .kinds import APPLY, FROM_TEXT, SIGMAS
 from .outcome import Outcome, edits
+from .protocols import Node, Port, Scope
 from .sites import Site
 
 
 def carry(document: Document, swapped: list[Site], text: str) -> list[Outcome]:
-    """Add one node with the record to each graph, and lead each model that swapped samplers use
-    through an Apply node."""
+    """Add one node with the record to each graph.
+
+    And lead each model that swapped samplers use through an Apply node.
+    """
     outcomes = []
     for scope in document.scopes:
         sites = [site for site in swapped if site.node.scope is scope]
@@ -21,8 +26,9 @@ def carry(document: Document, swapped: list[Site], text: str) -> list[Outcome]:
     return outcomes
 
 
-def _carry_in(document: Document, scope, sites: list[Site], text: str) -> list[Outcome]:
-    edit, near = edits(sites[0].node), sites[0].node
+def _carry_in(document: Document, scope: Scope, sites: list[Site], text: str) -> list[Outcome]:
+    near = sites[0].node
+    edit = edits(near)
     source = edit.add(scope, FROM_TEXT, {"text": text}, near, (-680, -220))
     edit.remember(source, {"made": True})
     outcomes = [Outcome(source, "swapped", "added: it carries the record")]
@@ -35,21 +41,23 @@ def _carry_in(document: Document, scope, sites: list[Site], text: str) -> list[O
         edit.connect(apply, "model", port)
         edit.connect(apply, "record", Port(source, 0))
         edit.remember(apply, {"moved": moved})
-        outcomes.append(
-            Outcome(apply, "swapped", "added: it gives the model the record's schedules")
-        )
+        done = "added: it gives the model the record's schedules"
+        outcomes.append(Outcome(apply, "swapped", done))
     return outcomes
 
 
-def _models(document: Document, scope, sites: list[Site]) -> list[tuple[Port, list[Node]]]:
-    """Every port that a swapped node with a dropdown, or its sampler, has its model from, with all
-    that take it there."""
-    found: dict[tuple, tuple[Port, list[Node]]] = {}
+def _models(document: Document, scope: Scope, sites: list[Site]) -> list[tuple[Port, list[Node]]]:
+    """Every port that a swapped node with a dropdown, or its sampler, has its model from.
+
+    With all that take it there.
+    """
+    found: dict[tuple[int, int], tuple[Port, list[Node]]] = {}
     for site in sites:
         takers = [] if site.node.kind == SIGMAS else [site.node, *model_takers(document, site)]
         for taker in takers:
             port = taker.origin("model") if taker.scope is scope else None
             if port is not None and not edits(taker).broken(taker):
-                known = found.setdefault((id(port.node), port.slot), (port, []))[1]
-                known += [taker] if taker not in known else []
+                _, known = found.setdefault((id(port.node), port.slot), (port, []))
+                if taker not in known:
+                    known.append(taker)
     return list(found.values())

@@ -1,19 +1,20 @@
-"""Baking where core has no node for explicit sigmas: every node with a dropdown gets the stock
-scheduler that a record measured as the best for its sampler and steps. Put back undoes it as it
-undoes every swap."""
+"""Baking where core has no node for explicit sigmas.
+
+Every node with a dropdown gets the stock scheduler that a record measured as the best for its
+sampler and steps. Put back undoes it as it undoes every swap.
+"""
 
 from __future__ import annotations
 
-import math
-
 from ..errors import WorkflowError
+from ..lookup.rules import rule_for
+from ..lookup.stand_in import measured_best
 from ..record import Record
-from ..sigmas import STOCK
 from .distilled import check_sampler_and_model, unlinked
 from .document import Document
 from .facts import facts_of
-from .kinds import ENTRY, rule_of
-from .outcome import Left, Outcome, edits
+from .kinds import ENTRY
+from .outcome import Done, Left, Outcome, edits, tried
 from .sites import Site, asked, survey
 from .swapping import Report
 
@@ -28,25 +29,19 @@ def to_closest(document: Document, record: Record | None, only: list[str] | None
 
 
 def _changed(document: Document, site: Site, record: Record) -> Outcome:
-    outcome = Outcome(site.node, "baked", "")
-    try:
-        wrong = edits(site.node).broken(site.node)
-        if wrong:
-            raise Left("damaged", wrong)
-        outcome.action, outcome.text = _dropdown(document, site, record)
-    except Left as left:
-        outcome.action, outcome.code, outcome.text = "left", left.code, str(left)
-    return outcome
+    return tried(site.node, "baked", lambda: _dropdown(document, site, record))
 
 
-def _dropdown(document: Document, site: Site, record: Record) -> tuple[str, str]:
-    node, name = site.node, site.spec.get("scheduler")
+def _dropdown(document: Document, site: Site, record: Record) -> Done:
+    node = site.node
+    name = site.spec.get("scheduler")
     if name is None:
         raise Left(
             "unknown", "it has no dropdown of schedulers; core has no node for explicit sigmas here"
         )
     unlinked(document, site, name)
-    facts, now = facts_of(document, site), node.value(name)
+    facts = facts_of(document, site)
+    now = node.value(name)
     check_sampler_and_model(document, site, facts, True)
     if facts.sampler is None or facts.steps is None or not isinstance(now, str):
         raise Left(
@@ -60,36 +55,26 @@ def _dropdown(document: Document, site: Site, record: Record) -> tuple[str, str]
         )
     best, words = best_stock(record, facts.sampler, facts.steps)
     if best == now:
-        return "already", f"{best}, {words}"
+        return Done("already", f"{best}, {words}")
     memory = node.memory() or {"was": {name: now}}
     node.set(name, best)
     if "kept" not in memory:
         edits(node).remember(node, {"to": "closest", "was": memory["was"]})
-    return "baked", f"scheduler {now} -> {best}, {words}"
+    return Done("baked", f"scheduler {now} -> {best}, {words}")
 
 
 def best_stock(record: Record, sampler: str, steps: int) -> tuple[str, str]:
-    """(the stock scheduler with the least measured error for a sampler of the host, at the nearest
-    step count measured; that in words)."""
-    rule, _ = rule_of(sampler)
-    rows = [
-        recipe
-        for recipe in record.recipes
-        if recipe.sampler == rule and recipe.evidence.get("stock")
-    ]
-    rows = [
-        recipe
-        for recipe in rows
-        if math.isclose(recipe.start_sigma, record.model.sigma_max, rel_tol=1e-4)
-    ]
-    if not rows:
+    """(the stock scheduler with the least measured error for a sampler of the host; that in words).
+
+    At the nearest step count measured.
+    """
+    from ..sigmas import STOCK  # torch: not before it is needed
+
+    rule = rule_for(sampler).serves
+    best = measured_best([record], rule, steps, STOCK) if rule is not None else None
+    if best is None:
         raise Left(
             "no_recipe", f"the record has measured no stock scheduler with {rule or sampler}"
         )
-    row = min(rows, key=lambda recipe: abs(math.log(recipe.steps / steps)))
-    errors = {label: found.get("rms") for label, found in row.evidence["stock"].items()}
-    known = {name: error for name, error in errors.items() if name in STOCK and error is not None}
-    if not known:
-        raise Left("no_recipe", f"the record has measured no stock scheduler with {rule}")
-    best = min(known, key=known.get)
-    return best, f"the best stock scheduler measured for {rule} at {row.steps} steps"
+    name, measured = best
+    return name, f"the best stock scheduler measured for {rule} at {measured} steps"

@@ -1,42 +1,74 @@
-"""--to distilled: the dropdown's entry where a node has a dropdown, Distilled Sigmas in place of
-other makers of sigmas."""
+"""--to distilled: the dropdown's entry, and Distilled Sigmas in place of other makers of sigmas."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
+from ..lookup import words
+from ..lookup.given import select_from
+from ..lookup.rules import OWN_STEPS, rule_for
+from ..lookup.wanted import COEFFICIENTS, SIGMAS
+from ..record import Record
 from .document import Document
-from .facts import Facts, facts_of, linked_from, model_port, step_distilled
-from .graph import Port
-from .kinds import ENTRY, MANUAL, SIGMAS, TABLE, rule_of
-from .outcome import Left, Outcome, edits
+from .facts import SiteFacts, facts_of, linked_from, model_port, step_distilled
+from .kinds import ENTRY, MANUAL, TABLE
+from .kinds import SIGMAS as SIGMAS_NODE
+from .outcome import Done, Left, Outcome, edits, tried
+from .protocols import Port
+from .recipes import borrowed
 from .sites import Site
 
 
-def to_distilled(document: Document, site: Site, anyway: bool = False) -> Outcome:
-    """Swap one site, or leave it and say why. anyway: step-distilled models too."""
-    outcome = Outcome(site.node, "swapped", "")
-    try:
-        wrong = edits(site.node).broken(site.node)
-        if wrong:
-            raise Left("damaged", wrong)
-        outcome.action, outcome.text, outcome.notes = (
-            _dropdown if "scheduler" in site.spec else _maker
-        )(document, site, anyway)
-    except Left as left:
-        outcome.action, outcome.code, outcome.text = "left", left.code, str(left)
-    return outcome
+def to_distilled(
+    document: Document, site: Site, anyway: bool = False, record: Record | None = None
+) -> Outcome:
+    """Swap one site, or leave it and say why.
+
+    anyway: step-distilled models too. record: the one that the workflow will carry, if any; where
+    it gains nothing, nothing is changed.
+    """
+    swap = _dropdown if "scheduler" in site.spec else _maker
+    return tried(site.node, "swapped", lambda: swap(document, site, anyway, record))
 
 
-def check_sampler_and_model(document: Document, site: Site, facts: Facts, anyway: bool) -> None:
+def check_sampler_and_model(document: Document, site: Site, facts: SiteFacts, anyway: bool) -> None:
     """Raise Left for what no schedule of ours is for."""
-    if facts.sampler in TABLE["own_steps"]:
+    if rule_for(facts.sampler).kind == OWN_STEPS:
         raise Left(
             "own_steps", f"the sampler {facts.sampler} chooses its own steps, whatever the schedule"
         )
     reason = None if anyway else step_distilled(document, site, facts)
     if reason:
         raise Left("step_distilled", reason)
+
+
+def check_gain(
+    site: Site, facts: SiteFacts, record: Record | None, carries: str, now: object = None
+) -> None:
+    """Raise Left where nothing would be gained.
+
+    That is where no schedule is known for the sampler, where the record has none for the run, and
+    where stock's own `now` won there. What the file does not tell is left to the run.
+    """
+    if facts.sampler is None:
+        return
+    if rule_for(facts.sampler).serves is None:
+        raise Left(
+            "no_gain", f"no schedule is distilled for {facts.sampler}, nor for a sampler like it"
+        )
+    told = [site.spec.get(name) for name in ("steps", "denoise")]
+    if record is None or any(name and site.node.linked(name) for name in told):
+        return
+    steps, denoise = facts.steps, facts.denoise
+    if steps is None or denoise is None or not 0 < denoise <= 1:
+        return
+    found = select_from(record, facts.sampler, steps, denoise, carries=carries, cfg=facts.cfg)
+    if found.reason is not None:
+        reason = words.reason(found.reason).rstrip(".")
+        raise Left("no_gain", f"nothing would be gained: {reason[:1].lower()}{reason[1:]}")
+    if found.stock_won and found.recipe.choice == now:
+        raise Left("no_gain", f"nothing would be gained: stock's {now} won there")
 
 
 def unlinked(
@@ -48,64 +80,67 @@ def unlinked(
     """Raise Left where one of the values comes through a link."""
     for name in names:
         if name and site.node.linked(name):
-            raise Left(
-                "linked",
-                f"its value '{name}' comes from {linked_from(document, site.node, name)}; {advice}",
-            )
+            origin = linked_from(document, site.node, name)
+            raise Left("linked", f"its value '{name}' comes from {origin}; {advice}")
 
 
-def _dropdown(document: Document, site: Site, anyway: bool) -> tuple[str, str, list[str]]:
-    node, name = site.node, site.spec["scheduler"]
+def _dropdown(document: Document, site: Site, anyway: bool, record: Record | None) -> Done:
+    node = site.node
+    name = site.spec["scheduler"]
     unlinked(document, site, name, advice=f"choose '{ENTRY}' there")
     now = node.value(name)
     if not isinstance(now, str):
         raise Left("unclear", "its values are missing, or laid out in a way that is not known")
     if now == ENTRY:
-        return "already", "distilled", []
+        return Done("already", "distilled")
     facts = facts_of(document, site)
     check_sampler_and_model(document, site, facts, anyway)
+    check_gain(site, facts, record, COEFFICIENTS, now)
     node.set(name, ENTRY)
     edits(node).remember(node, {"to": ENTRY, "was": {name: now}})
-    return "swapped", f"scheduler {now} -> {ENTRY}{_steps(facts)}", _notes(site, facts)
+    return Done("swapped", f"scheduler {now} -> {ENTRY}{_steps(facts)}", _notes(site, facts))
 
 
-def _maker(document: Document, site: Site, anyway: bool) -> tuple[str, str, list[str]]:
-    node, spec = site.node, site.spec
-    if node.kind == SIGMAS:
-        return "already", SIGMAS, []
+def _maker(document: Document, site: Site, anyway: bool, record: Record | None) -> Done:
+    node = site.node
+    spec = site.spec
+    if node.kind == SIGMAS_NODE:
+        return Done("already", SIGMAS_NODE)
     unlinked(document, site, spec.get("text"), spec.get("start"))
     facts = facts_of(document, site)
     check_sampler_and_model(document, site, facts, anyway)
     values, counted = _values(document, site, facts)
+    run = replace(facts, steps=values["steps"])
+    check_gain(site, run, record, COEFFICIENTS if facts.sampler == ENTRY else SIGMAS)
     port = model_port(document, site)
     if port is None:
         raise Left(
             "no_model",
-            f"{SIGMAS} needs a model, and no sampler that it feeds in the same graph has one",
+            f"{SIGMAS_NODE} needs a model, and no sampler that it feeds in the same graph has one",
         )
     _check_circle(site, port)
     kept = {name: spec[name] for name in ("steps", "denoise", "model") if name in spec}
     was = node.kind
-    memory = (
-        {"to": ENTRY}
-        | edits(node).retype(node, SIGMAS, values, kept)
-        | ({"counted": counted} if counted else {})
-    )
+    memory = {"to": ENTRY} | edits(node).retype(node, SIGMAS_NODE, values, kept)
+    if counted:
+        memory["counted"] = counted
     if not node.origin("model"):
         edits(node).connect(node, "model", port)
     edits(node).remember(node, memory)
-    return "swapped", f"{was} -> {SIGMAS}{_steps(facts)}", _notes(site, facts)
+    return Done("swapped", f"{was} -> {SIGMAS_NODE}{_steps(facts)}", _notes(site, facts))
 
 
-def _values(document: Document, site: Site, facts: Facts) -> tuple[dict, list[str]]:
-    """The values of Distilled Sigmas in place of a maker, and those that are not the maker's own any more."""
-    node, spec = site.node, site.spec
+def _values(document: Document, site: Site, facts: SiteFacts) -> tuple[dict, list[str]]:
+    """The values of Distilled Sigmas in place of a maker, and those that are the maker's no more."""
+    node = site.node
+    spec = site.spec
     if "text" in spec:
         _check_whole(facts.numbers)
     elif "start" in spec and not _is_full(node.value(spec["start"])):
         raise Left(
             "partial",
-            f"it starts at a sigma of its own ({node.value(spec['start'])}); which denoise that is depends on the model",
+            f"it starts at a sigma of its own ({node.value(spec['start'])}); "
+            "which denoise that is depends on the model",
         )
     steps = facts.steps if "text" in spec else node.value(spec["steps"])
     denoise = node.value(spec["denoise"]) if "denoise" in spec else 1.0
@@ -120,12 +155,13 @@ def _values(document: Document, site: Site, facts: Facts) -> tuple[dict, list[st
             unlinked(document, site, spec["steps"])
             steps = max(1, round(facts.steps * facts.denoise))
     counted = ["steps"] if "cuts" in spec and facts.denoise < 1 else []
-    return {
+    values = {
         "sampler_name": facts.sampler or "euler",
         "steps": steps,
         "denoise": denoise,
         "if_missing": "stock",
-    }, counted
+    }
+    return values, counted
 
 
 def _check_whole(numbers: tuple[float, ...] | None) -> None:
@@ -148,39 +184,30 @@ def _is_full(start: object) -> bool:
 
 def _check_circle(site: Site, port: Port) -> None:
     """Raise Left where the model itself comes, by whatever way, from the node that would get it."""
-    seen, open_nodes = set(), [port.node]
+    seen: set[int] = set()
+    open_nodes = [port.node]
     while open_nodes:
         node = open_nodes.pop()
         if node is site.node:
             raise Left("no_model", "the model that it would need is made from its own sigmas")
         if node is not None and id(node) not in seen:
             seen.add(id(node))
-            names = (
-                [entry.get("name") for entry in node.inputs()]
-                if node.graph
-                else list(node.fields())
-            )
-            open_nodes += [found.node for found in (node.origin(name) for name in names) if found]
+            origins = (node.origin(name) for name in node.input_names())
+            open_nodes += [found.node for found in origins if found]
 
 
-def _steps(facts: Facts) -> str:
-    parts = [f"{facts.steps} steps" if facts.steps != 1 else "1 step"] if facts.steps else []
-    parts += [f"sampler {facts.sampler}"] if facts.sampler else []
+def _steps(facts: SiteFacts) -> str:
+    parts = []
+    if facts.steps:
+        parts.append(f"{facts.steps} step{'s' if facts.steps != 1 else ''}")
+    if facts.sampler:
+        parts.append(f"sampler {facts.sampler}")
     return f" ({', '.join(parts)})" if parts else ""
 
 
-def _notes(site: Site, facts: Facts) -> list[str]:
-    if facts.sampler is None:
-        return (
-            ["which sampler it is for is not told by the file"]
-            if site.users
-            else ["no sampler uses it"]
-        )
-    rule, measured = rule_of(facts.sampler)
-    if measured:
-        return []
-    return [
-        f"{facts.sampler} takes {rule}'s schedule, not measured for it"
-        if rule
-        else f"no schedule is measured for {facts.sampler}"
-    ]
+def _notes(site: Site, facts: SiteFacts) -> list[str]:
+    if facts.sampler is not None:
+        return borrowed(facts.sampler)
+    if site.users:
+        return ["which sampler it is for is not told by the file"]
+    return ["no sampler uses it"]

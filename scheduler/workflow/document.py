@@ -1,41 +1,47 @@
-"""A workflow from a file: JSON in the page's or the API's format, or a picture with one inside;
-refused in one sentence otherwise."""
+"""A workflow from a file: JSON in the page's or the API's format, or a picture with one inside.
+
+Refused in one sentence otherwise.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..errors import WorkflowError
 from ..files import PathLike, read_bytes
-from .api import ApiNode, ApiScope, is_api_node
-from .graph import GraphNode, GraphScope, Port
+from .api import ApiScope, is_api_node
+from .graph import GraphScope
 from .graph_links import highest_ids
 from .pictures import embedded, is_picture
+from .protocols import Node, Port, Scope
 from .text import Layout, read, write
 
 MAX_BYTES = 50_000_000
 MAX_WALK = 2000  # nodes that one question may lead through
 
-Node = GraphNode | ApiNode
-
 
 class Document:
-    """A workflow. value: the whole JSON, edited in place. scopes: the graph and its subgraphs, or
-    the one prompt. graph: which format."""
+    """A workflow.
+
+    value: the whole JSON, edited in place. scopes: the graph and its subgraphs, or the one prompt.
+    graph: which format.
+    """
 
     def __init__(self, value: object, layout: Layout):
-        self.value, self.layout = value, layout
-        self.graph, self.scopes = _scopes(value)
-        ids = highest_ids(self.scopes) if self.graph else {}
-        for scope in self.scopes:
+        self.value = value
+        self.layout = layout
+        self.scopes: Sequence[Scope] = _scopes(value)
+        graphs = [scope for scope in self.scopes if isinstance(scope, GraphScope)]
+        self.graph = bool(graphs)
+        ids = highest_ids(graphs)
+        for scope in graphs:
             scope.ids = ids
-        self.subgraphs = {
-            scope.data.get("id"): scope
-            for scope in self.scopes[1:]
-            if isinstance(scope.data.get("id"), str)
+        self.subgraphs: dict[str, GraphScope] = {
+            scope.data["id"]: scope for scope in graphs[1:] if isinstance(scope.data.get("id"), str)
         }
-        self.instances: dict[str, list[GraphNode]] = {}
+        self.instances: dict[str, list[Node]] = {}
         for node in self.nodes():
             if node.kind in self.subgraphs:
                 self.instances.setdefault(node.kind, []).append(node)
@@ -48,52 +54,57 @@ class Document:
         """The workflow as JSON, laid out as it was."""
         return write(self.value, self.layout)
 
-    def sources(self, port: Port | None, scope) -> list[Port]:
+    def instances_of(self, scope: Scope) -> list[Node]:
+        """The nodes that stand for a subgraph, wherever it is used."""
+        name = scope.data.get("id")
+        return self.instances.get(name, []) if isinstance(name, str) else []
+
+    def sources(self, port: Port | None, scope: Scope) -> list[Node]:
         """The real nodes behind a port: through the edges of subgraphs, outwards and inwards."""
-        found, open_ports, seen = [], [(port, scope)] if port else [], set()
-        while open_ports and len(seen) < MAX_WALK:
-            port, scope = open_ports.pop()
+        found = []
+        seen: set[tuple[int, int, int]] = set()
+        to_follow: list[tuple[Port, Scope]] = [(port, scope)] if port else []
+        while to_follow and len(seen) < MAX_WALK:
+            port, scope = to_follow.pop()
             mark = (id(scope), id(port.node), port.slot)
             if mark in seen:
                 continue
             seen.add(mark)
             if port.node is None:
-                open_ports += self._outside(scope, port.slot)
+                to_follow += self._outside(scope, port.slot)
             elif port.node.kind in self.subgraphs:
                 inner = self.subgraphs[port.node.kind]
-                outputs = port.node.outputs()
-                name = outputs[port.slot].get("name") if 0 <= port.slot < len(outputs) else None
-                open_ports += [(each, inner) for each in inner.inner(name, port.slot)]
+                name = port.node.output_name(port.slot)
+                to_follow += [(each, inner) for each in inner.inner(name, port.slot)]
             else:
-                found.append(port)
+                found.append(port.node)
         return found
 
-    def _outside(self, scope, slot: int) -> list[tuple[Port, GraphScope]]:
+    def _outside(self, scope: Scope, slot: int) -> list[tuple[Port, Scope]]:
+        """What feeds an input of a subgraph, wherever that is used."""
         name = scope.outer(slot)
-        found = [
-            (node.origin(name), node.scope)
-            for node in self.instances.get(scope.data.get("id"), [])
-            if isinstance(name, str)
-        ]
+        if not isinstance(name, str):
+            return []
+        found = [(node.origin(name), node.scope) for node in self.instances_of(scope)]
         return [(port, outer) for port, outer in found if port]
 
-    def walk(self, start: list[tuple[Port | None, object]], kind: str) -> list[Node]:
+    def walk(self, start: list[tuple[Port | None, Scope]], kind: str) -> list[Node]:
         """Every node from which a value of a type comes, however far upstream: the nearest first.
-        Muted ones end the way."""
-        found, seen, at = [], set(), 0
-        ports = [source for port, scope in start for source in self.sources(port, scope)]
-        while at < len(ports) and len(found) < MAX_WALK:
-            node, at = ports[at].node, at + 1
+
+        Muted ones end the way.
+        """
+        found: list[Node] = []
+        seen: set[int] = set()
+        nodes = deque(node for port, scope in start for node in self.sources(port, scope))
+        while nodes and len(found) < MAX_WALK:
+            node = nodes.popleft()
             if id(node) in seen:
                 continue
             seen.add(id(node))
             found.append(node)
             if node.state != "muted":
-                ports += [
-                    source
-                    for port in _chosen(node, kind)
-                    for source in self.sources(port, node.scope)
-                ]
+                for port in _chosen(node, kind):
+                    nodes += self.sources(port, node.scope)
         return found
 
 
@@ -116,28 +127,20 @@ def _text(data: bytes) -> str:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise WorkflowError(
-            "This is neither UTF-8 text nor a PNG or WebP picture; expected a workflow saved by ComfyUI."
+            "This is neither UTF-8 text nor a PNG or WebP picture; "
+            "expected a workflow saved by ComfyUI."
         ) from None
     return "\ufeff" + text if data.startswith(b"\xef\xbb\xbf") else text
 
 
-def _scopes(value: object) -> tuple[bool, list]:
+def _scopes(value: object) -> Sequence[Scope]:
+    """The scopes of a workflow, the graph or the prompt itself first."""
     if isinstance(value, dict) and isinstance(value.get("nodes"), list):
-        definitions = value.get("definitions")
-        entries = definitions.get("subgraphs") if isinstance(definitions, dict) else None
-        inner = (
-            [entry for entry in entries if isinstance(entry, dict)]
-            if isinstance(entries, list)
-            else []
-        )
-        return True, [
-            GraphScope(value, True),
-            *(scope for entry in inner for scope in _nested(entry)),
-        ]
+        return [GraphScope(value, True), *_subgraphs(value)]
     if isinstance(value, dict):
         for prompt in (value, value.get("prompt")):
             if isinstance(prompt, dict) and any(is_api_node(entry) for entry in prompt.values()):
-                return False, [ApiScope(prompt)]
+                return [ApiScope(prompt)]
         if isinstance(value.get("stepdistill"), int):
             raise WorkflowError(
                 "This is a StepDistill record; give the workflow here, and the record as --record."
@@ -145,28 +148,26 @@ def _scopes(value: object) -> tuple[bool, list]:
         if isinstance(value.get("workflow"), dict) and "nodes" in value["workflow"]:
             return _scopes(value["workflow"])
     raise WorkflowError(
-        "This is not a ComfyUI workflow: it has neither a list of nodes nor nodes with a class_type."
+        "This is not a ComfyUI workflow: "
+        "it has neither a list of nodes nor nodes with a class_type."
     )
 
 
-def _nested(definition: dict) -> list[GraphScope]:
-    """A subgraph, and those defined inside it, as some versions write them."""
-    own = definition.get("definitions")
-    entries = own.get("subgraphs") if isinstance(own, dict) else None
-    deeper = (
-        [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
-    )
-    return [GraphScope(definition, False), *(scope for entry in deeper for scope in _nested(entry))]
+def _subgraphs(holder: dict) -> Iterator[GraphScope]:
+    """The subgraphs that are defined here, and those inside them, as some versions write them."""
+    definitions = holder.get("definitions")
+    entries = definitions.get("subgraphs") if isinstance(definitions, dict) else None
+    for entry in entries if isinstance(entries, list) else ():
+        if isinstance(entry, dict):
+            yield GraphScope(entry, False)
+            yield from _subgraphs(entry)
 
 
 def _chosen(node: Node, kind: str) -> list[Port]:
     """What feeds a node, of a type; of a switch that nothing else sets only the branch that is on."""
-    on = (
-        node.value("switch")
-        if node.kind == "ComfySwitchNode" and not node.linked("switch")
-        else None
-    )
-    if isinstance(on, bool):
-        port = node.origin("on_true" if on else "on_false")
-        return [port] if port else []
+    if node.kind == "ComfySwitchNode" and not node.linked("switch"):
+        on = node.value("switch")
+        if isinstance(on, bool):
+            port = node.origin("on_true" if on else "on_false")
+            return [port] if port else []
     return node.upstream(kind)

@@ -1,5 +1,7 @@
-"""What a site runs under, as far as the file tells: sampler, steps, cfg, the files of the model;
-and whether that is step-distilled."""
+"""What a site runs under, as far as the file tells: sampler, steps, cfg, the files of the model.
+
+And whether that is step-distilled.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +9,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .document import Document, Node
-from .graph import Port
+from .document import Document
 from .kinds import TABLE, known
+from .protocols import Node, Port
 from .sites import Site, label
 
 _FILE = re.compile(r"\.(safetensors|sft|gguf|ckpt|pth?|bin)$", re.IGNORECASE)
@@ -17,9 +19,11 @@ _NUMBER = re.compile(r"[-+]?(?:\d*\.*\d+)")  # as ManualSigmas finds its numbers
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What is known; None where it is not. steps and cfg may be what a node held before a link took
-    over. numbers: of ManualSigmas."""
+class SiteFacts:
+    """What is known; None where it is not.
+
+    steps and cfg may be what a node held before a link took over. numbers: of ManualSigmas.
+    """
 
     sampler: str | None
     steps: int | None
@@ -29,13 +33,14 @@ class Facts:
     numbers: tuple[float, ...] | None = None
 
 
-def facts_of(document: Document, site: Site) -> Facts:
+def facts_of(document: Document, site: Site) -> SiteFacts:
     """What a site runs under; of several samplers that it serves, the first."""
-    node, spec = site.node, site.spec
+    node = site.node
+    spec = site.spec
     numbers = _numbers(node.value(spec["text"])) if "text" in spec else None
     steps = len(numbers) - 1 if numbers else node.value(spec.get("steps"))
     denoise = node.value(spec["denoise"]) if "denoise" in spec else 1.0
-    return Facts(
+    return SiteFacts(
         sampler_of(document, site),
         steps if type(steps) is int and steps > 0 else None,
         float(denoise) if _is_number(denoise) else None,
@@ -45,9 +50,11 @@ def facts_of(document: Document, site: Site) -> Facts:
     )
 
 
-def step_distilled(document: Document, site: Site, facts: Facts) -> str | None:
-    """Why a site seems to run a step-distilled model, which has few-step sigmas of its own; None
-    where nothing says so."""
+def step_distilled(document: Document, site: Site, facts: SiteFacts) -> str | None:
+    """Why a site seems to run a step-distilled model, which has few-step sigmas of its own.
+
+    None where nothing says so.
+    """
     from ..fingerprint.step_distilled import detect
 
     advice = detect(facts.files)
@@ -57,33 +64,28 @@ def step_distilled(document: Document, site: Site, facts: Facts) -> str | None:
         return f"it is for {site.spec['for']}"
     if facts.sampler == "lcm":
         return "the sampler lcm is for step-distilled models, which have few steps of their own"
-    if (
-        facts.cfg is not None
-        and facts.cfg <= 1
-        and facts.steps is not None
-        and facts.steps <= TABLE["few_steps"]
-    ):
-        plural = "s" if facts.steps > 1 else ""
-        return f"{facts.steps} step{plural} at cfg 1 are a step-distilled model's, which has sigmas of its own"
+    unguided = facts.cfg is not None and facts.cfg <= 1
+    if unguided and facts.steps is not None and facts.steps <= TABLE["few_steps"]:
+        steps = f"{facts.steps} step{'s' if facts.steps > 1 else ''}"
+        return f"{steps} at cfg 1 are a step-distilled model's, which has sigmas of its own"
     return None
 
 
 def model_port(document: Document, site: Site) -> Port | None:
-    """Where a site's model comes from, in the site's own graph: its own input's, else that of the
-    sampler or guider that it serves."""
+    """Where a site's model comes from, in the site's own graph.
+
+    Its own input's, else that of the sampler or guider that it serves.
+    """
     takers = [site.node] if site.node.origin("model") else model_takers(document, site)
-    return next(
-        (
-            taker.origin("model")
-            for taker in takers
-            if taker.scope is site.node.scope and taker.origin("model")
-        ),
-        None,
-    )
+    ports = [taker.origin("model") for taker in takers if taker.scope is site.node.scope]
+    return next((port for port in ports if port), None)
 
 
 def model_takers(document: Document, site: Site) -> list[Node]:
-    """The nodes that hand a model to the samplers of a site: a KSampler, a SamplerCustom, or the guider."""
+    """The nodes that hand a model to the samplers of a site.
+
+    A KSampler, a SamplerCustom, or the guider.
+    """
     found = []
     for user in site.users:
         guiders = document.walk([(user.origin("guider"), user.scope)], "GUIDER")
@@ -93,9 +95,8 @@ def model_takers(document: Document, site: Site) -> list[Node]:
 
 def loaded_from(document: Document, site: Site) -> tuple[str, ...]:
     """The files of the models themselves, without LoRAs."""
-    takers = [site.node, *model_takers(document, site)]
-    nodes = document.walk([(taker.origin("model"), taker.scope) for taker in takers], "MODEL")
-    return _names(text for node in nodes if not node.upstream("MODEL") for text in node.texts())
+    loaders = [node for node in _model_nodes(document, site) if not node.upstream("MODEL")]
+    return _names(text for node in loaders for text in node.texts())
 
 
 def linked_from(document: Document, node: Node, name: str) -> str:
@@ -106,14 +107,15 @@ def linked_from(document: Document, node: Node, name: str) -> str:
     if port.node is not None:
         return label(port.node)
     outer = node.scope.outer(port.slot)
-    instances = document.instances.get(node.scope.data.get("id"), [])
-    where = f" ({', '.join(label(each) for each in instances[:3])})" if instances else ""
+    instances = [label(each) for each in document.instances_of(node.scope)[:3]]
+    where = f" ({', '.join(instances)})" if instances else ""
     return f"the subgraph's input '{outer}'{where}"
 
 
 def sampler_of(document: Document, site: Site) -> str | None:
     """The name of the sampler that runs a site's schedule."""
-    node, spec = site.node, site.spec
+    node = site.node
+    spec = site.spec
     if "sampler" in spec:
         name = None if node.linked(spec["sampler"]) else node.value(spec["sampler"])
         return name if isinstance(name, str) else None
@@ -142,9 +144,14 @@ def _cfg(document: Document, site: Site) -> float | None:
 
 def _files(document: Document, site: Site) -> tuple[str, ...]:
     """The files that the model is loaded from, LoRAs included; those of bypassed nodes are not."""
+    nodes = [node for node in _model_nodes(document, site) if not node.state]
+    return _names(text for node in nodes for text in node.texts())
+
+
+def _model_nodes(document: Document, site: Site) -> list[Node]:
+    """The nodes that a site's model comes through."""
     takers = [site.node, *model_takers(document, site)]
-    nodes = document.walk([(taker.origin("model"), taker.scope) for taker in takers], "MODEL")
-    return _names(text for node in nodes if not node.state for text in node.texts())
+    return document.walk([(taker.origin("model"), taker.scope) for taker in takers], "MODEL")
 
 
 def _names(texts: Iterable[str]) -> tuple[str, ...]:

@@ -1,26 +1,18 @@
-"""The page's own format: nodes with lists of values and a table of links, in a graph and in
-subgraphs. Reading it; graph_edit.py writes.
+"""The page's own format: nodes with lists of values and a table of links.
 
-A stranger's file may hold anything anywhere: what is not as it should be is passed over, and stays
-as it is.
+In a graph and in subgraphs. Reading it; graph_edit.py writes. A stranger's file may hold anything
+anywhere: what is not as it should be is passed over, and stays as it is.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any
 
 from .kinds import CONTROL, MEMORY, known
+from .protocols import Id, Port, is_id
 
 FIELDS = ("id", "origin_id", "origin_slot", "target_id", "target_slot", "type")
-MUTED, BYPASSED = 2, 4
-UNKNOWN = object()
-
-
-class Port(NamedTuple):
-    """An output of a node, or an input of the whole subgraph (node None)."""
-
-    node: GraphNode | None
-    slot: int
+STATES = {2: "muted", 4: "bypassed"}  # by the number of a node's mode
 
 
 class Link:
@@ -29,11 +21,16 @@ class Link:
     def __init__(self, row: list | dict):
         self.row = row
 
-    def __getitem__(self, field: str):
-        return self.row.get(field) if isinstance(self.row, dict) else self.row[FIELDS.index(field)]
+    def __getitem__(self, field: str) -> Any:
+        if isinstance(self.row, dict):
+            return self.row.get(field)
+        return self.row[FIELDS.index(field)]
 
-    def __setitem__(self, field: str, value) -> None:
-        self.row[field if isinstance(self.row, dict) else FIELDS.index(field)] = value
+    def __setitem__(self, field: str, value: object) -> None:
+        if isinstance(self.row, dict):
+            self.row[field] = value
+        else:
+            self.row[FIELDS.index(field)] = value
 
 
 class GraphNode:
@@ -42,10 +39,11 @@ class GraphNode:
     graph = True
 
     def __init__(self, data: dict, scope: GraphScope):
-        self.data, self.scope = data, scope
+        self.data = data
+        self.scope = scope
 
     @property
-    def id(self):
+    def id(self) -> Id:
         return self.data["id"]
 
     @property
@@ -60,7 +58,7 @@ class GraphNode:
     def state(self) -> str:
         """ "muted", "bypassed", or "" for a node that runs."""
         mode = self.data.get("mode")
-        return {MUTED: "muted", BYPASSED: "bypassed"}.get(mode, "") if type(mode) is int else ""
+        return STATES.get(mode, "") if type(mode) is int else ""
 
     def inputs(self) -> list[dict]:
         return _dicts(self.data.get("inputs"))
@@ -70,6 +68,14 @@ class GraphNode:
 
     def input(self, name: str) -> dict | None:
         return next((entry for entry in self.inputs() if entry.get("name") == name), None)
+
+    def input_names(self) -> list[str]:
+        names = [entry.get("name") for entry in self.inputs()]
+        return [name for name in names if isinstance(name, str)]
+
+    def output_name(self, slot: int) -> str | None:
+        outputs = self.outputs()
+        return outputs[slot].get("name") if 0 <= slot < len(outputs) else None
 
     def link(self, name: str) -> Link | None:
         """The link that feeds an input."""
@@ -90,8 +96,10 @@ class GraphNode:
         ports = []
         for entry in self.inputs():
             link = self.scope.link(entry.get("link"))
-            types = (entry.get("type"), link["type"]) if link else ()
-            if kind in types or (types and all(each in ("*", "", None) for each in types)):
+            if link is None:
+                continue
+            types = (entry.get("type"), link["type"])
+            if kind in types or all(each in ("*", "", None) for each in types):
                 ports.append(self.scope.origin(link))
         return [port for port in ports if port]
 
@@ -103,41 +111,47 @@ class GraphNode:
         """The names of its values, in their order; empty for an unknown kind."""
         names = known(self.kind).get("widgets", [])
         values = self.data.get("widgets_values")
-        bare = (
-            isinstance(values, list) and len(values) == len(names) - 1 and CONTROL in names
-        )  # written by a program, not by the page
-        return [name for name in names if name != CONTROL] if bare else names
+        # Written by a program, not by the page, they lack the page's own.
+        if isinstance(values, list) and len(values) == len(names) - 1 and CONTROL in names:
+            return [name for name in names if name != CONTROL]
+        return names
 
-    def value(self, name: str | None):
+    def value(self, name: str | None) -> Any:
         """A value as the node holds it (while a link feeds it, what it was before), or None."""
-        values, names = self.data.get("widgets_values"), self.names()
-        if isinstance(values, list) and name in names and names.index(name) < len(values):
-            return values[names.index(name)]
+        values = self.data.get("widgets_values")
+        place = self._place(name)
+        if isinstance(values, list) and place is not None:
+            return values[place]
         named = values if isinstance(values, dict) else self.data.get("widgets_values_named")
         return named.get(name) if isinstance(named, dict) else None
 
-    def set(self, name: str, value) -> None:
+    def set(self, name: str, value: object) -> None:
         """Put a value in its place, and wherever newer pages repeat it by name."""
-        values, names = self.data.get("widgets_values"), self.names()
-        if isinstance(values, list) and name in names and names.index(name) < len(values):
-            values[names.index(name)] = value
+        values = self.data.get("widgets_values")
+        place = self._place(name)
+        if isinstance(values, list) and place is not None:
+            values[place] = value
         elif isinstance(values, dict) and name in values:
             values[name] = value
         named = self.data.get("widgets_values_named")
         if isinstance(named, dict) and name in named:
             named[name] = value
 
+    def _place(self, name: str | None) -> int | None:
+        """Where a value stands in the list of values, if there is one and it goes that far."""
+        values = self.data.get("widgets_values")
+        names = self.names()
+        if not isinstance(values, list) or name not in names:
+            return None
+        place = names.index(name)
+        return place if place < len(values) else None
+
     def texts(self) -> list[str]:
         """Every text among its values."""
         values = self.data.get("widgets_values")
-        values = (
-            list(values.values())
-            if isinstance(values, dict)
-            else values
-            if isinstance(values, list)
-            else []
-        )
-        return [value for value in values[:200] if isinstance(value, str)]
+        if isinstance(values, dict):
+            values = list(values.values())
+        return [value for value in _list(values)[:200] if isinstance(value, str)]
 
     def memory(self) -> dict | None:
         """What the swap noted here, if it did."""
@@ -150,37 +164,36 @@ class GraphScope:
     """The graph, or the definition of a subgraph. name: None for the graph itself."""
 
     def __init__(self, data: dict, root: bool):
-        self.data, self.root = data, root
-        self.ids: dict[str, int] = {
-            "node": 0,
-            "link": 0,
-        }  # the highest in the whole workflow; every scope holds the same
+        self.data = data
+        self.root = root
+        # The highest ids in the whole workflow; every scope holds the same.
+        self.ids: dict[str, int] = {"node": 0, "link": 0}
         self.given: dict[str, int] = {}  # the highest that were given out here
         self.name = None if root else str(data.get("name") or data.get("id") or "?")
-        self.by_id: dict[object, GraphNode | None] = {}  # None: two nodes have that id
-        self.nodes = [
-            GraphNode(entry, self) for entry in _list(data.get("nodes")) if _is_node(entry)
-        ]
+        entries = _list(data.get("nodes"))
+        self.nodes = [GraphNode(entry, self) for entry in entries if _is_node(entry)]
+        self.by_id: dict[Id, GraphNode | None] = {}  # None: two nodes have that id
         for node in self.nodes:
             self.by_id[node.id] = None if node.id in self.by_id else node
-        self.links: dict[object, Link] = {}
+        self.links: dict[Id, Link] = {}
         for row in _list(data.get("links")):
             if is_link(row):
                 self.links.setdefault(Link(row)["id"], Link(row))
 
-    def link(self, link_id) -> Link | None:
+    def link(self, link_id: object) -> Link | None:
         return self.links.get(link_id) if is_id(link_id) else None
 
     def origin(self, link: Link) -> Port | None:
-        node, slot = self.by_id.get(link["origin_id"], UNKNOWN), link["origin_slot"]
-        if node is UNKNOWN:
-            return (
-                Port(None, slot) if not self.root and link["origin_id"] == self.entry_id else None
-            )
-        return Port(node, slot) if node else None
+        """What a link comes from; None where that is not there, or not clear."""
+        origin_id = link["origin_id"]
+        if origin_id in self.by_id:
+            node = self.by_id[origin_id]
+            return Port(node, link["origin_slot"]) if node else None
+        from_outside = not self.root and origin_id == self.entry_id
+        return Port(None, link["origin_slot"]) if from_outside else None
 
     @property
-    def entry_id(self):
+    def entry_id(self) -> Id:
         """The id under which links start at the subgraph's own inputs."""
         found = self.data.get("inputNode")
         return found.get("id", -10) if isinstance(found, dict) else -10
@@ -193,17 +206,10 @@ class GraphScope:
     def inner(self, name: object, slot: int) -> list[Port]:
         """What feeds an output of the subgraph, by its name, or its place where names don't tell."""
         entries = _dicts(self.data.get("outputs"))
-        entry = next(
-            (entry for entry in entries if entry.get("name") == name),
-            entries[slot] if 0 <= slot < len(entries) else {},
-        )
+        at_place = entries[slot] if 0 <= slot < len(entries) else {}
+        entry = next((entry for entry in entries if entry.get("name") == name), at_place)
         found = [self.link(link_id) for link_id in _list(entry.get("linkIds"))[:100]]
         return [port for port in (self.origin(link) for link in found if link) if port]
-
-
-def is_id(value: object) -> bool:
-    """Whether a value may name a node or a link."""
-    return isinstance(value, (int, str)) and not isinstance(value, bool)
 
 
 def _is_node(entry: object) -> bool:
@@ -211,8 +217,10 @@ def _is_node(entry: object) -> bool:
 
 
 def is_link(row: object) -> bool:
-    """Whether this is a link in either of the page's forms, a list or a mapping, with ids and slots
-    of the right kinds."""
+    """Whether this is a link in either of the page's forms, a list or a mapping.
+
+    With ids and slots of the right kinds.
+    """
     if not isinstance(row, dict) and not (isinstance(row, list) and len(row) >= len(FIELDS)):
         return False
     link = Link(row)

@@ -1,11 +1,14 @@
-"""Nodes of the page's own format: made another kind in place, back again, added, removed; what
-undoes it is kept inside the workflow."""
+"""Nodes of the page's own format: made another kind in place, back again, added, removed.
+
+What undoes it is kept inside the workflow.
+"""
 
 from __future__ import annotations
 
 from copy import deepcopy
+from typing import Any
 
-from .graph import GraphNode, GraphScope, is_link
+from .graph import GraphNode, GraphScope, Link, is_link
 from .graph_links import connect, cut, mend, next_id, place, redirect, settle, unroute, unsettle
 from .kinds import MADE, MEMORY, known
 
@@ -20,25 +23,29 @@ def broken(node: GraphNode) -> str | None:
     """Why a node cannot be changed safely, or None."""
     if node.scope.by_id.get(node.id) is not node:
         return f"two nodes have the id {node.id}"
-    scope, names = node.scope.data, [entry.get("name") for entry in node.inputs()]
-    parts = [
+    scope = node.scope.data
+    parts = (
         (node.data, "properties", dict),
         (node.data, "inputs", list),
         (node.data, "outputs", list),
         (scope, "extra", dict),
-    ]
+    )
     wrong = [
         key for holder, key, kind in parts if key in holder and not isinstance(holder[key], kind)
     ]
-    wrong += ["links"] if not isinstance(scope.get("links"), list) else []
-    wrong += ["inputs"] if len(set(map(str, names))) < len(node.data.get("inputs", names)) else []
+    if not isinstance(scope.get("links"), list):
+        wrong.append("links")
+    names = [str(entry.get("name")) for entry in node.inputs()]
+    if len(set(names)) < len(node.data.get("inputs", names)):
+        wrong.append("inputs")
     return f"the file is damaged there ({wrong[0]})" if wrong else None
 
 
 def remember(node: GraphNode, memory: dict) -> None:
     """Note something on a node, under its properties."""
     if "properties" not in node.data:
-        node.data["properties"], memory = {}, memory | {"bare": True}
+        node.data["properties"] = {}
+        memory = memory | {"bare": True}
     node.data["properties"][MEMORY] = memory
 
 
@@ -55,15 +62,14 @@ def retype(node: GraphNode, kind: str, values: dict, kept: dict[str, str]) -> di
     values: of the new kind, by name. kept: {new input or value: the old one that it goes on}; links
     to other inputs are taken out.
     """
-    was = {key: deepcopy(node.data[key]) for key in _OWN if key in node.data}
-    slots = {name: node.link(name)["target_slot"] for name in _linked(node)}
-    memory = {
-        "was": was,
+    slots = {name: link["target_slot"] for name, link in _links(node).items()}
+    memory: dict[str, Any] = {
+        "was": {key: deepcopy(node.data[key]) for key in _OWN if key in node.data},
         "kept": kept,
         "slots": {name: slot for name, slot in slots.items() if slot != _slot(node, name)},
     }
     entries = _inputs(node, kind, kept)
-    memory["cut"] = [cut(node, name) for name in _linked(node) if name not in kept.values()]
+    memory["cut"] = [cut(node, name) for name in _links(node) if name not in kept.values()]
     node.data |= {"type": kind, "inputs": entries, "outputs": _outputs(node, kind)}
     node.data["widgets_values"] = [values[name] for name in known(kind)["widgets"]]
     if "widgets_values_named" in node.data:
@@ -74,13 +80,15 @@ def retype(node: GraphNode, kind: str, values: dict, kept: dict[str, str]) -> di
 
 
 def untype(node: GraphNode, memory: dict) -> list[str]:
-    """Undo `retype`; values and links that went on stay as they are now. Returns what could not be
-    restored, in words."""
+    """Undo `retype`; values and links that went on stay as they are now.
+
+    Returns what could not be restored, in words.
+    """
     now = {old: node.value(new) for new, old in memory["kept"].items()}
     links = {
         old: entry.get("link") for new, old in memory["kept"].items() if (entry := node.input(new))
     }
-    for name in _linked(node):
+    for name in _links(node):
         if name not in memory["kept"]:
             cut(node, name)
     fed = [entry.get("links") for entry in node.outputs()]
@@ -90,49 +98,42 @@ def untype(node: GraphNode, memory: dict) -> list[str]:
         else:
             node.data.pop(key, None)
     _join(node, links, fed)
+    counted = memory.get("counted", ())
     for name, value in now.items():
-        if (
-            value is not None
-            and name not in memory.get("counted", ())
-            and node.value(name) != value
-        ):
+        if value is not None and name not in counted and node.value(name) != value:
             node.set(name, value)
     for each in memory["cut"]:
-        if each and node.input(each["input"]):
-            node.input(each["input"])["link"] = None
+        entry = node.input(each["input"]) if each else None
+        if entry:
+            entry["link"] = None
     lost = [mend(node, each) for each in reversed(memory["cut"])]
     _reslot(node)
     for name, slot in memory["slots"].items():
-        if node.linked(name):
-            node.link(name)["target_slot"] = slot
+        link = node.link(name)
+        if link is not None:
+            link["target_slot"] = slot
     return [words for words in lost if words]
 
 
 def sound(memory: dict) -> bool:
-    """Whether a note is one that `untype` and `unroute` can follow; a file from elsewhere may hold
-    anything."""
+    """Whether a note is one that `untype` and `unroute` can follow.
+
+    A file from elsewhere may hold anything.
+    """
     if "moved" in memory:
-        moved = memory["moved"]
-        pairs = isinstance(moved, list) and all(
-            isinstance(each, list) and len(each) == 2 for each in moved
-        )
-        return pairs and all(
-            isinstance(each[0], (int, str)) and _is_place(each[1]) for each in moved
-        )
-    was, cuts = memory.get("was"), memory.get("cut")
-    if (
-        not isinstance(was, dict)
-        or not isinstance(was.get("type"), str)
-        or not isinstance(cuts, list)
-    ):
+        return isinstance(memory["moved"], list) and all(map(_is_move, memory["moved"]))
+    was = memory.get("was")
+    kept = memory.get("kept")
+    slots = memory.get("slots")
+    cuts = memory.get("cut")
+    if not (isinstance(was, dict) and isinstance(kept, dict) and isinstance(slots, dict)):
         return False
-    named = [memory.get("kept"), memory.get("slots")]
-    counted = memory.get("counted", [])
+    if not (isinstance(cuts, list) and isinstance(memory.get("counted", []), list)):
+        return False
     return (
-        all(isinstance(each, dict) for each in named)
-        and all(isinstance(old, str) for old in memory["kept"].values())
-        and all(type(slot) is int for slot in memory["slots"].values())
-        and isinstance(counted, list)
+        isinstance(was.get("type"), str)
+        and all(isinstance(old, str) for old in kept.values())
+        and all(type(slot) is int for slot in slots.values())
         and all(each is None or _is_cut(each) for each in cuts)
     )
 
@@ -141,23 +142,18 @@ def add(
     scope: GraphScope, kind: str, values: dict, near: GraphNode, offset: tuple[int, int]
 ) -> GraphNode:
     """A new node beside another one."""
-    made, order = MADE[kind], near.data.get("order")
+    made = MADE[kind]
+    order = near.data.get("order")
     data = {
         "id": next_id(scope, "node"),
         "type": kind,
         "pos": _beside(near.data.get("pos"), offset),
         "size": list(made["size"]),
-    }
-    data |= {
         "flags": {},
         "order": order if type(order) is int else 0,
         "mode": near.data.get("mode", 0),
-    }
-    data |= {"inputs": [_fresh(kind, *each) for each in made["inputs"]]}
-    data |= {
-        "outputs": [{"name": name, "type": type_, "links": []} for name, type_ in made["outputs"]]
-    }
-    data |= {
+        "inputs": [_fresh(kind, *each) for each in made["inputs"]],
+        "outputs": [{"name": name, "type": type_, "links": []} for name, type_ in made["outputs"]],
         "properties": {"Node name for S&R": kind},
         "widgets_values": [values[name] for name in known(kind)["widgets"]],
     }
@@ -173,7 +169,7 @@ def remove(node: GraphNode) -> bool:
     scope = node.scope
     if any(link["origin_id"] == node.id for link in scope.links.values()):
         return False
-    for name in _linked(node):
+    for name in _links(node):
         cut(node, name)
     del scope.data["nodes"][place(scope.data["nodes"], node.data)]
     scope.nodes.remove(node)
@@ -182,14 +178,20 @@ def remove(node: GraphNode) -> bool:
 
 
 def _inputs(node: GraphNode, kind: str, kept: dict[str, str]) -> list[dict]:
-    """The inputs of the new kind: those that go on keep what they have but the name; of its values
-    those that a link feeds."""
+    """The inputs of the new kind: those that go on keep what they have but the name.
+
+    Of its values those that a link feeds.
+    """
+    old = {new: node.input(name) for new, name in kept.items()}
     entries = []
     for name, type_ in MADE[kind]["inputs"]:
-        entry = node.input(kept.get(name))
+        entry = old.get(name)
         entries.append(_renamed(entry, name) if entry else _fresh(kind, name, type_))
-    values = [(name, node.input(kept.get(name))) for name in known(kind)["widgets"]]
-    return entries + [_renamed(entry, name) for name, entry in values if entry]
+    for name in known(kind)["widgets"]:
+        entry = old.get(name)
+        if entry:
+            entries.append(_renamed(entry, name))
+    return entries
 
 
 def _renamed(entry: dict, name: str) -> dict:
@@ -207,85 +209,83 @@ def _fresh(kind: str, name: str, type_: str) -> dict:
 
 def _outputs(node: GraphNode, kind: str) -> list[dict]:
     """The outputs of the new kind; the first goes on where the old first was."""
-    first = (node.outputs() or [{}])[0]
-    links = [first.get("links") if k == 0 else [] for k in range(len(MADE[kind]["outputs"]))]
-    return [
-        {"name": name, "type": type_, "links": each}
-        for (name, type_), each in zip(MADE[kind]["outputs"], links, strict=True)
-    ]
+    outputs = [{"name": name, "type": type_, "links": []} for name, type_ in MADE[kind]["outputs"]]
+    if outputs:
+        first = (node.outputs() or [{}])[0]
+        outputs[0]["links"] = first.get("links")
+    return outputs
 
 
 def _properties(properties: dict, kind: str) -> dict:
     foreign = _REGISTRY if kind.startswith("StepDistill") else ()
-    return {key: value for key, value in properties.items() if key not in foreign} | {
-        "Node name for S&R": kind
-    }
+    kept = {key: value for key, value in properties.items() if key not in foreign}
+    return kept | {"Node name for S&R": kind}
 
 
 def _join(node: GraphNode, links: dict[str, object], fed: list) -> None:
     """Connect the restored inputs and outputs as the node is connected now."""
     for entry in node.inputs():
-        now = links.get(entry.get("name"), entry.get("link"))
-        entry |= {"link": now} if "link" in entry or now is not None else {}
+        now = links.get(entry.get("name", ""), entry.get("link"))
+        if "link" in entry or now is not None:
+            entry["link"] = now
     for entry, now in zip(node.outputs(), fed, strict=False):
         if "links" in entry:
             entry["links"] = now
     for link in list(node.scope.links.values()):
-        target = node.scope.by_id.get(link["target_id"])
-        if link["origin_id"] == node.id and link["origin_slot"] >= len(node.outputs()) and target:
-            for entry in target.inputs():
-                if entry.get("link") == link["id"]:
-                    cut(target, entry.get("name"))
+        if link["origin_id"] == node.id and link["origin_slot"] >= len(node.outputs()):
+            _cut_at_target(node.scope, link)
+
+
+def _cut_at_target(scope: GraphScope, link: Link) -> None:
+    target = scope.by_id.get(link["target_id"])
+    if target is None:
+        return
+    for name in target.input_names():
+        if target.link(name) is link:
+            cut(target, name)
 
 
 def _reslot(node: GraphNode) -> None:
-    for name in _linked(node):
-        node.link(name)["target_slot"] = _slot(node, name)
+    for name, link in _links(node).items():
+        link["target_slot"] = _slot(node, name)
 
 
 def _slot(node: GraphNode, name: str) -> int:
     return place(node.data["inputs"], node.input(name))
 
 
-def _linked(node: GraphNode) -> list[str]:
-    return [
-        entry["name"]
-        for entry in node.inputs()
-        if isinstance(entry.get("name"), str) and node.linked(entry["name"])
-    ]
+def _links(node: GraphNode) -> dict[str, Link]:
+    """The links that feed a node, by its inputs' names."""
+    found = {name: node.link(name) for name in node.input_names()}
+    return {name: link for name, link in found.items() if link is not None}
 
 
 def _beside(pos: object, offset: tuple[int, int]) -> list:
     """pos: a list of two numbers, or an object with "0" and "1", as older pages wrote it."""
-    both = (
-        [pos.get("0"), pos.get("1")]
-        if isinstance(pos, dict)
-        else list(pos[:2])
-        if isinstance(pos, list)
-        else []
-    )
-    numbers = len(both) == 2 and all(isinstance(each, (int, float)) for each in both)
-    return (
-        [round(each + more) for each, more in zip(both, offset, strict=True)]
-        if numbers
-        else list(offset)
-    )
+    if isinstance(pos, dict):
+        pos = [pos.get("0"), pos.get("1")]
+    both = pos[:2] if isinstance(pos, list) else []
+    if len(both) != 2 or not all(isinstance(each, (int, float)) for each in both):
+        return list(offset)
+    return [round(each + more) for each, more in zip(both, offset, strict=True)]
 
 
 def _is_place(value: object) -> bool:
     return value is None or (type(value) is int and value >= 0)
 
 
-def _is_cut(value: object) -> bool:
-    if (
-        not isinstance(value, dict)
-        or not is_link(value.get("row"))
-        or not isinstance(value.get("input"), str)
-    ):
+def _is_move(value: object) -> bool:
+    if not isinstance(value, list) or len(value) != 2:
         return False
-    named = value.get("from") is None or isinstance(value["from"], str)
+    return isinstance(value[0], (int, str)) and _is_place(value[1])
+
+
+def _is_cut(value: object) -> bool:
+    if not isinstance(value, dict) or not is_link(value.get("row")):
+        return False
     return (
-        named
+        isinstance(value.get("input"), str)
+        and (value.get("from") is None or isinstance(value["from"], str))
         and type(value.get("at")) is int
         and value["at"] >= 0
         and _is_place(value.get("from_at"))

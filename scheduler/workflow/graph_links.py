@@ -1,48 +1,52 @@
-"""Links of the page's own format: taken out, put back where they were, added, led elsewhere; and
-the ids that new ones get."""
+"""Links of the page's own format: taken out, put back where they were, added, led elsewhere.
+
+And the ids that new ones get.
+"""
 
 from __future__ import annotations
 
-from .graph import FIELDS, GraphNode, GraphScope, Link, Port
+from collections.abc import Iterable, Sequence
+
+from .graph import FIELDS, GraphNode, GraphScope, Link
 from .kinds import MEMORY
+from .protocols import Id, Port
 
 _COUNTERS = {"node": ("last_node_id", "lastNodeId"), "link": ("last_link_id", "lastLinkId")}
 
 
 def cut(node: GraphNode, name: str) -> dict | None:
     """Take the link of an input out; returns the memory for `mend`, or None where there is no link."""
-    entry, link = node.input(name), node.link(name)
-    if link is None:
+    entry = node.input(name)
+    link = node.link(name)
+    if entry is None or link is None:
         return None
-    scope, outs = node.scope, leaving(node.scope, link["origin_id"], link["origin_slot"])
+    scope = node.scope
     origin = scope.by_id.get(link["origin_id"])
-    memory = {
-        "input": name,
-        "row": link.row,
-        "at": scope.data["links"].index(link.row),
-        "from": origin.kind if origin else None,
-    }
-    memory["from_at"] = outs.index(link["id"]) if outs is not None and link["id"] in outs else None
-    if memory["from_at"] is not None:
-        del outs[memory["from_at"]]
-    del scope.data["links"][memory["at"]]
+    at = scope.data["links"].index(link.row)
+    from_at = _unlist(scope, link)
+    del scope.data["links"][at]
     del scope.links[link["id"]]
     entry["link"] = None
-    return memory
+    return {
+        "input": name,
+        "row": link.row,
+        "at": at,
+        "from": origin.kind if origin else None,
+        "from_at": from_at,
+    }
 
 
 def mend(node: GraphNode, memory: dict | None) -> str | None:
     """Put a link back where it was; words when what it came from is no longer there."""
     if memory is None:
         return None
-    link, scope, entry = Link(memory["row"]), node.scope, node.input(memory["input"])
+    link = Link(memory["row"])
+    scope = node.scope
+    entry = node.input(memory["input"])
     origin = scope.by_id.get(link["origin_id"])
-    if (
-        entry is None
-        or (origin.kind if origin else None) != memory["from"]
-        or link["id"] in scope.links
-        or link["target_id"] != node.id
-    ):
+    origin_is_there = (origin.kind if origin else None) == memory["from"]
+    free = link["id"] not in scope.links and link["target_id"] == node.id
+    if entry is None or not origin_is_there or not free:
         return f"its input {memory['input']} could not be connected again"
     entry["link"] = link["id"]
     scope.links[link["id"]] = link
@@ -55,42 +59,43 @@ def mend(node: GraphNode, memory: dict | None) -> str | None:
 
 def connect(node: GraphNode, name: str, port: Port) -> None:
     """Link a port to an input that is free."""
-    scope, entry = node.scope, node.input(name)
+    scope = node.scope
+    entry = node.input(name)
+    assert entry is not None  # only inputs that the node has are connected
+    link_id = next_id(scope, "link")
     origin_id = port.node.id if port.node else scope.entry_id
-    values = (
-        next_id(scope, "link"),
-        origin_id,
-        port.slot,
-        node.id,
-        place(node.data["inputs"], entry),
-        entry["type"],
-    )
-    as_objects = isinstance(scope.data["links"][0], dict) if scope.data["links"] else not scope.root
+    at = place(node.data["inputs"], entry)
+    values = (link_id, origin_id, port.slot, node.id, at, entry["type"])
+    rows = scope.data["links"]
+    as_objects = isinstance(rows[0], dict) if rows else not scope.root
     row = dict(zip(FIELDS, values, strict=True)) if as_objects else list(values)
-    scope.data["links"].append(row)
-    scope.links[values[0]] = Link(row)
-    entry["link"] = values[0]
+    rows.append(row)
+    scope.links[link_id] = Link(row)
+    entry["link"] = link_id
     outs = leaving(scope, origin_id, port.slot)
     if outs is not None:
-        outs.append(values[0])
+        outs.append(link_id)
 
 
 def redirect(node: GraphNode, name: str, port: Port) -> list:
-    """Let an input be fed by another port over the same link; returns the memory for `unroute`: the
-    link, and its place before."""
-    link, scope = node.link(name), node.scope
-    outs = leaving(scope, link["origin_id"], link["origin_slot"])
-    at = outs.index(link["id"]) if outs is not None and link["id"] in outs else None
-    if at is not None:
-        del outs[at]
-    _lead(scope, link, port, None)
+    """Let an input be fed by another port over the same link.
+
+    Returns the memory for `unroute`: the link, and its place before.
+    """
+    link = node.link(name)
+    assert link is not None  # only what is fed already is led elsewhere
+    at = _unlist(node.scope, link)
+    _lead(node.scope, link, port, None)
     return [link["id"], at]
 
 
 def unroute(node: GraphNode, moved: list[list]) -> None:
-    """Let all that a node's first output feeds be fed by what feeds its input `model`, each link in
-    its place from before."""
-    source, scope = node.origin("model"), node.scope
+    """Let all that a node's first output feeds be fed by what feeds its input `model`.
+
+    Each link in its place from before.
+    """
+    scope = node.scope
+    source = node.origin("model")
     cut(node, "model")
     places = {link_id: at for link_id, at in moved}
     fed = [
@@ -104,27 +109,34 @@ def unroute(node: GraphNode, moved: list[list]) -> None:
             _lead(scope, scope.links[link_id], source, places.get(link_id))
 
 
+def _unlist(scope: GraphScope, link: Link) -> int | None:
+    """Strike a link from the list that its origin keeps; returns its place there, if it had one."""
+    outs = leaving(scope, link["origin_id"], link["origin_slot"])
+    if outs is None or link["id"] not in outs:
+        return None
+    at = outs.index(link["id"])
+    del outs[at]
+    return at
+
+
 def _lead(scope: GraphScope, link: Link, port: Port, at: int | None) -> None:
-    link["origin_id"], link["origin_slot"] = (
-        port.node.id if port.node else scope.entry_id,
-        port.slot,
-    )
+    """Let a link come from another port, at a place of the list there (None: at its end)."""
+    link["origin_id"] = port.node.id if port.node else scope.entry_id
+    link["origin_slot"] = port.slot
     outs = leaving(scope, link["origin_id"], port.slot)
     if outs is not None:
         outs.insert(len(outs) if at is None else at, link["id"])
 
 
-def leaving(scope: GraphScope, origin_id: object, slot: int) -> list | None:
-    """The list of links that an output, or an input of the subgraph, keeps; None where it keeps none."""
+def leaving(scope: GraphScope, origin_id: Id, slot: int) -> list | None:
+    """The list of links that an output, or an input of the subgraph, keeps, if it keeps one."""
     node = scope.by_id.get(origin_id)
-    if node is None:
-        entries, key = (
-            (scope.data.get("inputs"), "linkIds")
-            if not scope.root and origin_id == scope.entry_id
-            else (None, "")
-        )
-    else:
+    if node is not None:
         entries, key = node.data.get("outputs"), "links"
+    elif not scope.root and origin_id == scope.entry_id:
+        entries, key = scope.data.get("inputs"), "linkIds"
+    else:
+        return None
     entry = entries[slot] if isinstance(entries, list) and 0 <= slot < len(entries) else None
     found = entry.get(key) if isinstance(entry, dict) else None
     return found if isinstance(found, list) else None
@@ -142,19 +154,23 @@ def next_id(scope: GraphScope, what: str) -> int:
     return scope.ids[what]
 
 
-def highest_ids(scopes: list[GraphScope]) -> dict[str, int]:
+def highest_ids(scopes: Sequence[GraphScope]) -> dict[str, int]:
     """The highest ids in a workflow, whether used or only counted."""
     highest = {"node": 0, "link": 0}
     for scope in scopes:
-        for what, used in (("node", scope.by_id), ("link", scope.links)):
+        used: dict[str, Iterable[Id]] = {"node": scope.by_id, "link": scope.links}
+        for what, ids in used.items():
             holder, key = _counter(scope, what)
-            numbers = [
-                int(each)
-                for each in used
-                if isinstance(each, int) or (each.isdecimal() and len(each) < 18)
-            ]
-            highest[what] = max([highest[what], *numbers, holder[key] if holder else 0])
+            counted = holder[key] if holder else 0
+            highest[what] = max([highest[what], counted, *map(_number, ids)])
     return highest
+
+
+def _number(name: Id) -> int:
+    """An id as a number; 0 for one that is none."""
+    if isinstance(name, int):
+        return name
+    return int(name) if name.isdecimal() and len(name) < 18 else 0
 
 
 def settle(scope: GraphScope) -> None:
@@ -169,10 +185,14 @@ def settle(scope: GraphScope) -> None:
 
 
 def unsettle(scope: GraphScope) -> None:
-    """Put the counters back, where nothing has used them since, once nothing in the scope is
-    swapped any more."""
+    """Put the counters back, where nothing has used them since.
+
+    Once nothing in the scope is swapped any more.
+    """
     extra = scope.data.get("extra")
-    note = extra.get(MEMORY) if isinstance(extra, dict) else None
+    if not isinstance(extra, dict):
+        return
+    note = extra.get(MEMORY)
     if not isinstance(note, dict) or any(node.memory() for node in scope.nodes):
         return
     for what in _COUNTERS:
@@ -185,8 +205,10 @@ def unsettle(scope: GraphScope) -> None:
 
 
 def _note(scope: GraphScope) -> dict:
-    """The note in the scope's own drawer; a drawer that is missing is made, and marked so that it
-    goes again."""
+    """The note in the scope's own drawer.
+
+    A drawer that is missing is made, and marked so that it goes again.
+    """
     extra = scope.data.setdefault("extra", {MEMORY: {"bare": True}})
     if not isinstance(extra.get(MEMORY), dict):
         extra[MEMORY] = {}
@@ -194,11 +216,12 @@ def _note(scope: GraphScope) -> dict:
 
 
 def _counter(scope: GraphScope, what: str) -> tuple[dict | None, str]:
+    """The object that counts a scope's ids, if one does, and under which key."""
     root, inner = _COUNTERS[what]
-    holder, key = (scope.data, root) if scope.root else (scope.data.get("state"), inner)
-    return (
-        (holder, key) if isinstance(holder, dict) and type(holder.get(key)) is int else (None, key)
-    )
+    key = root if scope.root else inner
+    holder = scope.data if scope.root else scope.data.get("state")
+    counts = isinstance(holder, dict) and type(holder.get(key)) is int
+    return (holder if counts else None), key
 
 
 def _is_pair(value: object) -> bool:

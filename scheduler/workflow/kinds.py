@@ -1,4 +1,4 @@
-"""What is known of ComfyUI's nodes: node_kinds.json, which the page's script loads too."""
+"""What is known of ComfyUI's nodes: node_kinds.json, of which the page is served what it needs."""
 
 from __future__ import annotations
 
@@ -11,23 +11,12 @@ MADE: dict[str, dict] = TABLE["made"]
 ENTRY: str = TABLE["entry"]
 MEMORY = "stepdistill"  # the key under which a node remembers what it was
 CONTROL = "control_after_generate"
-SIGMAS, MANUAL, APPLY, FROM_TEXT = (
-    "StepDistillSigmas",
-    "ManualSigmas",
-    "StepDistillApply",
-    "StepDistillFromText",
-)
+SIGMAS = "StepDistillSigmas"
+MANUAL = "ManualSigmas"
+APPLY = "StepDistillApply"
+FROM_TEXT = "StepDistillFromText"
 
 
 def known(kind: object) -> dict:
     """The entry of a node's kind, empty for one that is not known."""
     return KINDS.get(kind, {}) if isinstance(kind, str) else {}
-
-
-def rule_of(sampler: str | None) -> tuple[str | None, bool]:
-    """(the sampler whose schedule serves one of the host's, or None; whether that was measured for
-    the very sampler)."""
-    if sampler in TABLE["measured"]:
-        return sampler, True
-    rule = TABLE["stands_for"].get((sampler or "").removesuffix("_gpu"))
-    return rule, sampler == "ddim"  # euler under another name

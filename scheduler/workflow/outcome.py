@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from . import api_edit, graph_edit
-from .document import Node
+from .protocols import Edits, Node
 from .sites import label
 
 # Why a node was left, as the corpus figures count them.
@@ -13,6 +15,7 @@ CODES = {
     "by_hand": "chosen by hand, so there is nothing to put back",
     "damaged": "the file is damaged there",
     "linked": "a value comes through a link",
+    "no_gain": "nothing would be gained",
     "no_model": "no model link in the same graph",
     "no_recipe": "the record has no recipe for it",
     "own_steps": "the sampler chooses its own steps",
@@ -25,8 +28,11 @@ CODES = {
 
 @dataclass
 class Outcome:
-    """action: "swapped", "baked", "put back", "already" or "left". code: of CODES, where it was
-    left. text: what was done, or why not."""
+    """What became of one node.
+
+    action: "swapped", "baked", "put back", "already" or "left". code: of CODES, where it was left.
+    text: what was done, or why not.
+    """
 
     node: Node
     action: str
@@ -37,7 +43,15 @@ class Outcome:
 
     def __post_init__(self):
         self.where = label(self.node)  # before it becomes another kind
-        self.number, self.kind, self.graph = self.node.id, self.node.kind, self.node.scope.name
+        self.number = self.node.id
+        self.kind = self.node.kind
+        self.graph = self.node.scope.name
+
+    def leave(self, code: str, why: str) -> None:
+        """The node is left after all."""
+        self.action = "left"
+        self.code = code
+        self.text = why
 
     @property
     def line(self) -> str:
@@ -47,14 +61,15 @@ class Outcome:
 
     def data(self) -> dict:
         """The same for programs."""
-        about = {
+        return {
             "node": self.number,
             "kind": self.kind,
             "subgraph": self.graph,
             "action": self.action,
             "text": self.text,
+            "code": self.code,
+            "notes": self.notes,
         }
-        return about | {"code": self.code, "notes": self.notes}
 
 
 class Left(Exception):
@@ -65,6 +80,34 @@ class Left(Exception):
         self.code = code
 
 
-def edits(node: Node):
+class Done(NamedTuple):
+    """What was done to a node, as an outcome states it."""
+
+    action: str
+    text: str
+    notes: Sequence[str] = ()
+
+
+def tried(node: Node, action: str, change: Callable[[], Done]) -> Outcome:
+    """What came of changing a node; it is left where `change` raises Left, or where it is damaged.
+
+    action: what it is called until `change` says.
+    """
+    outcome = Outcome(node, action, "")
+    try:
+        wrong = edits(node).broken(node)
+        if wrong:
+            raise Left("damaged", wrong)
+        done = change()
+    except Left as left:
+        outcome.leave(left.code, str(left))
+    else:
+        outcome.action = done.action
+        outcome.text = done.text
+        outcome.notes = list(done.notes)
+    return outcome
+
+
+def edits(node: Node) -> Edits:
     """The module that changes nodes of this format."""
     return graph_edit if node.graph else api_edit

@@ -1,5 +1,7 @@
-"""The workflow in a picture that ComfyUI saved: PNG text chunks and WebP's EXIF, read by hand, so
-that no picture library is needed."""
+"""The workflow in a picture that ComfyUI saved: PNG text chunks and WebP's EXIF.
+
+Read by hand, so that no picture library is needed.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,8 @@ from collections.abc import Iterator
 
 from ..errors import WorkflowError
 
-PNG, RIFF = b"\x89PNG\r\n\x1a\n", b"RIFF"
+PNG = b"\x89PNG\r\n\x1a\n"
+RIFF = b"RIFF"
 MAX_TEXT = 50_000_000  # bytes of one text, unpacked
 _ASCII = 2  # the EXIF type
 
@@ -20,8 +23,10 @@ def is_picture(data: bytes) -> bool:
 
 
 def embedded(data: bytes) -> str:
-    """The text of the workflow in a picture: the graph of the page, or else the prompt that was
-    queued; raises WorkflowError."""
+    """The text of the workflow in a picture: the page's graph, or else the prompt that was queued.
+
+    Raises WorkflowError.
+    """
     texts: dict[str, str] = {}
     for name, text in _png_texts(data) if data.startswith(PNG) else _webp_texts(data):
         texts.setdefault(name, text)
@@ -45,7 +50,8 @@ def _png_texts(data: bytes) -> Iterator[tuple[str, str]]:
         elif kind == b"zTXt":
             yield _latin(name), _decoded(_unpacked(rest[1:]))
         elif kind == b"iTXt" and len(rest) >= 2:
-            packed, words = rest[0], rest[2:].split(b"\0", 2)  # language, translated name, text
+            packed = rest[0]
+            words = rest[2:].split(b"\0", 2)  # language, translated name, text
             if len(words) == 3:
                 yield _latin(name), _decoded(_unpacked(words[2]) if packed else words[2])
 
@@ -96,7 +102,8 @@ def _unpacked(packed: bytes) -> bytes:
         raise WorkflowError("The text in this picture is damaged; use the original file.") from None
     if unpacker.unconsumed_tail:
         raise WorkflowError(
-            f"The text in this picture unpacks to more than {MAX_TEXT // 1_000_000} MB, which no workflow needs."
+            f"The text in this picture unpacks to more than {MAX_TEXT // 1_000_000} MB, "
+            "which no workflow needs."
         )
     return text
 

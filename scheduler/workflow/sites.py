@@ -1,5 +1,7 @@
-"""Where a workflow chooses a schedule: nodes with a scheduler of their own and nodes that make
-sigmas, and the samplers that they serve."""
+"""Where a workflow chooses a schedule.
+
+Nodes with a scheduler of their own and nodes that make sigmas, and the samplers that they serve.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +9,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ..errors import WorkflowError
-from .document import Document, Node
+from ..lookup.rules import KNOWN
+from .document import Document
 from .kinds import TABLE, known
+from .protocols import Node
 
 MAX_SITES = 1000
+_OURS = "it is StepDistill's own, and carries more than a schedule"
 _UNKNOWN_MAKER = "it makes sigmas, but this kind of node is not known here"
+_UNKNOWN_CHOOSER = (
+    "it chooses a scheduler, but this kind of node is not known here; "
+    "choose 'distilled' in it by hand"
+)
+_GROUP_NODE = "it is a group node of the old kind; convert it to a subgraph"
 
 
 @dataclass
 class Site:
-    """A node that chooses a schedule. users: the sampler nodes that run it, a KSampler itself;
-    empty where it feeds none."""
+    """A node that chooses a schedule.
+
+    users: the sampler nodes that run it, a KSampler itself; empty where it feeds none.
+    """
 
     node: Node
     users: list[Node] = field(default_factory=list)
@@ -29,9 +41,12 @@ class Site:
 
 @dataclass
 class Survey:
-    """sites: in the file's order. samplers: every sampler node with the sites it takes its schedule
+    """What was found.
+
+    sites: in the file's order. samplers: every sampler node with the sites it takes its schedule
     from. strange: nodes that choose a schedule in a way that is not known, with the reason why they
-    are left."""
+    are left.
+    """
 
     sites: list[Site]
     samplers: list[tuple[Node, list[Site]]]
@@ -43,7 +58,8 @@ def survey(document: Document) -> Survey:
     sites = {id(node): Site(node) for node in document.nodes() if _chooses(node)}
     if len(sites) > MAX_SITES:
         raise WorkflowError(
-            f"This workflow has {len(sites):,} samplers and schedulers; at most {MAX_SITES:,} are looked at."
+            f"This workflow has {len(sites):,} samplers and schedulers; "
+            f"at most {MAX_SITES:,} are looked at."
         )
     strange: dict[int, tuple[Node, str]] = {}
     samplers = []
@@ -54,19 +70,20 @@ def survey(document: Document) -> Survey:
         elif role == "dropdown" and not known(node.kind).get("sigmas"):
             sites[id(node)].users.append(node)
             samplers.append((node, [sites[id(node)]]))
-        elif not role and node.kind not in document.subgraphs:
-            strange |= {id(node): (node, words)} if (words := _unknown(node)) else {}
+        elif not role and node.kind not in document.subgraphs and (words := _unknown(node)):
+            strange[id(node)] = (node, words)
     return Survey(list(sites.values()), samplers, list(strange.values()))
 
 
 def asked(node: Node, only: Sequence[str] | None) -> bool:
-    """Whether a node is one of `only`: by its id as text or, where ids are not unique, as
-    "subgraph's id:its own" ("" for the graph)."""
+    """Whether a node is one of `only`.
+
+    By its id as text or, where ids are not unique, as "subgraph's id:its own" ("" for the graph).
+    """
     if only is None or str(node.id) in only:
         return True
-    return (
-        node.graph and f"{'' if node.scope.root else node.scope.data.get('id')}:{node.id}" in only
-    )
+    subgraph = "" if node.scope.root else node.scope.data.get("id")
+    return node.graph and f"{subgraph}:{node.id}" in only
 
 
 def label(node: Node) -> str:
@@ -84,49 +101,44 @@ def _chooses(node: Node) -> bool:
 
 
 def _served(document: Document, node: Node, sites: dict[int, Site], strange: dict) -> list[Site]:
-    """The sites that a sampler takes its sigmas from; what else it takes them from is noted as strange."""
-    found, makers = [], document.walk([(node.origin("sigmas"), node.scope)], "SIGMAS")
+    """The sites that a sampler takes its sigmas from.
+
+    What else it takes them from is noted as strange.
+    """
+    found = []
+    makers = document.walk([(node.origin("sigmas"), node.scope)], "SIGMAS")
     for maker in makers:
         if id(maker) in sites:
             found.append(sites[id(maker)])
             sites[id(maker)].users.append(node)
         elif known(maker.kind).get("role") == "ours":
-            strange[id(maker)] = maker, "it is StepDistill's own, and carries more than a schedule"
-        elif (
-            not known(maker.kind)
-            and (maker.makes("SIGMAS") or not maker.graph)
-            and not maker.upstream("SIGMAS")
-        ):
-            strange[id(maker)] = maker, _UNKNOWN_MAKER
+            strange[id(maker)] = (maker, _OURS)
+        elif not known(maker.kind) and _makes_of_itself(maker):
+            strange[id(maker)] = (maker, _UNKNOWN_MAKER)
     if not found and not any(id(maker) in strange or maker.memory() for maker in makers):
-        strange[id(node)] = (
-            node,
-            "nothing that makes sigmas feeds it" if makers else "nothing feeds its sigmas",
-        )
+        why = "nothing that makes sigmas feeds it" if makers else "nothing feeds its sigmas"
+        strange[id(node)] = (node, why)
     return found
+
+
+def _makes_of_itself(node: Node) -> bool:
+    """Whether sigmas begin at a node of an unknown kind; a prompt does not say what nodes make."""
+    return (node.makes("SIGMAS") or not node.graph) and not node.upstream("SIGMAS")
 
 
 def _unknown(node: Node) -> str | None:
     """Why a node of an unknown kind looks as if it chose a schedule."""
     if node.kind.startswith(("workflow>", "workflow/")):
-        return (
-            "it is a group node of the old kind; convert it to a subgraph"
-            if _has_scheduler(node)
-            else None
-        )
-    if node.graph and node.makes("SIGMAS") and not node.upstream("SIGMAS"):
+        return _GROUP_NODE if _has_scheduler(node) else None
+    if node.graph and _makes_of_itself(node):
         return _UNKNOWN_MAKER
-    words = "it chooses a scheduler, but this kind of node is not known here; choose 'distilled' in it by hand"
-    return words if _has_scheduler(node) else None
+    return _UNKNOWN_CHOOSER if _has_scheduler(node) else None
 
 
 def _has_scheduler(node: Node) -> bool:
     """Whether one of its values is a sampler's name and another a scheduler's."""
-    texts = node.texts()
-    samplers = {*TABLE["measured"], *TABLE["stands_for"], *TABLE["own_steps"]}
-    return any(text in TABLE["schedulers"] for text in texts) and any(
-        text in samplers for text in texts
-    )
+    texts = set(node.texts())
+    return not texts.isdisjoint(TABLE["schedulers"]) and not texts.isdisjoint(KNOWN)
 
 
 def _short(text: object) -> str:

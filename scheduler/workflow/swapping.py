@@ -1,5 +1,6 @@
-"""Swaps the schedulers of ComfyUI workflows for distilled schedules, bakes them into core's own
-nodes, and puts everything back.
+"""Swaps the schedulers of ComfyUI workflows for distilled schedules.
+
+Or bakes them into core's own nodes, or puts everything back.
 
 Pure JSON in and out; no torch. What was changed is noted inside the workflow, so that it can be put
 back exactly. Files, in the order in which data flows: pictures, text (JSON without loss) ->
@@ -19,7 +20,7 @@ from ..errors import WorkflowError
 from .document import Document
 from .kinds import ENTRY, MANUAL
 from .outcome import Outcome, edits
-from .sites import asked, survey
+from .sites import Site, asked, survey
 from .text import same
 from .undo import put_back
 
@@ -32,9 +33,12 @@ TARGETS = ("distilled", "baked", "stock")
 
 @dataclass
 class Report:
-    """outcomes: one a node. samplers: how many sampler nodes the workflow has. exact: whether
-    putting back gives the original again; None where nothing was swapped. needs: what the result
-    needs to run, in words. warning: what the user had better look at, or ""."""
+    """What a swap did.
+
+    outcomes: one a node. samplers: how many sampler nodes the workflow has. exact: whether putting
+    back gives the original again; None where nothing was swapped. needs: what the result needs to
+    run, in words. warning: what the user had better look at, or "".
+    """
 
     outcomes: list[Outcome]
     samplers: int
@@ -69,35 +73,34 @@ def swap(
         outcomes = put_back(document, only)
         return Report(outcomes, len(survey(document).samplers), needs=_needs(document, to))
     back = put_back(document, only, None if record is not None else to)
-    before = (
-        deepcopy(document.value) if not any(node.memory() for node in document.nodes()) else None
-    )
+    untouched = not any(node.memory() for node in document.nodes())
+    before = deepcopy(document.value) if untouched else None
     outcomes, samplers, warning = _changed(document, to, record, only, anyway)
     exact = None
     if before is not None and any(outcome.action in ("swapped", "baked") for outcome in outcomes):
         trial = Document(deepcopy(document.value), document.layout)
         put_back(trial)
         exact = same(trial.value, before)
-    return Report(
-        _worth_saying(back, outcomes) + outcomes, samplers, exact, _needs(document, to), warning
-    )
+    said = _worth_saying(back, outcomes) + outcomes
+    return Report(said, samplers, exact, _needs(document, to), warning)
 
 
 def _worth_saying(back: list[Outcome], outcomes: list[Outcome]) -> list[Outcome]:
     """Of what an earlier swap left and was put back first: what was not swapped anew."""
-    anew = {
-        id(outcome.node)
-        for outcome in outcomes
-        if outcome.action in ("swapped", "baked", "already")
-    }
-    return [
-        outcome for outcome in back if id(outcome.node) not in anew and outcome.code != "by_hand"
-    ]
+    done = ("swapped", "baked", "already")
+    anew = {id(outcome.node) for outcome in outcomes if outcome.action in done}
+    left = [outcome for outcome in back if outcome.code != "by_hand"]
+    return [outcome for outcome in left if id(outcome.node) not in anew]
 
 
 def _changed(
-    document: Document, to: str, record, only, anyway: bool
+    document: Document,
+    to: str,
+    record: Record | None,
+    only: Sequence[str] | None,
+    anyway: bool,
 ) -> tuple[list[Outcome], int, str]:
+    """(the outcomes, how many samplers there are, a warning)."""
     from .baked import to_baked
     from .carried import carry
     from .distilled import to_distilled
@@ -106,26 +109,21 @@ def _changed(
     found = survey(document)
     sites = [site for site in found.sites if asked(site.node, only)]
     models = {id(site): loaded_from(document, site) for site in sites} if record is not None else {}
-    outcomes = [
-        to_distilled(document, site, anyway)
-        if to == "distilled"
-        else to_baked(document, site, record, anyway)
-        for site in sites
-    ]
-    changed = [
-        site
-        for site, outcome in zip(sites, outcomes, strict=True)
-        if outcome.action in ("swapped", "baked")
-    ]
+    outcomes: list[Outcome] = []
+    changed: list[Site] = []
+    for site in sites:
+        if to == "baked" and record is not None:
+            outcome = to_baked(document, site, record, anyway)
+        else:
+            outcome = to_distilled(document, site, anyway, record)
+        outcomes.append(outcome)
+        if outcome.action in ("swapped", "baked"):
+            changed.append(site)
     warning = "" if record is None else _several_models({models[id(site)] for site in changed})
-    outcomes += (
-        carry(document, changed, record.to_json())
-        if changed and record is not None and to == "distilled"
-        else []
-    )
-    outcomes += [
-        Outcome(node, "left", why, "unknown") for node, why in found.strange if asked(node, only)
-    ]
+    if changed and record is not None and to == "distilled":
+        outcomes += carry(document, changed, record.to_json())
+    strange = [(node, why) for node, why in found.strange if asked(node, only)]
+    outcomes += [Outcome(node, "left", why, "unknown") for node, why in strange]
     for scope in document.scopes:
         if scope.nodes:
             edits(scope.nodes[0]).settle(scope)
@@ -134,19 +132,21 @@ def _changed(
 
 def _several_models(models: set[tuple[str, ...]]) -> str:
     names = sorted({", ".join(files) for files in models if files})
-    known = f"These nodes run different models ({'; '.join(names)}), and a record fits one: name its nodes with --node."
-    return known if len(names) > 1 else ""
+    if len(names) < 2:
+        return ""
+    return (
+        f"These nodes run different models ({'; '.join(names)}), "
+        "and a record fits one: name its nodes with --node."
+    )
 
 
 def _needs(document: Document, to: str) -> list[str]:
-    ours = sorted({node.kind for node in document.nodes() if node.kind.startswith("StepDistill")})
-    entry = any(
-        not node.kind.startswith("StepDistill") and ENTRY in node.texts()
-        for node in document.nodes()
-    )
-    ours += [f"the entry '{ENTRY}'"] if entry else []
+    nodes = list(document.nodes())
+    ours = sorted({node.kind for node in nodes if node.kind.startswith("StepDistill")})
+    others = [node for node in nodes if not node.kind.startswith("StepDistill")]
+    if any(ENTRY in node.texts() for node in others):
+        ours.append(f"the entry '{ENTRY}'")
     needs = [f"StepDistill ({', '.join(ours)})"] if ours else []
-    manual = to == "baked" and any(node.kind == MANUAL for node in document.nodes())
-    return needs + (
-        ["the node ManualSigmas, which ComfyUI's core has since December 2025"] if manual else []
-    )
+    if to == "baked" and any(node.kind == MANUAL for node in nodes):
+        needs.append("the node ManualSigmas, which ComfyUI's core has since December 2025")
+    return needs

@@ -1,7 +1,7 @@
-"""JSON in and out without losing anything: the order of keys, the numbers' own spelling (1.0, 1e-7,
-long seeds) and the layout.
+"""JSON in and out without losing anything.
 
-A text that any of the usual writers made (ComfyUI's page, Python's json, at any indent) comes out
+Neither the order of keys, nor the numbers' own spelling (1.0, 1e-7, long seeds), nor the layout. A
+text that any of the usual writers made (ComfyUI's page, Python's json, at any indent) comes out
 as it went in, byte for byte.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from json.encoder import encode_basestring, encode_basestring_ascii
 
@@ -19,6 +19,8 @@ from ..errors import WorkflowError
 MAX_DEPTH = 200  # of lists and objects in one another
 _NO_MORE = "save it again from ComfyUI"
 _MARK = "\ufeff"  # of byte order: some editors put it before everything
+
+Add = Callable[[str], object]  # takes the next part of a text
 
 
 class Whole(int):
@@ -35,9 +37,12 @@ class Real(float):
 
 @dataclass(frozen=True)
 class Layout:
-    """How a JSON text is laid out. indent: None for one line. comma, colon: the separators. ascii:
-    whether letters beyond are escaped. newline: "\\n" or "\\r\\n". before, after: what stands
-    around the value. exact: whether a text of this layout is met byte for byte."""
+    """How a JSON text is laid out.
+
+    indent: None for one line. comma, colon: the separators. ascii: whether letters beyond are
+    escaped. newline: "\\n" or "\\r\\n". before, after: what stands around the value. exact: whether
+    a text of this layout is met byte for byte.
+    """
 
     indent: str | None = None
     comma: str = ","
@@ -50,8 +55,10 @@ class Layout:
 
 
 def read(text: str) -> tuple[object, Layout]:
-    """(the value, its layout); raises WorkflowError for what is not JSON, is nested too deeply or
-    names a key twice."""
+    """(the value, its layout).
+
+    Raises WorkflowError for what is not JSON, is nested too deeply or names a key twice.
+    """
     try:
         value = json.loads(
             text.removeprefix(_MARK),
@@ -82,11 +89,11 @@ def write(value: object, layout: Layout) -> str:
 
 
 def same(a: object, b: object) -> bool:
-    """Whether two values are the same JSON: values, kinds of number, their spelling and the order of keys."""
+    """Whether two values are the same JSON: values, numbers' kind and spelling, order of keys."""
     return write(a, _PLAIN) == write(b, _PLAIN)
 
 
-def _write(value: object, layout: Layout, margin: str, add) -> None:
+def _write(value: object, layout: Layout, margin: str, add: Add) -> None:
     if isinstance(value, dict) and value:
         keys = (_string(key, layout.ascii) + layout.colon for key in value)
         _write_each("{}", zip(keys, value.values(), strict=True), layout, margin, add)
@@ -97,49 +104,55 @@ def _write(value: object, layout: Layout, margin: str, add) -> None:
 
 
 def _write_each(
-    brackets: str, entries: Iterator[tuple[str, object]], layout: Layout, margin: str, add
+    brackets: str,
+    entries: Iterator[tuple[str, object]],
+    layout: Layout,
+    margin: str,
+    add: Add,
 ) -> None:
-    inner = margin + layout.indent if layout.indent is not None else margin
-    start = inner if layout.indent is not None else ""
+    spread = layout.indent is not None  # over lines
+    inner = margin + (layout.indent or "")
     add(brackets[0])
     for count, (head, entry) in enumerate(entries):
-        add((layout.comma if count else "") + start + head)
+        add((layout.comma if count else "") + (inner if spread else "") + head)
         _write(entry, layout, inner, add)
-    add((margin if layout.indent is not None else "") + brackets[1])
+    add((margin if spread else "") + brackets[1])
 
 
 def _leaf(value: object, ascii_only: bool) -> str:
-    kind = type(value)
-    if kind is str:
+    if isinstance(value, str):
         return _string(value, ascii_only)
-    if kind is int or kind is float:
+    if isinstance(value, (Whole, Real)):
+        return value.text
+    if type(value) in (int, float):
         return repr(value)
-    return value.text if isinstance(value, (Whole, Real)) else json.dumps(value)
+    return json.dumps(value)
 
 
 def _string(text: str, ascii_only: bool) -> str:
-    if ascii_only or (
-        not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text)
-    ):  # half characters: not for UTF-8
-        return encode_basestring_ascii(text)
-    return encode_basestring(text)
+    # Half characters are not for UTF-8.
+    halves = not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text)
+    return encode_basestring_ascii(text) if ascii_only or halves else encode_basestring(text)
 
 
 def _whole(text: str) -> int:
     if len(text) > 4000:
         raise WorkflowError(f"A whole number has {len(text):,} digits, which no workflow needs.")
     number = int(text)
-    return number if str(number) == text else _spelled(Whole(number), text)
+    if str(number) == text:
+        return number
+    spelled = Whole(number)
+    spelled.text = text
+    return spelled
 
 
 def _real(text: str) -> float:
     number = float(text)
-    return number if repr(number) == text else _spelled(Real(number), text)
-
-
-def _spelled(number, text: str):
-    number.text = text
-    return number
+    if repr(number) == text:
+        return number
+    spelled = Real(number)
+    spelled.text = text
+    return spelled
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict:
@@ -147,41 +160,38 @@ def _unique(pairs: list[tuple[str, object]]) -> dict:
     if len(found) != len(pairs):
         twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
         raise WorkflowError(
-            f"The key {ascii(twice)[:60]} stands twice in one object, so one of its values would be lost; {_NO_MORE}."
+            f"The key {ascii(twice)[:60]} stands twice in one object, "
+            f"so one of its values would be lost; {_NO_MORE}."
         )
     return found
 
 
 def _check_depth(value: object) -> None:
-    level, depth = [[value]], 0
-    while level:
-        if depth > MAX_DEPTH:
-            raise WorkflowError(f"This is nested more than {MAX_DEPTH} deep, which no workflow is.")
-        parts = (
-            part for each in level for part in (each.values() if isinstance(each, dict) else each)
-        )
-        level, depth = [part for part in parts if isinstance(part, (dict, list))], depth + 1
+    level: list[dict | list] = [[value]]
+    for _ in range(MAX_DEPTH + 1):
+        parts = [list(each.values()) if isinstance(each, dict) else each for each in level]
+        level = [part for each in parts for part in each if isinstance(part, (dict, list))]
+        if not level:
+            return
+    raise WorkflowError(f"This is nested more than {MAX_DEPTH} deep, which no workflow is.")
 
 
 def _layout(text: str, value: object) -> Layout:
     """The layout whose writing gives the text again, or else the one that is nearest to it."""
     bare = text.strip(" \t\r\n" + _MARK)
     at = text.find(bare)
-    around = {
-        "before": text[:at],
-        "after": text[at + len(bare) :],
-        "newline": "\r\n" if "\r\n" in text else "\n",
-    }
     found = re.match(r"[\[{]\r?\n([ \t]*)", bare)
     indent = found[1] if found else None
+    spaced = indent is None and re.search(r'[\]}"\d], ["{\[\d]', bare[:100_000])
     colon = re.search(r'"(\s*:[ \t]*)', bare)
-    comma = ", " if indent is None and re.search(r'[\]}"\d], ["{\[\d]', bare[:100_000]) else ","
     layout = Layout(
-        indent,
-        comma,
-        colon[1] if colon else ": ",
-        bare.isascii() and bool(re.search(r"\\u[0-9a-fA-F]{4}", bare)),
-        **around,
+        indent=indent,
+        comma=", " if spaced else ",",
+        colon=colon[1] if colon else ": ",
+        ascii=bare.isascii() and bool(re.search(r"\\u[0-9a-fA-F]{4}", bare)),
+        newline="\r\n" if "\r\n" in text else "\n",
+        before=text[:at],
+        after=text[at + len(bare) :],
     )
     return layout if write(value, layout) == text else replace(layout, exact=False)
 

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .document import Document, Node
+from .document import Document
 from .kinds import ENTRY, known
-from .outcome import Left, Outcome, edits
+from .outcome import Done, Left, Outcome, edits, tried
+from .protocols import Node
 from .sites import asked, survey
 
 
 def put_back(
     document: Document, only: Sequence[str] | None = None, but: str | None = None
 ) -> list[Outcome]:
-    """Put back every node that has a note; of `only` these (ids as text), and none that was changed to `but`.
+    """Put back every node that has a note.
 
-    Says what is ours and has no note.
+    only: of these (ids as text). but: none that was changed to that. Says what is ours and has no
+    note.
     """
     everything = only is None and but is None
     done = _take_out(document, "moved") if everything else []
-    noted = [
-        node for node in document.nodes() if "was" in (node.memory() or {}) and asked(node, only)
-    ]
+    noted = [node for node in document.nodes() if "was" in _note(node) and asked(node, only)]
     outcomes = {
         id(node): restore(node)
         for node in reversed(noted)
-        if but is None or node.memory().get("to") != but
+        if but is None or _note(node).get("to") != but
     }
     if everything:
         _take_out(document, "made")
@@ -37,46 +37,39 @@ def put_back(
         for site in survey(document).sites
         if id(site.node) not in outcomes and asked(site.node, only)
     ]
-    return (
-        done
-        + list(reversed(outcomes.values()))
-        + [_by_hand(node) for node in by_hand if _is_ours(node)]
-    )
+    done += reversed(outcomes.values())
+    done += [_by_hand(node) for node in by_hand if _is_ours(node)]
+    return done
 
 
 def restore(node: Node) -> Outcome:
     """Put one node back."""
-    outcome = Outcome(node, "put back", "")
-    try:
-        outcome.text, outcome.notes = _restored(node, node.memory())
-    except Left as left:
-        outcome.action, outcome.code, outcome.text = "left", left.code, str(left)
-    return outcome
+    return tried(node, "put back", lambda: _restored(node, _note(node)))
 
 
-def _restored(node: Node, memory: dict) -> tuple[str, list[str]]:
-    wrong = edits(node).broken(node)
-    if wrong:
-        raise Left("damaged", wrong)
+def _note(node: Node) -> dict:
+    return node.memory() or {}
+
+
+def _restored(node: Node, memory: dict) -> Done:
     if "kept" not in memory:
-        return _dropdown_back(node, memory), []
+        return Done("put back", _dropdown_back(node, memory))
     if not edits(node).sound(memory):
         raise Left("damaged", "its note of what it was is damaged")
-    made = [
-        port.node
-        for port in (node.origin(name) for name in ("sampler", "sigmas"))
-        if port and port.node and _was_made(port.node)
-    ]
+    ports = [node.origin(name) for name in ("sampler", "sigmas")]
+    helpers = [port.node for port in ports if port and port.node]
+    made = [helper for helper in helpers if _note(helper).get("made")]
     lost = edits(node).untype(node, memory)
     for helper in made:
         edits(helper).remove(helper)
-    return f"{node.kind} again", lost
+    return Done("put back", f"{node.kind} again", lost)
 
 
 def _dropdown_back(node: Node, memory: dict) -> str:
-    name, was = known(node.kind).get("scheduler"), memory["was"]
-    scheduler = was.get(name) if isinstance(was, dict) and name else None
-    if not isinstance(scheduler, str):
+    name = known(node.kind).get("scheduler")
+    was = memory["was"]
+    scheduler = was.get(name) if isinstance(was, dict) else None
+    if name is None or not isinstance(scheduler, str):
         raise Left("damaged", "its note of what it was is damaged")
     now = node.value(name)
     edits(node).forget(node)
@@ -87,31 +80,31 @@ def _dropdown_back(node: Node, memory: dict) -> str:
 
 
 def _take_out(document: Document, mark: str) -> list[Outcome]:
-    """Take out the nodes that a swap added: those that a model was led through ("moved"), then
-    those that feed nothing any more."""
+    """Take out the nodes that a swap added.
+
+    Those that a model was led through ("moved"), or those that feed nothing any more ("made").
+    """
     outcomes = []
-    for node in reversed([node for node in document.nodes() if mark in (node.memory() or {})]):
-        if edits(node).broken(node) or not (mark == "made" or edits(node).sound(node.memory())):
+    for node in reversed([node for node in document.nodes() if mark in _note(node)]):
+        edit = edits(node)
+        note = _note(node)
+        if edit.broken(node) or not (mark == "made" or edit.sound(note)):
             continue
         if mark == "moved":
-            edits(node).unroute(node, node.memory()["moved"])
+            edit.unroute(node, note["moved"])
         outcome = Outcome(node, "put back", "taken out again")
-        outcomes += [outcome] if edits(node).remove(node) else []
+        if edit.remove(node):
+            outcomes.append(outcome)
     return outcomes
 
 
 def _by_hand(node: Node) -> Outcome:
-    return Outcome(
-        node, "left", "it has no note of what it was before: choose a scheduler by hand", "by_hand"
-    )
+    why = "it has no note of what it was before: choose a scheduler by hand"
+    return Outcome(node, "left", why, "by_hand")
 
 
 def _is_ours(node: Node) -> bool:
+    if node.kind.startswith("StepDistill"):
+        return True
     spec = known(node.kind)
-    return node.kind.startswith("StepDistill") or (
-        "scheduler" in spec and node.value(spec["scheduler"]) == ENTRY
-    )
-
-
-def _was_made(node: Node) -> bool:
-    return bool((node.memory() or {}).get("made"))
+    return "scheduler" in spec and node.value(spec["scheduler"]) == ENTRY

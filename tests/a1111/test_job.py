@@ -140,3 +140,24 @@ def test_views_are_html(webui, checkpoint, record, stored):
     progress = made.ours("a1111.job").Progress("running", "euler", 10, 40, 12.0)
     assert "10 of 40" in views.progress_html(progress) and "12 s" in views.progress_html(progress)
     assert "&lt;b&gt;" in views.progress_html(made.ours("a1111.job").Progress("failed", text="<b>"))
+
+
+def test_samplers_are_called_what_the_host_calls_them(webui, checkpoint, record, monkeypatch):
+    """By its own list of k-diffusion samplers, where functions stand by name or as they are."""
+    host, views = made.ours("a1111.host"), made.ours("a1111.panel_views")
+    assert host.sampler_labels() == {"distilled": "Distilled"}
+
+    def sample_restart():
+        pass
+
+    listed = [
+        ("DPM++ 2M", "sample_dpmpp_2m", ["k_dpmpp_2m"], {}),
+        ("DPM++ 2M Karras", "sample_dpmpp_2m", [], {"scheduler": "karras"}),
+        ("Restart", sample_restart, ["restart"], {}),
+    ]
+    module = webui.modules.sd_samplers_kdiffusion
+    monkeypatch.setattr(module, "samplers_k_diffusion", listed, raising=False)
+    assert host.sampler_labels()["dpmpp_2m"] == "DPM++ 2M"
+    assert host.sampler_labels()["restart"] == "Restart"
+    shown = views.record_html(record)
+    assert "<td style='padding:2px 8px'>DPM++ 2M</td>" in shown and ">dpmpp_2m<" not in shown

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scheduler.sigmas import sd_table, stock_schedule
+from scheduler.store import Store
 from tests.a1111 import made
 
 KEY = "StepDistill"
@@ -175,7 +177,7 @@ def test_parameters_read_back(webui, stored):
 )
 def test_filled_gives_the_recipe_when_cut(webui, steps, more, drops, start):
     """Whatever is put before and between never runs."""
-    filled = made.ours("a1111.schedule").filled
+    filled = made.ours("scheduler.lookup.cutting").filled
     recipe = [start * 0.7**k for k in range(steps)] + [0.0]
     asked = steps + drops + more
     found = filled(recipe, asked, drops, 14.614643)
@@ -203,3 +205,114 @@ def test_the_script_loads_nothing_heavy(tmp_path):
         f"{made.ALIAS}.scheduler.record",
         f"{made.ALIAS}.scheduler.sigmas",
     } & set(loaded)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("sample_euler_ancestral", "nearest | {} | 4 steps of euler_ancestral"),
+        ("sample_dpm_2", "stock | "),  # nothing was distilled for heun
+        ("sample_euler", "exact | {} | 4 steps of euler"),
+        ("sample_distilled", "exact | {} | 4 steps of distilled"),
+    ],
+)
+def test_only_what_was_distilled_is_exact(webui, checkpoint, stored, name, says):
+    """A borrowed schedule is near, and the picture says whose it is."""
+    p = picture(comment=lambda text: p.comments.append(text))
+    drawn(webui, checkpoint, p, name)
+    assert p.extra_generation_params[KEY].startswith(says.format(stored))
+    exact = says.startswith("exact")
+    assert bool(p.comments) != exact
+    assert name != "sample_euler_ancestral" or "not measured for" in p.comments[0]
+
+
+def test_what_is_solved_is_not_exact(webui, checkpoint, stored):
+    """Other steps, and a start of its own."""
+    for options in ({"steps": 9}, {"image": True}):
+        p = picture(steps=options.get("steps", 4))
+        drawn(webui, checkpoint, p, image="image" in options)
+        assert p.extra_generation_params[KEY].startswith(f"nearest | {stored} | ")
+
+
+def test_a_stock_schedule_that_won_is_told(webui, checkpoint, record):
+    won = replace(record, recipes=tuple(_won(each) for each in record.recipes))
+    name = Store(made.ours("a1111.stores").store().folder).put(won).removesuffix(".json")
+    p = picture()
+    drawn(webui, checkpoint, p)
+    assert p.extra_generation_params[KEY] == f"exact | {name} | 4 steps of euler | stock's karras"
+
+
+def _won(recipe):
+    return replace(recipe, choice="karras") if recipe.sampler == "euler" else recipe
+
+
+@pytest.mark.parametrize(
+    ("name", "steps", "unused"),
+    [
+        ("sample_dpm_adaptive", 4, True),
+        ("sample_dpm_fast", 4, True),
+        ("restart_sampler", 20, True),
+        ("restart_sampler", 8, False),
+    ],
+)
+def test_samplers_that_make_their_own_schedule(webui, checkpoint, name, steps, unused):
+    """The parameters don't name what didn't run."""
+    p = picture(steps=steps)
+    drawn(webui, checkpoint, p, name)
+    says = f"not used | {name.removeprefix('sample_')} makes its own schedule"
+    assert (p.extra_generation_params[KEY] == says) == unused
+
+
+def test_samplers_that_are_asked_for_no_sigmas(webui):
+    """UniPC, DDIM and PLMS: told of when the picture is done, unless a schedule of ours has run."""
+    comments = []
+    p = picture(sampler_name="UniPC", comment=comments.append)
+    script = made.ours("a1111.panel").StepDistillScript()
+    script.postprocess_batch(p, "Automatic", images=None, batch_number=0)
+    assert p.extra_generation_params == {KEY: "not used | UniPC makes its own schedule"}
+    assert "UniPC makes its own schedule" in comments[0]
+    for other in (picture(scheduler="Karras"), picture(extra={KEY: "exact"})):
+        other.extra_generation_params.update(getattr(other, "extra", {}))
+        before = dict(other.extra_generation_params)
+        script.postprocess_batch(other)
+        assert other.extra_generation_params == before
+
+
+def test_our_sampler_on_another_schedule_says_so_below_the_picture(webui):
+    comments = []
+    p = picture(comment=comments.append)
+    made.ours("a1111.infotext").foreign(p, False)
+    assert p.extra_generation_params[KEY].startswith("no recipe") and "Distilled" in comments[0]
+
+
+def test_the_stand_in_is_the_samplers_own_before_the_usual(webui, checkpoint):
+    """And what the user has set before both."""
+    for fallback, own, name in (
+        (None, "karras", "karras"),
+        (None, "distilled", "simple"),
+        ("beta", "karras", "beta"),
+    ):
+        if fallback:
+            webui.opts.stepdistill_fallback = fallback
+        p = picture(steps=8)
+        found = drawn(webui, checkpoint, p, scheduler=own)
+        assert p.extra_generation_params[KEY] == f"stock | {name} | 8 steps of euler"
+        assert np.allclose(found, stock_schedule(name, sd_table(), 8), rtol=1e-4)
+
+
+def test_the_users_highest_sigma_counts_for_the_stand_in_too(webui, checkpoint):
+    schedule = made.ours("a1111.schedule")
+    inner = SimpleNamespace(inner_model=checkpoint)
+    identity = made.ours("a1111.identity")
+    facts = identity.facts_of(checkpoint)
+    sigmas = schedule._stock("simple", 6, facts, 5.0)
+    assert len(sigmas) == 7 and sigmas[0] == pytest.approx(5.0, rel=1e-2) and inner
+    assert schedule._stock("simple", 6, facts, 14.7)[0] == facts.sigma_max
+
+
+def test_families_by_the_hosts_own_marks(checkpoint):
+    of = made.ours("a1111.identity")._host_class
+    assert of(SimpleNamespace(is_sd1=True)) == "SD15" and of(SimpleNamespace()) == ""
+    assert of(SimpleNamespace(is_sdxl=True, is_ssd=True)) == "SSD1B"
+    flux = type("Flux", (), {})()
+    assert of(SimpleNamespace(model_config=flux, is_sd1=True)) == "Flux"

@@ -217,8 +217,13 @@ def test_bake_prints_what_manual_sigmas_reads(capsys, record_file):
     assert (
         out == "1, 0.8333333, 0.6666667, 0.5, 0.3333333, 0.1666667, 0\n" and "ManualSigmas" in err
     )
-    assert run("bake", record_file, "--sampler", "distilled", "--steps", "4", "--json") == cli.OK
-    assert json.loads(capsys.readouterr().out)["text"] == "1, 0.75, 0.5, 0.25, 0"
+    # Sigmas cannot carry coefficients: in the place of `distilled`, the best stock sampler's.
+    assert run("bake", record_file, "--sampler", "distilled", "--steps", "6", "--json") == cli.OK
+    found = json.loads(capsys.readouterr().out)
+    assert found["sampler"] == "euler" and found["notes"] == ["sampler distilled -> euler"]
+    assert "no recipe" in refused(
+        capsys, "bake", record_file, "--sampler", "distilled", "--steps", "4"
+    )
 
 
 @given(st.lists(st.floats(1e-6, 1e3), min_size=1, max_size=40))

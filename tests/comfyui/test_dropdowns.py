@@ -14,10 +14,10 @@ import torch
 from scheduler.denoiser import half_log_snr, sigma_at
 from scheduler.fingerprint import fingerprint_file
 from scheduler.fit.teacher import record_teacher
+from scheduler.lookup.solving import solved
 from scheduler.record import Conditions, Model, Recipe, Record
-from scheduler.sigmas import flow_table, log_snr_grid, stock_schedule
+from scheduler.sigmas import flow_table, log_snr_grid, published_schedule, stock_schedule
 from scheduler.store import Store
-from scheduler.store.sidecar import solved
 from tests.comfyui import expected
 from tests.comfyui.client import Failed, Interrupted
 from tests.comfyui.graphs import scene, video
@@ -255,7 +255,8 @@ def test_a_model_sampling_node_makes_it_another_model(server, client, records):
     assert len(sigmas) == 5 and sigmas[0] == 1 and sigmas[-1] == 0
 
 
-def test_without_a_record_stock_runs_and_says_so_once(server, client):
+def test_without_a_record_what_is_published_for_the_family_runs_and_says_so_once(server, client):
+    """Wan 2.1: OptimalSteps has a table for it."""
     place = video(seed=11)
     applied = place.add("StepDistillApply", model=place.recorded("wan"), use_offsets=True)
     for seed in (1, 2):
@@ -264,17 +265,25 @@ def test_without_a_record_stock_runs_and_says_so_once(server, client):
     info = client.run(place.graph).text(applied)
     assert "until you distil" in info
     for run in server.runs("wan"):
-        assert (
-            np.allclose(run["sigmas"], stock_schedule("simple", flow_table(8.0), 5), rtol=1e-5)
-            and run["asked"] == run["sigmas"][:-1]
-        )
+        table = published_schedule("optimal_steps_wan", 5)
+        assert np.allclose(run["sigmas"], table, rtol=1e-5)
+        assert run["asked"] == run["sigmas"][:-1]
     assert server.array("wan-1.samples").shape == (1, 16, 2, 8, 8)
-    assert (
-        server.log().count(
-            "Stock schedule 'simple', 5 steps, not distilled: no record of this model is in the store"
-        )
-        == 1
+    says = "Published schedule 'optimal-steps-wan', 5 steps, not distilled: no record of this model"
+    assert server.log().count(says) == 1
+
+
+def test_without_any_the_hosts_usual_runs_and_says_so(server, client):
+    """With heun, for which nobody publishes a table."""
+    place = video(seed=11)
+    place.ksampler(place.recorded("plain"), "wan-plain", steps=5, sampler_name="heun")
+    client.run(place.graph)
+    (run,) = server.runs("plain")
+    assert np.allclose(run["sigmas"], stock_schedule("simple", flow_table(8.0), 5), rtol=1e-5)
+    says = (
+        "Stock schedule 'simple', 5 steps, not distilled: no record of this model is in the store"
     )
+    assert says in server.log()
 
 
 def test_the_distilled_sampler_stops_within_a_call(server, client, records):

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from scheduler.store.sidecar import solved
+from scheduler.lookup.solving import solved
 from tests.comfyui import expected
 from tests.comfyui.graphs import CFG, scene
 

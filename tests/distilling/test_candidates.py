@@ -106,7 +106,7 @@ def test_offsets_of_a_stock_sampler_are_carried_from_the_anchor_below(carried):
 
 @pytest.mark.parametrize("sampler", ["euler", "uni_pc", DISTILLED])
 def test_what_wins_is_named_as_what_it_is(sampler):
-    """Ours where its errors are lower; else the stock schedule, under its own name and with its own sigmas."""
+    """Ours where its errors are lower; else the stock schedule, by its own name and sigmas."""
     lost = {(kind, sampler, 5): 0.3 for kind in ("ours", "walk", "refined")}
     made = Experiments(lost | {(name, "euler", 5): 0.15 for name in ("beta", "karras")})
     plan = planned("good", (5,))

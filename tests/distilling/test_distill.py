@@ -18,7 +18,7 @@ from benchmarks.beds import isotropic_bed
 from scheduler import Conditions, distill, load_record
 from scheduler.denoiser import start_state
 from scheduler.distilling.plan import EFFORTS
-from scheduler.distilling.run import fit_rows, in_batches, noise_for
+from scheduler.distilling.recording import fit_rows
 from scheduler.errors import (
     BudgetError,
     DenoiserError,
@@ -31,6 +31,7 @@ from scheduler.errors import (
 )
 from scheduler.evidence import least_budget
 from scheduler.record import Record
+from scheduler.rows import in_batches, noise_for
 from scheduler.samplers import SAMPLERS, sample
 from scheduler.sigmas import baselines, log_snr_grid, table_for
 from tests.examples import examples
@@ -498,3 +499,17 @@ def test_noise_is_the_seeds():
         noise, noise_for((2, 3), 4, 5, torch.device("cpu"))
     )
     assert not torch.equal(noise, noise_for((2, 3), 4, 6, torch.device("cpu")))
+
+
+def test_a_record_carries_its_inner_products_and_says_who_did_what():
+    record = run(evidence_budget=1500, steps=(3, 5))
+    again = Record.from_json(record.to_json())
+    assert again == record and again.gram.samples == record.teacher["samples"]
+    assert again.gram.steps == record.teacher["nodes"] and again.gram.sigmas[0] == 1.0
+    stages, made = record.provenance["stages"], record.provenance
+    assert [each["stage"] for each in stages][:3] == ["recording", "recipes", "recipes"]
+    assert [each.get("sampler") for each in stages][:3] == [None, "euler", "distilled"]
+    assert sum(each["calls"] for each in stages) == made["model_calls"] + made["evidence_calls"]
+    (plan,) = made["plans"]
+    assert plan["steps"] == [3, 5] and plan["calls"] >= made["model_calls"] and plan["effort"]
+    assert plan["rows"] == record.teacher["samples"] == stages[0]["rows"]

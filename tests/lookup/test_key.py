@@ -13,18 +13,20 @@ from hypothesis import strategies as st
 
 from scheduler.errors import RecipeError, SigmaRangeError, UnknownNameError
 from scheduler.fingerprint import Fingerprint, fingerprint_tensors
+from scheduler.lookup.differences import differences
+from scheduler.lookup.given import given_match
 from scheduler.lookup.key import (
     Key,
-    differences,
     frame_bucket,
     guidance_bucket,
     patch,
     resolution_bucket,
     same_range,
 )
-from scheduler.lookup.match import checked_use, judged
+from scheduler.lookup.match import judged
+from scheduler.lookup.words import difference, match_sentence
 from tests.examples import examples
-from tests.weights import asked, cast, prefixed, record_of, weights
+from tests.weights import asked, cast, prefixed, record_of, smooth_gram, weights
 
 LORA = patch("detail", 0.8, ["diffusion_model.blocks.0.attn.qkv.weight"])
 
@@ -161,20 +163,21 @@ def test_a_patch_without_strength_is_none(record):
     ],
 )
 def test_distance_in_words(record, changes, words):
-    assert differences(asked(record, **changes), Key.of(record)) == words
+    found = differences(asked(record, **changes), Key.of(record))
+    assert [difference(each) for each in found] == words
 
 
 def test_an_exact_hit_across_casts(record):
     live = fingerprint_tensors(prefixed(cast(weights(), torch.bfloat16)))
     match = judged(record, asked(record, fingerprint=live))
-    assert match.kind == "exact" and match.allowed and "BF16 here" in match.sentence
+    assert match.kind == "exact" and match.allowed and "BF16 here" in match_sentence(match)
 
 
 def test_a_nearest_match_is_named_and_the_policy_decides(record):
     key = asked(record, cfg=7.0, patches=())
     match = judged(record, key)
     assert match.kind == "nearest" and match.allowed
-    assert match.sentence == (
+    assert match_sentence(match) == (
         "Nearest is the record of Made Up: the same weights; distilled at cfg 4, you use 7; "
         "with detail, which you do not use."
     )
@@ -182,7 +185,7 @@ def test_a_nearest_match_is_named_and_the_policy_decides(record):
     assert (
         refused.kind == "nearest"
         and not refused.allowed
-        and refused.sentence.endswith("; not used.")
+        and match_sentence(refused).endswith("; not used.")
     )
     with pytest.raises(UnknownNameError, match="exact, near, any"):
         judged(record, key, policy="nearest")
@@ -191,7 +194,7 @@ def test_a_nearest_match_is_named_and_the_policy_decides(record):
 def test_quantised_weights_are_near_and_finetunes_only_by_any(record):
     quantised = asked(record, fingerprint=fingerprint_tensors(cast(weights(), torch.float8_e4m3fn)))
     assert judged(record, quantised).kind == "nearest" and judged(record, quantised).allowed
-    assert "otherwise quantised" in judged(record, quantised).sentence
+    assert "otherwise quantised" in match_sentence(judged(record, quantised))
     tuned = asked(
         record,
         fingerprint=fingerprint_tensors(
@@ -214,13 +217,13 @@ def test_what_is_no_match_at_all(record, changes):
 def test_another_range_or_sampler_must_be_solved_again(record, changes):
     key = asked(record, **changes)
     assert judged(record, key, "any") is None
-    match = judged(record, key, solvable=True)
+    match = judged(replace(record, gram=smooth_gram()), key)
     assert match.kind == "nearest" and match.solve
 
 
 def test_a_range_beyond_the_recorded_one_cannot_be_solved():
-    record = record_of(weights(), sigma_max=0.9, start=0.9)
-    assert judged(record, asked(record, sigma_max=1.0), "any", solvable=True) is None
+    record = replace(record_of(weights(), sigma_max=0.9, start=0.9), gram=smooth_gram())
+    assert judged(record, asked(record, sigma_max=1.0), "any") is None
 
 
 def test_ranges_are_equal_to_the_hosts_rounding(record):
@@ -229,29 +232,40 @@ def test_ranges_are_equal_to_the_hosts_rounding(record):
     assert not same_range(key, replace(key, sigma_max=0.999)) and math.isclose(key.sigma_max, 1.0)
 
 
-# --- use anyway -----------------------------------------------------------------------------------
-# ------------------
+# --- records that the user names -------------------------------------------------------------------
 
 
-def test_another_checkpoint_needs_use_anyway(record):
+def words_of(match):
+    return [difference(each) for each in match.differences]
+
+
+def test_another_checkpoint_is_refused_and_kin_are_named(record):
+    """No host offers a "use anyway": what is refused is another model's, what is kin is said."""
     foreign = asked(record, fingerprint=fingerprint_tensors(weights(seed=1)))
-    with pytest.raises(RecipeError, match="This record is for Made Up.*use anyway"):
-        checked_use(record, foreign)
-    assert checked_use(record, foreign, anyway=True) == ("other weights of the same architecture",)
-    assert checked_use(record, asked(record)) == () and checked_use(
-        record, asked(record, cfg=7.0)
-    ) == ("distilled at cfg 4, you use 7",)
+    says = "This record is for Made Up, and yours is other weights of the same architecture"
+    with pytest.raises(RecipeError, match=says):
+        given_match(record, foreign)
+    tuned = fingerprint_tensors({name: 1.02 * tensor for name, tensor in weights().items()})
+    assert given_match(record, asked(record, fingerprint=tuned)).kin.kind == "related"
+    match = given_match(record, asked(record))
+    assert match.kind == "given" and match.kin.kind == "same" and not match.differences
+    seven = given_match(record, asked(record, cfg=7.0))
+    assert words_of(seven) == ["distilled at cfg 4, you use 7"]
 
 
-def test_anyway_stretches_nothing(record):
+def test_nothing_is_stretched(record):
     with pytest.raises(SigmaRangeError, match="never stretched"):
-        checked_use(record, asked(record, sigma_max=0.9), anyway=True)
+        given_match(record, asked(record, sigma_max=0.9))
     with pytest.raises(SigmaRangeError, match="another kind of noise"):
-        checked_use(record, asked(record, prediction="v"), anyway=True)
-    assert checked_use(record, asked(record, sigma_max=0.9), solvable=True) == ()
+        given_match(record, asked(record, prediction="v"))
+    holding = replace(record, gram=smooth_gram())
+    solvable = given_match(holding, asked(record, sigma_max=0.9))
+    assert solvable.other_range and [each.code for each in solvable.differences] == ["range"]
 
 
-def test_a_record_of_an_unknown_model(record):
-    nameless = record_of()
-    with pytest.raises(RecipeError, match="not known"):
-        checked_use(nameless, asked(record))
+def test_a_record_of_an_unknown_model_says_so(record):
+    """It serves where the user names it: published tables know no checkpoint."""
+    match = given_match(record_of(), asked(record))
+    assert match.kin is None and words_of(match)[0] == "it names no checkpoint"
+    with pytest.raises(RecipeError, match="got a str"):
+        given_match("hello", asked(record))

@@ -81,7 +81,7 @@ def test_other_steps_are_solved_from_the_inner_products_of_the_record():
 
 @pytest.mark.parametrize("denoise", [0.0, -1.0, 1.5, float("nan")])
 def test_no_denoise_is_refused(denoise):
-    with pytest.raises(ValueError, match="Denoise is"):
+    with pytest.raises(errors.SigmaRangeError, match="denoise is"):  # one sentence with all nodes
         baked(record(), denoise=denoise)
 
 

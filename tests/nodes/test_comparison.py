@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from itertools import pairwise
 from types import ModuleType, SimpleNamespace
 
@@ -103,39 +104,29 @@ def test_runs_that_came_to_nothing_are_shown_as_such():
 
 
 def test_where_ours_comes_from_is_said():
-    def found(source, choice="ours", info="Distilled for tiny."):
-        return SimpleNamespace(
-            source=source,
-            info=info,
-            recipe=recipe(choice=choice),
-            record=record(),
-            name="tiny--1.json",
-        )
+    lookup = module("scheduler.lookup.selection")
+    match = module("scheduler.lookup.match").Match
+    differences = module("scheduler.lookup.differences")
+    serving = module("scheduler.lookup.serving")
+    facts = module("scheduler.lookup.model_facts").facts_of_record(record())
+    wanted = module("scheduler.lookup.wanted").Wanted("distilled", 3)
+
+    def found(kind, choice="ours", apart=()):
+        served = match(record(recipe(choice=choice)), kind, None, apart, name="tiny--1.json")
+        return lookup.select(replace(wanted, sampler="euler"), facts, given=served)
 
     assert words.where_from({4: found("exact"), 6: found("exact", "beta")}) == [
         "distilled is from the store's record tiny--1.",
         "At these step counts stock had won there, and distilled is that schedule: 6 (beta).",
     ]
-    (note,) = words.where_from(
-        {
-            4: found(
-                "nearest",
-                info="Nearest. It differs from what you run: distilled at cfg 3, you use 7.",
-            )
-        }
-    )
+    seven = differences.Difference(differences.CFG, 3.0, 7.0)
+    (note,) = words.where_from({4: found("nearest", apart=(seven,))})
     assert note == (
         "distilled is from the store's nearest record, tiny--1. "
         "It differs from what you run: distilled at cfg 3, you use 7."
     )
-    (note,) = words.where_from(
-        {
-            4: found(
-                "stock",
-                info="Stock schedule 'simple', 4 steps, not distilled: no record of this model.",
-            )
-        }
-    )
+    nothing = lookup.stock_selection(wanted, facts, serving.Reason(serving.NO_RECORD, wanted))
+    (note,) = words.where_from({4: nothing})
     assert "left out" in note and "no record of this model" in note
 
 

@@ -14,8 +14,9 @@ from tests.nodes.made import recipe
 from tests.nodes.pack import module
 from tests.nodes.test_lookup import gram, model, record_of, store, usual  # noqa: F401
 
-dropdown, issued, widgets, applied, prompt = (
+dropdown, cutting, issued, widgets, applied, prompt = (
     module("nodes.dropdowns.register"),
+    module("scheduler.lookup.cutting"),
     module("nodes.dropdowns.issued_schedules"),
     module("nodes.host.asking_node"),
     module("nodes.dropdowns.apply_mark"),
@@ -117,7 +118,7 @@ def test_the_mark_goes_along_with_clones_and_with_the_noise(model):  # noqa: F81
 @pytest.mark.parametrize(("asked", "start"), [(3, 1.0), (9, 0.6)])
 def test_what_the_host_takes_away_is_filled(drops, asked, start):
     own = [start, 0.4, 0.2, 0.0]
-    whole = dropdown.filled(own, asked + drops, drops, 1.0)
+    whole = cutting.filled(own, asked + drops, drops, 1.0)
     assert len(whole) == asked + drops + 1 and (np.diff(whole) < 0).all() and whole[0] == 1.0
     kept = whole[:-2] + whole[-1:] if drops else whole
     assert kept[-4:] == own

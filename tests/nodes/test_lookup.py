@@ -12,9 +12,10 @@ from tests.nodes import host
 from tests.nodes.made import EULER, OFFSETS, PROVENANCE, recipe
 from tests.nodes.pack import module
 
-lookup, choice, identity, stores, shown = (
+lookup, words, sigmas, identity, stores, shown = (
     module("nodes.lookup"),
-    module("nodes.choice"),
+    module("scheduler.lookup.words"),
+    module("scheduler.sigmas"),
     module("nodes.host.model_facts"),
     module("nodes.host.store"),
     module("nodes.page.card_data"),
@@ -41,9 +42,7 @@ def record_of(model, *recipes, cfg=3.0, latent_shape=(16, 8, 8), **changed):
     """A Record of a MODEL."""
     record = module("scheduler.record")
     facts = identity.facts_of(model)
-    conditions = replace(
-        identity.conditions_of(facts, cfg=cfg, latent_shape=latent_shape), **changed
-    )
+    conditions = replace(facts.conditions(facts.key(cfg, latent_shape)), **changed)
     about = record.Model.of(conditions, facts.parametrisation, facts.sigma_min, facts.sigma_max)
     return record.Record(about, conditions, None, recipes or usual(), {}, PROVENANCE)
 
@@ -71,9 +70,9 @@ def test_an_exact_hit_says_what_was_measured(store, model):
     found = lookup.find(model, "euler", 3, offsets=False)
     assert found.source == "exact" and found.name == name and list(found.recipe.sigmas) == EULER
     assert (
-        "Distilled for tiny, 3 steps" in found.info
-        and "0.80 of the error" in found.info
-        and "cfg 3" in found.info
+        "Distilled for tiny, 3 steps" in words.info(found)
+        and "0.80 of the error" in words.info(found)
+        and "cfg 3" in words.info(found)
     )
     assert lookup.find(model, "euler", 3).recipe.offsets == tuple(OFFSETS)
     assert lookup.find(model, "distilled", 3).recipe.coefficients is not None
@@ -84,10 +83,10 @@ def test_other_conditions_are_named_and_unknown_ones_are_none(store, model):
     found = lookup.find(model, "euler", 3, cfg=8.0, latent_shape=(16, 64, 64))
     assert (
         found.source == "nearest"
-        and "distilled at cfg 3, you use 8" in found.info
-        and "16x64x64" in found.info
+        and "distilled at cfg 3, you use 8" in words.info(found)
+        and "16x64x64" in words.info(found)
     )
-    assert "same weights" not in found.info
+    assert "same weights" not in words.info(found)
     assert lookup.find(model, "euler", 3, cfg=3.1, latent_shape=(16, 8, 8)).source == "exact"
 
 
@@ -103,13 +102,13 @@ def test_without_a_record_stock_is_named_or_refused(store, model):
     assert (
         found.source == "stock"
         and found.recipe.choice == "simple"
-        and "not distilled" in found.info
+        and "not distilled" in words.info(found)
     )
-    assert np.allclose(found.recipe.sigmas, choice.stock_schedule("simple", found.table, 4))
+    assert np.allclose(found.recipe.sigmas, sigmas.stock_schedule("simple", found.table, 4))
     with pytest.raises(errors.RecipeError, match="No record of this model.*if_missing"):
         lookup.find(model, "euler", 4, if_missing="error")
     advised = lookup.find(host.patcher(file="flux1-schnell.safetensors"), "euler", 4)
-    assert "distilled to few steps" in advised.info
+    assert "distilled to few steps" in words.info(advised)
 
 
 @pytest.mark.parametrize(
@@ -129,20 +128,19 @@ def test_always_exactly_so_many_steps(store, model, gram, sampler, denoise, step
     assert (
         len(json.dumps(payload)) < 60_000
         and payload["steps"] == steps
-        and payload["source"] == found.source
+        and payload["source"] == {"given": "record"}.get(found.source, found.source)
     )
 
 
 def test_what_is_solved_or_borrowed_says_so(store, model, gram):
     store.put(replace(record_of(model), gram=gram))
-    assert "solved again" in lookup.find(model, "euler", 5).info
-    assert "runs as dpmpp_2m" in lookup.find(model, "distilled", 5).info
-    assert (
-        "dpmpp_2m's schedule, not measured for dpmpp_2m_sde"
-        in lookup.find(model, "dpmpp_2m_sde", 3).info
+    assert "solved again" in words.info(lookup.find(model, "euler", 5))
+    assert "runs as dpmpp_2m" in words.info(lookup.find(model, "distilled", 5))
+    assert "dpmpp_2m's schedule, not measured for dpmpp_2m_sde" in words.info(
+        lookup.find(model, "dpmpp_2m_sde", 3)
     )
     heun = lookup.find(model, "heun", 5)  # what nothing was run for may lose to stock
-    assert heun.source == "stock" and "distil for heun too" in heun.info
+    assert heun.source == "stock" and "distil for heun too" in words.info(heun)
     assert lookup.find(model, "gradient_estimation", 3).source == "stock"
     assert (
         lookup.find(model, "ddim", 3).recipe.sigmas == lookup.find(model, "euler", 3).recipe.sigmas
@@ -152,7 +150,9 @@ def test_what_is_solved_or_borrowed_says_so(store, model, gram):
 def test_where_stock_won_nothing_of_ours_is_solved(store, model, gram):
     store.put(replace(record_of(model, recipe("euler", choice="karras")), gram=gram))
     found = lookup.find(model, "euler", 5)
-    assert found.source == "stock" and "stock (karras) won for euler at 3 steps" in found.info
+    assert found.source == "stock" and "stock (karras) won for euler at 3 steps" in words.info(
+        found
+    )
 
 
 def test_a_record_that_states_the_recipe_goes_before_one_that_could_solve_it(store, model, gram):
@@ -175,7 +175,7 @@ def test_distilled_without_coefficients_takes_the_record_s_dpmpp_2m(store, model
     assert (
         found.recipe.sampler == "distilled"
         and list(found.recipe.sigmas) == EULER
-        and "runs as dpmpp_2m" in found.info
+        and "runs as dpmpp_2m" in words.info(found)
     )
 
 
@@ -184,11 +184,11 @@ def test_a_given_record_goes_before_the_store(store, model):
     mine = record_of(model, recipe("euler", [1.0, 0.5, 0.1, 0.0]))
     found = lookup.find(model, "euler", 3, record=mine)
     assert (
-        found.source == "record"
+        found.source == "given"
         and found.recipe.sigmas[1] == 0.5
-        and "From the record of tiny" in found.info
+        and "From the record of tiny" in words.info(found)
     )
-    assert "no recipe" in lookup.find(model, "euler", 7, record=mine).info  # stock, and why
+    assert "no recipe" in words.info(lookup.find(model, "euler", 7, record=mine))  # stock, and why
 
 
 def test_a_given_record_of_another_model_is_refused(store, model):
@@ -218,7 +218,7 @@ def _samples(model):
 
 def test_a_record_without_a_fingerprint_is_used_and_named_so(store, model):
     found = lookup.find(model, "euler", 3, record=record_of(model, fingerprint=None, samples=None))
-    assert found.source == "record" and "names no checkpoint" in found.info
+    assert found.source == "given" and "names no checkpoint" in words.info(found)
 
 
 def test_another_shift_is_another_range(store, model, gram):
@@ -280,7 +280,7 @@ def test_settings_and_resume_folder(store, model, monkeypatch, tmp_path):
     assert settings.setting("Word", "y") == "y"
     before, key = (
         stores.revision(),
-        identity.key_of(identity.facts_of(model), "euler", 3.0, (16, 8, 8)),
+        identity.facts_of(model).key(3.0, (16, 8, 8), sampler="euler"),
     )
     assert (
         stores.unfinished(key).parent.parent == store.folder

@@ -205,12 +205,12 @@ def test_guidance_keys_and_conditions():
         identity.guidance_of([[torch.zeros(1), {}]]) is None and identity.guidance_of(None) is None
     )
     facts = identity.facts_of(lora(host.patcher(), 1))
-    key = identity.key_of(facts, "euler", cfg=4.0, latent_shape=torch.Size((16, 8, 8)))
+    key = facts.key(cfg=4.0, latent_shape=torch.Size((16, 8, 8)), sampler="euler")
     assert (
         key.latent_shape == (16, 8, 8) and key.patches == facts.patches and key.sampler == "euler"
     )
     record = module("scheduler.record")
-    conditions = identity.conditions_of(facts, cfg=4.0, latent_shape=(16, 8, 8))
+    conditions = facts.conditions(facts.key(cfg=4.0, latent_shape=(16, 8, 8)))
     made = record.Record(
         record.Model.of(conditions, "flow", facts.sigma_min, 1.0),
         conditions,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from tests.nodes import host
 from tests.nodes.pack import module
-from tests.nodes.test_lookup import record_of
+from tests.nodes.test_lookup import gram, record_of  # noqa: F401
 
 carried, lookup, stores, identity = (
     module("nodes.host.workflow_records"),
@@ -16,7 +17,7 @@ carried, lookup, stores, identity = (
     module("nodes.host.store"),
     module("nodes.host.model_facts"),
 )
-keys = module("scheduler.lookup.key")
+keys, words = module("scheduler.lookup.key"), module("scheduler.lookup.words")
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +45,8 @@ def test_what_a_run_used_goes_along_and_serves_where_the_store_is_empty(model, w
     workflow.update(travelled)
     after = lookup.find(model, "euler", 3, offsets=True)
     assert (
-        after.source == "record"
-        and "this workflow carries" in after.info
+        after.source == "given"
+        and "this workflow carries" in words.info(after)
         and after.recipe.sigmas == before.recipe.sigmas
     )
     assert (
@@ -54,15 +55,33 @@ def test_what_a_run_used_goes_along_and_serves_where_the_store_is_empty(model, w
     )
 
 
+def test_what_it_carries_is_solved_from_as_at_home(model, workflow, gram):  # noqa: F811
+    name = stores.store().put(replace(record_of(model), gram=gram))
+    before = lookup.find(model, "euler", 5, denoise=0.5)
+    assert before.recipe.evidence == {"verdict": "solved"} and before.recipe.steps == 5
+    stores.store().remove(name)
+    after = lookup.find(model, "euler", 5, denoise=0.5)
+    assert (
+        "this workflow carries" in words.info(after) and after.recipe.sigmas == before.recipe.sigmas
+    )
+
+
+def test_a_record_that_is_too_long_with_its_inner_products_goes_along_without(model, workflow):
+    long = replace(record_of(model), gram=module("tests.weights").smooth_gram(150))
+    carried.keep(long)
+    (data,) = workflow["extra"][carried.EXTRA].values()
+    assert "inner_products" not in data and len(json.dumps(data)) < carried.LONGEST
+
+
 def test_another_models_record_and_what_is_none_are_passed_over(model, workflow):
-    key = identity.key_of(identity.facts_of(model))
+    key = identity.facts_of(model).key()
     other = carried.slim(record_of(host.patcher("eps")))
     for data in ({}, [], "text", {"stepdistill": 1}, other, None):
         workflow["extra"] = {carried.EXTRA: {"a": data}}
-        assert carried.kept(key) is None
+        assert not carried.WorkflowRecords().matches(key)
     for extra in (None, [], {carried.EXTRA: [1]}, {carried.EXTRA: None}):
         workflow["extra"] = extra
-        assert carried.kept(key) is None
+        assert not carried.WorkflowRecords().matches(key)
 
 
 def test_few_records_are_kept_without_their_tables(model, workflow):
@@ -79,4 +98,4 @@ def test_few_records_are_kept_without_their_tables(model, workflow):
 def test_without_a_workflow_nothing_is_kept(model, monkeypatch):
     monkeypatch.setattr(carried, "running_workflow", lambda: None)
     carried.keep(record_of(model))
-    assert carried.kept(identity.key_of(identity.facts_of(model))) is None
+    assert not carried.WorkflowRecords().matches(identity.facts_of(model).key())

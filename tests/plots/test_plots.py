@@ -9,7 +9,7 @@ from scheduler.errors import OutputError, RecipeError
 from scheduler.record import Conditions, Model, Recipe, Record, now
 
 pytest.importorskip("matplotlib")
-from scheduler.plots import curves as plots  # noqa: E402
+from scheduler import plots  # noqa: E402
 
 
 def example(evidence=True, parametrisation="flow", samplers=("euler", "dpmpp_2m", "distilled")):

@@ -89,6 +89,9 @@ def test_what_is_not_positive_semidefinite_is_refused():
         bent[place] = -0.01 * eigenvalues.max()
         assert "not positive" in refused(with_products(gram, (basis * bent) @ basis.T))
     assert "not positive" in refused(with_products(gram, -gram.products))
+    tiny = gram.products.copy()  # a square that says nothing of the products beside it
+    tiny[4, 4] = 5e-324
+    assert "not positive semidefinite" in refused(with_products(gram, tiny))
     small = gram.products.copy()  # the least vector's alone, far below the others
     small[5, 5] *= 0.5
     assert "not positive semidefinite" in refused(with_products(gram, small))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+import pickle
 import time
 import tracemalloc
 
@@ -16,9 +17,11 @@ from hypothesis import strategies as st
 from scheduler.errors import OutputError, RecipeError, RecordError
 from scheduler.record import Choice, Conditions, Model, Recipe, Record, load_record, now
 from scheduler.record import parser as record_parser
+from scheduler.record.choice import settled_label
 from tests.examples import examples
 from tests.weights import smooth_gram
 
+labels = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Zl", "Zp"]), max_size=40)
 TOP = ["stepdistill", "model", "conditions", "teacher", "recipes", "evidence", "provenance"]
 
 
@@ -419,6 +422,17 @@ def test_unknown_keys_of_evidence_and_provenance_are_kept():
     assert Record.from_json(found.to_json()) == found
 
 
+@given(st.text("ab +", max_size=12) | labels)
+def test_a_settled_label_is_what_its_parts_give(label):
+    assert settled_label(label) == str(Choice.read(label))
+
+
+def test_a_choice_is_copied_whole():
+    choice = Choice("beta", "dpmpp_2m")
+    for same in (copy.deepcopy(choice), pickle.loads(pickle.dumps(choice))):
+        assert (same, same.schedule, same.sampler) == (choice, "beta", "dpmpp_2m")
+
+
 def test_what_is_kept_unknown_is_bounded_in_depth():
     record, deep = data(), []
     for _ in range(13):
@@ -431,7 +445,6 @@ def test_what_is_kept_unknown_is_bounded_in_depth():
 # ------------------
 
 numbers = st.floats(-1e6, 1e6, allow_nan=False)
-labels = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Zl", "Zp"]), max_size=40)
 names = st.sampled_from(["euler", "dpmpp_2m", "uni_pc_bh2"])
 
 

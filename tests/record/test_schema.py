@@ -9,7 +9,7 @@ import random
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduler.cli import main
@@ -17,6 +17,7 @@ from scheduler.errors import RecordError
 from scheduler.presets import PRESETS, preset
 from scheduler.record import Record, parser
 from scheduler.record.schema import json_schema
+from tests.examples import examples
 from tests.record.test_record import PLACES, anything, data, put, records
 
 jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is not installed (extra: test)")
@@ -68,7 +69,7 @@ def changed(path, value) -> dict:
     st.sampled_from(PLACES),
     anything | st.sampled_from([0, -1, 1.5, "", "ours", [], {}, [0.0], 1e300, "\x1b", 10**19]),
 )
-@settings(max_examples=300)
+@examples(300)
 def test_what_it_refuses_we_refuse(path, value):
     record = changed(path, value)
     try:

@@ -244,3 +244,10 @@ def test_mistakes_have_their_own_errors():
         model_calls("euler", 0)
     with pytest.raises(DenoiserError, match="sigma 0.5"):
         sample(lambda x, s: x * (float("nan") if s[0] == 0.5 else 1), x, [1.0, 0.5, 0.0], "heun")
+
+
+def test_the_names_are_those_that_run():
+    """They are listed where no torch is needed to read them."""
+    from scheduler.samplers import stock
+
+    assert tuple(stock._LOOPS) == SAMPLERS

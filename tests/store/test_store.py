@@ -15,6 +15,7 @@ import torch
 
 from scheduler.errors import OutputError, UnknownNameError
 from scheduler.fingerprint import fingerprint_tensors
+from scheduler.lookup.words import match_sentence
 from scheduler.record import load_record
 from scheduler.store import Store
 from scheduler.store import folder as folders
@@ -86,7 +87,7 @@ def test_put_and_look_up(store):
         store.folder / name
     ) == record == store.load(name.removesuffix(".json"))
     assert store.lookup(asked(record)).kind == "exact"
-    assert "you use 7" in store.lookup(asked(record, cfg=7.0)).sentence
+    assert "you use 7" in match_sentence(store.lookup(asked(record, cfg=7.0)))
     assert (
         store.lookup(asked(record, sampler="heun")) is None
         and store.lookup(asked(record, fingerprint=None)) is None
@@ -140,7 +141,7 @@ def test_a_relative_is_found_among_many(store):
     found = store.lookup(
         asked(record_of(OWN), fingerprint=fingerprint_tensors(cast(OWN, torch.float8_e5m2)))
     )
-    assert found.name == name and "quantised" in found.sentence
+    assert found.name == name and "quantised" in match_sentence(found)
 
 
 def test_what_other_processes_write_is_seen(store):
@@ -158,9 +159,9 @@ def test_a_record_edited_in_place_is_read_anew(store):
     record = record_of(OWN)
     path = store.folder / store.put(record)
     store.lookup(asked(record))
-    store._looked += 10**13  # as if it had settled
+    store._catalogue._looked += 10**13  # as if it had settled
     path.write_text(record_of(OWN, cfg=12.0).to_json())
-    assert "distilled at cfg 12" in store.lookup(asked(record)).sentence
+    assert "distilled at cfg 12" in match_sentence(store.lookup(asked(record)))
     assert store.lookup(asked(record, cfg=12.0)).kind == "exact"
 
 
@@ -263,3 +264,19 @@ def test_a_large_store_answers_at_once(store):
         found = index.ranked(key, {brief.fingerprint: "same" for brief in index.likely(key)})
         spent.append(time.process_time() - begun)
     assert found[0][0] == 0 and min(spent) < 0.02
+
+
+def test_all_that_may_serve_the_nearest_first(store):
+    """What lookup answers is the first of them; a hit does not hide the others."""
+    here = record_of(OWN)
+    names = [store.put(record_of(OWN, cfg=cfg)) for cfg in (4.0, 9.0, 1.0)]
+    twin = store.put(record_of(cast(OWN, torch.float8_e4m3fn)))
+    stranger = store.put(record_of(weights(seed=5)))
+    found = list(store.matches(asked(here)))
+    assert [match.name for match in found][0] == store.lookup(asked(here)).name == names[0]
+    assert {match.name for match in found} == {*names, twin} and stranger not in found
+    assert len(found) == 4 and found[-1].name == twin and found[0].kind == "exact"
+    assert not any(match.allowed for match in store.matches(asked(here, cfg=2.0), "exact"))
+    assert list(store.matches(asked(here, fingerprint=None))) == []
+    (store.folder / names[0]).write_text("{")
+    assert [match.name for match in store.matches(asked(here))][0] != names[0]

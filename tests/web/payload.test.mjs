@@ -3,7 +3,7 @@ import { test } from "node:test"
 import { compact, payloadFrom } from "../../web/js/payload.mjs"
 
 const good = {
-  sampler: "euler", steps: 3, sigmas: [1, 0.5, 0.2, 0], stock: { name: "simple", sigmas: [1, 0.6, 0.3, 0] }, offsets: false, choice: "ours",
+  sampler: "euler", steps: 3, sigmas: [1, 0.5, 0.2, 0], stock: { name: "simple", sigmas: [1, 0.6, 0.3, 0] }, offsets: false, choice: "ours", won: false,
   source: "exact", info: "words", curve: { steps: [3, 4], ours: [0.2, 0.1], stock: [0.3, null], stock_name: ["simple", null] }, knee: 4, record: "flow",
 }
 

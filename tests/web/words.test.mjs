@@ -2,6 +2,7 @@ import assert from "node:assert/strict"
 import { readdirSync, readFileSync } from "node:fs"
 import { test } from "node:test"
 import { english } from "./texts.mjs"
+import { scheduleNames } from "../../web/js/card.mjs"
 import { duration, progressFrom, progressWords } from "../../web/js/progress.mjs"
 import { isRecord, looksLikeRecord } from "../../web/js/recordfile.mjs"
 import { settings } from "../../web/js/settings.mjs"
@@ -51,4 +52,10 @@ test("no module writes HTML", () => {
   const folder = new URL("../../web/js/", import.meta.url)
   for (const name of readdirSync(folder).filter((each) => /js$/.test(each)))
     assert.ok(!/innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function/.test(readFileSync(new URL(name, folder), "utf8")), name)
+})
+
+test("only what was measured is called the best", () => {
+  const payload = { sigmas: [1, 0], stock: { name: "beta", sigmas: [1, 0] } }
+  const ours = (choice, won) => scheduleNames({ ...payload, choice, won })[0][1]
+  assert.deepEqual([["ours", false], ["karras", true], ["simple", false]].map((each) => ours(...each)), ["distilled", "stock's karras, the best here", "simple, not measured here"])
 })

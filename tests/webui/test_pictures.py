@@ -9,6 +9,7 @@ import io
 import numpy as np
 import pytest
 
+from scheduler.presets import preset_recipe
 from scheduler.samplers.query_offsets import asked_sigma
 from scheduler.sigmas import sd_table, stock_schedule
 from scheduler.store import Store
@@ -28,11 +29,25 @@ def test_each_entry_stands_in_its_list_once(host):
     assert samplers.count("Distilled") == 1 and {"Euler", "DPM++ 2M"} <= set(samplers)
 
 
-def test_without_a_record_the_stock_schedule_runs_and_says_so(host):
-    """The named stock schedule, exactly; and a visible note."""
-    told, sigmas = host.draw(sampler_name="Euler", scheduler="Distilled")
-    assert told[KEY].startswith("stock | simple | 4 steps of euler")
-    assert same(sigmas, stock_schedule("simple", sd_table(), 4)[:-1])
+@pytest.mark.parametrize(
+    ("sampler", "name"),
+    [("Euler", "ays-sd1"), ("Heun", "simple"), ("DPM2", "karras"), ("DPM++ 2M", "karras")],
+)
+def test_without_a_record_a_stand_in_runs_and_says_so(host, sampler, name):
+    """The sampler's own schedule, else what is published for Stable Diffusion 1, else the usual."""
+    told, sigmas = host.draw(sampler_name=sampler, scheduler="Distilled")
+    assert told[KEY].startswith(f"stock | {name} | 4 steps of ")
+    if sampler == "Euler":
+        assert same(sigmas, preset_recipe(name, 4, "euler").sigmas[:-1])
+    if sampler == "DPM++ 2M":
+        assert same(sigmas, stock_schedule(name, sd_table(), 4)[:-1])
+
+
+def test_samplers_that_make_their_own_schedule_say_so(host):
+    """UniPC and DDIM are asked for no sigmas, DPM adaptive takes their ends alone."""
+    for sampler in ("UniPC", "DDIM", "DPM adaptive"):
+        told, _ = host.draw(sampler_name=sampler, scheduler="Distilled")
+        assert told[KEY].startswith("not used | ")
 
 
 @pytest.mark.parametrize(
@@ -42,10 +57,9 @@ def test_the_record_of_the_loaded_checkpoint_runs(host, stored, record, sampler,
     """A stock sampler runs on the recipe without offsets; an ancestral one takes the schedule of
     its likest."""
     told, sigmas = host.draw(sampler_name=sampler, scheduler="Distilled")
-    assert (
-        told[KEY].startswith(f"exact | {stored} | 4 steps of ")
-        and told["Schedule type"] == "Distilled"
-    )
+    source = "nearest" if sampler == "Euler a" else "exact"
+    assert told[KEY].startswith(f"{source} | {stored} | 4 steps of ")
+    assert told["Schedule type"] == "Distilled"
     assert same(sigmas, record.recipe(rule, 4, offsets=False).sigmas[:-1])
 
 
@@ -89,7 +103,7 @@ def test_step_counts_that_are_not_in_the_record_are_solved(host, stored, steps):
         and np.isclose(sigmas[0], 14.614643, rtol=1e-4)
         and (np.diff(sigmas) < 0).all()
     )
-    assert told[KEY].startswith("exact")
+    assert told[KEY].startswith("nearest")  # of what was fitted
 
 
 @pytest.mark.parametrize("sampler", ["Euler", "Distilled"])
@@ -145,7 +159,7 @@ def test_a_mask_and_a_batch(host, stored, sampler):
     told, sigmas = host.draw(
         "img2img", init_images=[_grey()], sampler_name=sampler, scheduler="Distilled", **options
     )
-    assert len(sigmas) == 4 and told[KEY].startswith("exact")
+    assert len(sigmas) == 4 and told[KEY].startswith("nearest")  # solved for its start
 
 
 def test_a_record_can_be_named_and_left_out(host, stored):

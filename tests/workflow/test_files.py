@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import copy
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -11,13 +14,16 @@ from hypothesis import strategies as st
 
 from scheduler import cli
 from scheduler.errors import WorkflowError
-from scheduler.samplers import SAMPLERS, ode_sampler_for
+from scheduler.lookup.rules import rule_for
+from scheduler.samplers.names import DISTILLED
+from scheduler.sigmas import STOCK
 from scheduler.workflow import open_workflow, parse, swap
-from scheduler.workflow.kinds import KINDS, MADE, MEMORY, TABLE, rule_of
+from scheduler.workflow.kinds import KINDS, MADE, MEMORY, TABLE
 from tests.examples import examples
 from tests.workflow.test_swap import nested
 from tests.workflow_graphs import advanced, plain, prompt, record
 
+ROOT = Path(__file__).parents[2]
 JUNK = st.sampled_from(
     [
         None,
@@ -248,14 +254,32 @@ def test_nothing_to_swap_is_said(tmp_path, capsys):
 
 
 def test_the_table_agrees_with_the_library():
-    assert set(TABLE["measured"]) == {*SAMPLERS, "distilled"}
-    for sampler, rule in TABLE["stands_for"].items():
-        assert rule == (ode_sampler_for(sampler) or "euler")
-    assert (
-        rule_of("dpmpp_2m_sde_gpu") == ("dpmpp_2m", False)
-        and rule_of("ddim") == ("euler", True)
-        and rule_of(None) == (None, False)
+    assert TABLE["entry"] == DISTILLED and set(TABLE["schedulers"]) == {*STOCK, DISTILLED}
+    named = {spec["is"] for spec in KINDS.values() if "is" in spec}
+    assert {name for name in named if rule_for(name).kind == "unknown"} == set()
+
+
+def test_what_the_page_is_served_agrees_with_the_table():
+    from tests.nodes.pack import module
+
+    served = module("nodes.server.routes").kinds({})
+    assert served == {
+        "kinds": {kind: spec["role"] for kind, spec in KINDS.items()},
+        "entry": DISTILLED,
+    }
+
+
+def test_without_a_record_no_torch_is_loaded(tmp_path):
+    """A workflow is swapped and put back where there is no torch."""
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(plain(sampler="dpmpp_2m_sde").data), "utf-8")
+    code = (
+        "import sys\nfrom scheduler.workflow import open_workflow, swap\n"
+        "document = open_workflow(sys.argv[1])\n"
+        "assert swap(document).changed == swap(document, 'stock').changed == 1\n"
+        "assert 'torch' not in sys.modules"
     )
+    subprocess.run([sys.executable, "-c", code, str(path)], check=True, cwd=ROOT)
 
 
 def test_the_table_is_whole():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -247,7 +248,8 @@ def test_stochastic_samplers_are_said_not_to_be_measured():
         in swapped(plain(sampler="euler_ancestral").data)[2][2].line
     )
     assert (
-        "no schedule is measured for heunpp2" in swapped(plain(sampler="heunpp2").data)[2][2].line
+        "heunpp2 takes heun's schedule, not measured for it"
+        in swapped(plain(sampler="heunpp2").data)[2][2].line
     )
     graph = advanced("BasicScheduler", ["simple", 20, 1.0])
     graph.node(3).update(type="SamplerEulerAncestral", widgets_values=[1.0, 1.0])
@@ -534,3 +536,43 @@ def test_a_record_can_be_added_and_changed_later():
 def test_unknown_targets_are_refused():
     with pytest.raises(WorkflowError, match="distilled, baked, stock"):
         swap(parse(json.dumps(plain().data)), "karras")
+
+
+@pytest.mark.parametrize("sampler", ["res_2s", "gradient_estimation"])
+def test_where_nothing_is_known_for_a_sampler_nothing_is_changed(sampler):
+    """A model's own scheduler would give way to a stock one for nothing."""
+    for graph, number in (
+        (plain(sampler=sampler), 2),
+        (advanced("Flux2Scheduler", [20, 64, 64], sampler=sampler), 5),
+    ):
+        after, _, outcomes = swapped(graph.data)
+        assert after == graph.data and outcomes[number].code == "no_gain"
+        assert f"no schedule is distilled for {sampler}" in outcomes[number].text
+
+
+def test_a_record_that_gains_nothing_changes_nothing():
+    """With the record in hand the swap knows what it would give."""
+    for graph in (plain(steps=7), plain(sampler="heunpp2"), plain(denoise=0.5)):
+        after, _, outcomes = swapped(graph.data, record=record())
+        assert after == graph.data and outcomes[2].code == "no_gain"
+        assert "nothing would be gained: this record has no recipe" in outcomes[2].text
+    maker = advanced("Flux2Scheduler", [7, 64, 64])
+    assert swapped(maker.data, record=record())[2][5].code == "no_gain"
+    assert swapped(plain(steps=20).data, record=record())[2][2].action == "swapped"
+
+
+def test_stock_s_own_schedule_that_won_is_left_where_it_is():
+    made = record()
+    won = replace(made, recipes=tuple(replace(each, choice="karras") for each in made.recipes))
+    assert swapped(plain(scheduler="karras").data, record=won)[2][2].code == "no_gain"
+    assert swapped(plain(scheduler="normal").data, record=won)[2][2].action == "swapped"
+
+
+def test_steps_that_come_by_a_link_are_left_to_the_run():
+    graph = plain(steps=7)
+    source = graph.add("PrimitiveInt", [8])
+    graph.node(2)["inputs"].append(
+        {"name": "steps", "type": "INT", "widget": {"name": "steps"}, "link": None}
+    )
+    graph.link(source, 2, "steps")
+    assert swapped(graph.data, record=record())[2][2].action == "swapped"

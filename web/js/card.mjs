@@ -158,10 +158,11 @@ function badge(payload) {
   return payload.source ? make("span", { class: "sd-badge", dataset: { source: payload.source } }, t(`source.${payload.source}`)) : null
 }
 
-function scheduleNames(payload) {
-  const won = payload.choice && payload.choice !== "ours" ? payload.choice : null
-  const ours = won ? t("plot.stockWon", { name: won }) : t("plot.ours")
-  if (won && won.split(" + ")[0] === payload.stock.name) return [["ours", ours]]
+/** The legend of the schedules: what runs, and the stock schedule beside it; a stock one is the best only where that was measured. */
+export function scheduleNames(payload) {
+  const stock = payload.choice && payload.choice !== "ours" ? payload.choice : null
+  const ours = stock ? t(payload.won ? "plot.stockWon" : "plot.standIn", { name: stock }) : t("plot.ours")
+  if (stock && stock.split(" + ")[0] === payload.stock.name) return [["ours", ours]]
   return [
     payload.sigmas.length && ["ours", ours],
     payload.stock.sigmas.length && ["stock", t("plot.stockNamed", { name: payload.stock.name ?? "" })],

@@ -9,7 +9,7 @@ export function payloadFrom(raw) {
   const found = {
     sampler: text(raw.sampler, 200), steps: whole(raw.steps), sigmas: schedule(raw.sigmas),
     stock: { name: text(raw.stock?.name, 200), sigmas: schedule(raw.stock?.sigmas) },
-    offsets: raw.offsets === true, choice: text(raw.choice, 300), source: text(raw.source, 20), info: text(raw.info, LONGEST) ?? "",
+    offsets: raw.offsets === true, choice: text(raw.choice, 300), won: raw.won === true, source: text(raw.source, 20), info: text(raw.info, LONGEST) ?? "",
     curve: curveFrom(raw.curve), knee: whole(raw.knee), record: text(raw.record, 400),
   }
   return found.sigmas.length || found.curve.length || found.info ? found : null

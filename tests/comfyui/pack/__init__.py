@@ -10,7 +10,7 @@ writes latents and sigmas to output/<name>.samples.npy and <name>.sigmas.npy, te
 eps.safetensors is loaded by the stock loaders, once SD1.5 in a smaller size is registered here.
 """
 
-from tests.comfyui.pack.nodes import NODES, register_small_sd15
+from .nodes import NODES, register_small_sd15
 
 register_small_sd15()
 

@@ -1,0 +1,85 @@
+"""Records the teacher of a distillation, or takes up what an earlier run recorded."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from ..fit.teacher import record_teacher
+from ..fit.trajectories import TrajectorySet
+from ..rows import noise_for
+from ..search.gram import Gram, gram_of, merge
+from ..sigmas import log_snr_grid
+from .experiments import Experiments
+from .meter import Meter, Metered
+from .plan import Plan
+from .request import Job
+from .resume import Shelf
+
+SOLVER = "adams3"
+SAME_MODEL = 1e-2  # relative: a resumed model's prediction against the recorded one
+
+
+def recorded(job: Job, plan: Plan, meter: Meter, shelf: Shelf, device: torch.device) -> Experiments:
+    """The teacher's trajectories of every denoiser, and the experiments to make on them."""
+    meter.phase = "teacher"
+    grid = log_snr_grid(job.sigma_min, job.sigma_max, plan.effort.nodes, job.parametrisation)
+    sets: list[TrajectorySet] = []
+    grams: list[Gram] = []
+    for index, denoise in enumerate(job.denoisers):
+        noise = noise_for(job.latent_shape, plan.rows, job.seed + index, device)
+        model = Metered(denoise, meter)
+        vectors, gram = _trajectories(job, plan, model, shelf, grid, noise, index)
+        model.remember(vectors[0].to(device), float(grid[0]), vectors[len(grid)].to(device))
+        rows = fit_rows(plan.rows, plan.sets, index)
+        sets.append(TrajectorySet(model, noise, grid, vectors, rows))
+        grams.append(gram)
+    return Experiments(job, sets, merge(grams), shelf, job.steps[-1])
+
+
+def fit_rows(rows: int, sets: int = 1, index: int = 0) -> np.ndarray:
+    """(rows,) bool: which rows of a set the fits use; from eight rows of all sets up a fifth stays
+    unseen, for the guard."""
+    every = rows * sets
+    return np.arange(rows) * sets + index < every - (every // 5 if every >= 8 else 0)
+
+
+def _trajectories(
+    job: Job,
+    plan: Plan,
+    model: Metered,
+    shelf: Shelf,
+    grid: np.ndarray,
+    noise: torch.Tensor,
+    index: int,
+) -> tuple[list[torch.Tensor], Gram]:
+    """One set's vectors and their inner products: recorded now, or taken up from an earlier run if
+    the model still answers as it did."""
+    name = f"teacher-{index}"
+    kept = shelf.load_tensors(name)
+    if kept is not None and _same_model(model, noise, kept, grid):
+        # what they cost, less the query that told the model
+        shelf.earlier += plan.costs["teacher"] // plan.sets - plan.rows
+        vectors = [kept[str(k)] for k in range(2 * len(grid) - 1)]
+        return vectors, gram_of(grid, torch.stack([vector.flatten(1) for vector in vectors]))
+    shelf.clear()
+    teacher = record_teacher(model, noise, grid, job.parametrisation, SOLVER, keep_states=True)
+    vectors = teacher.vectors
+    shelf.save_tensors(name, {str(k): vector for k, vector in enumerate(vectors)})
+    return vectors, teacher.gram
+
+
+def _same_model(
+    model: Metered, noise: torch.Tensor, kept: dict[str, torch.Tensor], grid: np.ndarray
+) -> bool:
+    """Whether the model answers one of the recorded queries as it did: one where guidance and
+    conditioning tell, and details begin to."""
+    node = len(grid) // 6
+    x, answered = kept.get(str(node)), kept.get(str(len(grid) + node))
+    whole = len(kept) == 2 * len(grid) - 1
+    if not whole or x is None or answered is None:
+        return False
+    if any(each.shape != noise.shape for each in kept.values()):
+        return False
+    answers = model(x.to(noise.device), float(grid[node])).float().cpu()
+    return bool((answers - answered).norm() <= SAME_MODEL * answered.norm())

@@ -1,0 +1,67 @@
+"""Which sampler's recipe serves a host's sampler, by the host's name for it: one table for every host."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..record import Record
+from ..samplers.names import DISTILLED, RELATIVE, SAMPLERS, STOCHASTIC, ode_sampler_for
+
+# Kinds of rules.
+OWN = "own"  # the sampler's own recipe
+ALIAS = "alias"  # the same steps under another name
+ALIKE = "alike"  # deterministic, and nearly the same steps
+STOCHASTIC_ONE = "stochastic"  # the ODE sampler whose steps are most like its own
+OWN_STEPS = "own_steps"  # it chooses its own steps, whatever the schedule
+UNKNOWN = "unknown"
+
+ALIASES = {"ddim": "euler"}
+LIKE = {"dpm_2": "heun", "heunpp2": "heun", "ipndm_v": "ipndm"}
+CHOOSING = ("dpm_fast", "dpm_adaptive")  # their own steps
+
+# Every sampler that something is known of.
+KNOWN = frozenset((*SAMPLERS, DISTILLED, *ALIASES, *LIKE, *STOCHASTIC, *CHOOSING))
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What serves a sampler.
+
+    sampler: the host's name. serves: the sampler whose recipe is taken, or None where none is.
+    kind: of the kinds above.
+    """
+
+    sampler: str
+    serves: str | None
+    kind: str
+
+    @property
+    def own(self) -> bool:
+        """Whether a recipe of `serves` was fitted, and measured, for this very sampler."""
+        return self.kind in (OWN, ALIAS)
+
+
+def rule_for(sampler: str | None) -> Rule:
+    """The rule of a host's sampler; every name has one, and so has no name."""
+    sampler = sampler or ""
+    name = sampler.removesuffix("_gpu")
+    if name in SAMPLERS or name == DISTILLED:
+        return Rule(sampler, name, OWN)
+    if name in ALIASES:
+        return Rule(sampler, ALIASES[name], ALIAS)
+    if name in LIKE:
+        return Rule(sampler, LIKE[name], ALIKE)
+    if name in CHOOSING:
+        return Rule(sampler, None, OWN_STEPS)
+    ode = ode_sampler_for(name)
+    return Rule(sampler, ode, STOCHASTIC_ONE if ode else UNKNOWN)
+
+
+def default_sampler(record: Record | None, parametrisation: str) -> str:
+    """The sampler whose schedule a caller gets that cannot say its own.
+
+    One that hosts are often left at, of those in the record.
+    """
+    usual = ("euler", RELATIVE) if parametrisation == "flow" else (RELATIVE, "euler")
+    known = {recipe.sampler for recipe in record.recipes} if record is not None else set()
+    return next((name for name in (*usual, *SAMPLERS) if name in known), usual[0])

@@ -1,0 +1,72 @@
+"""The records that may serve, read from where they lie only as far as they are looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from .differences import filled
+from .key import Key
+from .match import GIVEN, Match, judged
+
+
+class Shelf(Protocol):
+    """A place where records lie: a store, or a workflow that carries some."""
+
+    def matches(self, key: Key, policy: str = "near") -> Iterable[Match]:
+        """The records that may serve, the nearest first; those that the policy forbids too."""
+        ...
+
+
+class Matches:
+    """Matches that are read once, and only as far as somebody goes through them."""
+
+    def __init__(self, found: Iterable[Match]):
+        self._rest = iter(found)
+        self._read: list[Match] = []
+
+    def __iter__(self) -> Iterator[Match]:
+        yield from self._read
+        for match in self._rest:
+            self._read.append(match)
+            yield match
+
+    @property
+    def allowed(self) -> Iterator[Match]:
+        """Those that the policy lets serve."""
+        return (match for match in self if match.allowed)
+
+    @property
+    def refused(self) -> Match | None:
+        """The nearest, where the policy forbids it: there to be named."""
+        return next((match for match in self if not match.allowed), None)
+
+
+def matches_on(
+    shelves: Sequence[Shelf], key: Key, sampler: str | None, policy: str
+) -> Iterator[Match]:
+    """The matches of every shelf, one shelf after another.
+
+    On each, records with recipes for `sampler` first, then those without. Conditions that the key
+    leaves open are taken as each record's own.
+    """
+    asked = [replace(key, sampler=name) for name in dict.fromkeys((sampler, None))]
+    for shelf in shelves:
+        seen = set()
+        for each in asked:
+            for match in shelf.matches(each, policy):
+                known = match.name or id(match.record)
+                if known not in seen:
+                    seen.add(known)
+                    yield _settled(match, key, policy)
+
+
+def _settled(match: Match, key: Key, policy: str) -> Match:
+    """The match without differences that are none: what the caller cannot know, and the sampler."""
+    asked = filled(replace(key, sampler=None), Key.of(match.record))
+    again = judged(match.record, asked, policy, match.name)
+    if again is None:
+        return match
+    kind = GIVEN if match.kind == GIVEN else again.kind
+    return replace(again, kind=kind, place=match.place)

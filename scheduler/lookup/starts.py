@@ -1,0 +1,39 @@
+"""Where a run starts: at the model's sigma_max, at a sigma, or at what a denoise stands for."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from ..errors import SigmaRangeError
+from ..record import SAME_START
+
+if TYPE_CHECKING:
+    from .model_facts import ModelFacts
+
+# A denoise that counts as 1: A1111 takes no more than .999, ComfyUI's boxes have two decimals, and
+# in between both hosts run as many steps as were asked for.
+WHOLE = 0.999
+
+
+def start_for(facts: ModelFacts, denoise: float, start_sigma: float | None = None) -> float | None:
+    """The first sigma of a run; None: the model's sigma_max.
+
+    That is `start_sigma`, or the sigma of the model's clock that a denoise stands for. Raises
+    SigmaRangeError for a start that the model does not have and for a denoise not in (0, 1].
+    """
+    if start_sigma is not None:
+        if not 0 < start_sigma <= facts.sigma_max * (1 + SAME_START):
+            raise SigmaRangeError(
+                f"The start sigma is {start_sigma:g}; it must be above 0 and at most the model's "
+                f"{facts.sigma_max:g}."
+            )
+        return None if start_sigma >= facts.sigma_max else float(start_sigma)
+    if not 0 < denoise <= 1:
+        raise SigmaRangeError(f"denoise is {denoise:g}; it must be above 0 and at most 1.")
+    return None if denoise >= WHOLE else facts.table.percent_to_sigma(1 - denoise)
+
+
+def same_start(one: float, other: float) -> bool:
+    """Whether two starts are one, up to what hosts round."""
+    return math.isclose(one, other, rel_tol=SAME_START)

@@ -1,0 +1,216 @@
+"""What a selection says, worded in one place for every host."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..errors import RecipeError
+from ..fingerprint.kinship import SAME
+from ..record import Record
+from ..record.verdict_words import described, evidence_words
+from ..record.words import NO_LABELS, Labels, counted, sampler_label
+from . import differences as apart
+from . import rules, serving, stand_in
+from .differences import Difference, Value
+from .match import EXACT, GIVEN, WORKFLOW, Match
+from .selection import Selection
+from .serving import Reason, Substitution
+from .solving import MOST_SOLVED, NOTHING_FOR, STOCK_WON
+from .wanted import SIGMAS
+
+
+def difference(one: Difference) -> str:
+    """A clause: how a record was made, and what runs."""
+    return _DIFFERENCES[one.code](one)
+
+
+def _beside(what: str) -> Callable[[Difference], str]:
+    return lambda one: f"distilled at {what} {_value(one.made)}, you use {_value(one.here)}"
+
+
+def _size(one: Difference) -> str:
+    return f"distilled for a latent of {_shape(one.made)}, yours is {_shape(one.here)}"
+
+
+def _strength(one: Difference) -> str:
+    return f"with {one.name} at strength {_value(one.made)}, you use {_value(one.here)}"
+
+
+def _range(one: Difference) -> str:
+    return f"distilled for sigmas {_span(one.made)}, your model has {_span(one.here)}"
+
+
+_DIFFERENCES: dict[str, Callable[[Difference], str]] = {
+    apart.CFG: _beside("cfg"),
+    apart.GUIDANCE: _beside("guidance"),
+    apart.SHIFT: _beside("shift"),
+    apart.SIZE: _size,
+    apart.PATCH_MISSING: lambda one: f"without {one.name}",
+    apart.PATCH_MORE: lambda one: f"with {one.name}, which you do not use",
+    apart.PATCH_STRENGTH: _strength,
+    apart.RANGE: _range,
+    apart.NO_RECIPE: lambda one: f"no recipe for {one.name}",
+    apart.UNNAMED: lambda one: "it names no checkpoint",
+}
+
+
+def _span(value: Value) -> str:
+    low, high = value if isinstance(value, tuple) else (0.0, 0.0)
+    return f"{low:g} to {high:g}"
+
+
+def _value(value: Value) -> str:
+    return "none stated" if value is None else f"{value:g}"
+
+
+def _shape(shape: Value) -> str:
+    return "x".join(str(size) for size in shape) if isinstance(shape, tuple) else "unstated size"
+
+
+def differs(match: Match) -> str:
+    """All in which a record differs from what runs, in clauses; "" where in nothing."""
+    parts = [] if match.kin is None or match.kin.kind == SAME else [match.kin.words]
+    return "; ".join([*parts, *map(difference, match.differences)])
+
+
+def match_sentence(match: Match) -> str:
+    """What was found, and whether it may be used."""
+    kin = "" if match.kin is None else match.kin.words
+    if match.kind == EXACT:
+        return f"The record of {match.title} fits exactly ({kin})."
+    parts = [part for part in (kin, *map(difference, match.differences)) if part]
+    use = "" if match.allowed else "; not used"
+    return f"Nearest is the record of {match.title}: {'; '.join(parts)}{use}."
+
+
+def substitution(one: Substitution, sampler: str, labels: Labels = NO_LABELS) -> str:
+    """A clause on what stands in for a sampler; "" for what the recipe's own name says."""
+    name = sampler_label(one.sampler, labels)
+    sampler = sampler_label(sampler, labels)
+    return {
+        rules.STOCHASTIC_ONE: f"it is {name}'s schedule, not measured for {sampler}",
+        rules.ALIKE: f"it is {name}'s schedule, not measured for {sampler}",
+        serving.UNFITTED: f"no coefficients were fitted for that, so the sampler runs as {name}",
+        serving.SOLVED_AS: f"it was solved as for {name}",
+    }.get(one.code, "")
+
+
+def made_at(record: Record) -> str:
+    """Under which conditions a record was made, as a sentence, or ""."""
+    under = record.conditions
+    parts = [f"cfg {under.cfg:g}"] if under.cfg is not None else []
+    parts += [f"a latent of {_shape(under.latent_shape)}"] if under.latent_shape else []
+    return f"Made at {' and '.join(parts)}." if parts else ""
+
+
+def differs_or_made_at(match: Match) -> str:
+    """How a record differs from what runs, or else what it was made at, as a sentence."""
+    words = differs(match)
+    return f"It differs from what you run: {words}." if words else made_at(match.record)
+
+
+def info(found: Selection, labels: Labels = NO_LABELS) -> str:
+    """What runs, where it comes from and what was measured, in one to four sentences.
+
+    labels: the host's own names of samplers, as in record/words.py.
+    """
+    if found.match is None:
+        return _stock_info(found, labels)
+    recipe = found.recipe
+    where = "" if found.wanted.start is None else f" from sigma {recipe.start_sigma:.4g}"
+    head = f"{_head(found.match, found.source)}, {counted(recipe.steps)}{where}"
+    parts = [f"{head}: {described(recipe, labels)}; {evidence_words(recipe, labels)}."]
+    sampler = found.wanted.sampler or ""
+    notes = [substitution(each, sampler, labels) for each in reversed(found.substituted)]
+    parts += [sentence("; ".join(note for note in notes if note))] if any(notes) else []
+    return " ".join(part for part in (*parts, differs_or_made_at(found.match)) if part)
+
+
+def _head(match: Match, source: str) -> str:
+    if source == GIVEN:
+        carried = " that this workflow carries" if match.place == WORKFLOW else ""
+        return f"From the record of {match.title}{carried}"
+    if source == EXACT:
+        return f"Distilled for {match.title}"
+    return f"{'Nearest record:' if differs(match) else 'From the record of'} {match.title}"
+
+
+def _stock_info(found: Selection, labels: Labels) -> str:
+    assert found.stand_in is not None and found.reason is not None
+    instead, steps = found.stand_in, counted(found.recipe.steps)
+    kind = "Published" if instead.origin == stand_in.PUBLISHED else "Stock"
+    why = reason(found.reason).rstrip(".")
+    head = f"{kind} schedule '{instead.schedule}', {steps}, not distilled: {_small(why)}."
+    more = {
+        stand_in.MEASURED: "It was the best stock schedule for "
+        f"{sampler_label(found.runs_as, labels)} at {counted(instead.steps or 0)}, by the record.",
+        stand_in.BEFORE: "It is what runs there otherwise.",
+        stand_in.PUBLISHED: "It was made for models of this family, and not measured on yours.",
+    }.get(instead.origin, "")
+    return " ".join(part for part in (head, more, found.facts.advice) if part)
+
+
+def reason(why: Reason) -> str:
+    """Why no recipe serves, as a sentence."""
+    return _REASONS[why.code](why)
+
+
+def no_record(refused: Match | None = None) -> str:
+    """That there is no record of a model, and which comes nearest and may not be used."""
+    nearest = "" if refused is None else f" {match_sentence(refused)}"
+    return f"No record of this model is in the store.{nearest}"
+
+
+def _not_stated(why: Reason) -> str:
+    wanted, match = why.wanted, why.match
+    assert match is not None
+    try:
+        match.record.recipe(why.sampler, wanted.steps, wanted.start, wanted.carries != SIGMAS)
+    except RecipeError as problem:
+        return str(problem)
+    return "This record has no recipe for that."
+
+
+def _nothing_for(why: Reason) -> str:
+    return f"Nothing was distilled for {why.sampler} here; distil for {why.sampler} too."
+
+
+def _stock_won(why: Reason) -> str:
+    won = f"Stock ({why.choice}) won for {why.sampler} at {counted(why.steps or 0)}"
+    return f"{won}, so no schedule of ours is solved for {why.wanted.steps}."
+
+
+def _too_many(why: Reason) -> str:
+    steps = counted(why.wanted.steps)
+    return f"The record has no recipe for {steps}, and none is solved above {MOST_SOLVED}."
+
+
+def _no_rule(why: Reason) -> str:
+    return f"No schedule is distilled for {why.wanted.sampler}, nor for a sampler like it."
+
+
+def _own_steps(why: Reason) -> str:
+    return f"The sampler {why.wanted.sampler} chooses its own steps, whatever the schedule."
+
+
+_REASONS: dict[str, Callable[[Reason], str]] = {
+    serving.NO_RECORD: lambda why: no_record(why.match),
+    serving.NOT_STATED: _not_stated,
+    serving.OTHER_RANGE: lambda why: "This record is for another range of noise.",
+    NOTHING_FOR: _nothing_for,
+    STOCK_WON: _stock_won,
+    serving.TOO_MANY: _too_many,
+    serving.NO_RULE: _no_rule,
+    rules.OWN_STEPS: _own_steps,
+    serving.STOCK_ASKED: lambda why: "The stock schedule was asked for.",
+    serving.REFUSED: lambda why: why.sentence,
+}
+
+
+def sentence(clause: str) -> str:
+    """A clause as a sentence of its own."""
+    return f"{clause[:1].upper()}{clause[1:].rstrip('.')}."
+
+
+def _small(clause: str) -> str:
+    return clause[:1].lower() + clause[1:]

@@ -1,0 +1,56 @@
+"""The samplers by name; loads no torch, so that looking a recipe up does not either."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .multistep import LINEAR
+
+if TYPE_CHECKING:
+    from ..record import Recipe
+
+SAMPLERS = (*LINEAR, "heun", "uni_pc", "uni_pc_bh2")  # the stock ones, as stock.py runs them
+DISTILLED = "distilled"  # ours
+RELATIVE = "dpmpp_2m"  # what ours runs as without coefficients
+
+# Stochastic samplers have no trajectory to imitate: the ODE sampler whose steps theirs are most
+# like.
+_ODE_SAMPLERS = {
+    "euler_ancestral": "euler",
+    "euler_ancestral_cfg_pp": "euler",
+    "dpm_2_ancestral": "heun",
+    "dpmpp_2s_ancestral": "dpmpp_2m",
+    "dpmpp_2s_ancestral_cfg_pp": "dpmpp_2m",
+    "dpmpp_sde": "dpmpp_2m",
+    "dpmpp_2m_sde": "dpmpp_2m",
+    "dpmpp_2m_sde_heun": "dpmpp_2m",
+    "dpmpp_3m_sde": "dpmpp_2m",
+    "res_multistep_ancestral": "res_multistep",
+    "res_multistep_ancestral_cfg_pp": "res_multistep",
+    "er_sde": "dpmpp_2m",
+    "seeds_2": "dpmpp_2m",
+    "seeds_3": "dpmpp_2m",
+    "sa_solver": "dpmpp_2m",
+    "sa_solver_pece": "dpmpp_2m",
+    "ddpm": "euler",
+    "lcm": "euler",
+}
+STOCHASTIC = tuple(_ODE_SAMPLERS)
+
+
+def ode_sampler_for(name: str) -> str | None:
+    """The ODE sampler whose schedule suits a stochastic sampler; None for any other name.
+
+    name: ComfyUI's, with or without _gpu.
+    """
+    return _ODE_SAMPLERS.get(str(name).removesuffix("_gpu"))
+
+
+def stock_sampler(recipe: Recipe) -> str:
+    """The stock sampler that a recipe without coefficients runs with.
+
+    Its own, or for "distilled" the one of the stock pair that won.
+    """
+    if recipe.sampler != DISTILLED:
+        return recipe.sampler
+    return recipe.choice.sampler or RELATIVE

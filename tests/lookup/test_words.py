@@ -1,0 +1,131 @@
+"""What a selection says: every code has its words, and none goes unsaid."""
+
+from __future__ import annotations
+
+import pytest
+
+from scheduler.lookup import differences, rules, selection, serving, solving, words
+from scheduler.lookup.differences import Difference
+from scheduler.lookup.given import given_match
+from scheduler.lookup.match import WORKFLOW, judged
+from scheduler.lookup.selection import select
+from scheduler.lookup.wanted import Wanted
+from tests.lookup.made import Shelf, facts, fitted, measured, recipe, record, sd_facts
+from tests.weights import smooth_gram
+
+GRAM = smooth_gram()
+DIFFERENCES = {
+    differences.CFG: (3.0, 7.0),
+    differences.GUIDANCE: (None, 3.5),
+    differences.SHIFT: (3.0, 5.0),
+    differences.SIZE: ((16, 64, 64), None),
+    differences.RANGE: ((0.003, 1.0), (0.02, 0.9)),
+}
+CODES = [
+    value for name, value in vars(differences).items() if name.isupper() and isinstance(value, str)
+]
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_every_difference_has_words(code):
+    made, here = DIFFERENCES.get(code, (0.8, 0.4))
+    said = words.difference(Difference(code, made, here, "detail"))
+    assert said and "None" not in said and not said.endswith(".")
+
+
+REASONS = [
+    serving.NO_RULE, serving.NOT_STATED, serving.OTHER_RANGE, serving.TOO_MANY, serving.NO_RECORD,
+    serving.STOCK_ASKED, serving.REFUSED, rules.OWN_STEPS, solving.NOTHING_FOR, solving.STOCK_WON,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("code", REASONS)
+def test_every_reason_is_a_sentence(code):
+    match = judged(record(), facts().key())
+    why = serving.Reason(code, Wanted("euler", 7), match, "euler", "karras", 3, "It is refused.")
+    said = words.reason(why)
+    assert said[0].isupper() and said.endswith(".") and "None" not in said
+
+
+def find(*records, sampler="euler", steps=3, start=None, **more):
+    return select(Wanted(sampler, steps, start), facts(), shelves=(Shelf(*records),), **more)
+
+
+def test_an_exact_hit():
+    said = words.info(find(record(recipe(rms=0.05))))
+    assert said == (
+        "Distilled for Made Up, 3 steps: euler with the distilled schedule; not compared; "
+        "8 held-out samples. Made at cfg 4 and a latent of 16x64x64."
+    )
+
+
+def test_what_is_not_exact_does_not_say_distilled_for():
+    solved = words.info(find(record(gram=GRAM), start=0.5))
+    assert solved.startswith("From the record of Made Up, 3 steps from sigma 0.5:")
+    assert "solved again" in solved
+    near = select(Wanted("euler", 3), facts(), facts().key(7.0), shelves=(Shelf(record()),))
+    assert words.info(near).startswith("Nearest record: Made Up, 3 steps")
+    assert words.info(near).endswith("It differs from what you run: distilled at cfg 4, you use 7.")
+
+
+def test_substitutions():
+    assert "It is euler's schedule, not measured for euler_ancestral." in words.info(
+        find(record(), sampler="euler_ancestral")
+    )
+    assert "so the sampler runs as dpmpp_2m." in words.info(
+        find(record(recipe("dpmpp_2m")), sampler="distilled")
+    )
+    both = words.info(find(record(recipe("heun"), gram=GRAM), sampler="dpm_2", steps=5))
+    assert "It was solved as for dpmpp_2m; it is heun's schedule, not measured for dpm_2." in both
+
+
+def test_given_and_carried():
+    key = facts().key()
+    mine = select(Wanted("euler", 3), facts(), given=given_match(record(), key))
+    assert words.info(mine).startswith("From the record of Made Up, 3 steps")
+    carried = given_match(record(), key, place=WORKFLOW)
+    said = words.info(select(Wanted("euler", 3), facts(), given=carried))
+    assert "that this workflow carries" in said
+    nameless = given_match(record(fingerprint=None), key)
+    said = words.info(select(Wanted("euler", 3), facts(), given=nameless))
+    assert "It differs from what you run: it names no checkpoint." in said
+
+
+def test_stand_ins_are_named_with_where_they_come_from():
+    usual = words.info(find())
+    assert usual == (
+        "Stock schedule 'simple', 3 steps, not distilled: no record of this model is in the store."
+    )
+    best = words.info(find(record(measured(steps=8, karras=0.1))))
+    assert "'karras'" in best and "the best stock schedule for euler at 8 steps" in best
+    before = words.info(find(before="beta"))
+    assert "'beta'" in before and "It is what runs there otherwise." in before
+    here = sd_facts(published=("ays-sd1",), advice="It is a turbo model.")
+    table = words.info(select(Wanted("euler", 4), here))
+    assert table.startswith("Published schedule 'ays-sd1', 4 steps, not distilled: ")
+    assert "not measured on yours" in table and table.endswith("It is a turbo model.")
+
+
+def test_a_refused_record_is_named():
+    made = record(cfg=9.0)
+    wanted, key = Wanted("euler", 3), facts().key(4.0)
+    found = select(wanted, facts(), key, shelves=(Shelf(made),), policy="exact")
+    assert "distilled at cfg 9, you use 4; not used" in words.info(found)
+
+
+def test_the_hosts_own_names():
+    labels = {"dpmpp_2m": "DPM++ 2M", "dpmpp_2m_sde": "DPM++ 2M SDE"}
+    found = find(record(recipe("dpmpp_2m")), sampler="dpmpp_2m_sde")
+    said = words.info(found, labels)
+    assert "DPM++ 2M with the distilled schedule" in said
+    assert "DPM++ 2M's schedule, not measured for DPM++ 2M SDE" in said
+
+
+def test_codes_are_plain_and_tell_selections_apart():
+    made = record(recipe(), fitted(), gram=GRAM)
+    several = [
+        find(made), find(made, steps=5), find(made, sampler="dpm_2"),
+        find(made, sampler="euler_ancestral"), find(), find(before="beta"),
+    ]  # fmt: skip
+    assert len({repr(each.codes) for each in several}) == len(several)
+    assert selection.EXACT in several[0].codes
