@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 
-from ..scheduler.record.words import about_fully as about
+from ..scheduler.record.verdict_words import about_fully as about
 from .page.card_data import payload
 
 CATEGORY = "sampling/StepDistill"

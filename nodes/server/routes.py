@@ -216,7 +216,7 @@ def _only(data: dict) -> list[str] | None:
 
 
 def _details(found, sampler: str | None, steps: int | None) -> dict:
-    from ...scheduler.record.words import about_fully
+    from ...scheduler.record.verdict_words import about_fully
     from ..page.card_data import shown
 
     samplers: dict[str, list[int]] = {}

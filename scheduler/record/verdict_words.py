@@ -23,7 +23,7 @@ from .verdict import (
     WORSE,
     outcome,
 )
-from .words import NO_LABELS, Labels, counted, sampler_label
+from .words import NO_LABELS, Labels, about, contents, counted, sampler_label
 
 if TYPE_CHECKING:
     from .model import Recipe, Record
@@ -31,6 +31,13 @@ if TYPE_CHECKING:
 NOT_MEASURED = "not measured"
 NOTHING = "Nothing was measured, so nothing is recommended."
 MOST_WORDS = 2000
+
+
+def about_fully(record: Record, labels: Labels = NO_LABELS) -> str:
+    """`about`, with what it holds and what it recommends."""
+    advice = recommendation(record, labels)
+    held = f"{'Recipes:':<12}{contents(record, labels)}"
+    return "\n".join([about(record), held, *([advice] if advice else [])])
 
 
 def choice_words(choice: str, labels: Labels = NO_LABELS) -> str:

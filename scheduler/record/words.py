@@ -120,15 +120,6 @@ def about(record: Record) -> str:
     return "\n".join(f"{name + ':':<12}{text}" for name, text in lines if text)
 
 
-def about_fully(record: Record, labels: Labels = NO_LABELS) -> str:
-    """`about`, with what it holds and what it recommends."""
-    from .verdict_words import recommendation
-
-    advice = recommendation(record, labels)
-    held = f"{'Recipes:':<12}{contents(record, labels)}"
-    return "\n".join([about(record), held, *([advice] if advice else [])])
-
-
 def made(record: Record) -> str:
     """When, with which version and how many model calls a record was made, and where it is from."""
     origin = record.provenance

@@ -84,6 +84,22 @@ def test_where_none_are_unseen_three_rows_of_four_must_be_won():
     assert wins(np.array([0.01, 0.01, 0.05, 0.11]), theirs, np.zeros(4, bool))
 
 
+def test_a_tie_is_no_win():
+    theirs, half_won = np.ones(8), np.array([0.5] * 4 + [1.0] * 4)
+    assert wins(half_won, theirs, np.arange(8) > 2)
+    assert not wins(half_won, theirs, np.arange(8) > 3)  # equal on all that no fit has seen
+    assert not wins(half_won, theirs, NONE, fitted=False)  # won in half of the rows, not in all
+    equal_means = np.array([0.5, 0.5, 0.5, 2.5])
+    assert not wins(equal_means, np.ones(4), np.zeros(4, bool))
+    assert wins(0.99 * equal_means, np.ones(4), np.zeros(4, bool))
+
+
+def test_a_stock_run_that_came_to_nothing_in_one_row_is_not_beaten_by_that_row_alone():
+    theirs = np.array([np.inf] + [0.1] * 7)
+    assert not wins(np.full(8, 3.0), theirs, ALL)
+    assert wins(np.full(8, 1.0), theirs, ALL)
+
+
 @pytest.mark.parametrize("bad", [np.inf, np.nan])
 def test_errors_that_are_not_finite(bad):
     fine, broken = np.full(8, 0.1), np.array([0.1] * 7 + [bad])

@@ -12,7 +12,6 @@ from scheduler.record.evidence_table import evidence_table, verdict_word
 from scheduler.record.left_out import evidence_notes, left_out
 from scheduler.record.words import (
     about,
-    about_fully,
     conditions,
     contents,
     counted,
@@ -124,7 +123,7 @@ def test_about():
     assert "none stated" in about(bare) and "its inner products are not in the record" in about(
         bare
     )
-    assert about_fully(found, LABELS).splitlines()[5:] == ["Recipes:    Euler 6 steps"]
+    assert said.about_fully(found, LABELS).splitlines()[5:] == ["Recipes:    Euler 6 steps"]
     assert made(replace(found, provenance=found.provenance | {"evidence_calls": 0})).endswith(
         "1,068 model calls"
     )
