@@ -92,7 +92,9 @@ def prepare(folder: Path, target: Target) -> None:
     config = CONFIG.format(code=json.dumps(target.code), tests=json.dumps(target.tests))
     with (folder / "pyproject.toml").open("a", encoding="utf-8") as file:
         file.write(config)
-    said = mutmut(folder, "run", "none", fails=True)  # makes all, judges none, and complains of that
+    said = mutmut(
+        folder, "run", "none", fails=True
+    )  # makes all, judges none, and complains of that
     if "nothing matches" not in said:
         sys.exit(said[-5000:])
 
