@@ -2,7 +2,7 @@
 
     python install.py --demo [options of the demo]     the main job, on the bundled checkpoint
     python install.py --test [options of pytest]       the test-suite
-    python install.py                                  the install hook of ComfyUI and of A1111, Forge and reForge
+    python install.py                                  the install hook of ComfyUI and of the WebUIs
 
 The first two need Python 3.10 or newer and pip, nothing else. Where this Python has torch, it is
 used, and only small packages that are missing are added to it; otherwise .venv is made in this
@@ -16,9 +16,8 @@ import sys
 
 if sys.version_info < (3, 10):  # noqa: UP036 - this file must say so itself; it has no syntax that Python 3.6 lacks
     sys.exit(
-        "StepDistill needs Python 3.10 or newer, this is Python {}.{}: start install.py with a newer one.".format(
-            *sys.version_info
-        )
+        "StepDistill needs Python 3.10 or newer, this is Python {}.{}: start install.py with a "
+        "newer one.".format(*sys.version_info)
     )
 
 import os
@@ -120,12 +119,14 @@ def prepared_python(needs: list, torch: str = "") -> str:
     missing = [need for need in needs if not _has(need)]
     if missing and (_is_managed() or _find("pip") is None):
         say(
-            "this Python has torch but may not be changed, so what is missing goes into .venv, put on top of it."
+            "this Python has torch but may not be changed, so what is missing goes into .venv, "
+            "put on top of it."
         )
         return _prepare_venv(needs, torch, on_top=True)
     if missing:
         say(
-            f"this Python has torch {_text_version('torch')}, which is used as it is; adding {', '.join(missing)} to {sys.prefix}"
+            f"this Python has torch {_text_version('torch')}, which is used as it is; adding "
+            f"{', '.join(missing)} to {sys.prefix}"
         )
         _install(sys.executable, missing)
     return sys.executable
@@ -171,7 +172,8 @@ def _make_venv(on_top: bool) -> None:
     )
     _demand(
         code,
-        "no virtual environment could be made; install Python's venv module (on Debian: python3-venv) and start again.",
+        "no virtual environment could be made; install Python's venv module (on Debian: "
+        "python3-venv) and start again.",
     )
 
 
@@ -183,10 +185,12 @@ def _install_once(python: str, needs: list, stamps: list) -> None:
     say(f"installing {', '.join(needs)} into {VENV} (the first time only)")
     if stamps[0].startswith("torch ") and sys.platform == "linux" and not _has_nvidia():
         say(
-            "there is no NVIDIA card here, yet pip's usual torch for Linux brings gigabytes for one; if you would rather have"
+            "there is no NVIDIA card here, yet pip's usual torch for Linux brings gigabytes for "
+            "one; if you would rather have"
         )
         say(
-            "PyTorch's small CPU build, name it by --torch or its index by PIP_EXTRA_INDEX_URL (Ctrl-C is safe)."
+            "PyTorch's small CPU build, name it by --torch or its index by PIP_EXTRA_INDEX_URL "
+            "(Ctrl-C is safe)."
         )
     _install(python, [word for need in needs for word in _words(need)])
     with open(STAMP, "a", encoding="utf-8") as file:
@@ -194,8 +198,11 @@ def _install_once(python: str, needs: list, stamps: list) -> None:
 
 
 def _install(python: str, words: list) -> None:
-    message = f"pip could not install {' '.join(words)}; its own lines above say why. What is there is used again next time."
-    _demand(pip(python, words), message)
+    _demand(
+        pip(python, words),
+        f"pip could not install {' '.join(words)}; its own lines above say why. "
+        "What is there is used again next time.",
+    )
 
 
 def _demand(code: int, message: str) -> None:

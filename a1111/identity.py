@@ -33,10 +33,10 @@ def facts_of(model: Any) -> ModelFacts:
     Its weights are asked once after each load; the rest takes a millisecond. Raises SigmaRangeError.
     """
     prediction, shift, sigmas, multiplier = _noise(model)
-    parametrisation = "flow" if prediction == "flow" else "ve"
+    process = "flow" if prediction == "flow" else "ve"
     if (np.diff(sigmas) == 0).any():  # some tables repeat their ends
         sigmas = sigmas * (1 + 1e-12 * np.arange(len(sigmas)))
-    if parametrisation == "flow":
+    if process == "flow":
         table: NoiseTable = FlowTable(np.minimum(sigmas, 1.0), "flow", shift, multiplier)
     else:
         table = NoiseTable(sigmas, "ve")
@@ -44,7 +44,7 @@ def facts_of(model: Any) -> ModelFacts:
     return ModelFacts(
         _fingerprint(model),
         Path(model.sd_checkpoint_info.filename).stem,
-        parametrisation,
+        process,
         prediction,
         shift,
         table.sigma_min,

@@ -288,7 +288,7 @@ class _Task:
             },
         )
         about |= {
-            "parametrisation": facts.parametrisation,
+            "parametrisation": facts.process,
             "samplers": wish.samplers,
             "steps": wish.counts,
             "seed": wish.seed,

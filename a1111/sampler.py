@@ -63,8 +63,8 @@ def sample_distilled(
         return x
     if found is None or found.source == STOCK or not same_sigmas(found.recipe, sigmas):
         return _foreign(here, found, model, x, sigmas, extra_args or {}, callback, disable)
-    parametrisation = found.facts.parametrisation
-    return _run(found.recipe, parametrisation, model, x, extra_args or {}, callback, disable)
+    process = found.facts.process
+    return _run(found.recipe, process, model, x, extra_args or {}, callback, disable)
 
 
 def _is_flow(model: Any) -> bool:
@@ -72,7 +72,7 @@ def _is_flow(model: Any) -> bool:
     from .identity import facts_of
 
     inner = getattr(getattr(model, "inner_model", None), "inner_model", None)
-    return facts_of(inner or loaded_model()).parametrisation == "flow"
+    return facts_of(inner or loaded_model()).process == "flow"
 
 
 def _foreign(here: Any, found: Any, model, x, sigmas, extra_args: dict, callback, disable):
@@ -93,12 +93,12 @@ def _foreign(here: Any, found: Any, model, x, sigmas, extra_args: dict, callback
         return hosts.sample_dpmpp_2m(
             model, x, sigmas, extra_args=extra_args, callback=callback, disable=disable
         )
-    parametrisation = "flow" if given[0] <= 1 and _is_flow(model) else "ve"
+    process = "flow" if given[0] <= 1 and _is_flow(model) else "ve"
     recipe = Recipe("dpmpp_2m", len(given) - 1, given[0], given)
-    return _run(recipe, parametrisation, model, x, extra_args, callback, disable)
+    return _run(recipe, process, model, x, extra_args, callback, disable)
 
 
-def _run(recipe: Any, parametrisation: str, model, x, extra_args: dict, callback, disable):
+def _run(recipe: Any, process: str, model, x, extra_args: dict, callback, disable):
     """A recipe, by the library's own loops.
 
     `model(x, sigma)` is the host's denoiser, with its interrupt and previews inside.
@@ -108,4 +108,4 @@ def _run(recipe: Any, parametrisation: str, model, x, extra_args: dict, callback
     def denoise(x, sigma):
         return model(x, sigma, **extra_args)
 
-    return run_in_host(recipe, parametrisation, denoise, x, callback, disable)
+    return run_in_host(recipe, process, denoise, x, callback, disable)

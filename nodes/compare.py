@@ -22,22 +22,27 @@ SAMPLERS = (
     "deis",
 )
 DESCRIPTION = f"""\
-Draws the same few noises with every schedule and the same sampler at equal model calls, and measures how far each ends from
-what the model draws with many steps (a {NODES}-step teacher of second order). Nothing is distilled: ours comes from the record input or
-the store. The pictures are of the first noise."""
+Draws the same few noises with every schedule and the same sampler at equal model calls, and measures how
+far each ends from what the model draws with many steps (a {NODES}-step teacher of second order). Nothing
+is distilled: ours comes from the record input or the store. The pictures are of the first noise."""
 HELP = {
     "model": "The model to compare on, with the LoRAs and ModelSampling nodes that you draw with.",
     "positive": "The prompt to draw.",
     "negative": "The negative prompt.",
-    "latent_image": "An empty latent of the size to draw at; its batch is how many pictures the model is asked for at a time.",
+    "latent_image": "An empty latent of the size to draw at; its batch is how many pictures the "
+    "model is asked for at a time.",
     "cfg": "The guidance to draw with.",
-    "sampler_name": "The sampler that every schedule runs with. With `distilled`, stock schedules run with dpmpp_2m, its nearest relative.",
-    "schedulers": "Schedulers to compare, one a line: any that your ComfyUI has, published tables such as ays_sdxl, and `distilled`. "
+    "sampler_name": "The sampler that every schedule runs with. With `distilled`, stock "
+    "schedules run with dpmpp_2m, its nearest relative.",
+    "schedulers": "Schedulers to compare, one a line: any that your ComfyUI has, published "
+    "tables such as ays_sdxl, and `distilled`. "
     "Empty: all stock ones, the published tables made for this kind of model, and `distilled`.",
     "steps": "Step counts, separated by commas: 4, 6, 8, 12 or 4-8.",
-    "seeds": "How many noises each schedule draws. From 4 up the margins begin to mean something; every one costs as much again.",
+    "seeds": "How many noises each schedule draws. From 4 up the margins begin to mean "
+    "something; every one costs as much again.",
     "noise_seed": "Seed of these noises. They are other ones than Distill Schedule uses with the same seed.",
-    "record": "The record whose recipes take part as `distilled`; without it, those that the store has for this model.",
+    "record": "The record whose recipes take part as `distilled`; without it, those that the "
+    "store has for this model.",
     "vae": "Decodes the pictures; without it they are quick previews of the latents.",
 }
 
@@ -49,7 +54,8 @@ class StepDistillCompare:
     RETURN_TYPES, RETURN_NAMES = ("IMAGE", "IMAGE", "STRING"), ("plot", "pictures", "table")
     OUTPUT_TOOLTIPS = (
         "Error against steps, a line for each schedule.",
-        "What each schedule draws: a row for each step count, the teacher in the first column, the error below each picture.",
+        "What each schedule draws: a row for each step count, the teacher in the first column, "
+        "the error below each picture.",
         "The errors as a table of plain text, and what they say.",
     )
 
@@ -87,8 +93,8 @@ class StepDistillCompare:
         return mistake(schedulers or "", steps or "4") or True
 
     def compare(
-        self, model, positive, negative, latent_image, cfg, sampler_name, schedulers, steps, seeds, noise_seed,
-        record=None, vae=None, unique_id=None,
+        self, model, positive, negative, latent_image, cfg, sampler_name, schedulers, steps, seeds,
+        noise_seed, record=None, vae=None, unique_id=None,
     ):  # fmt: skip
         """The plot, the grid of pictures and the table; raises StepDistillError with a sentence."""
         from .host.guider import guided

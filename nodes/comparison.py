@@ -238,15 +238,13 @@ class Contest:
             self.scene.shape, self.seeds, self.seed + EVIDENCE_SEED, torch.device("cpu")
         )
         teller.phase = "teacher"
-        grid = log_snr_grid(facts.sigma_min, facts.sigma_max, NODES, facts.parametrisation)
-        target = sample(
-            model, start_state(noise, facts.sigma_max, facts.parametrisation), grid, "heun"
-        )
+        grid = log_snr_grid(facts.sigma_min, facts.sigma_max, NODES, facts.process)
+        target = sample(model, start_state(noise, facts.sigma_max, facts.process), grid, "heun")
         results = Results(self.sampler, self.steps, self.seeds, facts.name, target[:1])
         for (name, steps), recipe in self.runs.items():
             teller.phase = f"{name}, {steps} steps"
             try:
-                end = run_recipe(model, noise, recipe, facts.parametrisation)
+                end = run_recipe(model, noise, recipe, facts.process)
                 errors = (end - target).float().flatten(1).square().mean(1).sqrt().double().numpy()
             except (
                 DenoiserError

@@ -17,27 +17,35 @@ from .reuse_stored import in_store, with_earlier
 
 MOST_SEED = 2**63  # the library adds to seeds, and torch takes no more than 64 bits
 DESCRIPTION = """\
-Distils, from this model, the few-step recipes that best reproduce what it draws with many steps; measures them on other
-noise beside every stock schedule; and keeps them in StepDistill's store, where the `distilled` dropdown entries, Distilled
-Sigmas and Distilled Sampler find them. What the store has already is returned at once."""
+Distils, from this model, the few-step recipes that best reproduce what it draws with many steps; measures
+them on other noise beside every stock schedule; and keeps them in StepDistill's store, where the
+`distilled` dropdown entries, Distilled Sigmas and Distilled Sampler find them. What the store has
+already is returned at once."""
 HELP = {
     "model": "The model to distil for, with the LoRAs and ModelSampling nodes that you draw with.",
     "positive": "A prompt of the kind that you draw. Recipes carry over to other prompts.",
     "negative": "The negative prompt that you draw with.",
-    "latent_image": "An empty latent of the size that you draw at; its batch is how many pictures the model is asked for at a time.",
+    "latent_image": "An empty latent of the size that you draw at; its batch is how many "
+    "pictures the model is asked for at a time.",
     "cfg": "The guidance that you draw with. A recipe is right for this guidance and near it.",
     "sampler_name": (
-        "What the recipes are for, and nothing else: `distilled` is StepDistill's own sampler and gains most; `all`: all five, at several "
+        "What the recipes are for, and nothing else: `distilled` is StepDistill's own sampler "
+        "and gains most; `all`: all five, at several "
         "times the cost."
     ),
-    "max_steps": f"Recipes are made for every step count from {4} (or from this number, where it is less) up to this number.",
-    "quality": "How hard to try. For one sampler at 4 to 12 steps quick takes about 2,500 model calls, standard 8,000 and thorough "
-    "20,000, most of them to measure. The node says how many before it begins, and how long that takes after the first few.",
+    "max_steps": f"Recipes are made for every step count from {4} (or from this number, where it "
+    "is less) up to this number.",
+    "quality": "How hard to try. For one sampler at 4 to 12 steps quick takes about 2,500 model "
+    "calls, standard 8,000 and thorough "
+    "20,000, most of them to measure. The node says how many before it begins, and how long that "
+    "takes after the first few.",
     "noise_seed": "Seed of the noise that is distilled on. A record in the store counts whatever its seed.",
     "guider": "A guider to distil with instead of model, positive, negative and cfg, which are ignored then.",
-    "extra_positive": "A second prompt, distilled on together with the first, so that the recipe leans less on either.",
+    "extra_positive": "A second prompt, distilled on together with the first, so that the recipe "
+    "leans less on either.",
     "name": "A name for the record; empty: the model's file name.",
-    "frames": "Videos: distil with this many latent frames, which costs far less, and check the recipe at full length. 0: all frames.",
+    "frames": "Videos: distil with this many latent frames, which costs far less, and check the "
+    "recipe at full length. 0: all frames.",
 }
 
 
@@ -165,7 +173,8 @@ class _Task:
         if fitting >= plan.rows:
             return plan
         self.notes.append(
-            f"Fewer samples than the budget allows ({fitting * plan.sets}): more do not fit into this computer's memory."
+            f"Fewer samples than the budget allows ({fitting * plan.sets}): more do not fit into "
+            "this computer's memory."
         )
         self.samples = fitting
         return self.wish.plan(fitting)
@@ -235,7 +244,8 @@ class _Task:
         except StepDistillError as problem:
             return (
                 record,
-                f"not kept in the store ({str(problem).rstrip('.')}); the record output holds it: use Save Record",
+                f"not kept in the store ({str(problem).rstrip('.')}); the record output holds "
+                "it: use Save Record",
             )
         self.notes += [words] if words else []
         return whole, f"kept in the store as {name.removesuffix('.json')}"

@@ -52,11 +52,15 @@ class Wish:
         ranges = {
             "sigma_max": facts.sigma_max,
             "sigma_min": facts.sigma_min,
-            "parametrisation": facts.parametrisation,
+            "parametrisation": facts.process,
         }
         return ranges | {
-            "latent_shape": given.latent_shape, "samplers": self.samplers, "steps": self.steps, "shift": given.shift, "seed": given.seed,
-        }  # fmt: skip
+            "latent_shape": given.latent_shape,
+            "samplers": self.samplers,
+            "steps": self.steps,
+            "shift": given.shift,
+            "seed": given.seed,
+        }
 
     @property
     def budget(self) -> int:
@@ -87,7 +91,8 @@ def samplers_of(name: str) -> tuple[str, ...]:
     checked_samplers(name)
     if name not in SAMPLERS:
         raise UnknownNameError(
-            f"Sampler {name!r} cannot be distilled for by this node; choose one of: {', '.join(SAMPLERS)} or {EVERY}."
+            f"Sampler {name!r} cannot be distilled for by this node; choose one of: "
+            f"{', '.join(SAMPLERS)} or {EVERY}."
         )
     return (name,)
 

@@ -30,7 +30,7 @@ def checked(scene, record, wish, seed: int, teller) -> dict:
             denoisers[0],
             noise,
             facts.table,
-            facts.parametrisation,
+            facts.process,
             (facts.sigma_min, facts.sigma_max),
             NODES,
         )

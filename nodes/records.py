@@ -10,8 +10,14 @@ from .page.card_data import payload
 
 CATEGORY = "sampling/StepDistill"
 NO_RECORDS = "(no records yet: run Distill Schedule)"
-PREFIX_HELP = "Name of the file in ComfyUI's output folder; a number and .json follow it. It may name a folder inside output, such as recipes/flux."
-TEXT_HELP = "A record as text: what Save Record shows, or what a .json file of StepDistill holds. It travels inside the workflow."
+PREFIX_HELP = (
+    "Name of the file in ComfyUI's output folder; a number and .json follow it. "
+    "It may name a folder inside output, such as recipes/flux."
+)
+TEXT_HELP = (
+    "A record as text: what Save Record shows, or what a .json file of StepDistill holds. "
+    "It travels inside the workflow."
+)
 
 
 class StepDistillLoad:
@@ -31,7 +37,8 @@ class StepDistillLoad:
 
     @classmethod
     def INPUT_TYPES(cls):
-        tooltip = "The record's name in the store, the newest first. After distilling, refresh the list with R."
+        tooltip = "The record's name in the store, the newest first. "
+        tooltip += "After distilling, refresh the list with R."
         return {"required": {"name": (record_names() or [NO_RECORDS], {"tooltip": tooltip})}}
 
     @classmethod
@@ -64,7 +71,10 @@ class StepDistillLoad:
 class StepDistillSave:
     """A record into the store and as a file of its own."""
 
-    DESCRIPTION = "Keeps a record in StepDistill's store, writes it as a .json file into the output folder, and hands out its text."
+    DESCRIPTION = (
+        "Keeps a record in StepDistill's store, writes it as a .json file into the output folder, "
+        "and hands out its text."
+    )
     CATEGORY, FUNCTION, OUTPUT_NODE = CATEGORY, "save", True
     RETURN_TYPES, RETURN_NAMES = ("STRING",), ("text",)
     OUTPUT_TOOLTIPS = (
@@ -111,7 +121,10 @@ class StepDistillSave:
 class StepDistillFromText:
     """A record that stands in the workflow itself."""
 
-    DESCRIPTION = "Reads a record from text, so that a shared workflow carries its recipes in itself and needs no file."
+    DESCRIPTION = (
+        "Reads a record from text, so that a shared workflow carries its recipes in itself "
+        "and needs no file."
+    )
     CATEGORY, FUNCTION, HAS_INTERMEDIATE_OUTPUT = CATEGORY, "read", True
     RETURN_TYPES, RETURN_NAMES = ("RECORD",), ("record",)
     OUTPUT_TOOLTIPS = ("The record, for any StepDistill node that takes one.",)
@@ -139,7 +152,8 @@ class StepDistillFromText:
 
         if not text.strip():
             raise ValueError(
-                "There is no text; paste a record here: what Save Record shows, or the content of a record's .json file."
+                "There is no text; paste a record here: what Save Record shows, or the content "
+                "of a record's .json file."
             )
         record = Record.from_json(text)
         shown = about(record)
@@ -163,7 +177,10 @@ def why_not(name: str) -> str | None:
     from ..scheduler.errors import RecordError, UnknownNameError
 
     if name == NO_RECORDS:
-        return "The store has no records yet; run Distill Schedule first, or paste a record into Record from Text."
+        return (
+            "The store has no records yet; run Distill Schedule first, "
+            "or paste a record into Record from Text."
+        )
     try:
         _store().load(name)
     except UnknownNameError as problem:
@@ -223,7 +240,8 @@ def output_path(prefix: str):
     outside = wanted == root or Path(root) not in Path(wanted).parents
     if outside or "\0" in prefix:
         raise ValueError(
-            f"The file name {prefix!r} does not lead into ComfyUI's output folder; use a plain name such as recipes/flux."
+            f"The file name {prefix!r} does not lead into ComfyUI's output folder; use a plain "
+            "name such as recipes/flux."
         )
     folder, name, counter, _, _ = folder_paths.get_save_image_path(prefix, root)
     return Path(folder) / f"{name}_{counter:05}_.json"

@@ -56,7 +56,8 @@ def in_store(
         ):
             return name, record
         name = name.removesuffix(".json")
-        why = f"The store's record {name} was made with less effort than {wish.quality}; a better one takes its place."
+        why = f"The store's record {name} was made with less effort than {wish.quality}; "
+        why += "a better one takes its place."
     return None, why
 
 

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from .errors import DenoiserError, UnknownNameError
 
-PARAMETRISATIONS = ("flow", "ve")
+PROCESSES = ("flow", "ve")
 
 
 class Denoiser(Protocol):
@@ -99,44 +99,42 @@ def guided(conditional: Denoiser, unconditional: Denoiser, cfg: float) -> Denois
     return denoise
 
 
-def start_state(noise: torch.Tensor, sigma: float, parametrisation: str) -> torch.Tensor:
+def start_state(noise: torch.Tensor, sigma: float, process: str) -> torch.Tensor:
     """The state at the first sigma for unit Gaussian noise over an empty latent.
 
-    It is sigma * noise in both parametrisations.
+    It is sigma * noise in both processes.
     """
-    check_parametrisation(parametrisation)
+    check_process(process)
     return noise * sigma
 
 
-def half_log_snr(sigmas: ArrayLike, parametrisation: str) -> np.ndarray:
+def half_log_snr(sigmas: ArrayLike, process: str) -> np.ndarray:
     """lambda(sigma): log((1 - s) / s) for flow, -log s for VE; of sigmas' shape, float64.
 
     +inf at sigma 0, -inf at a flow's sigma 1.
     """
-    check_parametrisation(parametrisation)
+    check_process(process)
     s = np.asarray(sigmas, dtype=np.float64)
     with np.errstate(divide="ignore"):
-        if parametrisation == "flow":
+        if process == "flow":
             return np.log1p(-s) - np.log(s)
         return -np.log(s)
 
 
-def sigma_at(half_log_snr_values: ArrayLike, parametrisation: str) -> np.ndarray:
+def sigma_at(half_log_snr_values: ArrayLike, process: str) -> np.ndarray:
     """The inverse of `half_log_snr`."""
-    check_parametrisation(parametrisation)
+    check_process(process)
     lam = np.asarray(half_log_snr_values, dtype=np.float64)
-    if parametrisation == "flow":
+    if process == "flow":
         return 1 / (1 + np.exp(lam))
     return np.exp(-lam)
 
 
-def check_parametrisation(parametrisation: str) -> None:
-    """Raise UnknownNameError unless the parametrisation is one of PARAMETRISATIONS."""
-    if parametrisation not in PARAMETRISATIONS:
-        known = ", ".join(PARAMETRISATIONS)
-        raise UnknownNameError(
-            f"Parametrisation {parametrisation!r} is unknown; use one of: {known}."
-        )
+def check_process(process: str) -> None:
+    """Raise UnknownNameError unless the process is one of PROCESSES."""
+    if process not in PROCESSES:
+        known = ", ".join(PROCESSES)
+        raise UnknownNameError(f"Parametrisation {process!r} is unknown; use one of: {known}.")
 
 
 def _check_answer(denoised: object, x: torch.Tensor, sigma: float) -> None:

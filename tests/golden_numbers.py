@@ -25,7 +25,8 @@ def numbers_of(name: str, known: dict, file: str) -> dict:
         pytest.skip(f"no host has {name}")
     if name not in known:
         pytest.fail(
-            f"tests/golden/{file}.json has no numbers for {name}. Run `python -m tools.make_golden` on a host that "
+            f"tests/golden/{file}.json has no numbers for {name}. Run `python -m "
+            "tools.make_golden` on a host that "
             "has it; if none has, name it in HOSTLESS in tests/golden_numbers.py.",
             pytrace=False,
         )

@@ -58,7 +58,7 @@ def outer_sample(execute: Callable, noise, latent_image, sampler, sigmas, *argum
     recipe = planned.found.recipe
     if recipe.offsets is None or recipe.sampler == DISTILLED:
         return execute(noise, latent_image, sampler, planned.sigmas, *arguments, **named)
-    with _Shifted(guider, recipe, planned.found.table.parametrisation):
+    with _Shifted(guider, recipe, planned.found.table.process):
         return execute(noise, latent_image, sampler, planned.sigmas, *arguments, **named)
 
 
@@ -123,9 +123,9 @@ class _Shifted:
     guidance and all, so that what other nodes do with x and sigma fits together. A sigma that is
     not the recipe's is asked as it is."""
 
-    def __init__(self, guider: Any, recipe, parametrisation: str):
+    def __init__(self, guider: Any, recipe, process: str):
         self.options = guider.model_options
-        self.parametrisation = parametrisation
+        self.process = process
         self.known = list(zip(recipe.sigmas, recipe.offsets, strict=False))
 
     def __enter__(self) -> None:
@@ -146,9 +146,9 @@ class _Shifted:
         """Around the guider's predict_noise(x, sigma, ...)."""
         sigma = float(timestep.flatten()[0])
         own, offset = min(self.known, key=lambda entry: abs(entry[0] - sigma))
-        asked = asked_sigma(own, offset, self.parametrisation)
+        asked = asked_sigma(own, offset, self.process)
         if asked == own or not math.isclose(own, sigma, rel_tol=SAME_SIGMA):
             return execute(x, timestep, *arguments, **named)
-        if self.parametrisation == "flow":
+        if self.process == "flow":
             x = x * ((1 - asked) / (1 - own))
         return execute(x, torch.full_like(timestep, asked), *arguments, **named)

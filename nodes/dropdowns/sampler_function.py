@@ -30,7 +30,7 @@ def sample_distilled(model, x, sigmas, extra_args=None, callback=None, disable=N
         found = None
     if found is None or not _serves(found, sigmas):
         return _foreign(model, x, sigmas, extra_args, callback, disable)
-    return _run(found.recipe, found.table.parametrisation, model, x, extra_args, callback, disable)
+    return _run(found.recipe, found.table.process, model, x, extra_args, callback, disable)
 
 
 def bound(found: Selection) -> Callable:
@@ -40,9 +40,7 @@ def bound(found: Selection) -> Callable:
         if not _serves(found, sigmas):
             return _foreign(model, x, sigmas, extra_args, callback, disable)
         _tell_guidance(found, cfg_of(getattr(model, "inner_model", None)))
-        return _run(
-            found.recipe, found.table.parametrisation, model, x, extra_args, callback, disable
-        )
+        return _run(found.recipe, found.table.process, model, x, extra_args, callback, disable)
 
     return sample_distilled
 
@@ -116,9 +114,7 @@ def _foreign(model, x, sigmas, extra_args, callback, disable):
     )
 
 
-def _run(
-    recipe: Recipe, parametrisation: str, model, x, extra_args, callback, disable
-) -> torch.Tensor:
+def _run(recipe: Recipe, process: str, model, x, extra_args, callback, disable) -> torch.Tensor:
     """A recipe, by the library's own loops; it stops where the user interrupts."""
     from comfy.model_management import throw_exception_if_processing_interrupted
 
@@ -128,4 +124,4 @@ def _run(
         throw_exception_if_processing_interrupted()
         return model(x, sigma, **extra_args)
 
-    return run_in_host(recipe, parametrisation, denoise, x, callback, disable)
+    return run_in_host(recipe, process, denoise, x, callback, disable)

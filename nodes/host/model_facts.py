@@ -69,7 +69,7 @@ def facts_of(model: Any) -> ModelFacts:
     return ModelFacts(
         known.fingerprint,
         name or host_class,
-        noise.parametrisation,
+        noise.process,
         noise.prediction,
         noise.shift,
         noise.table.sigma_min,

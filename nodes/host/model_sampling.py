@@ -60,10 +60,10 @@ class HostTable(NoiseTable):
 
 @dataclass(frozen=True)
 class Noise:
-    """parametrisation: "flow" or "ve". prediction: "flow", "eps", "v", ... shift: a flow's linear
+    """process: "flow" or "ve". prediction: "flow", "eps", "v", ... shift: a flow's linear
     time shift (Flux's mu as e^mu), else None. table: the model's own levels and clock."""
 
-    parametrisation: str
+    process: str
     prediction: str
     shift: float | None
     table: NoiseTable
@@ -78,16 +78,16 @@ def noise_of(model_sampling: Any) -> Noise:
         raise SigmaRangeError(
             f"This model's noise ({kind}) has no schedule to distil; use a model that is sampled in steps."
         )
-    parametrisation = "flow" if prediction == "flow" else "ve"
-    shift = _shift(model_sampling) if parametrisation == "flow" else None
+    process = "flow" if prediction == "flow" else "ve"
+    shift = _shift(model_sampling) if process == "flow" else None
     sigmas = model_sampling.sigmas.detach().cpu().double().numpy()  # some devices have no float64
     if (np.diff(sigmas) == 0).any():  # some tables repeat their ends
         sigmas = sigmas * (1 + 1e-12 * np.arange(len(sigmas)))
     return Noise(
-        parametrisation,
+        process,
         prediction,
         shift,
-        HostTable(sigmas, parametrisation, shift, model_sampling),
+        HostTable(sigmas, process, shift, model_sampling),
     )
 
 

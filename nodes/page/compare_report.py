@@ -60,7 +60,8 @@ def plan_text(contest) -> str:
     """What will be done, before it is."""
     names = list(dict.fromkeys(name for name, _ in contest.runs))
     counts = ", ".join(map(str, contest.steps))
-    begin = f"Comparing {len(names)} schedules with {contest.sampler} at {counts} steps on {contest.seeds} noises"
+    begin = f"Comparing {len(names)} schedules with {contest.sampler} at {counts} steps "
+    begin += f"on {contest.seeds} noises"
     return f"{begin}: at most {contest.calls} model calls."
 
 
@@ -81,7 +82,8 @@ def said(results, notes: Iterable[str], nodes: int) -> str:
                 ),
             )
         )
-    head = f"{results.name}, {results.sampler}, {results.seeds} noises: distance from what {nodes} steps of second order draw (RMS)"
+    head = f"{results.name}, {results.sampler}, {results.seeds} noises: "
+    head += f"distance from what {nodes} steps of second order draw (RMS)"
     text = table(("schedule", *(f"{steps} steps " for steps in results.steps)), lines)
     parts = [
         head,
@@ -113,6 +115,7 @@ def beside_stock(results) -> list[str]:
         if ratio is not None:
             sure = "" if margin is None else f" (+-{min(100 * np.expm1(margin), 999):.0f} %)"
             said.append(
-                f"At {steps} steps {OURS} has {ratio:.2f} of the error of {best}, the best of the others here{sure}."
+                f"At {steps} steps {OURS} has {ratio:.2f} of the error of {best}, the best of "
+                f"the others here{sure}."
             )
     return said

@@ -127,9 +127,15 @@ def _label_ends(axis, results: Results, styles: dict[str, dict]) -> None:
             "relpos": (0, 0.5),
         }
         axis.annotate(
-            name, (steps, error), xytext=(results.steps[-1] + 0.05 * span, np.exp(place)), va="center", color=colour,
-            fontsize=10 if style["zorder"] > 2 else 9, fontweight="bold" if name == OURS else "normal", arrowprops=arrow,
-        )  # fmt: skip
+            name,
+            (steps, error),
+            xytext=(results.steps[-1] + 0.05 * span, np.exp(place)),
+            va="center",
+            color=colour,
+            fontsize=10 if style["zorder"] > 2 else 9,
+            fontweight="bold" if name == OURS else "normal",
+            arrowprops=arrow,
+        )
     axis.set_xlim(results.steps[0] - 0.04 * span, results.steps[-1] + 0.3 * span)
     axis.set_xticks(
         [steps for steps in axis.get_xticks() if results.steps[0] <= steps <= results.steps[-1]]
@@ -225,7 +231,8 @@ def _laid_out(results: Results, names: list[str], cells: dict):
     """The grid as a PIL picture: names above, step counts at the left, errors below each picture."""
     columns = ["teacher", *names]
     sheet = _Sheet(cells["teacher", None].size, len(columns), len(results.steps))
-    about = f"{results.name}, {results.sampler}: the first of {results.seeds} noises, and its distance from the teacher's picture"
+    about = f"{results.name}, {results.sampler}: the first of {results.seeds} noises, "
+    about += "and its distance from the teacher's picture"
     sheet.text((sheet.margin, sheet.of(28)), about, SMALL, SOFT)
     for column, name in enumerate(columns):
         sheet.name(column, name, ACCENT if name == OURS else INK)

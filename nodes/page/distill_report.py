@@ -26,16 +26,20 @@ def scene_notes(whole, scene, advice, shortened: bool) -> list[str]:
     if whole.left_out:
         caches = ", ".join(whole.left_out)
         notes.append(
-            f"Distilled without {caches}: a step cache answers from earlier calls, and these are other samples' here."
+            f"Distilled without {caches}: a step cache answers from earlier calls, and these are "
+            "other samples' here."
         )
     if shortened:
         share = f"{100 * scene.frames / whole.frames:.0f} % of the cost or less"
         notes.append(
-            f"Distilled with {scene.frames} of {whole.frames} latent frames, at {share}, and checked at full length."
+            f"Distilled with {scene.frames} of {whole.frames} latent frames, at {share}, and "
+            "checked at full length."
         )
     elif whole.frames > 1:
         few = max(2, round(whole.frames / 4))
-        offer = f"; `frames` at {few} would distil in {100 * few / whole.frames:.0f} % of the time or less, with a check at full length"
+        share = f"{100 * few / whole.frames:.0f} %"
+        offer = f"; `frames` at {few} would distil in {share} of the time or less, "
+        offer += "with a check at full length"
         notes.append(
             f"Every model call draws {whole.frames} latent frames{offer if few < whole.frames else ''}."
         )

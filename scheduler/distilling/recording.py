@@ -23,7 +23,7 @@ SAME_MODEL = 1e-2  # relative: a resumed model's prediction against the recorded
 def recorded(job: Job, plan: Plan, meter: Meter, shelf: Shelf, device: torch.device) -> Experiments:
     """The teacher's trajectories of every denoiser, and the experiments to make on them."""
     meter.phase = "teacher"
-    grid = log_snr_grid(job.sigma_min, job.sigma_max, plan.effort.nodes, job.parametrisation)
+    grid = log_snr_grid(job.sigma_min, job.sigma_max, plan.effort.nodes, job.process)
     sets: list[TrajectorySet] = []
     grams: list[Gram] = []
     for index, denoise in enumerate(job.denoisers):
@@ -63,7 +63,7 @@ def _trajectories(
         vectors = [kept[str(k)] for k in range(2 * len(grid) - 1)]
         return vectors, gram_of(grid, torch.stack([vector.flatten(1) for vector in vectors]))
     shelf.clear()
-    teacher = record_teacher(model, noise, grid, job.parametrisation, SOLVER, keep_states=True)
+    teacher = record_teacher(model, noise, grid, job.process, SOLVER, keep_states=True)
     vectors = teacher.vectors
     shelf.save_tensors(name, {str(k): vector for k, vector in enumerate(vectors)})
     return vectors, teacher.gram

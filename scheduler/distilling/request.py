@@ -27,7 +27,7 @@ class Job:
     latent_shape: tuple[int, ...]
     sigma_max: float
     sigma_min: float
-    parametrisation: str
+    process: str
     samplers: tuple[str, ...]
     steps: tuple[int, ...]
     table: NoiseTable
@@ -35,7 +35,7 @@ class Job:
 
     @property
     def noise_range(self) -> NoiseRange:
-        return NoiseRange(self.parametrisation, self.sigma_min, self.sigma_max)
+        return NoiseRange(self.process, self.sigma_min, self.sigma_max)
 
 
 def job_of(

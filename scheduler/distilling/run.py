@@ -143,7 +143,7 @@ def _evidence_rows(plan: Plan) -> int:
 
 def _key(job: Job, plan: Plan) -> tuple:
     """All that finished parts depend on, but for the model, which `_same_model` asks."""
-    model = job.latent_shape, job.sigma_max, job.sigma_min, job.parametrisation, job.table.shift
+    model = job.latent_shape, job.sigma_max, job.sigma_min, job.process, job.table.shift
     return VERSION, *model, job.seed, len(job.denoisers), plan.rows, plan.effort
 
 
@@ -172,7 +172,7 @@ def _evidence(
         noise,
         recipes,
         job.table,
-        job.parametrisation,
+        job.process,
         plan.evidence,
         sigma_min=job.sigma_min,
         finished=shelf.finished,
@@ -181,7 +181,7 @@ def _evidence(
 
 
 def _model(job: Job, conditions: Conditions) -> Model:
-    return Model.of(conditions, job.parametrisation, job.sigma_min, job.sigma_max)
+    return Model.of(conditions, job.process, job.sigma_min, job.sigma_max)
 
 
 def _conditions(job: Job, given: Conditions) -> Conditions:

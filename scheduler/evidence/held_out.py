@@ -41,7 +41,7 @@ class HeldOut:
         denoise: AnyDenoiser,
         noise: torch.Tensor,
         table: NoiseTable,
-        parametrisation: str,
+        process: str,
         sigma_range: tuple[float, float],
         nodes: int,
         on_call: Callable[[int], None] | None = None,
@@ -50,12 +50,12 @@ class HeldOut:
         self.model = Reporting(denoise, on_call)
         self.noise = noise
         self.table = table
-        self.parametrisation = parametrisation
+        self.process = process
         self.sigma_min, self.sigma_max = sigma_range
         self._runs: dict[RunKey, np.ndarray] = {}
         self._finished = finished or (lambda name, work: work())
-        start = start_state(noise, self.sigma_max, parametrisation)
-        grid = log_snr_grid(self.sigma_min, self.sigma_max, nodes, parametrisation)
+        start = start_state(noise, self.sigma_max, process)
+        grid = log_snr_grid(self.sigma_min, self.sigma_max, nodes, process)
         self.end = sample(self.model, start, grid, "heun")
         self.apart = verdicts.picture_distance(self.end.float().flatten(1).cpu().double().numpy())
 
@@ -67,7 +67,7 @@ class HeldOut:
         """Errors (R,) of a stock sampler on a schedule."""
         key = _key(sampler, sigmas)
         if key not in self._runs:
-            start = start_state(self.noise, key[1][0], self.parametrisation)
+            start = start_state(self.noise, key[1][0], self.process)
             self._runs[key] = self._errors(lambda: sample(self.model, start, sigmas, sampler))
         return self._runs[key]
 
@@ -92,7 +92,7 @@ class HeldOut:
             return self.run(stock, recipe.sigmas)
 
         def draw() -> torch.Tensor:
-            return run_recipe(self.model, self.noise, recipe, self.parametrisation)
+            return run_recipe(self.model, self.noise, recipe, self.process)
 
         def work() -> dict:
             errors = self.run(stock, recipe.sigmas) if plain else self._errors(draw)

@@ -59,7 +59,7 @@ def measure(
     noise: torch.Tensor,
     recipes: Sequence[Recipe],
     table: NoiseTable,
-    parametrisation: str,
+    process: str,
     budget: int | None = None,
     sigma_min: float | None = None,
     on_call: Callable[[int], None] | None = None,
@@ -86,9 +86,7 @@ def measure(
     left_out = [entry | {"budget": budget} for entry in plan.left_out]
     if len(whole) < len(recipes):
         left_out.append({"code": LOWER_STARTS})
-    held_out = HeldOut(
-        denoise, noise, table, parametrisation, (low, start), plan.nodes, on_call, finished
-    )
+    held_out = HeldOut(denoise, noise, table, process, (low, start), plan.nodes, on_call, finished)
     found = _measured(held_out, [recipe for recipe in whole if recipe.steps in plan.steps], plan)
     curves, stock_curves = _curves(found)
     _follow_stock(held_out, found, stock_curves, plan.spare)

@@ -24,7 +24,7 @@ DIGITS = 6
 DEFAULT_STOCK = {
     "flow": "simple",
     "ve": "normal",
-}  # the schedule that hosts are most often left at, by parametrisation
+}  # the schedule that hosts are most often left at, by process
 
 
 def summarised(errors: np.ndarray, apart: float | None = None) -> dict:

@@ -46,7 +46,7 @@ def record_teacher(
     denoise: AnyDenoiser,
     noise: torch.Tensor,
     grid,
-    parametrisation: str,
+    process: str,
     solver: str = "heun",
     keep_states: bool = False,
     elements: int | None = None,
@@ -63,7 +63,7 @@ def record_teacher(
     nor latent size. `on_call` hears the number of model calls made so far after each evaluation,
     and may raise to stop.
 
-    Raises ScheduleError, UnknownNameError (solver, parametrisation) and DenoiserError.
+    Raises ScheduleError, UnknownNameError (solver, process) and DenoiserError.
     """
     if solver not in SOLVERS:
         raise UnknownNameError(
@@ -72,9 +72,9 @@ def record_teacher(
     sigmas = check_schedule(grid)
     model = Reporting(denoise, on_call)
     recorder = _Recorder(noise, len(sigmas) - 1, keep_states, elements)
-    start = start_state(noise, float(sigmas[0]), parametrisation)
+    start = start_state(noise, float(sigmas[0]), process)
     if solver == "adams3":
-        end = sample_linear(model, start, sigmas, recorder.step, adams3_rule(parametrisation))
+        end = sample_linear(model, start, sigmas, recorder.step, adams3_rule(process))
     else:
         end = sample(model, start, sigmas, solver, callback=recorder.step)
     recorder.finish(end)

@@ -73,6 +73,6 @@ def select_from(
 
 
 def _noise(key: Key) -> str:
-    if key.prediction in (None, key.parametrisation):
-        return key.parametrisation
-    return f"{key.parametrisation}, {key.prediction}"
+    if key.prediction in (None, key.process):
+        return key.process
+    return f"{key.process}, {key.prediction}"

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 from ..fingerprint import Fingerprint
 from ..fingerprint.sketch import diffusion_names
-from ..record import Conditions, Record
+from ..record import Record
 
 NAMING = 1  # of digests: another number would give every record another file
 GUIDANCE_EDGES = (1.05, 1.75, 2.5, 3.5, 4.5, 5.5, 6.5, 8.5, 11.0, 16.0)
@@ -44,7 +44,7 @@ class Key:
     """
 
     fingerprint: Fingerprint | None
-    parametrisation: str
+    process: str
     sigma_min: float
     sigma_max: float
     prediction: str | None = None
@@ -59,19 +59,19 @@ class Key:
     def of(cls, record: Record, sampler: str | None = None) -> Key:
         """The key of a record, for one of its samplers or for all of them."""
         model, under = record.model, record.conditions
-        about = {
-            name: getattr(model, name)
-            for name in (
-                "parametrisation",
-                "sigma_min",
-                "sigma_max",
-                "prediction",
-                "shift",
-                "patches",
-            )
-        }
-        samplers = sampler or "+".join(sorted({recipe.sampler for recipe in record.recipes}))
-        return cls(Fingerprint.of_record(model), **about, **_conditions(under), sampler=samplers)
+        return cls(
+            Fingerprint.of_record(model),
+            model.parametrisation,
+            model.sigma_min,
+            model.sigma_max,
+            model.prediction,
+            model.shift,
+            under.cfg,
+            under.guidance,
+            under.latent_shape,
+            model.patches,
+            sampler or "+".join(sorted({recipe.sampler for recipe in record.recipes})),
+        )
 
     def digest(self) -> str:
         """24 hex digits that name a record's file: equal keys, buckets and all, have equal ones."""
@@ -80,7 +80,7 @@ class Key:
             for p in active(self.patches)
         ]
         noise = [
-            self.parametrisation,
+            self.process,
             self.prediction,
             _digits(self.shift),
             _digits(self.sigma_min),
@@ -102,10 +102,6 @@ class Key:
         return hashlib.blake2b(
             json.dumps([*whole, self.sampler]).encode(), digest_size=12
         ).hexdigest()
-
-
-def _conditions(conditions: Conditions) -> dict:
-    return {name: getattr(conditions, name) for name in ("cfg", "guidance", "latent_shape")}
 
 
 def patch(name: str, strength: float, names: Iterable[str]) -> dict:
@@ -148,9 +144,9 @@ def frame_bucket(shape: Sequence[int] | None) -> int | None:
 
 
 def same_noise(one, other) -> bool:
-    """Whether two keys (or models) have one parametrisation and one prediction, where both state theirs."""
+    """Whether two keys (or models' facts) have one process and one prediction, where both state theirs."""
     predictions = {one.prediction, other.prediction} - {None}
-    return one.parametrisation == other.parametrisation and len(predictions) < 2
+    return one.process == other.process and len(predictions) < 2
 
 
 def same_range(one, other) -> bool:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class ModelFacts:
     """Who a model is, and its noise.
 
-    fingerprint: of the weights without patches (None: unknown). name: for people. parametrisation:
+    fingerprint: of the weights without patches (None: unknown). name: for people. process:
     "flow" or "ve"; prediction: "eps", "v", "flow", ...; shift: a flow's linear time shift.
     sigma_min, sigma_max, table: the model's own noise levels and clock, whatever options did to
     them. patches: as `key.patch`
@@ -28,7 +28,7 @@ class ModelFacts:
 
     fingerprint: Fingerprint | None
     name: str
-    parametrisation: str
+    process: str
     prediction: str | None
     shift: float | None
     sigma_min: float
@@ -52,7 +52,7 @@ class ModelFacts:
         shape = None if latent_shape is None else tuple(int(size) for size in latent_shape)
         return Key(
             self.fingerprint,
-            self.parametrisation,
+            self.process,
             self.sigma_min,
             self.sigma_max,
             self.prediction,

@@ -57,11 +57,11 @@ def rule_for(sampler: str | None) -> Rule:
     return Rule(sampler, ode, STOCHASTIC_ONE if ode else UNKNOWN)
 
 
-def default_sampler(record: Record | None, parametrisation: str) -> str:
+def default_sampler(record: Record | None, process: str) -> str:
     """The sampler whose schedule a caller gets that cannot say its own.
 
     One that hosts are often left at, of those in the record.
     """
-    usual = ("euler", RELATIVE) if parametrisation == "flow" else (RELATIVE, "euler")
+    usual = ("euler", RELATIVE) if process == "flow" else (RELATIVE, "euler")
     known = {recipe.sampler for recipe in record.recipes} if record is not None else set()
     return next((name for name in (*usual, *SAMPLERS) if name in known), usual[0])

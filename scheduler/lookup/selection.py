@@ -186,7 +186,7 @@ def _named(wanted: Wanted, matches: Iterable[Match], facts: ModelFacts) -> Wante
     if wanted.sampler is not None:
         return wanted
     nearest = next((match.record for match in matches if match.allowed), None)
-    return replace(wanted, sampler=default_sampler(nearest, facts.parametrisation))
+    return replace(wanted, sampler=default_sampler(nearest, facts.process))
 
 
 def _best(

@@ -105,7 +105,7 @@ def solve(match: Match, wanted: Wanted, rule: Rule, facts: ModelFacts) -> Served
     wish = rule.serves
     plain = wish == DISTILLED and wanted.carries != COEFFICIENTS
     if plain:
-        wish = default_sampler(match.record, facts.parametrisation)
+        wish = default_sampler(match.record, facts.process)
     gram = match.record.gram
     if gram is None:
         return Reason(OTHER_RANGE if match.other_range else NOT_STATED, wanted, match, wish)

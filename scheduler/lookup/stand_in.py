@@ -136,11 +136,11 @@ def _published(wanted: Wanted, rule: Rule, facts: ModelFacts) -> tuple[Recipe, S
 
 def _of_family(name: str, facts: ModelFacts) -> bool:
     from ..presets import preset
-    from .key import same_noise
+    from .key import Key, same_noise
 
-    model = preset(name).model
-    top = math.isclose(model.sigma_max, facts.sigma_max, rel_tol=SAME_FAMILY)
-    return top and same_noise(model, facts)
+    theirs = Key.of(preset(name))
+    top = math.isclose(theirs.sigma_max, facts.sigma_max, rel_tol=SAME_FAMILY)
+    return top and same_noise(theirs, facts)
 
 
 def _stock(origin: str, name: str, wanted: Wanted, facts: ModelFacts) -> tuple[Recipe, StandIn]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from .checkers import Misfit
 
-MAX_NODES = 300  # of a teacher, the 0 at the end not counted; the finest of `distill` has 50
+MAX_NODES = 200  # of a teacher, the 0 at the end not counted; the finest of `distill` has 50
 MAX_PRODUCT = 1e30
 # Of the matrix scaled to a diagonal of ones. Rounding alone, of honest products in float64, is
 # below 1e-12; products that were ever kept in float32 miss by about 1e-7.

@@ -17,16 +17,16 @@ FLOW_TOP = 0.9995  # where a flow's sigma 1, whose log-SNR has no bottom, is put
 _NODES, _SHARES = np.polynomial.legendre.leggauss(6)
 
 
-def adams3_rule(parametrisation: str) -> LinearRule:
-    """The rule for one parametrisation.
+def adams3_rule(process: str) -> LinearRule:
+    """The rule for one process.
 
     It starts up as the first- and second-order methods of its family.
     """
 
     def clock(sigma: np.ndarray) -> np.ndarray:
-        if parametrisation == "flow":
+        if process == "flow":
             sigma = np.minimum(sigma, FLOW_TOP)
-        return half_log_snr(sigma, parametrisation)
+        return half_log_snr(sigma, process)
 
     def formula(window: Window) -> Weights:
         s_next, s_now = window[:2]

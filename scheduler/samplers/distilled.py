@@ -50,7 +50,7 @@ def run_recipe(
     denoise: AnyDenoiser,
     noise: torch.Tensor,
     recipe: Recipe,
-    parametrisation: str,
+    process: str,
     callback: Callback | None = None,
 ) -> torch.Tensor:
     """Sample with a recipe from unit Gaussian noise (B, ...).
@@ -58,15 +58,15 @@ def run_recipe(
     Returns the clean latent, of the noise's shape, dtype and device. Raises RecipeError for a
     recipe whose numbers don't fit its schedule, and DenoiserError.
     """
-    x = start_state(noise, recipe.sigmas[0], parametrisation)
-    return run_from(denoise, x, recipe, parametrisation, callback)
+    x = start_state(noise, recipe.sigmas[0], process)
+    return run_from(denoise, x, recipe, process, callback)
 
 
 def run_from(
     denoise: AnyDenoiser,
     x: torch.Tensor,
     recipe: Recipe,
-    parametrisation: str,
+    process: str,
     callback: Callback | None = None,
 ) -> torch.Tensor:
     """The same from a state x (B, ...) at the recipe's first sigma, as hosts hand it over."""
@@ -77,11 +77,11 @@ def run_from(
             recipe.sigmas,
             recipe.coefficients,
             recipe.offsets,
-            parametrisation,
+            process,
             callback,
         )
     if recipe.offsets:
-        denoise = with_offsets(denoise, recipe.sigmas, recipe.offsets, parametrisation)
+        denoise = with_offsets(denoise, recipe.sigmas, recipe.offsets, process)
     return sample(denoise, x, recipe.sigmas, stock_sampler(recipe), callback)
 
 
@@ -92,7 +92,7 @@ def sample_distilled(
     sigmas: Sigmas,
     coefficients: Sequence[Floats] | np.ndarray | torch.Tensor,
     offsets: Floats | torch.Tensor | None = None,
-    parametrisation: str = "flow",
+    process: str = "flow",
     callback: Callback | None = None,
 ) -> torch.Tensor:
     """The distilled sampler: from x (B, ...) at sigmas[0] to the clean latent.
@@ -113,7 +113,7 @@ def sample_distilled(
     x = x.to(wide)
     past: deque[torch.Tensor] = deque(maxlen=PAST - 1)
     for k, (sigma, s_next) in enumerate(pairwise(levels)):
-        denoised = ask(model, x.to(dtype), sigma, shifts[k], parametrisation)
+        denoised = ask(model, x.to(dtype), sigma, shifts[k], process)
         if callback is not None:
             callback(k, x, denoised)
         denoised = denoised.to(wide)

@@ -18,7 +18,7 @@ SAME_SIGMA = 1e-4  # relative: hosts keep sigmas in float32
 
 def run_in_host(
     recipe: Recipe,
-    parametrisation: str,
+    process: str,
     denoise: AnyDenoiser,
     x: torch.Tensor,
     callback: Callable[[dict], object] | None = None,
@@ -40,7 +40,7 @@ def run_in_host(
                 callback(step)
             bar.update()
 
-        return run_from(denoise, x, recipe, parametrisation, told)
+        return run_from(denoise, x, recipe, process, told)
 
 
 def same_sigmas(recipe: Recipe, sigmas: torch.Tensor) -> bool:

@@ -23,11 +23,11 @@ FLOW_TOP = 0.9999
 SAME_SIGMA = 1e-4  # relative: hosts hand sigmas over in float32 and through their own tables
 
 
-def asked_sigma(sigma: float, offset: float, parametrisation: str) -> float:
+def asked_sigma(sigma: float, offset: float, process: str) -> float:
     """The noise level that a query at `sigma` with this offset goes to."""
-    if offset == 0 or (parametrisation == "flow" and sigma >= 1):
+    if offset == 0 or (process == "flow" and sigma >= 1):
         return sigma
-    if parametrisation == "flow":
+    if process == "flow":
         return 1 / (1 + (1 - sigma) / sigma * math.exp(-offset))
     return sigma * math.exp(offset)
 
@@ -65,21 +65,17 @@ def guessed_offset(sigma: float, s_next: float, share: float, noise_range: Noise
     return bounded_offset(sigma, guess, noise_range)
 
 
-def ask(
-    model: Model, x: torch.Tensor, sigma: float, offset: float, parametrisation: str
-) -> torch.Tensor:
+def ask(model: Model, x: torch.Tensor, sigma: float, offset: float, process: str) -> torch.Tensor:
     """D at the shifted noise level, of x's shape: one model call a row."""
-    asked = asked_sigma(sigma, offset, parametrisation)
+    asked = asked_sigma(sigma, offset, process)
     if asked == sigma:
         return model(x, sigma)
-    if parametrisation == "flow":
+    if process == "flow":
         x = x * ((1 - asked) / (1 - sigma))
     return model(x, asked)
 
 
-def with_offsets(
-    denoise: AnyDenoiser, sigmas: Floats, offsets: Floats, parametrisation: str
-) -> Denoiser:
+def with_offsets(denoise: AnyDenoiser, sigmas: Floats, offsets: Floats, process: str) -> Denoiser:
     """The model as a stock sampler must see it.
 
     A sigma of the schedule is asked at its own offset, any other sigma untouched.
@@ -94,6 +90,6 @@ def with_offsets(
         nearest = int(np.abs(np.log(known) - math.log(s)).argmin())
         if abs(known[nearest] / s - 1) > SAME_SIGMA:
             return model(x, s)
-        return ask(model, x, float(known[nearest]), float(offsets[nearest]), parametrisation)
+        return ask(model, x, float(known[nearest]), float(offsets[nearest]), process)
 
     return shifted

@@ -72,7 +72,7 @@ def oss_search(
     noise: torch.Tensor,
     grid: Floats,
     steps: int,
-    parametrisation: str = "flow",
+    process: str = "flow",
     free_start: bool = True,
     shared: bool = False,
     channels: int | None = None,
@@ -95,8 +95,8 @@ def oss_search(
         raise StepsError(f"{steps} steps do not fit a grid with {top}; ask for 1 to {top}.")
     model = checked(denoise)
     velocity = _Velocity(model, levels, model.calls, on_call)
-    scales = [_start_scale(levels, i, parametrisation) for i in range(len(levels))]
-    student = torch.stack([start_state(noise, scale, parametrisation) for scale in scales])
+    scales = [_start_scale(levels, i, process) for i in range(len(levels))]
+    student = torch.stack([start_state(noise, scale, process) for scale in scales])
     teacher = _euler_teacher(velocity, student[-1])
     table = _Table.empty(teacher, shared, channels, frames)
     rows = []
@@ -182,9 +182,9 @@ def _euler_teacher(velocity: _Velocity, x: torch.Tensor) -> torch.Tensor:
     return torch.stack(states[::-1])
 
 
-def _start_scale(grid: np.ndarray, i: int, parametrisation: str) -> float:
+def _start_scale(grid: np.ndarray, i: int, process: str) -> float:
     """Pure noise at point i: the authors' flow search leaves it at the top's scale."""
-    return float(grid[i] if parametrisation == "ve" else grid[-1])
+    return float(grid[i] if process == "ve" else grid[-1])
 
 
 def _subset(x: torch.Tensor, channels: int | None, frames: int | None) -> torch.Tensor:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..denoiser import check_parametrisation
+from ..denoiser import check_process
 from ..errors import SigmaRangeError
 
 SD_RANGE = (0.029167158, 14.614641)
@@ -18,18 +18,18 @@ SD_RANGE = (0.029167158, 14.614641)
 OneOrMany = float | np.ndarray  # a number, or an array of them that is treated alike
 
 
-def check_range(sigma_min: float, sigma_max: float, parametrisation: str) -> None:
+def check_range(sigma_min: float, sigma_max: float, process: str) -> None:
     """Raise SigmaRangeError unless 0 < sigma_min < sigma_max, both finite (for flow: at most 1)."""
-    check_parametrisation(parametrisation)
+    check_process(process)
     if not (0 < sigma_min < sigma_max < math.inf):
         raise SigmaRangeError(
             f"The range between sigma_min {sigma_min:.6g} and sigma_max {sigma_max:.6g} "
             "is not usable; 0 < sigma_min < sigma_max must hold, both finite."
         )
-    if parametrisation == "flow" and sigma_max > 1:
+    if process == "flow" and sigma_max > 1:
         raise SigmaRangeError(
             f"sigma_max is {sigma_max:.6g} but flow sigmas end at 1; "
-            "pass sigma_max <= 1 or the parametrisation 've'."
+            "pass sigma_max <= 1 or the process 've'."
         )
 
 
@@ -37,13 +37,13 @@ def check_range(sigma_min: float, sigma_max: float, parametrisation: str) -> Non
 class NoiseTable:
     """A discrete noise table whose clock is the index into it (ComfyUI's ModelSamplingDiscrete).
 
-    sigmas: (L,) float64, ascending, positive. parametrisation: "ve" or "flow". shift: a flow's time
+    sigmas: (L,) float64, ascending, positive. process: "ve" or "flow". shift: a flow's time
     shift, else None. Raises SigmaRangeError for a table that is not ascending or outside the
-    parametrisation's range.
+    process's range.
     """
 
     sigmas: np.ndarray
-    parametrisation: str = "ve"
+    process: str = "ve"
     shift: float | None = None
 
     def __post_init__(self):
@@ -54,7 +54,7 @@ class NoiseTable:
             )
         sigmas.flags.writeable = False
         object.__setattr__(self, "sigmas", sigmas)
-        check_range(self.sigma_min, self.sigma_max, self.parametrisation)
+        check_range(self.sigma_min, self.sigma_max, self.process)
 
     @property
     def sigma_min(self) -> float:
@@ -163,15 +163,15 @@ def edm_table(sigma_min: float, sigma_max: float) -> NoiseTable:
 
 
 def table_for(
-    sigma_min: float, sigma_max: float, parametrisation: str, shift: float | None = None
+    sigma_min: float, sigma_max: float, process: str, shift: float | None = None
 ) -> NoiseTable:
     """The table that best describes a denoiser of which only the range is known.
 
     Flow: `flow_table(shift or 1)`. VE: Stable Diffusion's when the range is its to 1 %, else
     `edm_table`. Raises SigmaRangeError.
     """
-    check_range(sigma_min, sigma_max, parametrisation)
-    if parametrisation == "flow":
+    check_range(sigma_min, sigma_max, process)
+    if process == "flow":
         return flow_table(1.0 if shift is None else shift)
     if near((sigma_min, sigma_max), SD_RANGE):
         return sd_table()

@@ -59,10 +59,8 @@ def published_for(table: NoiseTable) -> tuple[str, ...]:
 
     def belongs(made_for: tuple[float, float] | None) -> bool:
         if made_for is _ANY_FLOW:
-            return table.parametrisation == "flow"
-        return table.parametrisation != "flow" and near(
-            (table.sigma_min, table.sigma_max), made_for
-        )
+            return table.process == "flow"
+        return table.process != "flow" and near((table.sigma_min, table.sigma_max), made_for)
 
     return tuple(name for name, made_for in _MADE_FOR.items() if belongs(made_for))
 

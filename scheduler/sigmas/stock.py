@@ -54,15 +54,13 @@ def baselines(
     """
     low = sigma_min or table.sigma_min
     high = sigma_max or table.sigma_max
-    check_range(low, high, table.parametrisation)
+    check_range(low, high, table.process)
     found = {name: stock_schedule(name, table, steps) for name in STOCK}
     found |= {name: published_schedule(name, steps) for name in published_for(table)}
     return {name: _clipped(sigmas, low, high) for name, sigmas in found.items()}
 
 
-def log_snr_grid(
-    sigma_min: float, sigma_max: float, nodes: int, parametrisation: str
-) -> np.ndarray:
+def log_snr_grid(sigma_min: float, sigma_max: float, nodes: int, process: str) -> np.ndarray:
     """The teacher's grid: `nodes` sigmas uniform in half-log-SNR, then 0.
 
     (nodes+1,) float64, from sigma_max to sigma_min. At a flow's sigma 1 the log-SNR has no bottom,
@@ -70,15 +68,15 @@ def log_snr_grid(
     put back to sigma_max: the first interval is wider, the others equal. Raises SigmaRangeError and
     StepsError.
     """
-    check_range(sigma_min, sigma_max, parametrisation)
+    check_range(sigma_min, sigma_max, process)
     nodes = check_steps(nodes)
-    ceiling = min(sigma_max, FLOW_CEILING) if parametrisation == "flow" else sigma_max
+    ceiling = min(sigma_max, FLOW_CEILING) if process == "flow" else sigma_max
     if sigma_min >= ceiling:
         raise SigmaRangeError(
             f"sigma_min is {sigma_min:.6g}; a grid for a flow model needs it below {ceiling:.6g}."
         )
-    top, bottom = half_log_snr([ceiling, sigma_min], parametrisation)
-    grid = np.append(sigma_at(np.linspace(top, bottom, nodes), parametrisation), 0.0)
+    top, bottom = half_log_snr([ceiling, sigma_min], process)
+    grid = np.append(sigma_at(np.linspace(top, bottom, nodes), process), 0.0)
     grid[-2] = sigma_min  # exactly, free of rounding
     grid[0] = sigma_max
     return check_schedule(grid)

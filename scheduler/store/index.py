@@ -107,7 +107,7 @@ class Index:
         """Another kind of noise cannot be used; another range only by solving again, from inner
         products that reach up to it."""
         other = [
-            kind != key.parametrisation or len({prediction, key.prediction} - {None}) > 1
+            kind != key.process or len({prediction, key.prediction} - {None}) > 1
             for kind, prediction in self.noise
         ]
         refused = np.array(other)[self.noise_codes]

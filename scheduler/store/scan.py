@@ -44,7 +44,7 @@ class Brief:
     steps: tuple[int, int]
     fingerprint: str
     outline: tuple[tuple[int, float], ...]
-    noise: tuple[str, str | None]  # parametrisation, prediction
+    noise: tuple[str, str | None]  # process, prediction
     patches: str
     # sigma_min, sigma_max, shift, cfg, guidance
     numbers: tuple[float, float, float | None, float | None, float | None]
@@ -83,7 +83,7 @@ def brief_of(file: str, stamp: tuple[int, int], data: dict, version: int) -> Bri
         (min(steps), max(steps)),
         key.fingerprint.id if key.fingerprint else "",
         outline(key.fingerprint.samples) if key.fingerprint else (),
-        (key.parametrisation, key.prediction),
+        (key.process, key.prediction),
         patches_text(key),
         (key.sigma_min, key.sigma_max, key.shift, key.cfg, key.guidance),
         key.latent_shape,

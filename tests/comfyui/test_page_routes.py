@@ -55,7 +55,7 @@ def test_the_store_is_listed_described_and_handed_out(ask, stored):
         and found["shown"]["knee"] == 6
     )
     status, file = ask(f"file?name={stored}")
-    assert json.loads(file["text"])["stepdistill"] == 1
+    assert json.loads(file["text"])["stepdistill"] == 2
 
 
 def test_a_record_is_kept_and_removed(ask, server, stored):

@@ -204,9 +204,7 @@ def test_quantised_weights_are_near_and_finetunes_only_by_any(record):
     assert not judged(record, tuned).allowed and judged(record, tuned, "any").allowed
 
 
-@pytest.mark.parametrize(
-    "changes", [{"parametrisation": "ve"}, {"prediction": "v"}, {"fingerprint": None}]
-)
+@pytest.mark.parametrize("changes", [{"process": "ve"}, {"prediction": "v"}, {"fingerprint": None}])
 def test_what_is_no_match_at_all(record, changes):
     assert judged(record, asked(record, **changes), "any") is None
 

@@ -10,7 +10,7 @@ from tests.nodes.pack import module
 
 asking, errors = module("nodes.distill_request"), module("scheduler.errors")
 record_module = module("scheduler.record")
-FACTS = SimpleNamespace(sigma_max=1.0, sigma_min=0.003, parametrisation="flow")
+FACTS = SimpleNamespace(sigma_max=1.0, sigma_min=0.003, process="flow")
 
 
 def wish(samplers=("distilled",), steps=range(4, 13), quality="quick", sets=1):

@@ -43,7 +43,7 @@ def record_of(model, *recipes, cfg=3.0, latent_shape=(16, 8, 8), **changed):
     record = module("scheduler.record")
     facts = identity.facts_of(model)
     conditions = replace(facts.conditions(facts.key(cfg, latent_shape)), **changed)
-    about = record.Model.of(conditions, facts.parametrisation, facts.sigma_min, facts.sigma_max)
+    about = record.Model.of(conditions, facts.process, facts.sigma_min, facts.sigma_max)
     return record.Record(about, conditions, None, recipes or usual(), {}, PROVENANCE)
 
 

@@ -61,7 +61,7 @@ def lora(model, seed, strength=0.5):
 def test_live_weights_are_known_as_their_file(kind):
     facts = identity.facts_of(host.patcher(kind))
     assert facts.fingerprint.id == fingerprint_file(BUNDLED[kind]).id
-    assert (facts.parametrisation, facts.prediction) == (
+    assert (facts.process, facts.prediction) == (
         ("flow", "flow") if kind == "flow" else ("ve", "eps")
     )
     assert facts.shift == (3.0 if kind == "flow" else None) and facts.patches == ()
@@ -163,7 +163,7 @@ def test_the_table_is_the_models_own_clock_and_all(shift):
 
 def test_discrete_tables_even_with_repeated_ends():
     table = noise.noise_of(host.sampling(host.ModelSamplingDiscrete, host.V_PREDICTION, ties=True))
-    assert (table.parametrisation, table.prediction, table.shift) == ("ve", "v", None)
+    assert (table.process, table.prediction, table.shift) == ("ve", "v", None)
     assert table.table.percent_to_sigma(0.4) == pytest.approx(
         sd_table().percent_to_sigma(0.4), rel=2e-2
     )

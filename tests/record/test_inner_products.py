@@ -117,7 +117,7 @@ CHANGES = [
     ({"sigmas": [1.0, 0.9, 0.8, 0.3, 0.2, 0.1, 0.05]}, "must end at exactly 0"),
     ({"sigmas": [1.5, 0.9, 0.8, 0.3, 0.2, 0.1, 0.0]}, "above the model's sigma_max"),
     ({"sigmas": [1.0, 0.5, 0.0]}, "inner_products.spread: has 7 entries"),
-    ({"sigmas": [0.0]}, "inner_products.sigmas: has 1 entries, must have 2 to 301"),
+    ({"sigmas": [0.0]}, "inner_products.sigmas: has 1 entries, must have 2 to 201"),
     ({"other": 1}, "inner_products: has an unknown key 'other'"),
 ]
 
@@ -144,9 +144,9 @@ def test_more_nodes_than_the_bound_are_refused_on_saving():
     for nodes, fits in ((MAX_NODES, True), (MAX_NODES + 1, False)):
         record = replace(record_of(), gram=smooth_gram(nodes))
         if fits:
-            assert len(record.to_json()) < 2_000_000
+            assert len(record.to_json()) < 1_000_000
         else:
-            with pytest.raises(RecordError, match="inner_products.sigmas: has 302 entries"):
+            with pytest.raises(RecordError, match="inner_products.sigmas: has 202 entries"):
                 record.to_json()
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import json
 import os
 import pickle
 import time
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from scheduler.errors import OutputError, RecipeError, RecordError
 from scheduler.record import Choice, Conditions, Model, Recipe, Record, load_record, now
 from scheduler.record import parser as record_parser
 from scheduler.record.choice import settled_label
+from scheduler.record.inner_products import MAX_NODES
 from tests.examples import examples
 from tests.weights import smooth_gram
 
@@ -601,6 +604,25 @@ BOMBS = {
     "quotes": b'"' * MOST,
     "keys": b"{" + b",".join(b'"k%d":1' % i for i in range(59_990)) + b',"k59989":2}',
     "digits": b"9" * MOST,
+}
+
+
+def products_bomb(spoil) -> bytes:
+    """The largest inner products, spoilt, in a file that is filled up with recipes."""
+    whole = replace(example(), gram=smooth_gram(MAX_NODES))
+    record = json.loads(whole.to_json())
+    numbers = np.frombuffer(base64.b64decode(record["inner_products"]["products"])).copy()
+    spoil(numbers)
+    record["inner_products"]["products"] = base64.b64encode(numbers.tobytes()).decode()
+    recipe = record["recipes"][2]
+    record["recipes"] = [{**recipe, "sampler": f"s{k}"} for k in range(1900)]
+    return json.dumps(record).encode()
+
+
+BOMBS |= {
+    "inner products not positive": products_bomb(lambda numbers: numbers.__setitem__(-1, 1e-9)),
+    "inner products not finite": products_bomb(lambda numbers: numbers.fill(np.nan)),
+    "inner products beyond all bounds": products_bomb(lambda numbers: numbers.fill(1e308)),
 }
 
 

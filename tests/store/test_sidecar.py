@@ -104,7 +104,7 @@ def test_another_range_is_solved_again_or_refused(store, gram):
     )
     sigmas = store.recipe(match, "euler", 6, sigma_min=0.02, sigma_max=0.9).sigmas
     assert sigmas[0] == 0.9 and min(sigmas[:-1]) >= 0.02 * (1 - 1e-9) and match.name == name
-    assert store.lookup(replace(key, parametrisation="ve")) is None
+    assert store.lookup(replace(key, process="ve")) is None
 
 
 def test_another_record_without_inner_products_replaces_them_too(store, gram):

@@ -1,15 +1,21 @@
 """Nodes that only tests need. Loaded by ComfyUI beside StepDistill; ids start with "Test".
 
-| node | what | |---|---| | TestDigits | conditioning of the bundled checkpoints: digits "3, 7" (row
-i of a batch gets the i-th), "-1" the empty prompt | | TestConditioning | seeded random conditioning
-of any size (for TestWan: tokens 4, width 4096, pooled 0) | | TestWan | a tiny Wan 2.1 with seeded
-weights: 5-D latents (B, 16, T, H, W), flow, shift 8 | | TestRecorder | passes a MODEL on; writes
-what every sampling run was given and asked to output/<name>.jsonl; may slow it down | | TestSave |
-writes latents and sigmas to output/<name>.samples.npy and <name>.sigmas.npy, text to <name>.txt |
+| node | what |
+|---|---|
+| TestDigits | conditioning of the bundled checkpoints: digits "3, 7" (row i of a batch gets the
+  i-th), "-1" the empty prompt |
+| TestConditioning | seeded random conditioning of any size (for TestWan: tokens 4, width 4096,
+  pooled 0) |
+| TestWan | a tiny Wan 2.1 with seeded weights: 5-D latents (B, 16, T, H, W), flow, shift 8 |
+| TestRecorder | passes a MODEL on; writes what every sampling run was given and asked to
+  output/<name>.jsonl; may slow it down |
+| TestSave | writes latents and sigmas to output/<name>.samples.npy and <name>.sigmas.npy, text to
+  <name>.txt |
 
 eps.safetensors is loaded by the stock loaders, once SD1.5 in a smaller size is registered here.
 """
 
+# relative: ComfyUI has a package named tests of its own
 from .nodes import NODES, register_small_sd15
 
 register_small_sd15()

@@ -89,7 +89,7 @@ class TestWan:
         return {"required": {"seed": ("INT", {"default": 0})}}
 
     def make(self, seed):
-        from tests.comfyui.pack.tiny_wan import tiny_wan
+        from .tiny_wan import tiny_wan
 
         return (tiny_wan(seed),)
 
@@ -118,7 +118,7 @@ class TestRecorder:
         }
 
     def make(self, model, name, seconds):
-        from tests.comfyui.pack.recorder import recorded
+        from .recorder import recorded
 
         return (recorded(model, output_file(f"{name}.jsonl"), seconds),)
 
