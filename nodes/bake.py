@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
+from .fields import stock_samplers
 from .names import DISTILLED
 from .page.card_data import payload
 from .records import CATEGORY
 
 BEST = "best"
-SAMPLERS = (
-    BEST,
-    "euler",
-    "dpmpp_2m",
-    "res_multistep",
-    "uni_pc",
-    "uni_pc_bh2",
-    "heun",
-    "lms",
-    "ipndm",
-    "deis",
-)
 
 
 class StepDistillBake:
@@ -59,7 +48,7 @@ class StepDistillBake:
         return {
             "required": {
                 "record": ("RECORD", {"tooltip": "The record whose recipe is baked."}),
-                "sampler_name": (list(SAMPLERS), {"tooltip": which}),
+                "sampler_name": ([BEST, *stock_samplers()], {"tooltip": which}),
                 "steps": ("INT", steps),
                 "denoise": ("FLOAT", denoise),
             }
