@@ -18,6 +18,7 @@ from ..record.provenance import EVIDENCE, RECIPES, RECORDING, Stages, provenance
 from ..rows import in_batches, noise_for
 from ..version import VERSION
 from .candidates import recipes_of
+from .experiments import Experiments
 from .meter import Meter, Metered, Progress
 from .plan import Plan, plan_for
 from .recording import SOLVER, recorded
@@ -88,19 +89,10 @@ def distill(
     parts = FinishedParts(resume, _key(request, plan), lambda: meter.done)
     if on_plan is not None:
         on_plan(plan)
-    made = recorded(request, plan, meter, parts, torch.device(device))
-    stages = Stages(lambda: meter.done + parts.earlier)
-    rows = plan.rows * plan.sets
-    stages.end(RECORDING, rows=rows, seed=request.seed)
-    recipes: list[Recipe] = []
-    for sampler in request.samplers:
-        meter.phase = sampler
-        recipes += recipes_of(made, plan, sampler, request.steps)
-        stages.end(RECIPES, sampler=sampler, steps=list(request.steps), rows=rows)
-    recipes, summary = _evidence(
-        request, plan, meter, parts, recipes, held_out, torch.device(device)
-    )
-    stages.end(EVIDENCE, rows=_evidence_rows(plan), seed=request.seed + EVIDENCE_SEED)
+    run = _Run(request, plan, meter, parts, torch.device(device))
+    made = recorded(request, plan, meter, parts, run.device)
+    run.stages.end(RECORDING, rows=run.rows, seed=request.seed)
+    recipes, summary = run.measured(run.recipes(made), held_out)
     planned = {"steps": list(request.steps), "samplers": list(request.samplers), **plan.data}
     return Record(
         _model(request, conditions),
@@ -108,9 +100,56 @@ def distill(
         _teacher(plan),
         tuple(recipes),
         summary,
-        provenance_of(stages.done, planned, time.monotonic() - began),
+        provenance_of(run.stages.done, planned, time.monotonic() - began),
         made.gram,
     )
+
+
+class _Run:
+    """What the stages of one distillation share: its account, and what they note of themselves."""
+
+    def __init__(
+        self,
+        request: Request,
+        plan: Plan,
+        meter: Meter,
+        parts: FinishedParts,
+        device: torch.device,
+    ):
+        self.request, self.plan, self.device = request, plan, device
+        self.meter, self.parts = meter, parts
+        self.rows = plan.rows * plan.sets
+        self.stages = Stages(lambda: meter.done + parts.earlier)
+
+    def recipes(self, made: Experiments) -> list[Recipe]:
+        """The recipes of every sampler."""
+        found: list[Recipe] = []
+        steps = list(self.request.steps)
+        for sampler in self.request.samplers:
+            self.meter.phase = sampler
+            found += recipes_of(made, self.plan, sampler, steps)
+            self.stages.end(RECIPES, sampler=sampler, steps=steps, rows=self.rows)
+        return found
+
+    def measured(self, recipes: list[Recipe], denoise: Denoiser) -> tuple[list[Recipe], dict]:
+        """(the recipes with their evidence, the record's own), on held-out rows of a denoiser."""
+        if self.plan.evidence == 0:
+            return recipes, {}
+        request, rows = self.request, _evidence_rows(self.plan)
+        self.meter.phase = "evidence"
+        noise = noise_for(request.latent_shape, rows, request.seed + EVIDENCE_SEED, self.device)
+        found = evidence.measure(
+            Metered(in_batches(denoise, self.plan.rows), self.meter),
+            noise,
+            recipes,
+            request.table,
+            request.process,
+            self.plan.evidence,
+            sigma_min=request.sigma_min,
+            finished=self.parts.finished,
+        )
+        self.stages.end(EVIDENCE, rows=rows, seed=request.seed + EVIDENCE_SEED)
+        return found.recipes, found.summary
 
 
 def plan_request(
@@ -163,35 +202,6 @@ def _check_recordable(request: Request, conditions: Conditions) -> None:
     """Raise RecordError, before any work, for what no record can hold."""
     provenance = {"version": VERSION, "created": now(), "model_calls": 0}
     Record(_model(request, conditions), conditions, None, (), {}, provenance).to_json()
-
-
-def _evidence(
-    request: Request,
-    plan: Plan,
-    meter: Meter,
-    parts: FinishedParts,
-    recipes: list[Recipe],
-    denoise: Denoiser,
-    device: torch.device,
-) -> tuple[list[Recipe], dict]:
-    meter.phase = "evidence"
-    if plan.evidence == 0:
-        return recipes, {}
-    noise = noise_for(
-        request.latent_shape, _evidence_rows(plan), request.seed + EVIDENCE_SEED, device
-    )
-    model = Metered(in_batches(denoise, plan.rows), meter)
-    measured = evidence.measure(
-        model,
-        noise,
-        recipes,
-        request.table,
-        request.process,
-        plan.evidence,
-        sigma_min=request.sigma_min,
-        finished=parts.finished,
-    )
-    return measured.recipes, measured.summary
 
 
 def _model(request: Request, conditions: Conditions) -> Model:
