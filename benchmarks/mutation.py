@@ -1,13 +1,15 @@
-"""How many small faults the tests notice: mutmut's mutants of the modules that decide, and the share that fails
-the tests of their own folder.
+"""How many small faults the tests notice.
+
+mutmut makes mutants of the modules that decide; the share is counted that fails the tests of their own
+folder.
 
     python -m benchmarks.mutation                       every target, every mutant
     python -m benchmarks.mutation search guard          some targets
     python -m benchmarks.mutation --sample 100          a hundred mutants of each target, the same each time
 
-Needs mutmut (`pip install mutmut`); not for Windows. A mutant that no test notices is printed as a diff. Each
-target is worked on in a copy of the repository under --work, which is kept: what was judged there is not judged
-again until its code or tests change.
+Needs mutmut (`pip install mutmut`); not for Windows. A mutant that no test notices is printed as a diff.
+Each target is worked on in a copy of the repository under --work, which is kept: what was judged there is
+not judged again until its code or tests change.
 """
 
 from __future__ import annotations
@@ -139,7 +141,10 @@ def report(name: str, folder: Path, names: list[str]) -> Counter[str]:
 def row(name: str, counts: Counter[str]) -> str:
     noticed = counts["mutants"] - counts["alive"]
     share = 100 * noticed / max(counts["mutants"], 1)
-    return f"{name:10} {counts['mutants']:5} mutants {noticed:5} noticed {counts['alive']:5} alive {share:6.1f} %"
+    return (
+        f"{name:10} {counts['mutants']:5} mutants {noticed:5} noticed "
+        f"{counts['alive']:5} alive {share:6.1f} %"
+    )
 
 
 if __name__ == "__main__":

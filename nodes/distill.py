@@ -9,7 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..scheduler.errors import OutputError, StepDistillError
-from .distill_request import EVERY, QUALITY, SAMPLERS, Wish, rows_that_fit, samplers_of, steps_of
+from .distill_request import (
+    EVERY,
+    QUALITY,
+    SAMPLERS,
+    GraphWish,
+    rows_that_fit,
+    samplers_of,
+    steps_of,
+)
 from .fields import CATEGORY, RECORD, SCENE, SEED
 from .page import distill_report
 from .page.card_data import shown
@@ -137,7 +145,7 @@ class _Task:
         guidance = guidance_of(scene.guider.original_conds.get("positive"))
         self.key = facts.key(scene.cfg, self.scene.shape, guidance, "+".join(sorted(samplers)))
         conditions = facts.conditions(self.key, sets, seed)
-        self.wish = Wish(
+        self.wish = GraphWish(
             samplers,
             steps,
             quality,

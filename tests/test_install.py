@@ -343,8 +343,7 @@ def test_the_packs_door_opens_without_a_host(monkeypatch):
         sys.modules, "stepdistill_door", door
     )  # as ComfyUI does before it runs a pack
     spec.loader.exec_module(door)
-    assert (
-        len(door.NODE_CLASS_MAPPINGS) == 10
-        and door.NODE_CLASS_MAPPINGS.keys() == door.NODE_DISPLAY_NAME_MAPPINGS.keys()
+    assert door.NODE_CLASS_MAPPINGS and (
+        door.NODE_CLASS_MAPPINGS.keys() == door.NODE_DISPLAY_NAME_MAPPINGS.keys()
     )
     assert (ROOT / door.WEB_DIRECTORY).is_dir()

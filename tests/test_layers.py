@@ -1,5 +1,7 @@
-"""Arrows point one way: hosts' folders use the library, the library knows no host, and inside it nothing points
-up or in a circle."""
+"""Arrows point one way.
+
+Hosts' folders use the library, the library knows no host, and inside it nothing points up or in a circle.
+"""
 
 from __future__ import annotations
 

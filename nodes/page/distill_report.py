@@ -94,7 +94,7 @@ def _found(record) -> list[str]:
         parts.append(
             f"{key.replace(OFFSETS, ' with offsets')}\n{_table(list(group), evidence_table)}"
         )
-    return [*parts, NOTES] if any(recipe.evidence for recipe in recipes) else parts
+    return [*parts, NOTES] if any("rms" in recipe.evidence for recipe in recipes) else parts
 
 
 def _table(recipes: list, evidence_table) -> str:

@@ -70,7 +70,7 @@ def show_record(record: Record, recipes: Sequence[Recipe] | None = None) -> None
     for (sampler, offsets, start), group in groupby(sorted(recipes, key=_order), key=_curve):
         name = f"{sampler}{' with offsets' if offsets else ''}"
         print(f"\n{name}, from sigma {start:g}\n{evidence_table(list(group))}")
-    if any(recipe.evidence for recipe in recipes):
+    if any("rms" in recipe.evidence for recipe in recipes):
         print(f"\n{NOTES}")
     advice = recommendation(record)
     if advice:

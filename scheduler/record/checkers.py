@@ -220,6 +220,10 @@ def table(key_checker: Checker, checker: Checker, most: int) -> Checker:
 
 
 def _check_plain(value: object, depth: int = 0) -> None:
+    if type(value) is float or type(value) is int:  # first, for there may be many
+        if not -MAX_NUMBER <= value <= MAX_NUMBER:
+            _PLAIN_NUMBER.check(value)
+        return
     if value is None or type(value) is bool:
         return
     if depth > MAX_PLAIN_DEPTH:

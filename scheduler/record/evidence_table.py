@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from .choice import PUBLISHED
 from .verdict import BETTER, EQUAL, WORSE, outcome
 from .verdict_words import NOT_MEASURED, choice_words
 from .words import NO_LABELS, Labels
@@ -63,7 +64,9 @@ def evidence_table(recipes: Sequence[Recipe], labels: Labels = NO_LABELS) -> str
 
 
 def verdict_word(recipe: Recipe, labels: Labels = NO_LABELS) -> str:
-    """A word or two: "better", "no gain", "worse", or the stock choice that won."""
+    """A word or two: "better", "no gain", "worse", "published", or the stock choice that won."""
+    if recipe.choice.schedule == PUBLISHED:
+        return PUBLISHED
     if not recipe.choice.ours:
         return f"stock: {choice_words(recipe.choice, labels)}"
     return JUDGED[outcome(recipe.evidence.get("ratio"), recipe.evidence.get("margin"))]

@@ -84,8 +84,12 @@ def verdict(recipe: Recipe, labels: Labels = NO_LABELS) -> str:
 
 
 def verdict_if_any(recipe: Recipe) -> str:
-    """The same, or "" where the evidence says nothing of how the recipe compares."""
-    return verdict(recipe) if {"verdict", "note"} & recipe.evidence.keys() else ""
+    """The same, or "" where the evidence says nothing of how the recipe compares, and of a published
+    schedule nothing but that it is one."""
+    code = recipe.evidence.get("verdict")
+    if code in (PUBLISHED, INTERPOLATED):
+        return verdict(recipe).removeprefix("a published schedule, ")
+    return verdict(recipe) if code or "note" in recipe.evidence else ""
 
 
 def _beside(recipe: Recipe, labels: Labels) -> str:

@@ -184,6 +184,9 @@ def test_what_was_not_measured_says_what_it_is():
     between = replace(empty, choice="published", evidence={"verdict": "interpolated"})
     assert "interpolated to these steps" in said.verdict(between)
     assert said.verdict_if_any(empty) == "" and said.verdict_if_any(solved) != ""
+    assert said.verdict_if_any(between) == "interpolated to these steps, not measured"
+    line = evidence_table([between]).splitlines()[2]
+    assert line.endswith("not measured (published)")
     assert said.verdict(replace(empty, evidence=bare)) == "not compared"
 
 
