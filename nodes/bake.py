@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
+from .fields import library_samplers
 from .names import DISTILLED
 from .page.card_data import payload
 from .records import CATEGORY
 
 BEST = "best"
-SAMPLERS = (
-    BEST,
-    "euler",
-    "dpmpp_2m",
-    "res_multistep",
-    "uni_pc",
-    "uni_pc_bh2",
-    "heun",
-    "lms",
-    "ipndm",
-    "deis",
-)
 
 
 class StepDistillBake:
@@ -41,6 +30,7 @@ class StepDistillBake:
 
     @classmethod
     def INPUT_TYPES(cls):
+        stock = [name for name in library_samplers() if name != DISTILLED]
         which = (
             "The stock sampler that the sigmas shall be for; best: the one, of those that take one "
             "model call a step, whose recipe has the least measured error."
@@ -59,7 +49,7 @@ class StepDistillBake:
         return {
             "required": {
                 "record": ("RECORD", {"tooltip": "The record whose recipe is baked."}),
-                "sampler_name": (list(SAMPLERS), {"tooltip": which}),
+                "sampler_name": ([BEST, *stock], {"tooltip": which}),
                 "steps": ("INT", steps),
                 "denoise": ("FLOAT", denoise),
             }

@@ -5,22 +5,11 @@ from __future__ import annotations
 
 from .comparison import NODES, Contest, mistake, step_counts
 from .distill import MOST_SEED
-from .fields import CATEGORY, RECORD, SCENE, SEED
+from .fields import CATEGORY, RECORD, SCENE, SEED, library_samplers
+from .names import DISTILLED
 from .page.card_data import compared
 from .page.compare_report import beside_stock, plan_text
 
-SAMPLERS = (
-    "distilled",
-    "euler",
-    "dpmpp_2m",
-    "res_multistep",
-    "uni_pc",
-    "uni_pc_bh2",
-    "heun",
-    "lms",
-    "ipndm",
-    "deis",
-)
 DESCRIPTION = f"""\
 Draws the same few noises with every schedule and the same sampler at equal model calls, and measures how
 far each ends from what the model draws with many steps (a {NODES}-step teacher of second order). Nothing
@@ -63,7 +52,7 @@ class StepDistillCompare:
     def INPUT_TYPES(cls):
         required = {
             **SCENE,
-            "sampler_name": (list(SAMPLERS), {"default": SAMPLERS[0]}),
+            "sampler_name": (library_samplers(), {"default": DISTILLED}),
             "schedulers": (
                 "STRING",
                 {"default": "", "multiline": True, "dynamicPrompts": False, "placeholder": "all"},

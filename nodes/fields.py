@@ -64,6 +64,13 @@ def steps(default: int) -> tuple:
     )
 
 
+def library_samplers() -> list[str]:
+    """What recipes can be made for, the distilled sampler first."""
+    from ..scheduler.samplers import SAMPLERS
+
+    return [DISTILLED, *SAMPLERS]
+
+
 def samplers() -> list[str]:
     """The samplers of the host, ours among them; without a host those of the library."""
     host = sys.modules.get("comfy.samplers")
