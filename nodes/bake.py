@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .fields import library_samplers
+from .fields import stock_samplers
 from .names import DISTILLED
 from .page.card_data import payload
 from .records import CATEGORY
@@ -30,7 +30,6 @@ class StepDistillBake:
 
     @classmethod
     def INPUT_TYPES(cls):
-        stock = [name for name in library_samplers() if name != DISTILLED]
         which = (
             "The stock sampler that the sigmas shall be for; best: the one, of those that take one "
             "model call a step, whose recipe has the least measured error."
@@ -49,7 +48,7 @@ class StepDistillBake:
         return {
             "required": {
                 "record": ("RECORD", {"tooltip": "The record whose recipe is baked."}),
-                "sampler_name": ([BEST, *stock], {"tooltip": which}),
+                "sampler_name": ([BEST, *stock_samplers()], {"tooltip": which}),
                 "steps": ("INT", steps),
                 "denoise": ("FLOAT", denoise),
             }

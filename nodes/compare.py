@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from .comparison import NODES, Contest, mistake, step_counts
 from .distill import MOST_SEED
-from .fields import CATEGORY, RECORD, SCENE, SEED, library_samplers
+from .fields import CATEGORY, RECORD, SCENE, SEED, stock_samplers
 from .names import DISTILLED
 from .page.card_data import compared
 from .page.compare_report import beside_stock, plan_text
@@ -52,7 +52,7 @@ class StepDistillCompare:
     def INPUT_TYPES(cls):
         required = {
             **SCENE,
-            "sampler_name": (library_samplers(), {"default": DISTILLED}),
+            "sampler_name": ([DISTILLED, *stock_samplers()], {"default": DISTILLED}),
             "schedulers": (
                 "STRING",
                 {"default": "", "multiline": True, "dynamicPrompts": False, "placeholder": "all"},

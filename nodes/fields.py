@@ -64,18 +64,15 @@ def steps(default: int) -> tuple:
     )
 
 
-def library_samplers() -> list[str]:
-    """What recipes can be made for, the distilled sampler first."""
-    from ..scheduler.samplers import SAMPLERS
+def stock_samplers() -> tuple[str, ...]:
+    """The stock samplers that recipes are made for."""
+    from ..scheduler.samplers.names import SAMPLERS
 
-    return [DISTILLED, *SAMPLERS]
+    return SAMPLERS
 
 
 def samplers() -> list[str]:
     """The samplers of the host, ours among them; without a host those of the library."""
     host = sys.modules.get("comfy.samplers")
-    if host is None:
-        from ..scheduler.samplers import SAMPLERS as names
-    else:
-        names = host.SAMPLER_NAMES
+    names = stock_samplers() if host is None else host.SAMPLER_NAMES
     return [*names] if DISTILLED in names else [*names, DISTILLED]

@@ -16,13 +16,12 @@ from ..fit.polish import polish
 from ..fit.refine import refine, refinement_calls
 from ..fit.rollout import rollout
 from ..fit.trajectories import TrajectorySet, fit_rows_of
+from ..record import SAME_START
 from ..search.dynamic_programming import schedules_from
 from ..search.gram import Gram
 from ..sigmas import baselines
 from .request import Job
 from .resume import Shelf
-
-SAME_START = 1e-6  # relative: hosts hand a range over in float32
 
 
 class Experiments:
