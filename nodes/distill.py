@@ -9,16 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..scheduler.errors import OutputError, StepDistillError
-from .distill_request import (
-    EVERY,
-    QUALITY,
-    SAMPLERS,
-    GraphWish,
-    rows_that_fit,
-    samplers_of,
-    steps_of,
-)
-from .fields import CATEGORY, RECORD, SCENE, SEED
+from .distill_request import EVERY, QUALITY, GraphWish, rows_that_fit, samplers_of, steps_of
+from .fields import CATEGORY, RECORD, SCENE, SEED, stock_samplers
+from .names import DISTILLED
 from .page import distill_report
 from .page.card_data import shown
 from .reuse_stored import in_store, with_earlier
@@ -38,8 +31,8 @@ HELP = {
     "cfg": "The guidance that you draw with. A recipe is right for this guidance and near it.",
     "sampler_name": (
         "What the recipes are for, and nothing else: `distilled` is StepDistill's own sampler "
-        "and gains most; `all`: all five, at several "
-        "times the cost."
+        "and gains most; `all`: it, euler, dpmpp_2m, res_multistep and uni_pc, at several times "
+        "the cost."
     ),
     "max_steps": f"Recipes are made for every step count from {4} (or from this number, where it "
     "is less) up to this number.",
@@ -72,7 +65,7 @@ class StepDistillDistill:
     def INPUT_TYPES(cls):
         required = {
             **SCENE,
-            "sampler_name": ([*SAMPLERS, EVERY], {"default": SAMPLERS[0]}),
+            "sampler_name": ([DISTILLED, *stock_samplers(), EVERY], {"default": DISTILLED}),
             "max_steps": ("INT", {"default": 12, "min": 1, "max": 100}),
             "quality": (list(QUALITY), {"default": "standard"}),
             "noise_seed": SEED,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..scheduler.errors import StepsError, UnknownNameError
+from ..scheduler.errors import StepsError
 from ..scheduler.record import Conditions
 
-SAMPLERS = ("distilled", "euler", "dpmpp_2m", "res_multistep", "uni_pc")
-EVERY = "all"
+USUAL = ("distilled", "euler", "dpmpp_2m", "res_multistep", "uni_pc")
+EVERY = "all"  # of the usual ones
 QUALITY = ("quick", "standard", "thorough")
 MEASURED = {
     "quick": 1.0,
@@ -87,14 +87,8 @@ def samplers_of(name: str) -> tuple[str, ...]:
     from ..scheduler.distilling.request import checked_samplers
 
     if name == EVERY:
-        return SAMPLERS
-    checked_samplers(name)
-    if name not in SAMPLERS:
-        raise UnknownNameError(
-            f"Sampler {name!r} cannot be distilled for by this node; choose one of: "
-            f"{', '.join(SAMPLERS)} or {EVERY}."
-        )
-    return (name,)
+        return USUAL
+    return tuple(checked_samplers(name))
 
 
 def steps_of(most: int) -> tuple[int, ...]:

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from scheduler.samplers import SAMPLERS
 from tests.nodes.pack import module
 
 asking, errors = module("nodes.distill_request"), module("scheduler.errors")
@@ -18,7 +19,7 @@ def wish(samplers=("distilled",), steps=range(4, 13), quality="quick", sets=1):
     return asking.GraphWish(tuple(samplers), tuple(steps), quality, conditions, FACTS, sets)
 
 
-def test_all_is_every_sampler_and_others_are_refused_with_a_sentence():
+def test_all_is_the_usual_five_and_what_has_no_recipes_is_refused_with_a_sentence():
     assert asking.samplers_of("all") == (
         "distilled",
         "euler",
@@ -26,11 +27,22 @@ def test_all_is_every_sampler_and_others_are_refused_with_a_sentence():
         "res_multistep",
         "uni_pc",
     )
-    assert asking.samplers_of("uni_pc") == ("uni_pc",)
+    for name in ("uni_pc", "heun"):
+        assert asking.samplers_of(name) == (name,)
     with pytest.raises(errors.UnknownNameError, match="euler"):
         asking.samplers_of("euler_ancestral")
-    with pytest.raises(errors.UnknownNameError, match="choose one of"):
-        asking.samplers_of("heun")
+    with pytest.raises(errors.UnknownNameError, match="use one of"):
+        asking.samplers_of("dpm++")
+
+
+def test_every_sampler_of_the_library_is_offered():
+    offered = {}
+    for node in ("Distill", "Compare", "Bake"):
+        kind = module("nodes").NODE_CLASS_MAPPINGS[f"StepDistill{node}"]
+        offered[node] = set(kind.INPUT_TYPES()["required"]["sampler_name"][0])
+    assert offered["Distill"] == {*SAMPLERS, "distilled", "all"}
+    assert offered["Compare"] == {*SAMPLERS, "distilled"}
+    assert offered["Bake"] == {*SAMPLERS, "best"}
 
 
 @pytest.mark.parametrize("most, counts", [(12, range(4, 13)), (4, [4]), (3, [3]), (1, [1])])

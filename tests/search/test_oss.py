@@ -145,6 +145,20 @@ def test_calibration_meets_the_teachers_quantiles():
     np.testing.assert_allclose(seen, targets[chosen], atol=1e-9)
 
 
+def test_with_targets_that_are_met_already_calibration_is_a_plain_euler_run():
+    denoise, noise, sigmas = small_mixture(size=64), unit_noise(1, 64), [1.0, 0.6, 0.3, 0.0]
+    states = []
+
+    def spy(x, sigma):
+        states.append(x)
+        return denoise(x, sigma)
+
+    plain = sample(spy, noise, sigmas, "euler")
+    targets = amplitudes(torch.stack(states))
+    end = sample_calibrated(denoise, noise, sigmas, targets)
+    np.testing.assert_allclose(end.numpy(), plain.numpy(), atol=1e-9)
+
+
 def test_bad_input():
     noise = unit_noise(2, 8)
     for grid in (
@@ -157,7 +171,7 @@ def test_bad_input():
         with pytest.raises(ScheduleError):
             oss_schedules(small_mixture(), noise, grid, 1)
     for steps in (0, 5):
-        with pytest.raises(StepsError):
+        with pytest.raises(StepsError, match="ask for 1 to"):
             oss_schedules(small_mixture(), noise, np.linspace(0, 1, 5), steps)
     with pytest.raises(DenoiserError):
         oss_schedules(lambda x, s: x / 0, noise, np.linspace(0, 1, 5), 2)
