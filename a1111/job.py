@@ -71,7 +71,7 @@ class Wish:
 
 
 @dataclass
-class Progress:
+class JobProgress:
     """How far the job is; `text` is its plan, then its report. Numbers are model calls."""
 
     state: str = IDLE
@@ -97,7 +97,7 @@ class Job:
     """The one job of this host."""
 
     def __init__(self):
-        self.progress = Progress()
+        self.progress = JobProgress()
         self._lock, self._cancelled = threading.Lock(), False
 
     def start(self, wish: Wish) -> None:
@@ -116,7 +116,7 @@ class Job:
                     "A distillation is running; interrupt it, or wait until it is done."
                 )
             self.progress, self._cancelled = (
-                Progress(WAITING, text="Waiting for the host to be free."),
+                JobProgress(WAITING, text="Waiting for the host to be free."),
                 False,
             )
         threading.Thread(target=self._run, args=(wish,), daemon=True, name="stepdistill").start()
@@ -154,7 +154,7 @@ class Job:
             self.progress.state = FAILED
 
 
-def _guarded(progress: Progress, wish: Wish) -> None:
+def _guarded(progress: JobProgress, wish: Wish) -> None:
     """The job with every way that it can end: one sentence for the user, a traceback for the
     console where it was nobody's mistake."""
     try:
@@ -167,7 +167,7 @@ def _guarded(progress: Progress, wish: Wish) -> None:
     say(progress.text)
 
 
-def _distil(progress: Progress, wish: Wish) -> None:
+def _distil(progress: JobProgress, wish: Wish) -> None:
     from . import host_denoiser
 
     task = _Task(progress, wish)
@@ -183,7 +183,7 @@ def _distil(progress: Progress, wish: Wish) -> None:
 class _Task:
     """One run, inside the host's sampling."""
 
-    def __init__(self, progress: Progress, wish: Wish):
+    def __init__(self, progress: JobProgress, wish: Wish):
         self.progress, self.wish = progress, wish
         self.evaluations, self.calls, self.began = 0, 0, 0.0
 
@@ -276,8 +276,8 @@ class _Task:
             return None
 
     def _distilled(self, stage: Stage, facts: Any, conditions: Any, folder: Any) -> Record:
-        from ..scheduler.distilling.request import job_of
-        from ..scheduler.distilling.run import EVIDENCE_ROWS, distill, plan_job
+        from ..scheduler.distilling.request import request_of
+        from ..scheduler.distilling.run import EVIDENCE_ROWS, distill, plan_request
 
         wish, about = (
             self.wish,
@@ -293,8 +293,8 @@ class _Task:
             "steps": wish.counts,
             "seed": wish.seed,
         }
-        rows = plan_job(
-            job_of(list(stage.denoisers), shift=facts.shift, **about), wish.budget, 0, None
+        rows = plan_request(
+            request_of(list(stage.denoisers), shift=facts.shift, **about), wish.budget, 0, None
         ).rows
         about |= {
             "budget": wish.budget,

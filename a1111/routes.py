@@ -56,19 +56,10 @@ def _add(demo: Any, app: Any) -> None:
     def distil(wish: dict = Body(default={})):  # noqa: B006, B008 - as FastAPI wants it
         return reached(lambda: work.distil(wish))
 
-    for name in (
-        export,
-        remove,
-        take,
-        distil,
-    ):  # their annotations are texts here, which FastAPI could not look up
-        name.__annotations__ = (
-            {"name": str}
-            if name in (export, remove)
-            else {"request": Request}
-            if name is take
-            else {"wish": dict}
-        )
+    # Their annotations are texts here, which FastAPI could not look up.
+    export.__annotations__ = remove.__annotations__ = {"name": str}
+    take.__annotations__ = {"request": Request}
+    distil.__annotations__ = {"wish": dict}
     add("/records", lambda: reached(work.records), "GET")
     add("/records", take, "POST")
     add("/records/{name}", export, "GET")

@@ -56,7 +56,7 @@ CONFIG = """
 [tool.mutmut]
 source_paths = ["scheduler"]
 only_mutate = {code}
-also_copy = ["benchmarks", "tools", "nodes", "a1111", "__init__.py"]
+also_copy = ["benchmarks", "tools", "nodes", "a1111", "scripts", "__init__.py"]
 pytest_add_cli_args = ["-p", "no:cacheprovider"]
 pytest_add_cli_args_test_selection = {tests}
 timeout_multiplier = 5.0

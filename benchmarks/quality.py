@@ -32,9 +32,9 @@ from scheduler.distilling.experiments import Experiments
 from scheduler.distilling.meter import Meter
 from scheduler.distilling.plan import QUALITY, budget_for, plan_for
 from scheduler.distilling.recording import recorded
-from scheduler.distilling.request import job_of
-from scheduler.distilling.resume import Shelf
-from scheduler.distilling.run import distill, plan_job
+from scheduler.distilling.request import request_of
+from scheduler.distilling.resume import FinishedParts
+from scheduler.distilling.run import distill, plan_request
 from scheduler.distilling.tasks import DISTILLED_STOCK
 from scheduler.record import Choice, Record
 
@@ -146,7 +146,7 @@ def _experiments(of: Subject, samplers, budget: int, seed: int) -> tuple[Experim
     """
     rows = plan_for(samplers, STEPS, budget, elements=math.prod(of.latent_shape)).rows
     low, high = of.sigma_range
-    job = job_of(
+    job = request_of(
         of.fitting(rows),
         of.latent_shape,
         high,
@@ -157,8 +157,8 @@ def _experiments(of: Subject, samplers, budget: int, seed: int) -> tuple[Experim
         of.conditions.shift,
         seed,
     )
-    plan = plan_job(job, budget, 0, rows)
-    made = recorded(job, plan, Meter(plan.calls), Shelf(None, ()), torch.device("cpu"))
+    plan = plan_request(job, budget, 0, rows)
+    made = recorded(job, plan, Meter(plan.calls), FinishedParts(None, ()), torch.device("cpu"))
     return made, plan.effort.guards
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..scheduler.errors import OutputError, StepDistillError
-from .distill_request import EVERY, QUALITY, Wish, rows_that_fit, samplers_of, steps_of
+from .distill_request import EVERY, QUALITY, GraphWish, rows_that_fit, samplers_of, steps_of
 from .fields import CATEGORY, RECORD, SCENE, SEED, stock_samplers
 from .names import DISTILLED
 from .page import distill_report
@@ -138,7 +138,7 @@ class _Task:
         guidance = guidance_of(scene.guider.original_conds.get("positive"))
         self.key = facts.key(scene.cfg, self.scene.shape, guidance, "+".join(sorted(samplers)))
         conditions = facts.conditions(self.key, sets, seed)
-        self.wish = Wish(
+        self.wish = GraphWish(
             samplers,
             steps,
             quality,

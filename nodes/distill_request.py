@@ -22,7 +22,7 @@ COPIES = 2  # of the teacher's states, while inner products are made of them
 
 
 @dataclass(frozen=True)
-class Wish:
+class GraphWish:
     """samplers and steps of the recipes; quality: of QUALITY; conditions: what the record says;
     noise: the model's, as of ModelFacts."""
 
@@ -36,12 +36,12 @@ class Wish:
     def plan(self, samples: int | None = None):
         """The library's plan for it; samples: rows of each set (None: as many as the budget
         allows). Raises StepDistillError."""
-        from ..scheduler.distilling.request import job_of
-        from ..scheduler.distilling.run import EVIDENCE_ROWS, plan_job
+        from ..scheduler.distilling.request import request_of
+        from ..scheduler.distilling.run import EVIDENCE_ROWS, plan_request
 
-        job = job_of([lambda x, sigma: x] * self.sets, **self.about)
-        rows = plan_job(job, self.budget, 0, samples).rows
-        return plan_job(
+        job = request_of([lambda x, sigma: x] * self.sets, **self.about)
+        rows = plan_request(job, self.budget, 0, samples).rows
+        return plan_request(
             job, self.budget, self.evidence_budget(-(-EVIDENCE_ROWS // rows) * rows), samples
         )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from ..scheduler.errors import RecordError, StepDistillError, UnknownNameError
 from ..scheduler.record import SAME_START, Record
-from .distill_request import QUALITY, Wish
+from .distill_request import QUALITY, GraphWish
 
 ENOUGH = 0.6  # of the model calls that would be planned now: the next lower quality has a quarter
 MOST_PLANS = 100  # of a record's provenance
@@ -22,7 +22,9 @@ class Part:
     steps: frozenset[int]
     plan: dict | None
 
-    def quality(self, samplers: tuple[str, ...], sets: int, wish: Wish, samples: int | None) -> int:
+    def quality(
+        self, samplers: tuple[str, ...], sets: int, wish: GraphWish, samples: int | None
+    ) -> int:
         """The highest quality, by its place in QUALITY, whose plan asks for about as many model
         calls; the highest where it is not said."""
         if self.plan is None:
@@ -38,7 +40,7 @@ class Part:
 
 
 def in_store(
-    store, key, wish: Wish, samples: int | None = None
+    store, key, wish: GraphWish, samples: int | None = None
 ) -> tuple[str, Record] | tuple[None, str]:
     """(its name, the record) of one in the store that has every recipe wished for, made under the
     same conditions with no less effort.
@@ -62,7 +64,7 @@ def in_store(
 
 
 def with_earlier(
-    store, key, record: Record, wish: Wish, samples: int | None = None
+    store, key, record: Record, wish: GraphWish, samples: int | None = None
 ) -> tuple[Record, str]:
     """(the record, with what is worth keeping of the one whose place in the store it takes; a
     sentence that says so, or "").
@@ -85,7 +87,9 @@ def parts_of(record: Record) -> list[Part]:
     return [*planned, Part(frozenset(rest), None)] if rest else planned
 
 
-def _merged(record: Record, earlier: Record, wish: Wish, samples: int | None) -> tuple[Record, str]:
+def _merged(
+    record: Record, earlier: Record, wish: GraphWish, samples: int | None
+) -> tuple[Record, str]:
     held, kept = {recipe.steps for recipe in record.recipes}, {}
     for part in parts_of(earlier):
         better = _quality(part, earlier, wish, samples) > QUALITY.index(wish.quality)
@@ -113,7 +117,7 @@ def _joined(record: Record, earlier: Record, kept: dict[int, dict | None]) -> di
     return record.provenance | {"plans": plans[:MOST_PLANS]}
 
 
-def _quality(part: Part, record: Record, wish: Wish, samples: int | None) -> int:
+def _quality(part: Part, record: Record, wish: GraphWish, samples: int | None) -> int:
     samplers = tuple(dict.fromkeys(recipe.sampler for recipe in record.recipes))
     return part.quality(samplers, record.conditions.prompts or 1, wish, samples)
 
@@ -134,7 +138,7 @@ def _exact(store, key) -> Iterator[tuple[str, Record]]:
             yield brief.file, record
 
 
-def _has_all(record: Record, wish: Wish) -> bool:
+def _has_all(record: Record, wish: GraphWish) -> bool:
     top = record.model.sigma_max
     held = {
         (recipe.sampler, recipe.steps)

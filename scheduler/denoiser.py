@@ -26,7 +26,7 @@ class Denoiser(Protocol):
     def __call__(self, x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor: ...
 
 
-class Model(ABC):
+class ScalarDenoiser(ABC):
     """What the samplers ask: a denoiser that takes sigma as one number for the whole batch.
 
     `calls` counts model calls: it grows by the batch size at each evaluation (a model call is one
@@ -39,10 +39,10 @@ class Model(ABC):
     def __call__(self, x: torch.Tensor, sigma: float) -> torch.Tensor: ...
 
 
-AnyDenoiser = Denoiser | Model  # `checked` makes a Model of either
+AnyDenoiser = Denoiser | ScalarDenoiser  # `checked` makes a ScalarDenoiser of either
 
 
-class Checked(Model):
+class Checked(ScalarDenoiser):
     """Wraps a denoiser and refuses bad answers.
 
     Raises DenoiserError, naming the sigma, for an answer of another type, shape or kind of dtype,
@@ -61,7 +61,7 @@ class Checked(Model):
         return denoised.to(x.dtype)
 
 
-class Reporting(Model):
+class Reporting(ScalarDenoiser):
     """Tells a listener its model calls so far after each evaluation.
 
     It counts from 0, also where the model inside counts for others.
@@ -79,9 +79,9 @@ class Reporting(Model):
         return denoised
 
 
-def checked(denoise: AnyDenoiser) -> Model:
+def checked(denoise: AnyDenoiser) -> ScalarDenoiser:
     """The denoiser as a model; one that is a model already is returned, so that counts add up."""
-    return denoise if isinstance(denoise, Model) else Checked(denoise)
+    return denoise if isinstance(denoise, ScalarDenoiser) else Checked(denoise)
 
 
 def guided(conditional: Denoiser, unconditional: Denoiser, cfg: float) -> Denoiser:

@@ -32,6 +32,7 @@ def gram():
     return smooth_gram()
 
 
+HOST_SECONDS = 900  # for one test on a host, which may distil on a slow machine
 HOSTS = {"comfyui": "COMFYUI_PATH", "webui": "WEBUI_PATH"}
 
 
@@ -42,6 +43,7 @@ def pytest_collection_modifyitems(items):
         folder = item.path.parent.name
         if folder in ("comfyui", "webui", "browser"):
             item.add_marker(folder)
+            item.add_marker(pytest.mark.timeout(HOST_SECONDS))
         for marker, variable in HOSTS.items():
             if item.get_closest_marker(marker) and not os.environ.get(variable):
                 item.add_marker(pytest.mark.skip(reason=f"{variable} names no checkout"))

@@ -72,14 +72,12 @@ def _groups(model: Any) -> Iterator[tuple[float, list[tuple[str, Any]]]]:
         for place, entry in enumerate(entries):
             value, strength, kept = entry[1], float(entry[0]), float(entry[2])
             file = getattr(value, "loaded_keys", None)
-            whose = (
-                (id(file),)
-                if file is not None
-                else (_kind(value), kept, place if isinstance(value, list) else 0)
-            )
-            groups.setdefault((strength, *whose), []).append(
-                (key if isinstance(key, str) else str(key[0]), value)
-            )
+            if file is not None:
+                whose = (strength, id(file))
+            else:
+                whose = (strength, _kind(value), kept, place if isinstance(value, list) else 0)
+            name = key if isinstance(key, str) else str(key[0])
+            groups.setdefault(whose, []).append((name, value))
     for whose, entries in groups.items():
         yield whose[0], entries
 

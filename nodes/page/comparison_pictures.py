@@ -280,13 +280,10 @@ def _resized(picture, size: tuple[int, int]):
     """Latents' few pixels are shown as they are, pictures are scaled smoothly."""
     from PIL import Image
 
-    return (
-        picture
-        if picture.size == size
-        else picture.resize(
-            size, Image.NEAREST if size[0] >= 3 * picture.size[0] else Image.LANCZOS
-        )
-    )
+    if picture.size == size:
+        return picture
+    few = size[0] >= 3 * picture.size[0]
+    return picture.resize(size, Image.NEAREST if few else Image.LANCZOS)
 
 
 def _font(size: int):

@@ -113,8 +113,8 @@ def _carried(made: Experiments, below: Candidate, steps: int) -> tuple[np.ndarra
     """(sigmas, offsets) for more steps than `below` has."""
     assert below.offsets is not None  # what is carried over was walked
     before, here = (made.schedule(DISTILLED, n) for n in (below.steps, steps))
-    sigmas = carried_schedule(below.sigmas, before, here, made.job.sigma_min)
-    offsets = carried_offsets(made.job.noise_range, below.sigmas, below.offsets, sigmas)
+    sigmas = carried_schedule(below.sigmas, before, here, made.request.sigma_min)
+    offsets = carried_offsets(made.request.noise_range, below.sigmas, below.offsets, sigmas)
     return sigmas, offsets
 
 

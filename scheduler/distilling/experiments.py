@@ -20,20 +20,26 @@ from ..record import SAME_START
 from ..search.dynamic_programming import schedules_from
 from ..search.gram import Gram
 from ..sigmas import baselines
-from .request import Job
-from .resume import Shelf
+from .request import Request
+from .resume import FinishedParts
 
 
 class Experiments:
     """sets: the recorded trajectories; gram: their inner products together; unseen: the rows (of
-    all sets) that fits leave alone. Results are kept on the shelf."""
+    all sets) that fits leave alone. Results are kept on the parts."""
 
     def __init__(
-        self, job: Job, sets: list[TrajectorySet], gram: Gram, shelf: Shelf, most_steps: int
+        self,
+        request: Request,
+        sets: list[TrajectorySet],
+        gram: Gram,
+        parts: FinishedParts,
+        most_steps: int,
     ):
-        self.job, self.sets, self.gram = job, sets, gram
+        self.request, self.sets, self.gram = request, sets, gram
         self.unseen = ~fit_rows_of(sets)
-        self._shelf, self._most_steps = shelf, most_steps
+        self._parts = parts
+        self._most_steps = most_steps
         self._schedules: dict[tuple[str, str], dict[int, np.ndarray]] = {}
 
     def schedule(self, sampler: str, steps: int, weights: str = "contraction") -> np.ndarray:
@@ -47,13 +53,13 @@ class Experiments:
     def stock_schedules(self, steps: int) -> dict[str, np.ndarray]:
         """The stock and published schedules that start where the model does; its noise table's top
         counts as that."""
-        job = self.job
-        top = min(job.table.sigma_max, job.sigma_max)
-        found = baselines(job.table, steps, job.sigma_min, job.sigma_max)
+        request = self.request
+        top = min(request.table.sigma_max, request.sigma_max)
+        found = baselines(request.table, steps, request.sigma_min, request.sigma_max)
         for sigmas in found.values():
             if abs(sigmas[0] / top - 1) <= SAME_START:
-                sigmas[0] = job.sigma_max
-        return {name: sigmas for name, sigmas in found.items() if sigmas[0] == job.sigma_max}
+                sigmas[0] = request.sigma_max
+        return {name: sigmas for name, sigmas in found.items() if sigmas[0] == request.sigma_max}
 
     def walk(
         self, sampler: str, sigmas: np.ndarray, tries: int = 1, offsets: np.ndarray | None = None
@@ -64,7 +70,7 @@ class Experiments:
 
         def work() -> Candidate:
             try:
-                return walk(self.sets, sampler, sigmas, self.job.noise_range, tries, offsets)[0]
+                return walk(self.sets, sampler, sigmas, self.request.noise_range, tries, offsets)[0]
             except DenoiserError:  # the teacher was answered well: the walk left the model's range
                 steps = start.steps
                 coefficients = np.zeros((steps, 4)) if sampler == DISTILLED else None
@@ -84,7 +90,7 @@ class Experiments:
         calls = a_row * len(self.unseen)
 
         def work() -> Candidate:
-            return refine(self.sets, start, self.job.noise_range.process, calls)
+            return refine(self.sets, start, self.request.noise_range.process, calls)
 
         return self._once("refine", start, work, iterations)
 
@@ -92,16 +98,18 @@ class Experiments:
         """A fitted walk's coefficients polished against the end point."""
         if not found.finite:
             return found
-        return self._once("polish", found, lambda: polish(self.sets, found, self.job.noise_range))
+        return self._once(
+            "polish", found, lambda: polish(self.sets, found, self.request.noise_range)
+        )
 
     def _rolled_out(self, candidate: Candidate) -> Candidate:
-        return rollout(self.sets, candidate, self.job.noise_range).candidate
+        return rollout(self.sets, candidate, self.request.noise_range).candidate
 
     def _once(
         self, kind: str, start: Candidate, work: Callable[[], Candidate], *how: object
     ) -> Candidate:
-        """The result of an experiment on a candidate, made now or found on the shelf."""
-        kept = self._shelf.finished(_name(kind, start, *how), lambda: _data(work()))
+        """The result of an experiment on a candidate, made now or found on the parts."""
+        kept = self._parts.finished(_name(kind, start, *how), lambda: _data(work()))
         return replace(
             start,
             sigmas=np.array(kept["sigmas"]),
@@ -125,7 +133,7 @@ def _plain(array: np.ndarray | None) -> list | None:
 
 
 def _name(kind: str, start: Candidate, *how: object) -> str:
-    """Names an experiment by all that it depends on, but for what the shelf's key says."""
+    """Names an experiment by all that it depends on, but for what the key of the parts says."""
     numbers = [_plain(array) for array in (start.sigmas, start.offsets, start.coefficients)]
     digest = hashlib.sha256(repr([*numbers, *how]).encode()).hexdigest()[:24]
     return f"{kind} {start.sampler} {start.steps} {digest}"

@@ -13,28 +13,30 @@ from ..sigmas import log_snr_grid
 from .experiments import Experiments
 from .meter import Meter, Metered
 from .plan import Plan
-from .request import Job
-from .resume import Shelf
+from .request import Request
+from .resume import FinishedParts
 
 SOLVER = "adams3"
 SAME_MODEL = 1e-2  # relative: a resumed model's prediction against the recorded one
 
 
-def recorded(job: Job, plan: Plan, meter: Meter, shelf: Shelf, device: torch.device) -> Experiments:
+def recorded(
+    request: Request, plan: Plan, meter: Meter, parts: FinishedParts, device: torch.device
+) -> Experiments:
     """The teacher's trajectories of every denoiser, and the experiments to make on them."""
     meter.phase = "teacher"
-    grid = log_snr_grid(job.sigma_min, job.sigma_max, plan.effort.nodes, job.process)
+    grid = log_snr_grid(request.sigma_min, request.sigma_max, plan.effort.nodes, request.process)
     sets: list[TrajectorySet] = []
     grams: list[Gram] = []
-    for index, denoise in enumerate(job.denoisers):
-        noise = noise_for(job.latent_shape, plan.rows, job.seed + index, device)
+    for index, denoise in enumerate(request.denoisers):
+        noise = noise_for(request.latent_shape, plan.rows, request.seed + index, device)
         model = Metered(denoise, meter)
-        vectors, gram = _trajectories(job, plan, model, shelf, grid, noise, index)
+        vectors, gram = _trajectories(request, plan, model, parts, grid, noise, index)
         model.remember(vectors[0].to(device), float(grid[0]), vectors[len(grid)].to(device))
         rows = fit_rows(plan.rows, plan.sets, index)
         sets.append(TrajectorySet(model, noise, grid, vectors, rows))
         grams.append(gram)
-    return Experiments(job, sets, merge(grams), shelf, job.steps[-1])
+    return Experiments(request, sets, merge(grams), parts, request.steps[-1])
 
 
 def fit_rows(rows: int, sets: int = 1, index: int = 0) -> np.ndarray:
@@ -45,10 +47,10 @@ def fit_rows(rows: int, sets: int = 1, index: int = 0) -> np.ndarray:
 
 
 def _trajectories(
-    job: Job,
+    request: Request,
     plan: Plan,
     model: Metered,
-    shelf: Shelf,
+    parts: FinishedParts,
     grid: np.ndarray,
     noise: torch.Tensor,
     index: int,
@@ -56,16 +58,16 @@ def _trajectories(
     """One set's vectors and their inner products: recorded now, or taken up from an earlier run if
     the model still answers as it did."""
     name = f"teacher-{index}"
-    kept = shelf.load_tensors(name)
+    kept = parts.load_tensors(name)
     if kept is not None and _same_model(model, noise, kept, grid):
         # what they cost, less the query that told the model
-        shelf.earlier += plan.costs["teacher"] // plan.sets - plan.rows
+        parts.earlier += plan.costs["teacher"] // plan.sets - plan.rows
         vectors = [kept[str(k)] for k in range(2 * len(grid) - 1)]
         return vectors, gram_of(grid, torch.stack([vector.flatten(1) for vector in vectors]))
-    shelf.clear()
-    teacher = record_teacher(model, noise, grid, job.process, SOLVER, keep_states=True)
+    parts.clear()
+    teacher = record_teacher(model, noise, grid, request.process, SOLVER, keep_states=True)
     vectors = teacher.vectors
-    shelf.save_tensors(name, {str(k): vector for k, vector in enumerate(vectors)})
+    parts.save_tensors(name, {str(k): vector for k, vector in enumerate(vectors)})
     return vectors, teacher.gram
 
 

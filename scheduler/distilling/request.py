@@ -20,7 +20,7 @@ DISTILLABLE = (*SAMPLERS, "distilled")
 
 
 @dataclass(frozen=True)
-class Job:
+class Request:
     """One distillation: the denoisers (a trajectory set each), the model's range, and the recipes wanted."""
 
     denoisers: tuple[Denoiser, ...]
@@ -38,7 +38,7 @@ class Job:
         return NoiseRange(self.process, self.sigma_min, self.sigma_max)
 
 
-def job_of(
+def request_of(
     denoise: Denoiser | Sequence[Denoiser],
     latent_shape: Sequence[int],
     sigma_max: float,
@@ -48,8 +48,8 @@ def job_of(
     steps: Sequence[int] | int,
     shift: float | None,
     seed: int,
-) -> Job:
-    """The job of `distill`'s arguments; raises SigmaRangeError, UnknownNameError, StepsError,
+) -> Request:
+    """The request of `distill`'s arguments; raises SigmaRangeError, UnknownNameError, StepsError,
     DenoiserError or ScheduleError."""
     check_range(sigma_min, sigma_max, parametrisation)
     names, counts = checked_samplers(samplers), checked_steps(steps)
@@ -58,7 +58,7 @@ def job_of(
             f"A record holds at most {MAX_RECIPES} recipes; "
             f"ask for fewer than {len(counts)} step counts at a time."
         )
-    return Job(
+    return Request(
         checked_denoisers(denoise),
         checked_shape(latent_shape),
         float(sigma_max),

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from ..files import PathLike, atomic_path, make_folder, write_text
 
 
-class Shelf:
+class FinishedParts:
     """Finished parts of one run, named by a key of everything they depend on; without a folder
     nothing is kept beyond the run.
 

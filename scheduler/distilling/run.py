@@ -18,11 +18,12 @@ from ..record.provenance import EVIDENCE, RECIPES, RECORDING, Stages, provenance
 from ..rows import in_batches, noise_for
 from ..version import VERSION
 from .candidates import recipes_of
+from .experiments import Experiments
 from .meter import Meter, Metered, Progress
 from .plan import Plan, plan_for
 from .recording import SOLVER, recorded
-from .request import Job, checked_budget, checked_denoisers, checked_samples, job_of
-from .resume import Shelf
+from .request import Request, checked_budget, checked_denoisers, checked_samples, request_of
+from .resume import FinishedParts
 
 EVIDENCE_SEED = 1_000_003  # added to the seed: held-out noise
 EVIDENCE_ROWS = 8
@@ -69,7 +70,7 @@ def distill(
     """
     began = time.monotonic()
     conditions = conditions or Conditions()
-    job = job_of(
+    request = request_of(
         denoise,
         latent_shape,
         sigma_max,
@@ -80,60 +81,104 @@ def distill(
         shift=conditions.shift,
         seed=seed,
     )
-    conditions = _conditions(job, conditions)
-    (held_out,) = checked_denoisers(evidence_denoise or job.denoisers[0])
-    plan = plan_job(job, budget, evidence_budget, samples)
-    _check_recordable(job, conditions)
+    conditions = _conditions(request, conditions)
+    (held_out,) = checked_denoisers(evidence_denoise or request.denoisers[0])
+    plan = plan_request(request, budget, evidence_budget, samples)
+    _check_recordable(request, conditions)
     meter = Meter(plan.calls + plan.evidence, progress, should_stop)
-    shelf = Shelf(resume, _key(job, plan), lambda: meter.done)
+    parts = FinishedParts(resume, _key(request, plan), lambda: meter.done)
     if on_plan is not None:
         on_plan(plan)
-    made = recorded(job, plan, meter, shelf, torch.device(device))
-    stages = Stages(lambda: meter.done + shelf.earlier)
-    rows = plan.rows * plan.sets
-    stages.end(RECORDING, rows=rows, seed=job.seed)
-    recipes: list[Recipe] = []
-    for sampler in job.samplers:
-        meter.phase = sampler
-        recipes += recipes_of(made, plan, sampler, job.steps)
-        stages.end(RECIPES, sampler=sampler, steps=list(job.steps), rows=rows)
-    recipes, summary = _evidence(job, plan, meter, shelf, recipes, held_out, torch.device(device))
-    stages.end(EVIDENCE, rows=_evidence_rows(plan), seed=job.seed + EVIDENCE_SEED)
-    planned = {"steps": list(job.steps), "samplers": list(job.samplers), **plan.data}
+    run = _Run(request, plan, meter, parts, torch.device(device))
+    made = recorded(request, plan, meter, parts, run.device)
+    run.stages.end(RECORDING, rows=run.rows, seed=request.seed)
+    recipes, summary = run.measured(run.recipes(made), held_out)
+    planned = {"steps": list(request.steps), "samplers": list(request.samplers), **plan.data}
     return Record(
-        _model(job, conditions),
+        _model(request, conditions),
         conditions,
         _teacher(plan),
         tuple(recipes),
         summary,
-        provenance_of(stages.done, planned, time.monotonic() - began),
+        provenance_of(run.stages.done, planned, time.monotonic() - began),
         made.gram,
     )
 
 
-def plan_job(job: Job, budget: int, evidence_budget: int | None, samples: int | None) -> Plan:
-    """The plan of a job; raises BudgetError."""
+class _Run:
+    """What the stages of one distillation share: its account, and what they note of themselves."""
+
+    def __init__(
+        self,
+        request: Request,
+        plan: Plan,
+        meter: Meter,
+        parts: FinishedParts,
+        device: torch.device,
+    ):
+        self.request, self.plan, self.device = request, plan, device
+        self.meter, self.parts = meter, parts
+        self.rows = plan.rows * plan.sets
+        self.stages = Stages(lambda: meter.done + parts.earlier)
+
+    def recipes(self, made: Experiments) -> list[Recipe]:
+        """The recipes of every sampler."""
+        found: list[Recipe] = []
+        steps = list(self.request.steps)
+        for sampler in self.request.samplers:
+            self.meter.phase = sampler
+            found += recipes_of(made, self.plan, sampler, steps)
+            self.stages.end(RECIPES, sampler=sampler, steps=steps, rows=self.rows)
+        return found
+
+    def measured(self, recipes: list[Recipe], denoise: Denoiser) -> tuple[list[Recipe], dict]:
+        """(the recipes with their evidence, the record's own), on held-out rows of a denoiser."""
+        if self.plan.evidence == 0:
+            return recipes, {}
+        request, rows = self.request, _evidence_rows(self.plan)
+        self.meter.phase = "evidence"
+        noise = noise_for(request.latent_shape, rows, request.seed + EVIDENCE_SEED, self.device)
+        found = evidence.measure(
+            Metered(in_batches(denoise, self.plan.rows), self.meter),
+            noise,
+            recipes,
+            request.table,
+            request.process,
+            self.plan.evidence,
+            sigma_min=request.sigma_min,
+            finished=self.parts.finished,
+        )
+        self.stages.end(EVIDENCE, rows=rows, seed=request.seed + EVIDENCE_SEED)
+        return found.recipes, found.summary
+
+
+def plan_request(
+    request: Request, budget: int, evidence_budget: int | None, samples: int | None
+) -> Plan:
+    """The plan of a request; raises BudgetError."""
     budget = checked_budget(budget)
     if evidence_budget is not None:
         checked_budget(evidence_budget, "evidence budget")
     plan = plan_for(
-        job.samplers,
-        job.steps,
+        request.samplers,
+        request.steps,
         budget,
-        sets=len(job.denoisers),
+        sets=len(request.denoisers),
         samples=checked_samples(samples),
-        elements=math.prod(job.latent_shape),
+        elements=math.prod(request.latent_shape),
     )
     if evidence_budget is None:
-        evidence_budget = _usual_evidence(job, plan, budget)
+        evidence_budget = _usual_evidence(request, plan, budget)
     return replace(plan, evidence=evidence_budget)
 
 
-def _usual_evidence(job: Job, plan: Plan, budget: int) -> int:
+def _usual_evidence(request: Request, plan: Plan, budget: int) -> int:
     """As much again as the budget at most, but enough for one step count: a recipe without any
     evidence is worth little."""
-    least = evidence.least_budget(job.samplers, job.steps, _evidence_rows(plan))
-    return max(least, min(evidence.default_budget(job.samplers, job.steps, EVIDENCE_ROWS), budget))
+    least = evidence.least_budget(request.samplers, request.steps, _evidence_rows(plan))
+    return max(
+        least, min(evidence.default_budget(request.samplers, request.steps, EVIDENCE_ROWS), budget)
+    )
 
 
 def _evidence_rows(plan: Plan) -> int:
@@ -141,56 +186,35 @@ def _evidence_rows(plan: Plan) -> int:
     return -(-EVIDENCE_ROWS // plan.rows) * plan.rows
 
 
-def _key(job: Job, plan: Plan) -> tuple:
+def _key(request: Request, plan: Plan) -> tuple:
     """All that finished parts depend on, but for the model, which `_same_model` asks."""
-    model = job.latent_shape, job.sigma_max, job.sigma_min, job.process, job.table.shift
-    return VERSION, *model, job.seed, len(job.denoisers), plan.rows, plan.effort
+    model = (
+        request.latent_shape,
+        request.sigma_max,
+        request.sigma_min,
+        request.process,
+        request.table.shift,
+    )
+    return VERSION, *model, request.seed, len(request.denoisers), plan.rows, plan.effort
 
 
-def _check_recordable(job: Job, conditions: Conditions) -> None:
+def _check_recordable(request: Request, conditions: Conditions) -> None:
     """Raise RecordError, before any work, for what no record can hold."""
     provenance = {"version": VERSION, "created": now(), "model_calls": 0}
-    Record(_model(job, conditions), conditions, None, (), {}, provenance).to_json()
+    Record(_model(request, conditions), conditions, None, (), {}, provenance).to_json()
 
 
-def _evidence(
-    job: Job,
-    plan: Plan,
-    meter: Meter,
-    shelf: Shelf,
-    recipes: list[Recipe],
-    denoise: Denoiser,
-    device: torch.device,
-) -> tuple[list[Recipe], dict]:
-    meter.phase = "evidence"
-    if plan.evidence == 0:
-        return recipes, {}
-    noise = noise_for(job.latent_shape, _evidence_rows(plan), job.seed + EVIDENCE_SEED, device)
-    model = Metered(in_batches(denoise, plan.rows), meter)
-    measured = evidence.measure(
-        model,
-        noise,
-        recipes,
-        job.table,
-        job.process,
-        plan.evidence,
-        sigma_min=job.sigma_min,
-        finished=shelf.finished,
-    )
-    return measured.recipes, measured.summary
+def _model(request: Request, conditions: Conditions) -> Model:
+    return Model.of(conditions, request.process, request.sigma_min, request.sigma_max)
 
 
-def _model(job: Job, conditions: Conditions) -> Model:
-    return Model.of(conditions, job.process, job.sigma_min, job.sigma_max)
-
-
-def _conditions(job: Job, given: Conditions) -> Conditions:
-    """The conditions with what the job knows where they state nothing."""
+def _conditions(request: Request, given: Conditions) -> Conditions:
+    """The conditions with what the request knows where they state nothing."""
     return replace(
         given,
-        latent_shape=job.latent_shape if given.latent_shape is None else given.latent_shape,
-        prompts=len(job.denoisers) if given.prompts is None else given.prompts,
-        seed=job.seed if given.seed is None else given.seed,
+        latent_shape=request.latent_shape if given.latent_shape is None else given.latent_shape,
+        prompts=len(request.denoisers) if given.prompts is None else given.prompts,
+        seed=request.seed if given.seed is None else given.seed,
     )
 
 

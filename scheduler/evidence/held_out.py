@@ -32,7 +32,7 @@ class HeldOut:
     Errors are (R,): RMS per element from the reference's end. The reference is Heun on `nodes`
     levels uniform in half-log-SNR. A run is done once; one that does not stay finite has errors of
     inf. on_call(model calls so far) follows each evaluation and may raise to stop. `finished` (such
-    as `Shelf.finished`) keeps runs for a later start; the reference is drawn anew, and tells
+    as `FinishedParts.finished`) keeps runs for a later start; the reference is drawn anew, and tells
     whether they still hold. Raises DenoiserError when the reference itself fails.
     """
 

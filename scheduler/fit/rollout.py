@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from ..denoiser import Model, start_state
+from ..denoiser import ScalarDenoiser, start_state
 from ..errors import DenoiserError
 from ..samplers import model_calls, sample
 from ..samplers.distilled import sample_distilled
@@ -31,7 +31,7 @@ class Run:
 
 
 def calls_of(sampler: str, steps: int) -> int:
-    """Model calls a row of so many steps."""
+    """ScalarDenoiser calls a row of so many steps."""
     return steps if sampler == DISTILLED else model_calls(sampler, steps)
 
 
@@ -94,10 +94,10 @@ def _drawn(each: TrajectorySet, candidate: Candidate, process: str) -> torch.Ten
         return None
 
 
-class _Replay(Model):
+class _Replay(ScalarDenoiser):
     """Answers the first queries of a run from memory, the others with the model."""
 
-    def __init__(self, model: Model, known: Sequence[torch.Tensor], keep: bool):
+    def __init__(self, model: ScalarDenoiser, known: Sequence[torch.Tensor], keep: bool):
         self.model, self.known, self.keep = model, known, keep
         self.asked = 0
         self.answers: list[torch.Tensor] = []

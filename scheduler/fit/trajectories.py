@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ..denoiser import Model
+from ..denoiser import ScalarDenoiser
 from ..rows import row_errors
 from ..samplers.multistep import combine
 from ..search.gram import interpolation
@@ -23,7 +23,7 @@ class TrajectorySet:
     use.
     """
 
-    model: Model
+    model: ScalarDenoiser
     noise: torch.Tensor
     sigmas: np.ndarray
     vectors: Sequence[torch.Tensor]

@@ -131,11 +131,9 @@ def guidance_bucket(value: float | None) -> int | None:
 
 def resolution_bucket(shape: Sequence[int] | None) -> int | None:
     """The nearest power of two of the latent's area; None where no shape is stated."""
-    return (
-        None
-        if not shape
-        else _nearest_power(math.prod(shape[-2:]) if len(shape) > 2 else shape[-1])
-    )
+    if not shape:
+        return None
+    return _nearest_power(math.prod(shape[-2:]) if len(shape) > 2 else shape[-1])
 
 
 def frame_bucket(shape: Sequence[int] | None) -> int | None:

@@ -13,7 +13,7 @@ import math
 import numpy as np
 import torch
 
-from ..denoiser import AnyDenoiser, Denoiser, Model, checked
+from ..denoiser import AnyDenoiser, Denoiser, ScalarDenoiser, checked
 from ..sigmas.noise_range import NoiseRange
 from ..sigmas.validity import Floats
 
@@ -65,7 +65,9 @@ def guessed_offset(sigma: float, s_next: float, share: float, noise_range: Noise
     return bounded_offset(sigma, guess, noise_range)
 
 
-def ask(model: Model, x: torch.Tensor, sigma: float, offset: float, process: str) -> torch.Tensor:
+def ask(
+    model: ScalarDenoiser, x: torch.Tensor, sigma: float, offset: float, process: str
+) -> torch.Tensor:
     """D at the shifted noise level, of x's shape: one model call a row."""
     asked = asked_sigma(sigma, offset, process)
     if asked == sigma:

@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 import torch
 
-from ..denoiser import AnyDenoiser, Model, checked
+from ..denoiser import AnyDenoiser, ScalarDenoiser, checked
 from ..errors import UnknownNameError
 from ..sigmas.validity import Sigmas, check_schedule, check_steps
 from .multistep import LINEAR, LinearRule, combine
@@ -42,7 +42,7 @@ def sample(
 
 
 def model_calls(sampler: str, steps: int) -> int:
-    """Model calls of `steps` steps for one sample.
+    """ScalarDenoiser calls of `steps` steps for one sample.
 
     As many as steps; heun makes two a step, but one in the last.
     """
@@ -69,7 +69,7 @@ def check_sampler(name: str) -> None:
 
 @torch.no_grad()
 def sample_linear(
-    model: Model,
+    model: ScalarDenoiser,
     x: torch.Tensor,
     sigmas: np.ndarray,
     callback: Callback | None,
@@ -92,7 +92,7 @@ def sample_linear(
 
 
 def _sample_heun(
-    model: Model, x: torch.Tensor, sigmas: np.ndarray, callback: Callback | None
+    model: ScalarDenoiser, x: torch.Tensor, sigmas: np.ndarray, callback: Callback | None
 ) -> torch.Tensor:
     """Heun's method with a plain last step (Karras et al., arXiv 2206.00364, algorithm 1)."""
     for i, (sigma, s_next) in enumerate(pairwise(sigmas.tolist())):

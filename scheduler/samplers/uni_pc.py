@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 import torch
 
-from ..denoiser import Model
+from ..denoiser import ScalarDenoiser
 from .multistep import combine
 
 # The stock sampler stops here instead of at 0, where its log-SNR has no end.
@@ -21,7 +21,7 @@ LAST_SIGMA = 0.001
 
 
 def sample_uni_pc(
-    model: Model, x: torch.Tensor, sigmas: np.ndarray, callback=None, variant: str = "bh1"
+    model: ScalarDenoiser, x: torch.Tensor, sigmas: np.ndarray, callback=None, variant: str = "bh1"
 ) -> torch.Tensor:
     """N steps, N model calls a sample, from x at sigmas[0].
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ..denoiser import AnyDenoiser, Model, checked, start_state
+from ..denoiser import AnyDenoiser, ScalarDenoiser, checked, start_state
 from ..errors import ScheduleError, StepsError
 from ..sigmas.validity import Floats, Sigmas
 
@@ -114,7 +114,7 @@ def oss_search(
 class _Velocity:
     """The model on its grid, in the velocity form that the authors use: dx/ds = (x - D) / s."""
 
-    model: Model
+    model: ScalarDenoiser
     grid: np.ndarray
     before: int
     on_call: Callable[[int], None] | None

@@ -137,9 +137,11 @@ def test_views_are_html(webui, checkpoint, record, stored):
     webui.modules.sd_models.model_data.sd_model = checkpoint
     assert stored in views.status_html() and "eps" in views.status_html()
     assert "dpmpp_2m" in views.record_html(record)
-    progress = made.ours("a1111.job").Progress("running", "euler", 10, 40, 12.0)
+    progress = made.ours("a1111.job").JobProgress("running", "euler", 10, 40, 12.0)
     assert "10 of 40" in views.progress_html(progress) and "12 s" in views.progress_html(progress)
-    assert "&lt;b&gt;" in views.progress_html(made.ours("a1111.job").Progress("failed", text="<b>"))
+    assert "&lt;b&gt;" in views.progress_html(
+        made.ours("a1111.job").JobProgress("failed", text="<b>")
+    )
 
 
 def test_samplers_are_called_what_the_host_calls_them(webui, checkpoint, record, monkeypatch):

@@ -32,7 +32,7 @@ class Experiments:
     def __init__(self, errors=None, gram: Gram | None = None):
         self.errors, self.gram = errors or {}, gram or smooth_gram()
         self.unseen = np.ones(ROWS, bool)
-        self.job = SimpleNamespace(sigma_min=0.02, noise_range=NoiseRange("flow", 0.02, 1.0))
+        self.request = SimpleNamespace(sigma_min=0.02, noise_range=NoiseRange("flow", 0.02, 1.0))
         self.walked, self.refined_from = [], []
 
     def schedule(self, sampler, steps, weights="contraction"):

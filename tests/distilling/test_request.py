@@ -15,7 +15,7 @@ from scheduler.distilling.request import (
     checked_samples,
     checked_shape,
     checked_steps,
-    job_of,
+    request_of,
 )
 from scheduler.errors import (
     BudgetError,
@@ -45,13 +45,13 @@ GOOD = {
 
 
 def test_a_job_holds_what_was_asked():
-    job = job_of(**GOOD)
+    job = request_of(**GOOD)
     assert (
         job.denoisers == (denoise,)
         and job.steps == (4, 5, 6)
         and job.samplers == ("euler", "distilled")
     )
-    several = job_of(
+    several = request_of(
         **GOOD
         | {
             "denoise": [denoise] * 3,
@@ -96,7 +96,7 @@ def test_steps_in_any_form(steps):
 )
 def test_mistakes(wrong, error, told):
     with pytest.raises(error, match=told) as caught:
-        job_of(**GOOD | wrong)
+        request_of(**GOOD | wrong)
     assert str(caught.value).endswith(".")
 
 

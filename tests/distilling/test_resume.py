@@ -1,4 +1,4 @@
-"""The shelf: finished parts survive a restart, belong to one key, and are never half-written or
+"""The parts: finished parts survive a restart, belong to one key, and are never half-written or
 trusted when broken."""
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import stat
 import pytest
 import torch
 
-from scheduler.distilling.resume import Shelf
+from scheduler.distilling.resume import FinishedParts
 from scheduler.errors import OutputError
 
 KEY = ("a", 1.5, None)
@@ -20,21 +20,21 @@ def never():
 
 
 def test_without_a_folder_parts_last_as_long_as_the_run():
-    shelf = Shelf(None, KEY)
-    assert shelf.finished("a", lambda: {"x": 1}) == {"x": 1} == shelf.finished("a", never)
-    shelf.save_tensors("t", {"x": torch.zeros(2)})
-    assert shelf.load_tensors("t") is None and shelf.earlier == 0
-    shelf.clear()
-    assert shelf.finished("a", lambda: {"x": 2}) == {"x": 2}
+    parts = FinishedParts(None, KEY)
+    assert parts.finished("a", lambda: {"x": 1}) == {"x": 1} == parts.finished("a", never)
+    parts.save_tensors("t", {"x": torch.zeros(2)})
+    assert parts.load_tensors("t") is None and parts.earlier == 0
+    parts.clear()
+    assert parts.finished("a", lambda: {"x": 2}) == {"x": 2}
 
 
 def test_parts_and_tensors_survive_a_restart(tmp_path):
     value = {"errors": [0.1, 1e-300, 1 / 3], "offsets": None}
     tensors = {"0": torch.randn(2, 3), "1": torch.randn(6).reshape(2, 3).T}
-    first = Shelf(tmp_path / "new" / "folder", KEY)
+    first = FinishedParts(tmp_path / "new" / "folder", KEY)
     first.finished("a", lambda: value)
     first.save_tensors("t", tensors)
-    again = Shelf(tmp_path / "new" / "folder", KEY)
+    again = FinishedParts(tmp_path / "new" / "folder", KEY)
     assert again.finished("a", never) == value
     found = again.load_tensors("t")
     assert all(torch.equal(found[key], tensors[key]) for key in tensors)
@@ -42,10 +42,10 @@ def test_parts_and_tensors_survive_a_restart(tmp_path):
 
 
 def test_another_key_finds_nothing(tmp_path):
-    first = Shelf(tmp_path, KEY)
+    first = FinishedParts(tmp_path, KEY)
     first.finished("a", lambda: {"x": 1})
     first.save_tensors("t", {"x": torch.zeros(1)})
-    other = Shelf(tmp_path, ("a", 1.6, None))
+    other = FinishedParts(tmp_path, ("a", 1.6, None))
     assert other.load_tensors("t") is None
     assert other.finished("a", lambda: {"x": 2}) == {"x": 2}
 
@@ -57,11 +57,11 @@ def test_what_earlier_runs_spent_is_known_once_a_part(tmp_path):
         spent[0] += 40
         return {}
 
-    first = Shelf(tmp_path, KEY, lambda: spent[0])
+    first = FinishedParts(tmp_path, KEY, lambda: spent[0])
     for name in ("a", "b", "a"):
         first.finished(name, work)
     assert first.earlier == 0 and spent == [80]
-    again = Shelf(tmp_path, KEY, lambda: spent[0])
+    again = FinishedParts(tmp_path, KEY, lambda: spent[0])
     for name in ("a", "c", "c", "a"):
         again.finished(name, work)
     assert again.earlier == 40 and spent == [
@@ -70,20 +70,20 @@ def test_what_earlier_runs_spent_is_known_once_a_part(tmp_path):
 
 
 def test_a_part_that_stops_midway_is_not_kept(tmp_path):
-    shelf = Shelf(tmp_path, KEY)
+    parts = FinishedParts(tmp_path, KEY)
     with pytest.raises(KeyboardInterrupt):
-        shelf.finished("a", lambda: (_ for _ in ()).throw(KeyboardInterrupt()))
-    assert Shelf(tmp_path, KEY).finished("a", lambda: {"x": 2}) == {"x": 2}
+        parts.finished("a", lambda: (_ for _ in ()).throw(KeyboardInterrupt()))
+    assert FinishedParts(tmp_path, KEY).finished("a", lambda: {"x": 2}) == {"x": 2}
 
 
 def test_clear_forgets_what_another_model_drew(tmp_path):
-    Shelf(tmp_path, KEY).finished("a", lambda: {"x": 1})
-    shelf = Shelf(tmp_path, KEY)
-    shelf.clear()
-    assert shelf.finished("b", lambda: {}) == {} and shelf.finished("a", lambda: {"x": 2}) == {
+    FinishedParts(tmp_path, KEY).finished("a", lambda: {"x": 1})
+    parts = FinishedParts(tmp_path, KEY)
+    parts.clear()
+    assert parts.finished("b", lambda: {}) == {} and parts.finished("a", lambda: {"x": 2}) == {
         "x": 2
     }
-    assert Shelf(tmp_path, KEY).finished("a", never) == {"x": 2}
+    assert FinishedParts(tmp_path, KEY).finished("a", never) == {"x": 2}
 
 
 BROKEN = [
@@ -100,20 +100,20 @@ BROKEN = [
 
 @pytest.mark.parametrize("text", BROKEN)
 def test_broken_files_are_replaced(tmp_path, text):
-    key = Shelf(tmp_path, KEY).key
+    key = FinishedParts(tmp_path, KEY).key
     (tmp_path / "finished.json").write_text(text.replace("KEY", key), encoding="utf-8")
-    shelf = Shelf(tmp_path, KEY)
-    assert shelf.finished("a", lambda: {"x": 2}) == {"x": 2}
+    parts = FinishedParts(tmp_path, KEY)
+    assert parts.finished("a", lambda: {"x": 2}) == {"x": 2}
     assert json.loads((tmp_path / "finished.json").read_text(encoding="utf-8"))["key"] == key
-    shelf.save_tensors("t", {"x": torch.zeros(1)})
+    parts.save_tensors("t", {"x": torch.zeros(1)})
     (path,) = tmp_path.glob("*.safetensors")
     path.write_bytes(path.read_bytes()[:-3])
-    assert shelf.load_tensors("t") is None
+    assert parts.load_tensors("t") is None
 
 
 def test_a_folder_that_cannot_be_written(tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("")
     with pytest.raises(OutputError):
-        Shelf(blocked, KEY)
+        FinishedParts(blocked, KEY)
     assert stat.S_ISREG(blocked.stat().st_mode)

@@ -23,7 +23,7 @@ from scheduler.lookup.key import (
     resolution_bucket,
     same_range,
 )
-from scheduler.lookup.match import judged
+from scheduler.lookup.match import judged, kinship_of
 from scheduler.lookup.words import difference, match_sentence
 from tests.examples import examples
 from tests.weights import asked, cast, prefixed, record_of, smooth_gram, weights
@@ -64,6 +64,7 @@ def test_guidance_buckets(low, high, together):
         ((16, 64, 64), (16, 96, 96), False),
         ((16, 64, 96), (16, 96, 64), True),
         ((64, 256), (64, 300), True),
+        ((64, 256), (128, 256), True),  # channels, and a length that is packed flat
         ((16, 21, 60, 104), (16, 5, 60, 104), True),
         (None, (16, 64, 64), False),
     ],
@@ -263,6 +264,7 @@ def test_nothing_is_stretched(record):
 
 def test_a_record_of_an_unknown_model_says_so(record):
     """It serves where the user names it: published tables know no checkpoint."""
+    assert kinship_of(asked(record), Key.of(record_of())).words == "a model that is not known"
     match = given_match(record_of(), asked(record))
     assert match.kin is None and words_of(match)[0] == "it names no checkpoint"
     with pytest.raises(RecipeError, match="got a str"):

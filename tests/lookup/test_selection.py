@@ -188,6 +188,18 @@ def test_shelves_are_asked_in_turn():
     assert found.record is workflow.records[0]
 
 
+def test_records_without_a_name_are_told_apart():
+    """Those that a workflow carries."""
+
+    class Carried(Shelf):
+        def matches(self, key, policy="near"):
+            return [replace(match, name="") for match in super().matches(key, policy)]
+
+    carried = Carried(record(recipe(steps=8)), record(recipe(bend=1.7)))
+    found = select(Wanted("euler", 3), facts(), shelves=(carried,))
+    assert found.record is carried.records[1]
+
+
 def test_a_caller_who_knows_no_sampler_gets_the_records_default():
     both = record(recipe("dpmpp_2m"), recipe("euler"))
     assert find(both, sampler=None).wanted.sampler == "euler"  # a flow model
@@ -222,7 +234,12 @@ def test_a_given_record_is_the_only_one_looked_at():
 def test_reasons(made, wanted, code):
     found = find(*made, **wanted)
     assert found.source == STOCK and found.reason.code == code
-    assert (found.reason.match is None) == (code == serving.NO_RECORD)
+    assert found.reason.wanted == found.wanted
+    if made:
+        assert found.reason.match.record is made[0]
+        assert found.reason.sampler == (found.rule.serves or "")
+    else:
+        assert found.reason.match is None
 
 
 def test_as_many_steps_as_stated_are_solved():

@@ -79,6 +79,10 @@ def test_substitutions():
     assert "It was solved as for dpmpp_2m; it is heun's schedule, not measured for dpm_2." in both
 
 
+def test_what_the_recipes_own_name_says_is_not_said_twice():
+    assert words.substitution(serving.Substitution(serving.PLAIN, "euler"), "distilled") == ""
+
+
 def test_given_and_carried():
     key = facts().key()
     mine = select(Wanted("euler", 3), facts(), given=given_match(record(), key))

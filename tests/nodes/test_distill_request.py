@@ -16,7 +16,7 @@ FACTS = SimpleNamespace(sigma_max=1.0, sigma_min=0.003, process="flow")
 
 def wish(samplers=("distilled",), steps=range(4, 13), quality="quick", sets=1):
     conditions = record_module.Conditions(cfg=3.0, latent_shape=(16, 32, 32), seed=0, shift=3.0)
-    return asking.Wish(tuple(samplers), tuple(steps), quality, conditions, FACTS, sets)
+    return asking.GraphWish(tuple(samplers), tuple(steps), quality, conditions, FACTS, sets)
 
 
 def test_all_is_the_usual_five_and_what_has_no_recipes_is_refused_with_a_sentence():

@@ -68,7 +68,7 @@ def test_a_record_is_shown_with_its_plot(page, host, stored):
     page.click(PANEL.format("refresh"))
     page.click(PANEL.format("show"))
     page.wait(
-        f"document.querySelector('{PANEL.format('table')}').innerText.includes('dpmpp_2m')", 60
+        f"document.querySelector('{PANEL.format('table')}').innerText.includes('DPM++ 2M')", 60
     )
 
 
