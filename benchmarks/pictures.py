@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.quality import run
+from benchmarks.runs import run
 from benchmarks.subjects import subject
 from benchmarks.trial import REFERENCE_NODES, Trial, rms
 from scheduler.denoiser import start_state

@@ -18,13 +18,13 @@ import argparse
 import json
 import math
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from benchmarks import tables
+from benchmarks.runs import STEPS, run
 from benchmarks.subjects import ALL, Subject, subject
 from benchmarks.trial import STOCK_SAMPLERS, Trial, rms
 from scheduler.distilling.candidates import _best_stock
@@ -34,12 +34,11 @@ from scheduler.distilling.plan import QUALITY, budget_for, plan_for
 from scheduler.distilling.recording import recorded
 from scheduler.distilling.request import request_of
 from scheduler.distilling.resume import FinishedParts
-from scheduler.distilling.run import distill, plan_request
+from scheduler.distilling.run import plan_request
 from scheduler.distilling.tasks import DISTILLED_STOCK
 from scheduler.record import Choice, Record
 
 SHOWN = (4, 5, 6, 8, 10)
-STEPS = tuple(range(4, 13))
 # Together, as a preset is defined; then one alone, for its share.
 RUNS = (("euler", "dpmpp_2m", "distilled"), ("uni_pc",))
 SLOW = ("flow", "eps")  # tested on half as many rows
@@ -71,40 +70,6 @@ def measure(label: str, preset: str, rows: int, folder: Path | None, seed: int =
         "runs": runs,
         "cells": cells,
     }
-
-
-def run(
-    of: Subject, samplers, budget: int, seed: int = 0, steps=STEPS, samples: int | None = None
-) -> tuple[Record, dict]:
-    """One distillation on the fitting classes, without evidence: the record, and what it cost."""
-    elements = math.prod(of.latent_shape)
-    rows = plan_for(samplers, steps, budget, samples=samples, elements=elements).rows
-    low, high = of.sigma_range
-    began = time.perf_counter()
-    record = distill(
-        of.fitting(rows),
-        of.latent_shape,
-        high,
-        low,
-        of.parametrisation,
-        samplers=samplers,
-        steps=steps,
-        budget=budget,
-        evidence_budget=0,
-        conditions=of.conditions,
-        samples=rows,
-        seed=seed,
-    )
-    seconds = time.perf_counter() - began
-    about = {
-        "samplers": list(samplers),
-        "budget": budget,
-        "calls": record.provenance["model_calls"],
-        "seconds": seconds,
-        "rows": rows,
-        "plan": record.provenance["plans"][0],
-    }
-    return record, about
 
 
 def summarised(errors: np.ndarray, choice: str) -> dict:

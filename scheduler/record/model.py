@@ -12,6 +12,7 @@ from ..files import PathLike, write_text
 from . import parser as record_parser
 from .checkers import Checker, Misfit
 from .choice import OURS, Choice
+from .counts import ranges
 from .file_form import (
     choice_data,
     choice_of,
@@ -24,7 +25,6 @@ from .file_form import (
 from .inner_products import Gram, packed
 from .rules import SAME_START
 from .schema import CONDITIONS, MODEL, RECIPE, VERSION
-from .words import ranges
 
 OFFSETS = "+offsets"  # in the names of curves
 

@@ -7,9 +7,10 @@ name. What was measured is said in verdict_words.py, in tables in evidence_table
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
+
+from .counts import ranges
 
 if TYPE_CHECKING:
     from .model import Record
@@ -37,13 +38,6 @@ def counted(steps: int) -> str:
 def model_calls(calls: int) -> str:
     """ "1 model call", "1,068 model calls"."""
     return f"{calls:,} model call{'s' if calls != 1 else ''}"
-
-
-def ranges(steps: Iterable[int]) -> str:
-    """4, 5, 6, 8 as "4-6, 8"."""
-    runs = groupby(enumerate(sorted(steps)), key=lambda pair: pair[1] - pair[0])
-    ends = [(run[0][1], run[-1][1]) for run in (list(run) for _, run in runs)]
-    return ", ".join(str(low) if low == high else f"{low}-{high}" for low, high in ends)
 
 
 def duration(seconds: float) -> str:

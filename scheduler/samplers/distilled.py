@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -19,12 +19,9 @@ from ..denoiser import AnyDenoiser, checked, start_state
 from ..errors import RecipeError
 from ..sigmas.validity import Floats, Sigmas, check_schedule
 from .multistep import combine
-from .names import DISTILLED, stock_sampler
+from .names import DISTILLED, Recipe, stock_sampler
 from .query_offsets import ask, with_offsets
 from .stock import Callback, sample
-
-if TYPE_CHECKING:  # a record samples with this module
-    from ..record import Recipe
 
 PAST = 3  # predictions a step may use: the newest and two before it
 Number = TypeVar("Number", float, np.ndarray)

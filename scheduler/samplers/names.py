@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import Protocol
 
 from .multistep import LINEAR
-
-if TYPE_CHECKING:
-    from ..record import Recipe
 
 SAMPLERS = (*LINEAR, "heun", "uni_pc", "uni_pc_bh2")  # the stock ones, as stock.py runs them
 DISTILLED = "distilled"  # ours
@@ -44,6 +42,32 @@ def ode_sampler_for(name: str) -> str | None:
     name: ComfyUI's, with or without _gpu.
     """
     return _ODE_SAMPLERS.get(str(name).removesuffix("_gpu"))
+
+
+class Chosen(Protocol):
+    """What won, as a record says it: `sampler` where another than the recipe's own runs."""
+
+    @property
+    def sampler(self) -> str | None: ...
+
+
+class Recipe(Protocol):
+    """What samplers need of a record's recipe."""
+
+    @property
+    def sampler(self) -> str: ...
+
+    @property
+    def sigmas(self) -> Sequence[float]: ...
+
+    @property
+    def offsets(self) -> Sequence[float] | None: ...
+
+    @property
+    def coefficients(self) -> Sequence[Sequence[float]] | None: ...
+
+    @property
+    def choice(self) -> Chosen: ...
 
 
 def stock_sampler(recipe: Recipe) -> str:
