@@ -6,6 +6,7 @@ Hosts' folders use the library, the library knows no host, and inside it nothing
 from __future__ import annotations
 
 import ast
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -31,13 +32,16 @@ LAYERS = (
 HOSTS = {"comfy", "comfy_extras", "nodes", "folder_paths", "server", "modules", "gradio", "backend"}
 
 
-def imports(path: Path):
+@cache
+def imports(path: Path) -> list[tuple[int, str]]:
     """(level, module) of every import of a file, those inside functions too; not those for types alone."""
+    found: list[tuple[int, str]] = []
     for node in _run(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):
-            yield from _from(node)
+            found += _from(node)
         elif isinstance(node, ast.Import):
-            yield from ((0, alias.name) for alias in node.names)
+            found += [(0, alias.name) for alias in node.names]
+    return found
 
 
 def _run(node: ast.AST):

@@ -7,12 +7,13 @@ import torch
 from scheduler.checkpoints import load_checkpoint
 from tools import train
 
+pytestmark = pytest.mark.slow  # torch's optimisers alone take a second to load
+
 
 def short_run(name, steps=4):
     return train.Run(replace(train.TASKS[name], batch=8), seed=3, steps=steps)
 
 
-@pytest.mark.slow  # torch's optimisers alone take a second to load
 @pytest.mark.parametrize("name", ["flow", "eps"])
 def test_a_resumed_run_ends_as_one_that_was_never_stopped(name, tmp_path):
     whole, first, second = short_run(name), short_run(name), short_run(name)

@@ -87,6 +87,22 @@ def test_equal_predictions_stay_near_euler():
     assert found.error < 1e-15
 
 
+def test_a_difference_of_predictions_that_is_rounding_beside_the_target_is_left_out():
+    """At right angles: x, D_0 and the target; D_1 is D_0 but for its last digits."""
+    x, denoised, target = np.eye(3)[:, None]
+    last = denoised * (1 + 1e-11)
+    rows = np.stack([x, denoised, last, target], axis=1)
+    found = fit_step(products_of(np.concatenate([rows, rows])), SIGMA, NEXT)
+    assert found.coefficients[0] == 0
+
+
+def test_the_order_does_not_depend_on_the_units():
+    rows = products_of(rows_with_target([0, 0, 0.3, 0], **FEW | {"seed": 0}))
+    found, small = fit_step(rows, SIGMA, NEXT), fit_step(1e-6 * rows, SIGMA, NEXT)
+    np.testing.assert_allclose(small.coefficients, found.coefficients, rtol=1e-9)
+    assert not found.coefficients[:2].any()
+
+
 def test_nothing_but_zeros_is_no_error():
     found = fit_step(np.zeros((3, 5, 5)), SIGMA, 0.0)
     assert not found.coefficients.any() and found.error == 0

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from scheduler.denoiser import Checked
+from scheduler.fit import polish as module
 from scheduler.fit.on_policy import walk
 from scheduler.fit.polish import LEAST_DATA, most_polished, polish, polish_calls
 from scheduler.fit.teacher import record_teacher
@@ -87,6 +88,21 @@ def test_several_sets_are_polished_together(case):
     ]
     together, apart = polish([of], found, noise_range), polish(halves, found, noise_range)
     assert apart.coefficients == pytest.approx(together.coefficients, abs=2e-3)
+
+
+def test_a_second_trial_is_damped_four_times_more_and_nothing_gained_changes_nothing(
+    case, monkeypatch
+):
+    of, found, noise_range = case
+    dampings = []
+
+    def nothing(products, damping):
+        dampings.append(damping)
+        return np.zeros(len(products[0]) - 1)
+
+    monkeypatch.setattr(module, "damped_step", nothing)
+    assert polish([of], found, noise_range) is found
+    assert dampings == [module.DAMPING, 4 * module.DAMPING]
 
 
 def test_only_so_many_steps_are_polished_as_there_are_numbers_to_fit_to():

@@ -143,6 +143,28 @@ def test_only_the_rows_of_the_fit_decide():
     assert len(found.errors) == ROWS and (found.errors[3:] > 50).all()
 
 
+def test_each_success_halves_the_damping_and_each_failed_trial_quadruples_it(monkeypatch):
+    dampings, step = [], module.damped_step
+    monkeypatch.setattr(module._Search, "affords", lambda self, calls: True)
+
+    def listening(products, damping, most):
+        dampings.append(damping)
+        zero = len(dampings) > 2  # two that may be better, then none
+        return step(products, damping, most) * (not zero)
+
+    monkeypatch.setattr(module, "damped_step", listening)
+    refine([trajectories()], straight(5), "euler", "ve", 10**6)
+    first = module.DAMPING
+    assert dampings == [first, first / 2, first / 4, first]
+
+
+def test_the_range_is_what_all_teachers_share():
+    each, narrow = trajectories(), trajectories()
+    narrow.sigmas = np.append(narrow.sigmas[:-2], 0.0)
+    shared = module._Search([each, narrow], "ve", 0).noise_range
+    assert (shared.sigma_min, shared.sigma_max) == (narrow.sigmas[-2], each.sigmas[0])
+
+
 def test_the_same_twice_and_two_sets_as_one():
     twice = [trajectories(), trajectories()]
     both = [refine([each], straight(5), "dpmpp_2m", "ve", 800) for each in twice]

@@ -626,21 +626,31 @@ BOMBS |= {
 }
 
 
+def quick(work) -> bool:
+    """Whether it takes under 0.3 s of CPU, once in three tries."""
+    for _ in range(3):
+        begun = time.process_time()
+        work()
+        if time.process_time() - begun < 0.3:
+            return True
+    return False
+
+
 @pytest.mark.parametrize("name", BOMBS)
 def test_hostile_text_is_cheap(name):
     """The claim is 100 ms and 50 MB; time is given threefold here, because test machines are shared."""
-    spent = []
-    for _ in range(3):
-        begun = time.process_time()
+
+    def refused_again():
         with pytest.raises(RecordError):
             Record.from_json(BOMBS[name])
-        spent.append(time.process_time() - begun)
+
+    assert quick(refused_again)
     tracemalloc.start()
     with pytest.raises(RecordError):
         Record.from_json(BOMBS[name])
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert min(spent) < 0.3 and peak < 50e6
+    assert peak < 50e6
 
 
 UNKNOWN = {
@@ -655,12 +665,8 @@ def test_what_is_kept_unknown_is_cheap_too(name):
     """The most that the bounds allow, beside the largest inner products; the same claim."""
     whole = replace(example(), gram=smooth_gram(MAX_NODES))
     text = json.dumps(json.loads(whole.to_json()) | {"evidence": {"new": UNKNOWN[name]}})
-    spent = []
-    for _ in range(3):
-        begun = time.process_time()
-        found = Record.from_json(text)
-        spent.append(time.process_time() - begun)
-    assert found.evidence["new"] == UNKNOWN[name] and min(spent) < 0.3
+    assert quick(lambda: Record.from_json(text))
+    assert Record.from_json(text).evidence["new"] == UNKNOWN[name]
     tracemalloc.start()
     Record.from_json(text)
     peak = tracemalloc.get_traced_memory()[1]
