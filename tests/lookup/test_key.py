@@ -4,6 +4,7 @@ is refused."""
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 
 import pytest
@@ -243,8 +244,11 @@ def words_of(match):
 def test_another_checkpoint_is_refused_and_kin_are_named(record):
     """No host offers a "use anyway": what is refused is another model's, what is kin is said."""
     foreign = asked(record, fingerprint=fingerprint_tensors(weights(seed=1)))
-    says = "This record is for Made Up, and yours is other weights of the same architecture"
-    with pytest.raises(RecipeError, match=says):
+    says = (
+        "This record is for Made Up, and yours is other weights of the same architecture; "
+        "take a record of your own model, or distil one."
+    )
+    with pytest.raises(RecipeError, match=f"^{re.escape(says)}$"):
         given_match(record, foreign)
     tuned = fingerprint_tensors({name: 1.02 * tensor for name, tensor in weights().items()})
     assert given_match(record, asked(record, fingerprint=tuned)).kin.kind == "related"
@@ -255,9 +259,10 @@ def test_another_checkpoint_is_refused_and_kin_are_named(record):
 
 
 def test_nothing_is_stretched(record):
-    with pytest.raises(SigmaRangeError, match="never stretched"):
+    with pytest.raises(SigmaRangeError, match="never stretched; distil for your model[.]$"):
         given_match(record, asked(record, sigma_max=0.9))
-    with pytest.raises(SigmaRangeError, match="another kind of noise"):
+    says = "another kind of noise (flow; your model is flow, v); distil your own."
+    with pytest.raises(SigmaRangeError, match=re.escape(says)):
         given_match(record, asked(record, prediction="v"))
     holding = replace(record, gram=smooth_gram())
     solvable = given_match(holding, asked(record, sigma_max=0.9))

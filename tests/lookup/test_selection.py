@@ -13,7 +13,7 @@ from scheduler.errors import SigmaRangeError, StepsError, UnknownNameError
 from scheduler.lookup import rules, selection, serving, solving
 from scheduler.lookup.given import given_match, select_from
 from scheduler.lookup.key import patch
-from scheduler.lookup.match import EXACT, GIVEN, NEAREST, judged
+from scheduler.lookup.match import EXACT, GIVEN, INPUT, NEAREST, judged
 from scheduler.lookup.selection import STOCK, first_match, select
 from scheduler.lookup.wanted import COEFFICIENTS, OFFSETS, SIGMAS, Wanted
 from scheduler.record import Choice
@@ -41,6 +41,7 @@ def test_what_was_fitted_for_just_this_is_exact():
     assert (found.measured, found.samples) == (selection.HELD_OUT, 8)
     assert not found.substituted and not found.differences and found.reason is None
     assert find(made, sampler="ddim").source == EXACT  # euler under another name
+    assert find(made, sampler="ddim").rule == rules.Rule("ddim", "euler", rules.ALIAS)
 
 
 @pytest.mark.parametrize(
@@ -75,6 +76,8 @@ def test_distilled_without_coefficients_is_never_exact():
     assert found.source == NEAREST and found.runs_as == "dpmpp_2m"
     assert found.substituted == (serving.Substitution(serving.UNFITTED, "dpmpp_2m"),)
     assert found.recipe.sampler == DISTILLED and found.recipe.choice == "karras + dpmpp_2m"
+    shifted = record(recipe("dpmpp_2m"), recipe("dpmpp_2m", bend=1.6, offsets=[0.0, -0.1, 0.1]))
+    assert find(shifted, sampler=DISTILLED).recipe.offsets == (0.0, -0.1, 0.1)
     bare = find(record(recipe(DISTILLED)), sampler=DISTILLED)
     assert bare.source == NEAREST and bare.substituted[0].code == serving.UNFITTED
     fit = find(record(fitted()), sampler=DISTILLED)
@@ -232,6 +235,10 @@ def test_a_given_record_is_the_only_one_looked_at():
     given_ = given_match(mine, key, "mine.json")
     found = select(Wanted("euler", 8), facts(), key, given_, (Shelf(other),))
     assert (found.source, found.name) == (GIVEN, "mine.json")
+    alone = select_from(mine, "euler", 8)
+    assert (alone.source, alone.match.place, alone.kin) == (GIVEN, INPUT, None)
+    table = record(recipe(choice="published"))
+    assert select_from(table, "euler", 3).measured == selection.PUBLISHED
     assert select(Wanted("euler", 3), facts(), key, given_, (Shelf(other),)).source == STOCK
 
 

@@ -38,6 +38,7 @@ def test_the_least_sigma_that_the_model_can_be_asked_at():
     found = solved(GRAM, "euler", 6, sigma_min=0.1)
     assert min(found.sigmas[:-1]) >= 0.1 * (1 - 1e-9)
     assert solved(GRAM, "euler", 6, sigma_min=0.001) == solved(GRAM, "euler", 6)
+    assert min(solved(GRAM, "euler", 6, sigma_min=0.95).sigmas[:-1]) >= 0.95 * (1 - 1e-9)
 
 
 def test_solved_once(monkeypatch):

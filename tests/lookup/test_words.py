@@ -139,6 +139,19 @@ def test_stand_ins_are_named_with_where_they_come_from():
     assert "not measured on yours" in table and table.endswith("It is a turbo model.")
 
 
+def test_a_record_whose_weights_are_not_known():
+    match = given_match(record(fingerprint=None), facts().key())
+    says = "Nearest is the record of Made Up: it names no checkpoint."
+    assert words.match_sentence(match) == says
+
+
+def test_stock_that_won_in_words():
+    found = find(record(recipe(steps=1, choice="karras"), gram=GRAM))
+    assert words.reason(found.reason) == (
+        "Stock (karras) won for euler at 1 step, so no schedule of ours is solved for 3."
+    )
+
+
 def test_a_refused_record_is_named():
     made = record(cfg=9.0)
     wanted, key = Wanted("euler", 3), facts().key(4.0)
