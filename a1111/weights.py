@@ -11,6 +11,7 @@ from typing import Any
 
 from ..scheduler.errors import CheckpointError
 from ..scheduler.fingerprint import Fingerprint, fingerprint_file, fingerprint_tensors
+from ..scheduler.lookup.hooks import hook_names, hook_patches
 from ..scheduler.lookup.key import patch
 from .host import forge_unet
 
@@ -27,18 +28,25 @@ def fingerprint_of(model: Any) -> Fingerprint | None:
 
 
 def patches_of(model: Any) -> tuple[dict, ...]:
-    """The LoRAs that change a model's diffusion weights now, as keys and records carry them, in
-    order of their names."""
+    """What changes a model now, as keys and records carry it: its LoRAs, in order of their names.
+
+    And what other extensions hang into it (FreeU, dynamic thresholding), on hosts that say so.
+    """
+    hooks = getattr(forge_unet(model), "model_options", None) or {}
+    return (*_loras(model), *hook_patches(hook_names(hooks)))
+
+
+def lora_names(model: Any) -> tuple[str, ...]:
+    """The file names of its LoRAs."""
+    return tuple(entry["name"] for entry in _loras(model))
+
+
+def _loras(model: Any) -> tuple[dict, ...]:
     found = _of_forge(model) if forge_unet(model) is not None else _of_a1111()
     entries = [
         patch(name, strength, sorted(map(_plain, keys))) for name, strength, keys in found if keys
     ]
     return tuple(sorted(entries, key=lambda entry: (entry["name"], entry["strength"])))
-
-
-def lora_names(model: Any) -> tuple[str, ...]:
-    """Their file names."""
-    return tuple(entry["name"] for entry in patches_of(model))
 
 
 def original_weights(model: Any) -> dict[str, Any]:

@@ -4,25 +4,16 @@ changes them, told apart from them."""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from ...scheduler.errors import CheckpointError
 from ...scheduler.fingerprint import Fingerprint, fingerprint_tensors
+from ...scheduler.lookup.hooks import hook_names
 from ...scheduler.lookup.key import patch
 
 TELLING = 8  # tensors of a LoRA that its name is made of
 RUN = 8  # values of each
-OURS = "stepdistill"
-# Hooks in model_options that change what the model answers; what is found in them is named as a
-# patch of strength 1.
-HOOKS = (
-    "sampler_cfg_function",
-    "sampler_pre_cfg_function",
-    "sampler_post_cfg_function",
-    "sampler_calc_cond_batch_function",
-)
-HOOKS += ("model_function_wrapper",)
 
 
 def original_weights(model: Any) -> dict[str, Any]:
@@ -59,9 +50,10 @@ def patches_of(model: Any) -> tuple[dict, ...]:
 
 
 def hooks_of(model: Any) -> tuple[str, ...]:
-    """The names of what other nodes hang into a patcher, sorted: guidance, attention and block
-    patches, wrappers, injections."""
-    return tuple(sorted(set(_hooks(model))))
+    """The names of what other nodes hang into a patcher: guidance, block patches, wrappers, injections."""
+    wrappers = [key for kind in getattr(model, "wrappers", {}).values() for key in kind]
+    injected = getattr(model, "injections", {})
+    return hook_names(model.model_options, [*wrappers, *injected])
 
 
 def _groups(model: Any) -> Iterator[tuple[float, list[tuple[str, Any]]]]:
@@ -117,41 +109,3 @@ def _runs(value: Any) -> Iterator[bytes]:
             yield from _runs(inner)
     elif hasattr(value, "weights"):  # one of the host's adapter classes
         yield from _runs(tuple(value.weights))
-
-
-def _hooks(model: Any) -> Iterator[str]:
-    """Names of what other nodes hang into the model: guidance, attention and block patches,
-    wrappers, injections."""
-    options = model.model_options
-    for place in HOOKS:
-        found = options.get(place)
-        yield from (
-            f"{place}: {_called(each)}"
-            for each in (found if isinstance(found, list) else [found])
-            if each is not None
-        )
-    inside = options.get("transformer_options", {})
-    for place, found in inside.get("patches", {}).items():
-        yield from (f"{place}: {_called(each)}" for each in found)
-    for place, found in inside.get("patches_replace", {}).items():
-        yield from (f"{place}: {_called(each)}" for each in _values(found))
-    for found in (
-        *getattr(model, "wrappers", {}).values(),
-        *getattr(model, "injections", {}).items(),
-    ):
-        names = found if isinstance(found, Mapping) else (found[0],)
-        yield from (
-            f"wrapper: {name}"
-            for name in names
-            if isinstance(name, str) and not name.startswith(OURS)
-        )
-
-
-def _values(found: Any) -> list:
-    return list(found.values()) if isinstance(found, Mapping) else list(found)
-
-
-def _called(function: Any) -> str:
-    """What a hook is called, the same in every session: its function's or class's name, never an address."""
-    named = function if hasattr(function, "__qualname__") else type(function)
-    return str(named.__qualname__)[:120]

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import torch
 
 from ..denoiser import AnyDenoiser
 from .distilled import run_from
-
-if TYPE_CHECKING:
-    from ..record import Recipe
+from .names import Recipe
 
 SAME_SIGMA = 1e-4  # relative: hosts keep sigmas in float32
 

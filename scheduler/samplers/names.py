@@ -58,6 +58,9 @@ class Recipe(Protocol):
     def sampler(self) -> str: ...
 
     @property
+    def steps(self) -> int: ...
+
+    @property
     def sigmas(self) -> Sequence[float]: ...
 
     @property

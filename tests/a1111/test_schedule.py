@@ -316,3 +316,18 @@ def test_families_by_the_hosts_own_marks(checkpoint):
     assert of(SimpleNamespace(is_sdxl=True, is_ssd=True)) == "SSD1B"
     flux = type("Flux", (), {})()
     assert of(SimpleNamespace(model_config=flux, is_sd1=True)) == "Flux"
+
+
+def test_what_other_extensions_hang_into_the_model_is_a_patch(webui, checkpoint, monkeypatch):
+    """FreeU on Forge: the record was made without it, so it is near."""
+    weights = made.ours("a1111.weights")
+
+    def free_u(h):
+        return h
+
+    options = {"transformer_options": {"patches": {"output_block_patch": [free_u]}}}
+    unet = SimpleNamespace(model_options=options, lora_patches={})
+    forge = SimpleNamespace(forge_objects=SimpleNamespace(unet=unet))
+    (patch,) = weights.patches_of(forge)
+    assert patch["name"].startswith("output_block_patch: ") and patch["name"].endswith("free_u")
+    assert weights.lora_names(forge) == () and weights.patches_of(checkpoint) == ()

@@ -74,7 +74,10 @@ def test_a_run_draws_both_plots(loaded):
 
 
 def test_words_of_evidence(loaded):
-    assert "0.60 of the error of the best stock choice" in loaded.locator(".sd-words").inner_text()
+    assert (
+        "0.67 of the error of the best stock choice (simple)"
+        in loaded.locator(".sd-words").inner_text()
+    )
 
 
 def test_another_record_draws_other_pixels(page, server, loaded):

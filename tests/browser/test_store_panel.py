@@ -59,7 +59,7 @@ def test_export_and_remove_which_asks_first(page, server, panel, stored):
     panel.locator(".sd-item").first.click()
     with page.page.expect_download() as download:
         panel.get_by_role("button", name="Export", exact=True).click()
-    assert json.loads(download.value.path().read_text())["stepdistill"] == 1
+    assert json.loads(download.value.path().read_text())["stepdistill"] == 2
     panel.get_by_role("button", name="Remove…", exact=True).click()
     page.page.get_by_role("button", name="Cancel", exact=True).click()
     assert [brief.file for brief in Store(server.store).records()] == [f"{stored}.json"]

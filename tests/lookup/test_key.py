@@ -217,6 +217,8 @@ def test_another_range_or_sampler_must_be_solved_again(record, changes):
     key = asked(record, **changes)
     assert judged(record, key, "any") is None
     match = judged(replace(record, gram=smooth_gram()), key)
+    named = {each.name for each in match.differences if each.code == "no_recipe"}
+    assert named == ({"dpmpp_2m"} if "sampler" in changes else set())
     assert match.kind == "nearest" and match.solve
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduler.errors import SigmaRangeError, StepsError, UnknownNameError
@@ -18,6 +18,7 @@ from scheduler.lookup.selection import STOCK, first_match, select
 from scheduler.lookup.wanted import COEFFICIENTS, OFFSETS, SIGMAS, Wanted
 from scheduler.record import Choice
 from scheduler.samplers.names import DISTILLED, SAMPLERS
+from tests.examples import examples
 from tests.lookup.made import Shelf, facts, fitted, measured, recipe, record
 from tests.weights import smooth_gram
 
@@ -188,6 +189,22 @@ def test_shelves_are_asked_in_turn():
     assert found.record is workflow.records[0]
 
 
+def test_a_shelf_is_asked_for_the_sampler_then_for_any():
+    class Asked(Shelf):
+        asked = []
+
+        def matches(self, key, policy="near"):
+            self.asked.append((key.sampler, policy))
+            return super().matches(key, policy)
+
+    shelf = Asked(record(recipe(steps=8)))
+    select(Wanted("euler_ancestral", 3), facts(), shelves=(shelf,), policy="any")
+    assert shelf.asked == [("euler", "any"), (None, "any")]
+    shelf.asked.clear()
+    select(Wanted("euler", 8), facts(), shelves=(shelf,))
+    assert shelf.asked == [("euler", "near")]  # no further than needed
+
+
 def test_records_without_a_name_are_told_apart():
     """Those that a workflow carries."""
 
@@ -204,6 +221,8 @@ def test_a_caller_who_knows_no_sampler_gets_the_records_default():
     both = record(recipe("dpmpp_2m"), recipe("euler"))
     assert find(both, sampler=None).wanted.sampler == "euler"  # a flow model
     assert find(record(recipe("lms")), sampler=None).wanted.sampler == "lms"
+    assert rules.default_sampler(both, "ve") == "dpmpp_2m" == rules.default_sampler(None, "ve")
+    assert rules.default_sampler(record(recipe("euler"), fitted()), "ve") == "euler"
     assert find(sampler=None).wanted.sampler == "euler" and find(sampler=None).source == STOCK
 
 
@@ -240,6 +259,20 @@ def test_reasons(made, wanted, code):
         assert found.reason.sampler == (found.rule.serves or "")
     else:
         assert found.reason.match is None
+
+
+def test_what_the_inner_products_do_not_reach_is_refused_in_their_own_words():
+    short = replace(GRAM, sigmas=GRAM.sigmas[4:], products=_below(GRAM, 4), spread=GRAM.spread[4:])
+    found = find(record(gram=short), steps=5)
+    assert found.reason.code == serving.REFUSED and found.reason.wanted == found.wanted
+    assert "start_sigma" in found.reason.sentence and found.reason.sampler == "euler"
+
+
+def _below(gram, nodes):
+    """The products of the vectors from a node on."""
+    count = len(gram.sigmas)
+    kept = [*range(nodes, count), *range(count + nodes, 2 * count - 1)]
+    return gram.products[np.ix_(kept, kept)]
 
 
 def test_as_many_steps_as_stated_are_solved():
@@ -334,7 +367,7 @@ RUNS = st.builds(
 )
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(st.lists(records(), max_size=3), RUNS, st.sampled_from([None, "karras", "unheard of"]))
 def test_nothing_is_substituted_unsaid(held, wanted, before):
     found = select(wanted, facts(), facts().key(4.0), shelves=(Shelf(*held),), before=before)
@@ -363,7 +396,7 @@ def test_nothing_is_substituted_unsaid(held, wanted, before):
         assert (ran.steps, ran.sigmas[1:]) in {key[1:] for key in stated}
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(records(), RUNS)
 def test_a_record_by_itself_answers_every_run(made, wanted):
     found = select_from(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduler.fingerprint.step_distilled import detect
@@ -16,6 +16,7 @@ from scheduler.lookup.stand_in import StandIn, measured_best
 from scheduler.lookup.wanted import Wanted
 from scheduler.presets import PRESETS, preset_recipe
 from scheduler.sigmas import STOCK, baselines, published_schedule, stock_schedule
+from tests.examples import examples
 from tests.lookup.made import Shelf, facts, measured, recipe, record, sd_facts
 
 NO_ONE = "nobody"
@@ -181,7 +182,7 @@ def test_the_hosts_usual_is_cut_as_the_host_cuts_it():
     assert karras[0] == 0.75 and not np.allclose(karras, near, rtol=2e-2)
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(
     name=st.sampled_from([*STOCK, NO_ONE]),
     steps=st.integers(1, 60),

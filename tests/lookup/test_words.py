@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from scheduler.lookup import differences, rules, selection, serving, solving, words
@@ -49,6 +51,32 @@ def test_every_reason_is_a_sentence(code):
 
 def find(*records, sampler="euler", steps=3, start=None, **more):
     return select(Wanted(sampler, steps, start), facts(), shelves=(Shelf(*records),), **more)
+
+
+def test_ranges_and_patches_in_words():
+    here = select(
+        Wanted("euler", 3),
+        facts(sigma_min=0.02, sigma_max=0.9),
+        shelves=(Shelf(record(gram=GRAM)),),
+    )
+    assert "distilled for sigmas 0.003 to 1, your model has 0.02 to 0.9" in words.info(here)
+    lora = {"name": "detail", "strength": 0.8}
+    made = record(patches=(lora,))
+    for mine, says in (
+        ((), "with detail, which you do not use"),
+        (({**lora, "strength": 0.4},), "with detail at strength 0.8, you use 0.4"),
+        ((lora, {"name": "style", "strength": 1.0}), "without style"),
+    ):
+        found = select(Wanted("euler", 3), facts(patches=mine), shelves=(Shelf(made),))
+        assert words.differs(found.match) == says
+
+
+def test_what_a_record_was_made_at():
+    bare = record(cfg=None)
+    conditions = replace(bare.conditions, latent_shape=None)
+    assert words.made_at(replace(bare, conditions=conditions)) == ""
+    assert words.made_at(bare) == "Made at a latent of 16x64x64."
+    assert words.made_at(record(cfg=2.5)) == "Made at cfg 2.5 and a latent of 16x64x64."
 
 
 def test_an_exact_hit():
@@ -101,7 +129,8 @@ def test_stand_ins_are_named_with_where_they_come_from():
         "Stock schedule 'simple', 3 steps, not distilled: no record of this model is in the store."
     )
     best = words.info(find(record(measured(steps=8, karras=0.1))))
-    assert "'karras'" in best and "the best stock schedule for euler at 8 steps" in best
+    assert best.startswith("Stock schedule 'karras', 3 steps, not distilled: this record has no ")
+    assert best.endswith(". It was the best stock schedule for euler at 8 steps, by the record.")
     before = words.info(find(before="beta"))
     assert "'beta'" in before and "It is what runs there otherwise." in before
     here = sd_facts(published=("ays-sd1",), advice="It is a turbo model.")
