@@ -49,5 +49,8 @@ def test_they_are_patches_of_strength_1():
 
 
 def test_names_are_short():
-    rescale.__qualname__ = "x" * 500
-    assert hook_names({"sampler_cfg_function": rescale}) == ("sampler_cfg_function: " + "x" * 120,)
+    def long(arguments):
+        return arguments
+
+    long.__qualname__ = "x" * 500
+    assert hook_names({"sampler_cfg_function": long}) == ("sampler_cfg_function: " + "x" * 120,)
