@@ -5,8 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scheduler.evidence.plan import equal_calls_steps
-from scheduler.evidence.verdicts import compared, recommendation
+from scheduler.evidence.plan import PAIR_SAMPLERS, equal_calls_steps, plan_evidence
+from scheduler.evidence.verdicts import (
+    compared,
+    paired_ratio,
+    picture_distance,
+    recommendation,
+)
 from scheduler.record import Recipe
 
 STOCK = {"karras": {"rms": 0.2}, "beta": {"rms": 0.3}}
@@ -83,3 +88,30 @@ def test_a_comparison_holds_both_sides_and_the_share_of_other_pictures():
 @pytest.mark.parametrize("sampler, calls, steps", [("euler", 7, 7), ("heun", 7, 4), ("heun", 8, 4)])
 def test_steps_of_equal_calls(sampler, calls, steps):
     assert equal_calls_steps(sampler, calls) == steps
+
+
+def test_the_margin_is_students_times_the_standard_error_of_the_log_ratio():
+    ours, theirs = np.array([0.1, 0.3, 0.2, 0.4]), np.array([0.3, 0.2, 0.5, 0.4])
+    mine, others = ours**2 / np.mean(ours**2), theirs**2 / np.mean(theirs**2)
+    spread = np.std((mine - others) / 2, ddof=1) / 2  # a half: the root of four rows
+    ratio, margin = paired_ratio(ours, theirs)
+    assert ratio == pytest.approx(np.sqrt(np.mean(ours**2) / np.mean(theirs**2)))
+    assert margin == pytest.approx(3.182 * spread, rel=0.01)
+
+
+def test_two_rows_have_a_margin_and_one_has_none():
+    assert paired_ratio(np.array([0.1, 0.3]), np.array([0.2, 0.3]))[1] > 0
+    assert paired_ratio(np.array([0.1]), np.array([0.2])) == (pytest.approx(0.5), None)
+
+
+def test_pictures_are_apart_by_half_their_distance_wherever_they_are():
+    ends = np.array([[0.0, 0.0], [2.0, 2.0]])
+    for moved in (0.0, 1.0, -5.0):
+        assert picture_distance(ends + moved) == pytest.approx(1.0)
+
+
+def test_stock_pairs_are_given_up_one_by_one():
+    wanted = [recipe(n, "distilled") for n in (2, 3, 4)]
+    plans = [plan_evidence(wanted, 1, budget) for budget in range(300, 1200, 5)]
+    kept = {len(plan.pairs) for plan in plans if plan and plan.steps == (2, 3, 4)}
+    assert kept == set(range(2, len(PAIR_SAMPLERS) + 1))
