@@ -47,7 +47,8 @@ TARGETS = {
         ("tests/distilling/test_guard.py", "tests/distilling/test_candidates.py"),
     ),
     "evidence": Target(
-        ("scheduler/evidence/verdicts.py", "scheduler/evidence/plan.py"), ("tests/evidence",)
+        ("scheduler/evidence/verdicts.py", "scheduler/evidence/plan.py"),
+        ("tests/evidence", "tests/record/test_winners_by_name.py"),
     ),
     "lookup": Target(("scheduler/lookup/*",), ("tests/lookup",)),
 }

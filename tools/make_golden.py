@@ -224,7 +224,8 @@ MAKERS = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    shown = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=shown)
     parser.add_argument("--output", type=Path, required=True, help="the folder to write into")
     folder = parser.parse_args().output
     sys.argv[1:] = []  # ComfyUI reads the command line too

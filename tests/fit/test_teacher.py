@@ -7,7 +7,7 @@ import torch
 from scheduler.denoiser import start_state
 from scheduler.errors import DenoiserError, ScheduleError, Stopped, UnknownNameError
 from scheduler.fit import teacher as teacher_module
-from scheduler.fit.teacher import record_teacher
+from scheduler.fit.teacher import _subset, record_teacher
 from scheduler.samplers import sample
 from scheduler.sigmas import log_snr_grid
 from tests.mixture import small_mixture, unit_noise
@@ -148,3 +148,9 @@ def test_bad_input():
         record_teacher(small_mixture(), noise, grid, "flow", solver="euler")
     with pytest.raises(UnknownNameError):
         record_teacher(small_mixture(), noise, grid, "rf")
+
+
+def test_elements_that_are_kept_are_different_ones_in_order():
+    found = _subset(50, 40)
+    assert found.tolist() == sorted(set(found.tolist())) and len(found) == 40
+    assert found.max() < 50 and torch.equal(found, _subset(50, 40))

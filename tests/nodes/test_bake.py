@@ -53,7 +53,8 @@ def test_best_is_the_least_measured_error_of_a_stock_sampler():
 
 def test_a_stock_pair_that_won_is_baked_for_its_sampler():
     made = record(recipe("distilled", [1.0, 0.6, 0.2, 0.0], choice="beta + dpmpp_2m", rms=0.3))
-    assert "sampler dpmpp_2m" in baked(made)["ui"]["text"][0]
+    told = baked(made)["ui"]["text"][0]
+    assert "sampler dpmpp_2m (beta + dpmpp_2m, a stock schedule)" in told
     assert baked(made, "dpmpp_2m")["result"][1] == "1, 0.6, 0.2, 0"
     with pytest.raises(errors.RecipeError, match="no recipe for euler"):
         baked(made, "euler")

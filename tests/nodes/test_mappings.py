@@ -35,18 +35,23 @@ def test_ids_names_and_outputs_are_those_that_were_promised():
         assert tuple(nodes.NODE_CLASS_MAPPINGS[name].RETURN_NAMES) == outputs
 
 
+NEEDED = ("CATEGORY", "DESCRIPTION", "FUNCTION", "RETURN_NAMES", "RETURN_TYPES", "INPUT_TYPES")
+
+
 @pytest.mark.parametrize("name", module("nodes").NODE_CLASS_MAPPINGS)
 def test_every_node_has_its_place_and_tooltips(name):
     cls = module("nodes").NODE_CLASS_MAPPINGS[name]
-    assert (
-        cls.CATEGORY == "sampling/StepDistill"
-        and callable(getattr(cls, cls.FUNCTION))
-        and len(cls.RETURN_TYPES) == len(cls.RETURN_NAMES)
-    )
+    missing = [each for each in NEEDED if not hasattr(cls, each)]
+    assert not missing, f"the class {name} lacks {', '.join(missing)}; nodes/sigmas.py has all"
+    assert cls.CATEGORY == "sampling/StepDistill" and callable(getattr(cls, cls.FUNCTION))
+    assert len(cls.RETURN_TYPES) == len(cls.RETURN_NAMES)
+    tips = getattr(cls, "OUTPUT_TOOLTIPS", ())
+    told = len(tips) == len(cls.RETURN_TYPES) and all(tip.strip() for tip in tips)
+    assert told or not cls.RETURN_TYPES, f"{name}: OUTPUT_TOOLTIPS has a text for each output"
     inputs = cls.INPUT_TYPES()
-    for key in inputs.get("required", {}) | inputs.get("optional", {}):
-        spec = (inputs.get("required", {}) | inputs.get("optional", {}))[key]
-        assert spec[1]["tooltip"].strip(), key
+    given = inputs.get("required", {}) | inputs.get("optional", {})
+    for key, spec in given.items():
+        assert spec[1]["tooltip"].strip(), f"{name}: the input {key} has no tooltip"
 
 
 def test_the_door_opens_outside_a_package():

@@ -78,8 +78,11 @@ def test_the_plan_is_said_first_then_every_call_then_the_time(teller):
     assert events[1]["seconds_left"] is None and events[-1]["seconds_left"] >= 0
 
 
-def test_small_models_do_not_flood_the_page(teller, monkeypatch):
+@pytest.mark.parametrize("up", [5.0, 1e6])
+def test_small_models_do_not_flood_the_page(teller, monkeypatch, up):
+    """Nor is the first message held back where the machine has just been started."""
     teller, heard = teller
+    teller.pace.clock = lambda: up
     monkeypatch.setattr(progress, "LEAST_PAUSE", 3600.0)
     for _ in range(50):
         teller.heard(1, None, 1.0)

@@ -162,7 +162,10 @@ def test_the_specification_is_true_where_it_can_be_tried():
     assert all(f"| {bound:,} |" in text for bound in bounds)
     assert f"| depth | {parser.MAX_DEPTH} |" in text and f"number | {parser.MAX_DIGITS} |" in text
     for name in _names(json_schema()):
-        assert f"`{name}`" in text or f'"{name}"' in text, name
+        told = f"`{name}`" in text or f'"{name}"' in text
+        assert told, (
+            f"docs/record-format.md does not say what {name!r} is: add it to its part there"
+        )
 
 
 def _names(schema: object):

@@ -1,0 +1,117 @@
+"""What is recommended, number by number, and what a comparison holds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from scheduler.evidence.plan import PAIR_SAMPLERS, equal_calls_steps, plan_evidence
+from scheduler.evidence.verdicts import (
+    compared,
+    paired_ratio,
+    picture_distance,
+    recommendation,
+)
+from scheduler.record import Recipe
+
+STOCK = {"karras": {"rms": 0.2}, "beta": {"rms": 0.3}}
+
+
+def recipe(steps=4, sampler="euler", rms=0.1, **found) -> Recipe:
+    """Ours, at half of the error of the best stock choice, and surely so."""
+    usual = {"best_stock": "karras", "stock": STOCK, "ratio": 0.5, "margin": 0.1}
+    sigmas = [1.0, *[0.5 / (k + 1) for k in range(steps - 1)], 0.0]
+    evidence = {"rms": rms} | usual | found
+    return Recipe(sampler, steps, 1.0, sigmas, evidence=evidence)
+
+
+def test_the_curve_that_is_lower_where_all_were_measured_is_followed():
+    """dpmpp_2m is lower at 4 and 6; what euler does at 12, where the other was not run, doesn't count."""
+    curves = {"euler": {4: 0.1, 6: 0.09, 12: 0.001}, "dpmpp_2m": {4: 0.08, 6: 0.07}}
+    every = [
+        recipe(4, "dpmpp_2m", 0.08),
+        recipe(6, "dpmpp_2m", 0.07),
+        recipe(4),
+        recipe(6, rms=0.09),
+    ]
+    found = recommendation(every, curves, {"euler": 12, "dpmpp_2m": 4})
+    assert found == {"steps": 4, "sampler": "dpmpp_2m", "offsets": False, "at_knee": True}
+
+
+def test_where_no_step_count_is_shared_all_of_each_curve_counts():
+    curves = {"euler": {4: 0.1}, "dpmpp_2m": {6: 0.05}}
+    every = [recipe(4), recipe(6, "dpmpp_2m", 0.05)]
+    assert recommendation(every, curves, {"euler": None, "dpmpp_2m": None})["steps"] == 6
+
+
+def test_fewer_steps_that_are_as_good_come_first():
+    every = [recipe(4, rms=0.05), recipe(6, rms=0.05), recipe(5, rms=0.06)]
+    found = recommendation(every, {"euler": {4: 0.05, 5: 0.06, 6: 0.05}}, {"euler": 6})
+    assert found == {"steps": 4, "sampler": "euler", "offsets": False}
+
+
+def test_what_has_no_stock_beside_it_is_not_recommended():
+    alone = recipe(4, rms=0.01, best_stock=None, stock={}, ratio=None, margin=None)
+    assert recommendation([alone], {"euler": {4: 0.01}}, {"euler": None}) == {}
+    found = recommendation([alone, recipe(6)], {"euler": {4: 0.01, 6: 0.1}}, {"euler": 6})
+    assert found["steps"] == 6 and found["sampler"] == "euler"
+
+
+@pytest.mark.parametrize("least, recommended", [(0.1, "stock"), (0.11, "sampler")])
+def test_ours_is_better_than_any_stock_run_there_or_stock_is_taken(least, recommended):
+    """A sampler's best stock run may beat another sampler's recipe; equal is not better."""
+    other = recipe(4, "heun", 0.3, stock={"simple": {"rms": least}}, ratio=1.5, best_stock="simple")
+    curves = {"euler": {4: 0.1}, "heun": {4: 0.3}}
+    found = recommendation([recipe(4), other], curves, {"euler": 4, "heun": 4})
+    assert recommended in found
+    if recommended == "stock":
+        assert found["stock"] == {"schedule": "simple", "sampler": "heun"}
+
+
+def test_a_doubtful_gain_is_none():
+    doubtful = recipe(4, ratio=0.95, margin=0.2)
+    assert "stock" in recommendation([doubtful], {"euler": {4: 0.1}}, {"euler": 4})
+
+
+def test_a_comparison_holds_both_sides_and_the_share_of_other_pictures():
+    ours, theirs = (
+        np.array([0.1, 0.3]),
+        {"beta": np.array([0.2, 0.6]), "simple": np.array([1.0, 1.0])},
+    )
+    found = compared(recipe(), ours, theirs, 0.25, 4)
+    assert found["different"] == 0.5 and found["stock"]["beta"]["different"] == 0.5
+    assert (found["samples"], found["model_calls"], found["best_stock"]) == (2, 4, "beta")
+    assert found["ratio"] == pytest.approx(0.5)
+    assert "different" not in compared(recipe(), ours, theirs, None, 4)
+
+
+@pytest.mark.parametrize("sampler, calls, steps", [("euler", 7, 7), ("heun", 7, 4), ("heun", 8, 4)])
+def test_steps_of_equal_calls(sampler, calls, steps):
+    assert equal_calls_steps(sampler, calls) == steps
+
+
+def test_the_margin_is_students_times_the_standard_error_of_the_log_ratio():
+    ours, theirs = np.array([0.1, 0.3, 0.2, 0.4]), np.array([0.3, 0.2, 0.5, 0.4])
+    mine, others = ours**2 / np.mean(ours**2), theirs**2 / np.mean(theirs**2)
+    spread = np.std((mine - others) / 2, ddof=1) / 2  # a half: the root of four rows
+    ratio, margin = paired_ratio(ours, theirs)
+    assert ratio == pytest.approx(np.sqrt(np.mean(ours**2) / np.mean(theirs**2)))
+    assert margin == pytest.approx(3.182 * spread, rel=0.01)
+
+
+def test_two_rows_have_a_margin_and_one_has_none():
+    assert paired_ratio(np.array([0.1, 0.3]), np.array([0.2, 0.3]))[1] > 0
+    assert paired_ratio(np.array([0.1]), np.array([0.2])) == (pytest.approx(0.5), None)
+
+
+def test_pictures_are_apart_by_half_their_distance_wherever_they_are():
+    ends = np.array([[0.0, 0.0], [2.0, 2.0]])
+    for moved in (0.0, 1.0, -5.0):
+        assert picture_distance(ends + moved) == pytest.approx(1.0)
+
+
+def test_stock_pairs_are_given_up_one_by_one():
+    wanted = [recipe(n, "distilled") for n in (2, 3, 4)]
+    plans = [plan_evidence(wanted, 1, budget) for budget in range(300, 1200, 5)]
+    kept = {len(plan.pairs) for plan in plans if plan and plan.steps == (2, 3, 4)}
+    assert kept == set(range(2, len(PAIR_SAMPLERS) + 1))
