@@ -43,18 +43,17 @@ class Rule:
 
 def rule_for(sampler: str | None) -> Rule:
     """The rule of a host's sampler; every name has one, and so has no name."""
-    sampler = sampler or ""
-    name = sampler.removesuffix("_gpu")
+    name = sampler or ""
     if name in SAMPLERS or name == DISTILLED:
-        return Rule(sampler, name, OWN)
+        return Rule(name, name, OWN)
     if name in ALIASES:
-        return Rule(sampler, ALIASES[name], ALIAS)
+        return Rule(name, ALIASES[name], ALIAS)
     if name in LIKE:
-        return Rule(sampler, LIKE[name], ALIKE)
+        return Rule(name, LIKE[name], ALIKE)
     if name in CHOOSING:
-        return Rule(sampler, None, OWN_STEPS)
-    ode = ode_sampler_for(name)
-    return Rule(sampler, ode, STOCHASTIC_ONE if ode else UNKNOWN)
+        return Rule(name, None, OWN_STEPS)
+    ode = ode_sampler_for(name)  # with or without _gpu
+    return Rule(name, ode, STOCHASTIC_ONE if ode else UNKNOWN)
 
 
 def default_sampler(record: Record | None, process: str) -> str:

@@ -145,6 +145,13 @@ def test_a_record_whose_weights_are_not_known():
     assert words.match_sentence(match) == says
 
 
+def test_what_a_record_has_instead_is_said():
+    said = words.reason(find(record(recipe("lms"), recipe()), steps=5, start=0.5).reason)
+    assert said.startswith(
+        "This record has no recipe for euler with 5 steps from sigma 0.5; it has"
+    )
+
+
 def test_stock_that_won_in_words():
     found = find(record(recipe(steps=1, choice="karras"), gram=GRAM))
     assert words.reason(found.reason) == (
