@@ -38,6 +38,7 @@ from tests.examples import examples
 from tests.mixture import mixture_denoiser, small_mixture, unit_noise
 
 RANGES = {"flow": (0.002, 1.0), "ve": (0.0291671, 14.6146)}
+BOTH = ["flow", pytest.param("ve", marks=pytest.mark.slow)]  # the second costs as much again
 SHAPE = (1, 8)
 
 
@@ -79,7 +80,7 @@ def undated(record: Record) -> Record:
     return replace(record, provenance=told)
 
 
-@pytest.mark.parametrize("parametrisation", RANGES)
+@pytest.mark.parametrize("parametrisation", BOTH)
 def test_every_recipe_is_there_and_valid(parametrisation, tmp_path):
     low, high = RANGES[parametrisation]
     steps, samplers, plans, model = (
@@ -154,8 +155,16 @@ def test_calls_never_exceed_the_plan(parametrisation, samplers, steps, extra, se
     }
 
 
-@pytest.mark.parametrize("effort", EFFORTS, ids=lambda effort: effort.name)
-@pytest.mark.parametrize("parametrisation", RANGES)
+@pytest.mark.parametrize(
+    "effort",
+    [
+        pytest.param(
+            effort, id=effort.name, marks=[] if effort.least_rows < 8 else pytest.mark.slow
+        )
+        for effort in EFFORTS
+    ],
+)
+@pytest.mark.parametrize("parametrisation", BOTH)
 def test_every_effort_keeps_to_its_plan(parametrisation, effort):
     model, plans, budget = Counted(small_mixture(parametrisation)), [], 200
     samplers, steps = ("uni_pc", "euler", "distilled"), (2, 3, 5)
@@ -213,7 +222,7 @@ def test_a_sequence_of_denoisers_is_fitted_together():
     )
 
 
-@pytest.mark.parametrize("parametrisation", RANGES)
+@pytest.mark.parametrize("parametrisation", BOTH)
 def test_one_sample_is_enough_to_run(parametrisation):
     model = Counted(small_mixture(parametrisation))
     record = run(parametrisation, model, samples=1, evidence_budget=2000)
@@ -315,7 +324,7 @@ def test_a_stop_between_teacher_and_fits_does_not_repeat_the_teacher(tmp_path):
     assert whole.provenance["model_calls"] == run().provenance["model_calls"]
 
 
-@pytest.mark.parametrize("parametrisation", RANGES)
+@pytest.mark.parametrize("parametrisation", BOTH)
 def test_another_model_with_the_same_folder_is_noticed(tmp_path, parametrisation):
     run(parametrisation, resume=tmp_path)
     other = mixture_denoiser(unit_noise(3, 8, seed=9), [0.5, 0.3, 0.2], 0.05, parametrisation)

@@ -80,7 +80,10 @@ def test_it_improves_and_reports_what_a_plain_roll_out_gives(sampler, parametris
 
 @pytest.mark.parametrize("sampler", ["dpmpp_2m", "uni_pc", "heun"])
 @pytest.mark.parametrize("offsets", [None, np.zeros(5)])
-@pytest.mark.parametrize("calls", [30, 31, 100, 180, 181, 500, 1001])
+@pytest.mark.parametrize(
+    "calls",
+    [30, 31, 181, 1001, *(pytest.param(n, marks=pytest.mark.slow) for n in (100, 180, 500))],
+)
 def test_no_call_above_the_budget(sampler, offsets, calls):
     each = trajectories()
     if sampler == "heun":

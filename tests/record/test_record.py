@@ -660,7 +660,9 @@ UNKNOWN = {
 }
 
 
-@pytest.mark.parametrize("name", UNKNOWN)
+@pytest.mark.parametrize(
+    "name", ["numbers", *(pytest.param(n, marks=pytest.mark.slow) for n in ("objects", "keys"))]
+)
 def test_what_is_kept_unknown_is_cheap_too(name):
     """The most that the bounds allow, beside the largest inner products; the same claim."""
     whole = replace(example(), gram=smooth_gram(MAX_NODES))
