@@ -49,4 +49,4 @@ class Choice(str):
     @property
     def stock(self) -> bool:
         """Whether it is one of the hosts' stock schedules."""
-        return self.schedule not in (OURS, PUBLISHED)
+        return not self.ours and not self.schedule.startswith(PUBLISHED)
