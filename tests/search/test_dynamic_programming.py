@@ -181,8 +181,11 @@ def test_schedules_of_every_length_are_valid(sampler, parametrisation):
 @pytest.mark.parametrize("sampler", ["euler", pytest.param("dpmpp_2m", marks=pytest.mark.slow)])
 def test_far_more_steps_than_nodes(sampler):
     gram = recorded(nodes=10).gram
+    few = schedules_from(gram, sampler, 5)
     for n in (400, 1100):
-        assert len(check_schedule(schedules_from(gram, sampler, n)[n])) == n + 1
+        found = schedules_from(gram, sampler, n)
+        assert len(check_schedule(found[n])) == n + 1 and list(found) == list(range(1, n + 1))
+        assert all(np.array_equal(found[k], few[k]) for k in few)
     tiny = schedules_from(gram, sampler, 5, gram.sigmas[-2] / 2)
     assert len(check_schedule(tiny[5])) == 6
 
@@ -202,7 +205,7 @@ def test_schedules_refuse():
     with pytest.raises(StepsError):
         schedules_from(gram, "euler", 0)
     for start in (0.0, -1.0, 1.01, float("nan")):
-        with pytest.raises(SigmaRangeError):
+        with pytest.raises(SigmaRangeError, match=f"first sigma {gram.sigmas[0]:.6g};"):
             schedules_from(gram, "euler", 4, start)
 
 

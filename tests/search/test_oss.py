@@ -91,6 +91,7 @@ def test_channels_and_frames_choose_what_is_compared():
     grid, noise, denoise = np.linspace(0, 1, 16), unit_noise(2, 2, 4, 3), small_mixture(size=24)
     whole = oss_schedules(denoise, noise, grid, 4)
     assert oss_schedules(denoise, noise, grid, 4, channels=2, frames=4) == whole
+    assert oss_schedules(denoise, noise, grid, 4, channels=3, frames=9) == whole  # all there are
     assert oss_schedules(denoise, noise, grid, 4, channels=1, frames=2) != whole
 
 
