@@ -26,16 +26,11 @@ def recipe(steps=4, sampler="euler", rms=0.1, **found) -> Recipe:
 
 
 def test_the_curve_that_is_lower_where_all_were_measured_is_followed():
-    """dpmpp_2m is lower at 4 and 6; what euler does at 12, where the other was not run, doesn't count."""
-    curves = {"euler": {4: 0.1, 6: 0.09, 12: 0.001}, "dpmpp_2m": {4: 0.08, 6: 0.07}}
-    every = [
-        recipe(4, "dpmpp_2m", 0.08),
-        recipe(6, "dpmpp_2m", 0.07),
-        recipe(4),
-        recipe(6, rms=0.09),
-    ]
-    found = recommendation(every, curves, {"euler": 12, "dpmpp_2m": 4})
-    assert found == {"steps": 4, "sampler": "dpmpp_2m", "offsets": False, "at_knee": True}
+    """euler is lower at 4 and 6; what dpmpp_2m does at 12, where the other was not run, doesn't count."""
+    curves = {"dpmpp_2m": {4: 0.1, 6: 0.09, 12: 0.001}, "euler": {4: 0.08, 6: 0.07}}
+    every = [recipe(n, sampler, curve[n]) for sampler, curve in curves.items() for n in (4, 6)]
+    found = recommendation(every, curves, {"dpmpp_2m": 12, "euler": 4})
+    assert found == {"steps": 4, "sampler": "euler", "offsets": False, "at_knee": True}
 
 
 def test_where_no_step_count_is_shared_all_of_each_curve_counts():

@@ -162,7 +162,10 @@ def test_node_weights(parametrisation):
         weights = node_weights(gram, kind)
         assert weights.shape == (11,) and (weights > 0).all() and np.isfinite(weights).all()
     assert node_weights(gram, "contraction")[-1] == 1
-    with pytest.raises(UnknownNameError):
+    assert (node_weights(gram) == 1).all()
+    np.testing.assert_allclose(node_weights(gram, "variance"), 1 / (1 + gram.sigmas**2))
+    np.testing.assert_allclose(node_weights(gram, "straight"), 1 / (1 + gram.sigmas) ** 2)
+    with pytest.raises(UnknownNameError, match="none, contraction, variance, straight"):
         node_weights(gram, "gains")
 
 
