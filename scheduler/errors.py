@@ -3,6 +3,13 @@
 Each says in one sentence what was wrong, what was expected and what to do.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .record import Record
+
 
 class StepDistillError(Exception):
     """Base of every error StepDistill raises on purpose; its text is one sentence meant for the user."""
@@ -55,7 +62,9 @@ class OutputError(StepDistillError):
 class Stopped(StepDistillError):
     """The user asked to stop; what was finished is kept where a resume folder was given.
 
-    by_keyboard: whether by Ctrl-C, rather than by a host's button.
+    by_keyboard: whether by Ctrl-C, rather than by a host's button. record: what stood by then, a
+    usable record, or None before the first recipe.
     """
 
     by_keyboard = False
+    record: Record | None = None

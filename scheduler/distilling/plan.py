@@ -1,79 +1,74 @@
 """What a distillation will do with its budget, stated before anything runs.
 
-A budget buys rows (samples of the teacher's trajectory), and for each sampler fits at some step
-counts, the anchors; the counts between are carried over from the one below. What is left refines
-and polishes. Every cost is in model calls: one evaluation for one row.
+A budget buys rows (samples of the teacher's trajectory) and, for every recipe wanted, a few starts
+and then one run after another, each proposed by what all the runs before have shown. Every cost is
+in model calls: one evaluation for one row.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from ..errors import BudgetError, UnknownNameError
-from ..fit.candidate import DISTILLED
-from ..fit.polish import most_polished
-from ..fit.refine import most_refined
-from ..record.left_out import (
-    FIT_ORDERS,
-    FULL_FITS,
-    POLISH,
-    REFINEMENT,
-    STOCK_REFINEMENT,
-    THIRD_OFFSET,
-    left_out,
-)
-from ..samplers.distilled import PAST
-from .effort import EFFORTS, Effort, anchors_of
-from .tasks import CARRIES_FAR, DistilledTask, StockTask, distilled_tasks, stock_task
+from ..errors import BudgetError
+from ..record.left_out import RUNS, left_out
+from .effort import Effort
+from .wishes import Wish, wishes_of
 
-QUALITY = {
-    "quick": 1000,
-    "standard": 4000,
-    "thorough": 16000,
-}  # for N = 4..12 and three samplers together
-REFERENCE_STEPS, REFERENCE_SAMPLERS = sum(range(4, 13)), 3
 MOST_ROWS = 16
+# (rows, nodes of the teacher, runs of each recipe that must be left), the best affordable first:
+# more prompts with few runs each beat one prompt with many, but a refinement needs some.
+SHARES = (
+    (16, 24, 24),
+    (12, 20, 20),
+    (8, 16, 16),
+    (6, 16, 14),
+    (4, 16, 10),
+    (3, 16, 8),
+    (2, 16, 6),
+    (1, 24, 6),
+    (1, 16, 3),
+    (1, 12, 0),
+)
+ENOUGH_RUNS = 6
+BUDGET = "budget"  # the name of a plan that follows from a number of calls
+LEAST_NUMBERS = 8  # latent elements of all rows for each number that is fitted
+MOST_NEEDED, FEWER_NODES = 8, 16
 
 
 @dataclass(frozen=True)
 class Plan:
-    """rows: samples per trajectory set. costs: model calls at most, by phase ("teacher", then each
-    sampler). left_out: what was cut."""
+    """nodes: of the teacher's grid. sets, rows: trajectory sets, and samples of each. runs: of each
+    recipe after its starts, about. costs: model calls at most, by phase ("teacher", then each
+    sampler). evidence: model calls at most of the evidence. left_out: what was cut, as codes."""
 
-    effort: Effort
+    name: str
+    nodes: int
     sets: int
     rows: int
-    anchors: tuple[int, ...]
+    runs: int
+    steps: tuple[int, ...]
     costs: dict[str, int]
-    evidence: int
+    evidence: int = 0
     left_out: tuple[dict, ...] = ()
 
     @property
     def data(self) -> dict:
-        """The plan as a record's provenance keeps it."""
+        """The plan as a record keeps it."""
         return {
-            "effort": self.effort.name,
+            "effort": self.name,
             "calls": self.calls,
             "evidence_calls": self.evidence,
             "rows": self.sets * self.rows,
             "sets": self.sets,
-            "anchors": list(self.anchors),
+            "anchors": list(self.steps),
             "costs": self.costs,
             "left_out": list(self.left_out),
         }
 
-    def stock_tasks(self, sampler: str, steps: Sequence[int]) -> list[StockTask]:
-        """What is tried for a stock sampler, one task for each of the ascending step counts."""
-        return [stock_task(self.effort, sampler, self.anchors, n) for n in steps]
-
-    def distilled_tasks(self, steps: Sequence[int]) -> list[DistilledTask]:
-        """What is tried for the distilled sampler."""
-        return distilled_tasks(self.effort, self.anchors, steps)
-
     @property
     def calls(self) -> int:
-        """The most model calls that teacher, fits and guard make together."""
+        """The most model calls that teacher, starts and runs make together."""
         return sum(self.costs.values())
 
     @property
@@ -81,25 +76,24 @@ class Plan:
         """The plan as one line."""
         return "; ".join(line.strip() for line in str(self).splitlines())
 
+    def pays_after(self, steps: int, stock_steps: int) -> int | None:
+        """After how many pictures the calls are earned back, where stock would take `stock_steps`
+        for the error of `steps` of ours; None where nothing is saved."""
+        saved = stock_steps - steps
+        return -(-(self.calls + self.evidence) // saved) if saved > 0 else None
+
     def __str__(self) -> str:
-        samples = f"{self.sets * self.rows} samples ({self.effort.name})"
-        lines = [
-            f"Plan: at most {self.calls} model calls on {samples}, then {self.evidence} for the evidence."
-        ]
+        samples = f"{self.sets * self.rows} sample" + "s" * (self.sets * self.rows > 1)
+        measured = f", then {self.evidence} for the evidence" if self.evidence else ""
+        lines = [f"Plan: at most {self.calls} model calls on {samples}{measured}."]
         lines += [f"  {phase}: {calls}" for phase, calls in self.costs.items()]
+        if self.steps:
+            fewest, double = self.steps[0], 2 * self.steps[0]
+            lines.append(
+                f"  pays after {self.pays_after(fewest, double)} pictures, if {fewest} steps of ours "
+                f"are as good as {double} of stock"
+            )
         return "\n".join(lines + [f"  left out: {each}" for each in map(left_out, self.left_out)])
-
-
-def budget_for(quality: str, samplers: Sequence[str], steps: Sequence[int]) -> int:
-    """The model calls of a preset, in proportion to the samplers and steps asked for (below the
-    reference the teacher's share is kept).
-
-    Raises UnknownNameError.
-    """
-    if quality not in QUALITY:
-        raise UnknownNameError(f"Quality {quality!r} is unknown; use one of: {', '.join(QUALITY)}.")
-    share = sum(steps) * len(samplers) / (REFERENCE_STEPS * REFERENCE_SAMPLERS)
-    return int(QUALITY[quality] * (share if share >= 1 else 0.15 + 0.85 * share))
 
 
 def plan_for(
@@ -108,25 +102,25 @@ def plan_for(
     budget: int,
     sets: int = 1,
     samples: int | None = None,
-    evidence: int = 0,
     elements: int = 1 << 16,
+    recorded: int = 0,
+    effort: Effort | None = None,
 ) -> Plan:
-    """The best effort that the budget allows; steps ascend; elements: of one latent. Raises
-    BudgetError, naming the least that works."""
+    """The best plan that the budget allows; steps ascend. elements: of one latent. samples: rows of
+    each set, where that is given. recorded: rows of each set that were recorded before, and cost
+    nothing. effort: whose shares are taken, where a name was asked for. Raises BudgetError, naming
+    the least that works."""
+    wishes = wishes_of(samplers, steps)
+    a_run, starts = _sums(wishes)
+    name = effort.name if effort else BUDGET
     needed = []
-    for effort in EFFORTS:
-        anchors = anchors_of(steps, effort.anchor_ratio)
-        least = samples or -(-effort.least_rows // sets)
-        effort, costs = _spent(
-            effort, samplers, steps, anchors, budget // (least * sets), least * sets * elements
-        )
-        a_row = sets * sum(costs.values())
-        rows = samples or min(budget // a_row, -(-MOST_ROWS // sets))
-        needed.append(least * a_row)
-        if needed[-1] <= budget:
-            counted = {phase: calls * rows * sets for phase, calls in costs.items()}
-            left = _left_out(effort, steps, anchors, rows * sets, "distilled" in samplers)
-            return Plan(effort, sets, rows, anchors, counted, evidence, left)
+    for rows, nodes, runs in _shares(wishes, elements, effort):
+        mine = recorded or samples or -(-rows // sets)
+        teacher = 0 if recorded else nodes + 1  # one query is asked again
+        needed.append(mine * sets * (teacher + starts))
+        least = mine * sets * (teacher + starts + runs * a_run)
+        if least <= budget:
+            return _planned(wishes, steps, budget, sets, mine, nodes, teacher, name)
     raise BudgetError(
         f"A budget of {budget} model calls is too small for {', '.join(samplers)} at {len(steps)} "
         f"step counts; the least that works is {min(needed)}: raise it, or ask for fewer samplers, "
@@ -134,75 +128,42 @@ def plan_for(
     )
 
 
-def _spent(
-    effort: Effort,
-    samplers: Sequence[str],
+def _shares(
+    wishes: Sequence[Wish], elements: int, effort: Effort | None
+) -> list[tuple[int, int, int]]:
+    """SHARES, those first that hold numbers enough for what is fitted, then the others."""
+    if effort is not None:
+        return [(effort.rows, effort.nodes, effort.runs), *SHARES[-3:]]
+    numbers = max((5 * wish.steps if wish.shifted else wish.steps for wish in wishes), default=0)
+    rows = min(-(-LEAST_NUMBERS * numbers // elements), MOST_NEEDED)
+    enough = [share for share in SHARES if share[0] >= rows]
+    if rows > 1:  # rather fewer runs than fewer rows
+        enough += [(rows, FEWER_NODES, runs) for runs in (4, 2, 1)]
+    return enough + [share for share in SHARES if share[0] < rows]
+
+
+def _sums(wishes: Sequence[Wish]) -> tuple[int, int]:
+    """(calls a row of one run of every recipe that is refined, of all starts)."""
+    return sum(wish.run for wish in wishes if wish.refined), sum(wish.calls(0) for wish in wishes)
+
+
+def _planned(
+    wishes: Sequence[Wish],
     steps: Sequence[int],
-    anchors: Sequence[int],
-    most: int,
-    data: int,
-) -> tuple[Effort, dict[str, int]]:
-    """The effort with as much refinement and polish of `distilled` as `most` model calls a row
-    allow, few steps first, and its costs.
-
-    data: latent elements of all rows, which must be enough for the numbers that are fitted.
-    """
-    enough = most_refined(data)
-    refine_to = min(effort.refine_to, enough)
-    polish_to = min(effort.polish_to, most_polished(data))
-    best = replace(effort, refine_to=0, polish_to=0, carry_to=max(effort.carry_to, enough))
-    if {DISTILLED, *CARRIES_FAR} & set(samplers):
-        refined = [replace(best, refine_to=n) for n in anchors if n <= refine_to]
-        best = _most_affordable(best, refined, samplers, steps, anchors, most)
-        polished = [replace(best, polish_to=n) for n in anchors if n <= polish_to]
-        best = _most_affordable(best, polished, samplers, steps, anchors, most)
-    return best, _costs(best, samplers, steps, anchors)
-
-
-def _most_affordable(
-    best: Effort,
-    harder: Sequence[Effort],
-    samplers: Sequence[str],
-    steps: Sequence[int],
-    anchors: Sequence[int],
-    most: int,
-) -> Effort:
-    """The last of ever harder efforts that costs at most so many model calls a row."""
-    for effort in harder:
-        if sum(_costs(effort, samplers, steps, anchors).values()) > most:
-            break
-        best = effort
-    return best
-
-
-def _costs(
-    effort: Effort, samplers: Sequence[str], steps: Sequence[int], anchors: Sequence[int]
-) -> dict[str, int]:
-    """Most model calls a row, by phase."""
-    costs = {"teacher": effort.nodes}
-    for sampler in samplers:
-        if sampler == DISTILLED:
-            fits = distilled_tasks(effort, anchors, steps)
-            costs[sampler] = sum(task.calls(samplers) for task in fits)
-        else:
-            stock = (stock_task(effort, sampler, anchors, n) for n in steps)
-            costs[sampler] = sum(task.calls(samplers) for task in stock)
-    return costs
-
-
-def _left_out(
-    effort: Effort, steps: Sequence[int], anchors: Sequence[int], rows: int, distilled: bool
-) -> tuple[dict, ...]:
-    left: list[dict] = []
-    if len(anchors) < len(steps):
-        left.append({"code": FULL_FITS, "steps": list(anchors)})
-    if effort.tries < 3:
-        left.append({"code": THIRD_OFFSET})
-    if not effort.refinements:
-        left.append({"code": STOCK_REFINEMENT})
-    for code, most in ((REFINEMENT, effort.refine_to), (POLISH, effort.polish_to)):
-        if distilled and most < anchors[-1]:
-            left.append({"code": code, "above": most})
-    if rows < PAST:
-        left.append({"code": FIT_ORDERS, "rows": rows})
-    return tuple(left)
+    budget: int,
+    sets: int,
+    rows: int,
+    nodes: int,
+    teacher: int,
+    name: str,
+) -> Plan:
+    """The plan for so many rows: all that is left goes into runs."""
+    a_run, starts = _sums(wishes)
+    a_row = budget // (sets * rows)
+    runs = (a_row - teacher - starts) // a_run if a_run else 0
+    costs = {"teacher": teacher * rows * sets} if teacher else {}
+    for sampler in dict.fromkeys(wish.sampler for wish in wishes):
+        mine = (wish.calls(runs) for wish in wishes if wish.sampler == sampler)
+        costs[sampler] = sum(mine) * rows * sets
+    left = ({"code": RUNS, "runs": runs},) if runs < ENOUGH_RUNS and a_run else ()
+    return Plan(name, nodes, sets, rows, runs, tuple(steps), costs, 0, left)

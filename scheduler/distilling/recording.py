@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import torch
 
@@ -10,6 +12,7 @@ from ..fit.trajectories import TrajectorySet
 from ..rows import noise_for
 from ..search.gram import Gram, gram_of, merge
 from ..sigmas import log_snr_grid
+from .consistency import Twice
 from .experiments import Experiments
 from .meter import Meter, Metered
 from .plan import Plan
@@ -25,18 +28,18 @@ def recorded(
 ) -> Experiments:
     """The teacher's trajectories of every denoiser, and the experiments to make on them."""
     meter.phase = "teacher"
-    grid = log_snr_grid(request.sigma_min, request.sigma_max, plan.effort.nodes, request.process)
+    grid = log_snr_grid(request.sigma_min, request.sigma_max, plan.nodes, request.process)
     sets: list[TrajectorySet] = []
     grams: list[Gram] = []
     for index, denoise in enumerate(request.denoisers):
         noise = noise_for(request.latent_shape, plan.rows, request.seed + index, device)
-        model = Metered(denoise, meter)
+        model = Metered(denoise, meter, partial(parts.answer, index))
         vectors, gram = _trajectories(request, plan, model, parts, grid, noise, index)
         model.remember(vectors[0].to(device), float(grid[0]), vectors[len(grid)].to(device))
         rows = fit_rows(plan.rows, plan.sets, index)
         sets.append(TrajectorySet(model, noise, grid, vectors, rows))
         grams.append(gram)
-    return Experiments(request, sets, merge(grams), parts, request.steps[-1])
+    return Experiments(request, sets, merge(grams), request.steps[-1])
 
 
 def fit_rows(rows: int, sets: int = 1, index: int = 0) -> np.ndarray:
@@ -61,11 +64,12 @@ def _trajectories(
     kept = parts.load_tensors(name)
     if kept is not None and _same_model(model, noise, kept, grid):
         # what they cost, less the query that told the model
-        parts.earlier += plan.costs["teacher"] // plan.sets - plan.rows
+        parts.earlier += (len(grid) - 1) * plan.rows
         vectors = [kept[str(k)] for k in range(2 * len(grid) - 1)]
         return vectors, gram_of(grid, torch.stack([vector.flatten(1) for vector in vectors]))
     parts.clear()
-    teacher = record_teacher(model, noise, grid, request.process, SOLVER, keep_states=True)
+    twice = Twice(model, len(grid) - 1)
+    teacher = record_teacher(twice, noise, grid, request.process, SOLVER, keep_states=True)
     vectors = teacher.vectors
     parts.save_tensors(name, {str(k): vector for k, vector in enumerate(vectors)})
     return vectors, teacher.gram

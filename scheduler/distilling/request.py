@@ -9,7 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..denoiser import Denoiser
-from ..errors import BudgetError, DenoiserError, ScheduleError, StepsError, UnknownNameError
+from ..errors import (
+    BudgetError,
+    DenoiserError,
+    ScheduleError,
+    SigmaRangeError,
+    StepsError,
+    UnknownNameError,
+)
+from ..record import SAME_START
 from ..record.schema import MAX_RECIPES
 from ..samplers import SAMPLERS, check_sampler, ode_sampler_for
 from ..sigmas.noise_range import NoiseRange
@@ -32,6 +40,7 @@ class Request:
     steps: tuple[int, ...]
     table: NoiseTable
     seed: int
+    start_sigma: float
 
     @property
     def noise_range(self) -> NoiseRange:
@@ -48,6 +57,7 @@ def request_of(
     steps: Sequence[int] | int,
     shift: float | None,
     seed: int,
+    start_sigma: float | None = None,
 ) -> Request:
     """The request of `distill`'s arguments; raises SigmaRangeError, UnknownNameError, StepsError,
     DenoiserError or ScheduleError."""
@@ -68,7 +78,20 @@ def request_of(
         counts,
         table_for(sigma_min, sigma_max, parametrisation, shift),
         operator.index(seed),
+        checked_start(start_sigma, sigma_min, sigma_max),
     )
+
+
+def checked_start(start_sigma: float | None, sigma_min: float, sigma_max: float) -> float:
+    """Where recipes begin; raises SigmaRangeError outside the model's range."""
+    if start_sigma is None or abs(start_sigma / sigma_max - 1) <= SAME_START:
+        return float(sigma_max)
+    if not sigma_min < start_sigma < sigma_max:
+        raise SigmaRangeError(
+            f"Recipes cannot start at sigma {start_sigma:.6g}; this model's noise goes from "
+            f"{sigma_min:.6g} to {sigma_max:.6g}."
+        )
+    return float(start_sigma)
 
 
 def checked_denoisers(denoise: Denoiser | Sequence[Denoiser]) -> tuple[Denoiser, ...]:

@@ -12,18 +12,29 @@ import torch
 
 from .. import evidence
 from ..denoiser import Denoiser
+from ..errors import Stopped
 from ..files import PathLike
 from ..record import Conditions, Model, Recipe, Record, now
-from ..record.provenance import EVIDENCE, RECIPES, RECORDING, Stages, provenance_of
+from ..record.provenance import (
+    EVIDENCE,
+    RECIPES,
+    RECORDING,
+    REFINEMENT,
+    Stages,
+    provenance_of,
+)
 from ..rows import in_batches, noise_for
 from ..version import VERSION
 from .candidates import recipes_of
+from .effort import INSTANT, Effort, budget_for, effort_named
 from .experiments import Experiments
 from .meter import Meter, Metered, Progress
 from .plan import Plan, plan_for
 from .recording import SOLVER, recorded
 from .request import Request, checked_budget, checked_denoisers, checked_samples, request_of
 from .resume import FinishedParts
+from .searches import Search, refined_together
+from .wishes import Wish, wishes_of
 
 EVIDENCE_SEED = 1_000_003  # added to the seed: held-out noise
 EVIDENCE_ROWS = 8
@@ -35,9 +46,9 @@ def distill(
     sigma_max: float = 1.0,
     sigma_min: float = 0.002,
     parametrisation: str = "flow",
-    samplers: Sequence[str] = ("euler", "dpmpp_2m", "distilled"),
-    steps: Sequence[int] = range(4, 13),
-    budget: int = 4000,
+    samplers: Sequence[str] = ("distilled",),
+    steps: Sequence[int] | int = 6,
+    budget: int | None = None,
     evidence_budget: int | None = None,
     conditions: Conditions | None = None,
     evidence_denoise: Denoiser | None = None,
@@ -48,6 +59,9 @@ def distill(
     should_stop: Callable[[], bool] | None = None,
     resume: PathLike | None = None,
     on_plan: Callable[[Plan], None] | None = None,
+    effort: str = INSTANT,
+    start_sigma: float | None = None,
+    on_record: Callable[[Record], None] | None = None,
 ) -> Record:
     """Distil the recipes of a model: for every sampler and step count the schedule, and what else
     it needs, nearest to the teacher's end.
@@ -68,7 +82,6 @@ def distill(
     UnknownNameError, StepsError, BudgetError, ScheduleError (latent_shape), RecordError (conditions
     and seed that no record can hold), OutputError, DenoiserError, Stopped.
     """
-    began = time.monotonic()
     conditions = conditions or Conditions()
     request = request_of(
         denoise,
@@ -80,63 +93,89 @@ def distill(
         steps=steps,
         shift=conditions.shift,
         seed=seed,
+        start_sigma=start_sigma,
     )
     conditions = _conditions(request, conditions)
     (held_out,) = checked_denoisers(evidence_denoise or request.denoisers[0])
-    plan = plan_request(request, budget, evidence_budget, samples)
+    plan = plan_request(request, budget, evidence_budget, samples, effort)
     _check_recordable(request, conditions)
     meter = Meter(plan.calls + plan.evidence, progress, should_stop)
     parts = FinishedParts(resume, _key(request, plan), lambda: meter.done)
     if on_plan is not None:
         on_plan(plan)
-    run = _Run(request, plan, meter, parts, torch.device(device))
-    made = recorded(request, plan, meter, parts, run.device)
-    run.stages.end(RECORDING, rows=run.rows, seed=request.seed)
-    recipes, summary = run.measured(run.recipes(made), held_out)
-    planned = {"steps": list(request.steps), "samplers": list(request.samplers), **plan.data}
-    return Record(
-        _model(request, conditions),
-        conditions,
-        _teacher(plan),
-        tuple(recipes),
-        summary,
-        provenance_of(run.stages.done, planned, time.monotonic() - began),
-        made.gram,
-    )
+    run = _Run(request, conditions, plan, meter, parts, torch.device(device), on_record)
+    return run.whole(held_out, every=effort_named(effort).every)
 
 
 class _Run:
-    """What the stages of one distillation share: its account, and what they note of themselves."""
+    """What the stages of one distillation share: its account, what they note of themselves, and the
+    record as it stands."""
 
     def __init__(
         self,
         request: Request,
+        conditions: Conditions,
         plan: Plan,
         meter: Meter,
         parts: FinishedParts,
         device: torch.device,
+        on_record: Callable[[Record], None] | None,
     ):
-        self.request, self.plan, self.device = request, plan, device
-        self.meter, self.parts = meter, parts
+        self.request, self.conditions, self.plan = request, conditions, plan
+        self.device, self.meter, self.parts = device, meter, parts
+        self.on_record = on_record
+        self.began = time.monotonic()
         self.rows = plan.rows * plan.sets
         self.stages = Stages(lambda: meter.done + parts.earlier)
+        self.record: Record | None = None
+
+    def whole(self, held_out: Denoiser, every: bool) -> Record:
+        """All stages; where it is stopped, Stopped carries the record as it stands."""
+        try:
+            made = recorded(self.request, self.plan, self.meter, self.parts, self.device)
+            self.stages.end(RECORDING, rows=self.rows, seed=self.request.seed)
+            recipes = self.recipes(made)
+            self.measured(recipes, made, held_out, every)
+        except Stopped as stop:
+            stop.record = self.record
+            raise
+        assert self.record is not None
+        return self.record
 
     def recipes(self, made: Experiments) -> list[Recipe]:
-        """The recipes of every sampler."""
-        found: list[Recipe] = []
+        """The recipes of every sampler: the starts first, after which the record is usable, then
+        one run after another."""
+        searches: list[Search] = []
+        for wish in wishes_of(self.request.samplers, self.request.steps):
+            searches.append(Search(made, wish, searches))
         steps = list(self.request.steps)
         for sampler in self.request.samplers:
             self.meter.phase = sampler
-            found += recipes_of(made, self.plan, sampler, steps)
+            for search in searches:
+                if search.wish.sampler == sampler or search.wish.sampler not in self.request.samplers:
+                    search.begin()
             self.stages.end(RECIPES, sampler=sampler, steps=steps, rows=self.rows)
+        self.stands(made, recipes_of(searches, self.request.samplers))
+        self.meter.phase = REFINEMENT
+        refined_together(searches, self._affords)
+        self.stages.end(REFINEMENT, steps=steps, rows=self.rows)
+        found = recipes_of(searches, self.request.samplers)
+        self.stands(made, found)
         return found
 
-    def measured(self, recipes: list[Recipe], denoise: Denoiser) -> tuple[list[Recipe], dict]:
-        """(the recipes with their evidence, the record's own), on held-out rows of a denoiser."""
+    def _affords(self, wish: Wish) -> bool:
+        """Whether one more run is within the plan."""
+        spent = self.meter.done + self.parts.earlier
+        return spent + wish.run * self.rows <= self.plan.calls
+
+    def measured(
+        self, recipes: list[Recipe], made: Experiments, denoise: Denoiser, every: bool
+    ) -> None:
+        """The evidence on held-out rows of a denoiser, step count by step count."""
         if self.plan.evidence == 0:
-            return recipes, {}
+            return
         request, rows = self.request, _evidence_rows(self.plan)
-        self.meter.phase = "evidence"
+        self.meter.phase = EVIDENCE
         noise = noise_for(request.latent_shape, rows, request.seed + EVIDENCE_SEED, self.device)
         found = evidence.measure(
             Metered(in_batches(denoise, self.plan.rows), self.meter),
@@ -149,36 +188,64 @@ class _Run:
             finished=self.parts.finished,
         )
         self.stages.end(EVIDENCE, rows=rows, seed=request.seed + EVIDENCE_SEED)
-        return found.recipes, found.summary
+        self.stands(made, found.recipes, found.summary)
+
+    def stands(self, made: Experiments, recipes: list[Recipe], summary: dict | None = None) -> None:
+        """The record as it is now, told to who listens."""
+        request, plan = self.request, self.plan
+        planned = {"steps": list(request.steps), "samplers": list(request.samplers), **plan.data}
+        seconds = time.monotonic() - self.began
+        self.record = Record(
+            _model(request, self.conditions),
+            self.conditions,
+            _teacher(plan),
+            tuple(recipes),
+            summary or {},
+            provenance_of(self.stages.done, planned, seconds),
+            made.gram,
+        )
+        if self.on_record is not None:
+            self.on_record(self.record)
 
 
 def plan_request(
-    request: Request, budget: int, evidence_budget: int | None, samples: int | None
+    request: Request,
+    budget: int | None,
+    evidence_budget: int | None,
+    samples: int | None,
+    effort: str = INSTANT,
 ) -> Plan:
-    """The plan of a request; raises BudgetError."""
-    budget = checked_budget(budget)
+    """The plan of a request: of a number of model calls, or, without one, of an effort. Raises
+    BudgetError and UnknownNameError."""
+    chosen, sets = effort_named(effort), len(request.denoisers)
+    if budget is None:
+        calls = budget_for(effort, request.samplers, request.steps, sets)
+    else:
+        calls = checked_budget(budget)
     if evidence_budget is not None:
         checked_budget(evidence_budget, "evidence budget")
     plan = plan_for(
         request.samplers,
         request.steps,
-        budget,
-        sets=len(request.denoisers),
+        calls,
+        sets=sets,
         samples=checked_samples(samples),
         elements=math.prod(request.latent_shape),
+        effort=chosen if budget is None else None,
     )
     if evidence_budget is None:
-        evidence_budget = _usual_evidence(request, plan, budget)
+        evidence_budget = _usual_evidence(request, plan, chosen, budget)
     return replace(plan, evidence=evidence_budget)
 
 
-def _usual_evidence(request: Request, plan: Plan, budget: int) -> int:
-    """As much again as the budget at most, but enough for one step count: a recipe without any
-    evidence is worth little."""
+def _usual_evidence(request: Request, plan: Plan, effort: Effort, budget: int | None) -> int:
+    """None for an instant run, whose own rows say what it is worth; else enough for one step count
+    at least, and at most as much again as the budget."""
+    if budget is None and effort.evidence_rows == 0:
+        return 0
     least = evidence.least_budget(request.samplers, request.steps, _evidence_rows(plan))
-    return max(
-        least, min(evidence.default_budget(request.samplers, request.steps, EVIDENCE_ROWS), budget)
-    )
+    whole = evidence.default_budget(request.samplers, request.steps, EVIDENCE_ROWS)
+    return max(least, min(whole, plan.calls))
 
 
 def _evidence_rows(plan: Plan) -> int:
@@ -195,7 +262,7 @@ def _key(request: Request, plan: Plan) -> tuple:
         request.process,
         request.table.shift,
     )
-    return VERSION, *model, request.seed, len(request.denoisers), plan.rows, plan.effort
+    return VERSION, *model, request.seed, len(request.denoisers), plan.rows, plan.nodes, request.start_sigma
 
 
 def _check_recordable(request: Request, conditions: Conditions) -> None:
@@ -221,7 +288,7 @@ def _conditions(request: Request, given: Conditions) -> Conditions:
 def _teacher(plan: Plan) -> dict:
     return {
         "solver": SOLVER,
-        "nodes": plan.effort.nodes,
+        "nodes": plan.nodes,
         "grid": "log_snr",
         "samples": plan.rows * plan.sets,
     }

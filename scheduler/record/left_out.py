@@ -11,6 +11,7 @@ THIRD_OFFSET = "third_offset"
 STOCK_REFINEMENT = "stock_refinement"
 REFINEMENT = "refinement"  # above: of the step counts above this (0: of all)
 POLISH = "polish"  # likewise
+RUNS = "runs"  # runs: of each recipe after its starts, too few to refine it to its end
 FIT_ORDERS = "fit_orders"  # rows: how many trajectories there are
 # Of the evidence.
 STEP_COUNTS = "step_counts"  # steps: those that were not measured
@@ -82,6 +83,9 @@ _WORDS = {
     REFINEMENT: _against_the_end("refinement"),
     POLISH: _against_the_end("polish"),
     FIT_ORDERS: _fit_orders,
+    RUNS: lambda entry: (
+        f"most of the refinement: {entry.get('runs', 0)} runs of each recipe after its starts"
+    ),
     STEP_COUNTS: lambda entry: "the step counts " + ", ".join(map(str, entry.get("steps", ()))),
     STOCK_PAIRS: lambda entry: "stock pairs with " + ", ".join(entry.get("samplers", ())),
     LOWER_STARTS: lambda _: "recipes that start below the highest start sigma were not measured",

@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 
 from ..version import VERSION
 
-RECORDING, RECIPES, EVIDENCE = "recording", "recipes", "evidence"  # stages of `distill`
+RECORDING, RECIPES, REFINEMENT, EVIDENCE = "recording", "recipes", "refinement", "evidence"
 
 
 def now() -> str:

@@ -108,49 +108,53 @@ def interpolation(recorded: np.ndarray, wanted: np.ndarray) -> np.ndarray:
             f"The teacher was recorded from sigma {recorded[0]:.6g} down; "
             f"a start at {wanted[0]:.6g} needs another."
         )
-    last = len(recorded) - 1
-    rows = np.zeros((2 * len(wanted) - 1, 2 * last + 1))
-    for row, s in enumerate(wanted):
-        left = int(np.searchsorted(-recorded, -s, side="right")) - 1
-        if recorded[left] == s:  # a node is kept to the bit
-            rows[row, left] = 1
-        else:
-            rows[row] = _state_weights(recorded, left, s)
-        if s > 0:
-            rows[len(wanted) + row, last + 1 :] = _prediction_weights(recorded[:-1], left, s)
+    return np.concatenate(
+        [state_weights(recorded, wanted), prediction_weights(recorded, wanted[wanted > 0])]
+    )
+
+
+def state_weights(recorded: np.ndarray, sigmas: np.ndarray) -> np.ndarray:
+    """(S, 2T + 1): x at each of S sigmas of the recorded range, by cubic Hermite interpolation
+    between the nodes around it; a node is kept to the bit."""
+    count = len(recorded)
+    left = np.minimum(_left_nodes(recorded, sigmas), count - 2)
+    high, low = recorded[left], recorded[left + 1]
+    width = low - high
+    t = (sigmas - high) / width  # 0 at the left node, 1 at the next
+    straight = low == 0
+    to_end = np.where(straight, t, t * t * (3 - 2 * t))
+    # slopes dx/dt = width (x - D) / s at both ends
+    first = np.where(straight, 0.0, t * (1 - t) ** 2 * width / high)
+    second = np.where(straight, 0.0, t * t * (t - 1) * width / np.where(straight, 1.0, low))
+    rows, every = np.zeros((len(sigmas), 2 * count - 1)), np.arange(len(sigmas))
+    rows[every, left] = 1 - to_end + first
+    rows[every, left + 1] = to_end + second
+    rows[every, count + left] = -first
+    inner = every[~straight]
+    rows[inner, count + left[inner] + 1] = -second[inner]
     return rows
 
 
-def _state_weights(recorded: np.ndarray, left: int, s: float) -> np.ndarray:
-    """(2T + 1,): x(s) between node `left` and the next, by cubic Hermite interpolation."""
-    count = len(recorded)
-    high, low = recorded[left : left + 2]
-    width = low - high
-    t = (s - high) / width  # 0 at the left node, 1 at the next
-    unit = np.eye(2 * count - 1)  # unit[k] is x_k, unit[count + k] is D_k
-    start, end = unit[left], unit[left + 1]
-    if low == 0:
-        return (1 - t) * start + t * end
-    # slopes dx/dt = width (x - D) / s at both ends
-    first, second = ((unit[k] - unit[count + k]) / recorded[k] * width for k in (left, left + 1))
-    square = 3 * (end - start) - 2 * first - second
-    cube = 2 * (start - end) + first + second
-    return start + t * (first + t * (square + t * cube))
+def prediction_weights(recorded: np.ndarray, sigmas: np.ndarray) -> np.ndarray:
+    """(S, 2T + 1): D at each of S positive sigmas, from the four predictions around it, fewer on a
+    shorter grid, by Lagrange's formula in log sigma; below the last one it stays."""
+    nodes = len(recorded) - 1
+    most = min(4, nodes)
+    left = _left_nodes(recorded, sigmas)
+    first = np.clip(left - 1, 0, nodes - most)
+    used = first[:, None] + np.arange(most)
+    logs = np.log(recorded[:-1])[used]
+    reaches = np.log(np.maximum(sigmas, recorded[-2]))[:, None] - logs
+    weights = np.ones((len(sigmas), most))
+    for j in range(most):
+        for k in range(most):
+            if k != j:
+                weights[:, j] *= reaches[:, k] / (logs[:, j] - logs[:, k])
+    rows = np.zeros((len(sigmas), 2 * nodes + 1))
+    np.put_along_axis(rows, nodes + 1 + used, weights, axis=1)
+    return rows
 
 
-def _prediction_weights(recorded: np.ndarray, left: int, s: float) -> np.ndarray:
-    """(T,): D(s) from the four predictions around node `left`, fewer on a shorter grid.
-
-    By Lagrange's formula in log sigma. recorded: without its 0.
-    """
-    weights = np.zeros(len(recorded))
-    if recorded[left] == s or s < recorded[-1]:
-        weights[left] = 1
-        return weights
-    first = max(min(left - 1, len(recorded) - 4), 0)
-    nodes = np.arange(first, min(first + 4, len(recorded)))
-    logs = np.log(recorded[nodes])
-    gaps = logs[:, None] - logs + np.eye(len(nodes))  # 1 on the diagonal stays out of the product
-    reaches = np.log(s) - logs
-    weights[nodes] = [np.delete(reaches, k).prod() / gaps[k].prod() for k in range(len(nodes))]
-    return weights
+def _left_nodes(recorded: np.ndarray, sigmas: np.ndarray) -> np.ndarray:
+    """(S,): the last node at or above each sigma."""
+    return np.searchsorted(-recorded, -sigmas, side="right") - 1

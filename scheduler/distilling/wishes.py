@@ -1,0 +1,66 @@
+"""What is wanted of a distillation, recipe by recipe, and what each costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..fit.candidate import DISTILLED
+from ..samplers import model_calls
+from ..samplers.multistep import LINEAR
+
+WITH_OFFSETS = ("euler", "dpmpp_2m", "res_multistep")  # their query offsets are fitted
+BORROWS_OFFSETS = {"uni_pc": "dpmpp_2m", "uni_pc_bh2": "dpmpp_2m"}
+GUARDS = 2  # stock schedules that a stock sampler's own must beat
+# More for samplers whose steps the inner products can only rank as another's.
+NONLINEAR_GUARDS = 3
+
+
+@dataclass(frozen=True)
+class Wish:
+    """One recipe: a sampler at one step count, with query offsets or without."""
+
+    sampler: str
+    steps: int
+    shifted: bool
+
+    @property
+    def refined(self) -> bool:
+        """Whether its numbers are refined: the steps of a linear sampler are algebra."""
+        return self.sampler == DISTILLED or self.sampler in LINEAR
+
+    @property
+    def run(self) -> int:
+        """Model calls a row of one run from the teacher's own first answer."""
+        if self.sampler == DISTILLED:
+            return self.steps - 1
+        return model_calls(self.sampler, self.steps) - 1
+
+    @property
+    def starts(self) -> int:
+        """Candidates that are run before any is refined."""
+        if not self.refined:
+            return 1 if self.shifted else NONLINEAR_GUARDS + 1
+        if self.sampler == DISTILLED:
+            return 3
+        return 1 if self.shifted else GUARDS + 1
+
+    def calls(self, runs: int) -> int:
+        """The most model calls a row with so many runs after the starts."""
+        return self.run * (self.starts + runs * self.refined)
+
+
+def wishes_of(samplers: Sequence[str], steps: Sequence[int]) -> list[Wish]:
+    """The recipes of each sampler, few steps first: without offsets, and with them where it takes
+    some. A sampler that borrows another's offsets has that one fitted too."""
+    found = []
+    for sampler in samplers:
+        for n in steps:
+            if sampler != DISTILLED:
+                found.append(Wish(sampler, n, False))
+            lender = BORROWS_OFFSETS.get(sampler)
+            if lender is not None and lender not in samplers:
+                found += [Wish(lender, n, False), Wish(lender, n, True)]
+            if sampler == DISTILLED or sampler in WITH_OFFSETS or lender is not None:
+                found.append(Wish(sampler, n, True))
+    return list(dict.fromkeys(found))

@@ -1,0 +1,93 @@
+"""A recipe on its way to the best that is found: starts, then one true run after another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from .candidate import Candidate
+from .joint import Pull, proposed
+from .student import Answers
+
+TRUST = Pull().trust
+MOST_TRUST, LEAST_TRUST = 1e3, 1e-4
+GAINED, LOST = 0.5, 4.0  # the trust weight's factor after a run that was better, and worse
+PATIENCE = 4  # runs in a row that together must gain
+ENOUGH = 0.01  # this share, or the line has ended
+
+Start = Callable[[], Candidate]  # runs or walks one, with its errors
+
+
+@dataclass
+class _Line:
+    """A descent from one start: its best so far, and how the last runs went."""
+
+    best: Candidate
+    scores: list[float]
+    trust: float = TRUST
+
+    @property
+    def ended(self) -> bool:
+        """Whether the last runs gained next to nothing."""
+        recent = self.scores[-PATIENCE - 1 :]
+        return len(recent) > PATIENCE and min(recent[1:]) > recent[0] * (1 - ENOUGH)
+
+
+class Refinement:
+    """All candidates that were run for one sampler and step count; `best` is the one to use.
+
+    Proposals see the rows of the fit; the others help to choose among what was run. starts: run at once, in order, by `begin`; more: run one at a time where a descent has ended.
+    """
+
+    def __init__(self, answers: Answers, starts: Sequence[Start], more: Sequence[Start] = ()):
+        self.answers, self.fit = answers, answers.fit
+        self.tried: list[Candidate] = []
+        self._starts, self._more = list(starts), list(more)
+        self._open: list[Candidate] = []
+        self._line: _Line | None = None
+
+    def begin(self) -> None:
+        """Run the starts."""
+        for start in self._starts:
+            self._opened(start())
+
+    @property
+    def best(self) -> Candidate:
+        return min(self.tried, key=self.score)
+
+    def score(self, candidate: Candidate) -> float:
+        """The mean of the rows' errors: those of unseen rows count as much as the fit's."""
+        seen = float(candidate.errors[self.fit].mean())
+        if self.fit.all():
+            return seen
+        return (seen + float(candidate.errors[~self.fit].mean())) / 2
+
+    def step(self) -> bool:
+        """One more run, proposed from the best of the present descent, or the start of another;
+        False where there is nothing left to try."""
+        if self._line is None or self._line.ended:
+            if not self._open and self._more:
+                self._opened(self._more.pop(0)())
+                return True
+            if not self._open:
+                return False
+            scores = [self.score(each) for each in self._open]
+            first = self._open.pop(scores.index(min(scores)))
+            self._line = _Line(first, [self.score(first)])
+        self._descend(self._line)
+        return True
+
+    def _opened(self, candidate: Candidate) -> None:
+        self.tried.append(candidate)
+        self._open.append(candidate)
+
+    def _descend(self, line: _Line) -> None:
+        pull = replace(Pull(), trust=line.trust)
+        found, _ = proposed(self.answers, line.best, pull, self.fit.astype(float))
+        ran = self.answers.run(found)
+        self.tried.append(ran)
+        better = self.score(ran) < self.score(line.best)
+        line.best = ran if better else line.best
+        trust = line.trust * (GAINED if better else LOST)
+        line.trust = min(max(trust, LEAST_TRUST), MOST_TRUST)
+        line.scores.append(self.score(line.best))

@@ -1,0 +1,168 @@
+"""True runs of a candidate beside the teacher: every answer is kept, and teaches the surrogate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import torch
+
+from ..errors import DenoiserError
+from ..samplers.distilled import PAST
+from ..samplers.multistep import combine
+from ..samplers.query_offsets import ask, asked_sigma
+from ..sigmas.noise_range import NoiseRange
+from .candidate import DISTILLED, EXPLODED, Candidate
+from .coefficients import fit_step
+from .parameters import MOST_PAST, Numbers, rule_weights
+from .span import Span
+from .surrogate import Path, Surrogate
+from .trajectories import TrajectorySet, fit_rows_of
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One query of all rows: the tensors of each set, and their coordinates (R, d)."""
+
+    parts: list[torch.Tensor]
+    coordinates: np.ndarray
+
+
+class Answers:
+    """All that the model was asked on the rows of some trajectory sets."""
+
+    def __init__(self, sets: Sequence[TrajectorySet], noise_range: NoiseRange):
+        self.sets, self.noise_range = sets, noise_range
+        self.fit = fit_rows_of(sets)
+        ends = [each.end.cpu().flatten() for each in sets]
+        self.span = Span(sum(len(each.noise) for each in sets), sets[0].noise[0].numel())
+        variance = float(torch.cat(ends).double().var())
+        self.surrogate = Surrogate(self.span, self._paths(), self.process, variance)
+
+    @property
+    def process(self) -> str:
+        return self.noise_range.process
+
+    @property
+    def rows(self) -> int:
+        return self.span.rows
+
+    def starts_as_teacher(self, sigma: float) -> bool:
+        """Whether the first query at this sigma is every teacher's own."""
+        return all(sigma == each.sigmas[0] for each in self.sets)
+
+    def _paths(self) -> list[Path]:
+        """Every set's vectors in the basis. Sets on one grid go in together, row beside row."""
+        found: list[list[np.ndarray]] = [[] for _ in self.sets]
+        longest = max(len(each.vectors) for each in self.sets)
+        for k in range(longest):
+            at = self.span.add([_vector(each, k) for each in self.sets])
+            first = 0
+            for each, vectors in zip(self.sets, found, strict=True):
+                if k < len(each.vectors):
+                    vectors.append(at[first : first + len(each.noise)])
+                first += len(each.noise)
+        wide = [[self.span.widened(vector) for vector in vectors] for vectors in found]
+        return [
+            Path(each.sigmas, np.stack(vectors, 1))
+            for each, vectors in zip(self.sets, wide, strict=True)
+        ]
+
+    def run(self, candidate: Candidate) -> Candidate:
+        """A candidate with its true end errors; N model calls a row, one less from the teacher's
+        own first query. Only linear samplers and "distilled"."""
+        student = Student(self, float(candidate.sigmas[0]))
+        found = Numbers(
+            candidate.sigmas[None],
+            np.zeros((1, candidate.steps)) if candidate.offsets is None else candidate.offsets[None],
+            None if candidate.coefficients is None else candidate.coefficients[None],
+        )
+        try:
+            for k, sigma in enumerate(candidate.sigmas[:-1].tolist()):
+                student.ask(sigma, float(found.offsets[0, k]))
+                a, b = rule_weights(candidate.sampler, found, k)
+                student.step(a[0].tolist(), b[0].tolist())
+        except DenoiserError:
+            return candidate.measured(np.full(self.rows, EXPLODED))
+        return candidate.measured(student.errors())
+
+    def walk(self, sigmas: np.ndarray, offsets: np.ndarray | None = None) -> Candidate:
+        """The distilled sampler walked down `sigmas` (N + 1,) with these query offsets (none), the
+        coefficients of each step fitted where the student is. As many model calls as `run`."""
+        steps = len(sigmas) - 1
+        shifts = np.zeros(steps) if offsets is None else offsets
+        found = Candidate(DISTILLED, np.asarray(sigmas), shifts, np.zeros((steps, 4)))
+        student = Student(self, float(sigmas[0]))
+        try:
+            for k, (sigma, s_next) in enumerate(pairwise(found.sigmas.tolist())):
+                student.ask(sigma, float(shifts[k]))
+                step = fit_step(student.products(s_next), sigma, s_next)
+                student.step(step.weights[:1], step.weights[1:])
+                found.coefficients[k] = step.coefficients  # type: ignore[index]
+        except DenoiserError:
+            return found.measured(np.full(self.rows, EXPLODED))
+        return found.measured(student.errors())
+
+
+class Student:
+    """All rows at one sigma, with the states and predictions that samplers remember."""
+
+    def __init__(self, answers: Answers, sigma: float):
+        self.of = answers
+        self.x = [each.state(sigma).to(each.noise) for each in answers.sets]
+        self.at = answers.surrogate.state(np.array([sigma]))[0]
+        self.states: list[Answer] = []
+        self.past: list[Answer] = []
+
+    def ask(self, sigma: float, offset: float) -> None:
+        """Ask the model; its answer is the newest prediction from now on."""
+        answer = self._answered(sigma, offset)
+        self.states = [Answer(self.x, self.at), *self.states][:MOST_PAST]
+        self.past = [answer, *self.past][:MOST_PAST]
+
+    def step(self, a: Sequence[float], b: Sequence[float]) -> None:
+        """x_next = a . states + b . predictions, the newest first."""
+        used = [*self.states[: len(a)], *self.past[: len(b)]]
+        weights = [*a, *b]
+        self.x = [
+            combine(weights, [each.parts[k] for each in used]) for k in range(len(self.of.sets))
+        ]
+        wide = [self.of.span.widened(each.coordinates) for each in used]
+        self.at = sum(w * each for w, each in zip(weights, wide, strict=True))
+
+    def products(self, s_next: float) -> np.ndarray:
+        """(fit rows, m + 2, m + 2): mean inner products of [x, the predictions, the newest first,
+        and the teacher's state at s_next]."""
+        target = self.of.surrogate.state(np.array([s_next]))[0]
+        vectors = [self.at, *(each.coordinates for each in self.past[:PAST]), target]
+        stack = np.stack([self.of.span.widened(each) for each in vectors], 1)[self.of.fit]
+        return stack @ stack.swapaxes(1, 2)
+
+    def errors(self) -> np.ndarray:
+        """(R,): RMS distance per element from the teacher's ends."""
+        return np.concatenate(
+            [each.errors(x) for each, x in zip(self.of.sets, self.x, strict=True)]
+        )
+
+    def _answered(self, sigma: float, offset: float) -> Answer:
+        if offset == 0 and self.of.starts_as_teacher(sigma):
+            return Answer([each.first_answer for each in self.of.sets], self.of.surrogate.first)
+        process, span = self.of.process, self.of.span
+        parts = [
+            ask(each.model, x, sigma, offset, process)
+            for each, x in zip(self.of.sets, self.x, strict=True)
+        ]
+        coordinates = span.add(parts)
+        asked = asked_sigma(sigma, offset, process)
+        scale = (1 - asked) / (1 - sigma) if process == "flow" and asked != sigma else 1.0
+        self.of.surrogate.learn(scale * span.widened(self.at), asked, coordinates)
+        return Answer(parts, coordinates)
+
+
+def _vector(each: TrajectorySet, k: int) -> torch.Tensor:
+    """Its k-th vector; zeros beyond the last, where another set has more."""
+    if k < len(each.vectors):
+        return each.vectors[k]
+    return torch.zeros_like(each.vectors[0])
