@@ -93,7 +93,8 @@ class RecordingShelf:
             try:
                 brief_of(Path(entry.path), about.st_size)
             except RecordingError as problem:
-                found.append((entry.name, str(problem)))
+                if os.path.lexists(entry.path):  # not removed meanwhile
+                    found.append((entry.name, str(problem)))
         return found
 
     def clear(self, key: Key | None) -> int:
