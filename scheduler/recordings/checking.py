@@ -16,7 +16,7 @@ from ..denoiser import half_log_snr
 from ..errors import RecordingError
 from ..record.inner_products import MAX_NODES
 from ..record.words import counted
-from .residuals import end_share, noise_shares
+from .residuals import end_share, noise_shares, steps_taken
 
 if TYPE_CHECKING:
     from .recording import Recording
@@ -38,6 +38,7 @@ TELLING = (-2.2, 2.2)
 MOST_NOISE = ((0.5, 0.06), (0.75, 0.2))
 # |x_T - D_{T-1}| over sigma_{T-1}: 0 of most samplers, the share of noise left of a run cut short.
 MOST_LEFT = 0.3
+LEAST_MOVE = 1e-6  # |x_{k+1} - x_k| over |x_k|: below, float32 has it that nothing moved
 SAME_MAX = 1e-4  # relative, as of keys: hosts keep sigmas in float32
 
 
@@ -59,6 +60,7 @@ def usable(
     _check_descending(sigmas)
     _check_finite(recording)
     _check_gaps(sigmas, recording.parametrisation, sigma_min)
+    _check_states(recording)
     _check_end(recording)
     _check_noise(recording)
 
@@ -136,6 +138,16 @@ def _check_gaps(sigmas: np.ndarray, process: str, sigma_min: float | None) -> No
             f"This run leaps from sigma {sigmas[widest]:.3g} to {sigmas[widest + 1]:.3g}, "
             f"{gaps[widest]:.2g} in half-log-SNR where at most {WIDEST_GAP:g} can be bridged; draw "
             "with more steps or a more even schedule."
+        )
+
+
+def _check_states(recording: Recording) -> None:
+    still = np.flatnonzero(steps_taken(recording.sigmas, recording.products) <= LEAST_MOVE)
+    if len(still):
+        sigma = recording.sigmas[still[0]]
+        raise RecordingError(
+            f"The state of this run is the same before and after its step from sigma {sigma:.4g}, so it "
+            "is not what the model saw; listen at the model's calls, not at this sampler's callback."
         )
 
 

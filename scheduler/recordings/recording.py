@@ -17,6 +17,7 @@ from .checking import usable
 from .own_error import own_error
 
 SAME_SIGMA = 1e-6  # relative: closer than that, a level is asked twice
+MOST_REWOUND = 2  # levels that a sampler looks ahead (Heun 1, heunpp2 2) before it asks again above
 # Numbers of a row that enter its own inner products: all of a picture of 1024x1024; of larger
 # latents every second, third, ... one.
 MOST_ELEMENTS = 1 << 18
@@ -57,15 +58,17 @@ class Recording:
         """One step: x (B, ...) as the model saw it, at sigma (a tensor's first number counts), and
         its answer.
 
-        Of several steps at one sigma (a sampler that corrects its state and asks again) the last
-        counts.
+        Best heard at the model's own calls: ComfyUI's callbacks pass the start each time for ipndm,
+        ipndm_v and deis, and the next state for uni_pc. A sampler that looks ahead and asks again
+        at a level, or at one or two above, rewinds: the last state at each level counts.
         """
         if self._refused(x, denoised):
             return
         level = _number(sigma)
-        if self._levels and abs(level - self._levels[-1]) <= SAME_SIGMA * abs(level):
+        ahead = sum(kept <= level * (1 + SAME_SIGMA) for kept in self._levels[-MOST_REWOUND - 1 :])
+        if 0 < ahead <= MOST_REWOUND:
             for kept in (self._levels, self._states, self._predictions):
-                kept.pop()
+                del kept[-ahead:]
         self._levels.append(level)
         self._states.append(_copied(x))
         self._predictions.append(_copied(denoised))

@@ -29,6 +29,15 @@ def noise_shares(sigmas: np.ndarray, products: np.ndarray) -> np.ndarray:
     return found
 
 
+def steps_taken(sigmas: np.ndarray, products: np.ndarray) -> np.ndarray:
+    """(T,): the distance from x_k to x_{k+1} over x_k's length, the least of the rows."""
+    now, after = np.arange(len(sigmas) - 1), np.arange(1, len(sigmas))
+    lengths = products[:, now, now]
+    squares = lengths + products[:, after, after] - 2 * products[:, now, after]
+    shares = np.maximum(squares, 0) / np.where(lengths > 0, lengths, 1.0)
+    return np.sqrt(shares.min(axis=0))
+
+
 def end_share(sigmas: np.ndarray, products: np.ndarray) -> float:
     """RMS distance of the end from the last answer over the last sigma above 0, the largest row's."""
     last, end = -1, len(sigmas) - 1

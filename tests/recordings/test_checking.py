@@ -106,7 +106,7 @@ def test_a_run_that_stops_asking_far_above_the_end():
 def test_sigmas_that_rise_or_repeat_far_apart():
     sigmas = grid("ve", 16)
     up = sigmas.copy()
-    up[5] = up[4] * 1.5  # a restart
+    up[5] = up[1] * 1.01  # a restart
     assert "do not descend to 0" in refused(smooth(up))
     assert "not finite" in refused(_with_sigma(np.nan))
     assert "do not descend" in refused(_with_sigma(0.0))
@@ -157,6 +157,16 @@ def test_noise_that_only_a_third_of_the_steps_add_is_found():
         states[k] += 0.5 * float(kept.sigmas[k]) * torch.randn(1, *SHAPE, generator=noise)
     churned = Recording.of(kept.sigmas, states, **kept.about)
     assert "ancestral or SDE" in refused(churned)
+
+
+@pytest.mark.parametrize("place", [1, 9, 16])
+def test_a_callback_that_passes_another_state_is_found(place):
+    kept = drawn("ve", "dpmpp_2m", 16)
+    vectors = list(kept.vectors)
+    vectors[place] = vectors[place - 1].clone()
+    vectors[place][0] = kept.vectors[place][0]  # in one of the rows
+    twice = Recording.of(kept.sigmas, vectors, **kept.about)
+    assert f"from sigma {kept.sigmas[place - 1]:.4g}, so it is not what" in refused(twice)
 
 
 def test_the_same_steps_without_the_noise_pass():

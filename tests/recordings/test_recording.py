@@ -77,13 +77,34 @@ def test_the_tensors_it_was_given_are_left_alone():
     assert x._version == version and not recording._states[0].requires_grad
 
 
-def test_of_two_steps_at_one_level_the_last_counts():
+def told(levels) -> list[tuple[float, float]]:
+    """(sigma, which call) of what is kept of calls at some levels."""
     recording = Recording((2,), "ve")
-    for sigma, value in ((4.0, 1.0), (2.0, 2.0), (2.0 * (1 + 1e-7), 3.0), (1.0, 4.0)):
-        recording.step(torch.full((1, 2), value), sigma, torch.full((1, 2), -value))
+    for number, sigma in enumerate(levels):
+        recording.step(torch.full((1, 2), float(number)), sigma, torch.full((1, 2), -float(number)))
     recording.finish(torch.zeros(1, 2))
-    assert recording.sigmas == pytest.approx([4, 2, 1, 0])
-    assert [vector[0, 0].item() for vector in recording.vectors] == [1, 3, 4, 0, -1, -3, -4]
+    count = recording.steps
+    pairs = zip(recording.vectors[:count], recording.vectors[count + 1 :], strict=True)
+    assert all(torch.equal(x, -denoised) for x, denoised in pairs)
+    numbers = [vector[0, 0].item() for vector in recording.vectors[:count]]
+    return list(zip(recording.sigmas[:-1].tolist(), numbers, strict=True))
+
+
+def test_of_two_steps_at_one_level_the_last_counts():
+    """As Heun's calls come, whose look ahead is at the next level."""
+    kept = told([8.0, 4.0, 4.0 * (1 + 1e-7), 2.0, 2.0 * (1 - 1e-7), 1.0])
+    assert [number for _, number in kept] == [0, 2, 4, 5]
+    assert [sigma for sigma, _ in kept] == pytest.approx([8, 4, 2, 1])
+
+
+def test_a_sampler_that_looks_two_levels_ahead_rewinds():
+    """As heunpp2's calls come."""
+    kept = told([8.0, 4.0, 2.0, 4.0, 2.0, 1.0, 2.0, 1.0])
+    assert kept == [(8, 0), (4, 3), (2, 6), (1, 7)]
+
+
+def test_going_further_back_is_no_look_ahead():
+    assert [sigma for sigma, _ in told([8.0, 4.0, 2.0, 1.0, 4.0])] == [8, 4, 2, 1, 4]
 
 
 def test_listening_never_breaks_a_picture_and_the_check_says_what_was_wrong():
