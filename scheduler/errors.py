@@ -47,6 +47,10 @@ class RecipeError(StepDistillError):
     """A record has no recipe for the sampler, steps or start that was asked for."""
 
 
+class RecordingError(StepDistillError):
+    """A recording of a run cannot be learnt from, or its file cannot be read; the text says why."""
+
+
 class CheckpointError(StepDistillError):
     """A checkpoint file is not safetensors or has a layout that StepDistill's own modules cannot load."""
 

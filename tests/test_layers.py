@@ -22,7 +22,7 @@ LAYERS = (
     ("samplers",),
     ("record",),
     ("search", "presets"),
-    ("fit", "evidence", "fingerprint"),
+    ("fit", "recordings", "evidence", "fingerprint"),
     ("distilling", "lookup", "plots", "checkpoints"),
     ("workflow",),
     ("store",),

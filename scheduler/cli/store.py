@@ -12,8 +12,10 @@ from ..files import write_text
 from ..record import Record, load_record
 from ..record.evidence_table import table
 from ..record.parser import shown_path
+from ..record.words import size
 from ..store import Store
 from ..store.folder import VARIABLE
+from ..store.recording_file import KeptRecording
 from ..store.sidecar import read_gram, sidecar_of
 from .console import add_json, command, print_json, say
 
@@ -27,7 +29,9 @@ EXAMPLES = """\
   python -m scheduler store show flux-dev--3f2a9c1b7d4e55aa01c2d3e4
   python -m scheduler store import from-a-friend.json
   python -m scheduler store export flux-dev--3f2a9c1b7d4e55aa01c2d3e4 share/
-  python -m scheduler store verify --folder /shared/stepdistill"""
+  python -m scheduler store verify --folder /shared/stepdistill
+  python -m scheduler store recordings
+  python -m scheduler store recordings --clear"""
 
 
 def add(commands) -> None:
@@ -35,7 +39,7 @@ def add(commands) -> None:
     parser = command(
         commands,
         "store",
-        "list, show, verify, import, export and remove cached records",
+        "list, show, verify, import, export and remove cached records; list and clear recordings",
         DESCRIPTION,
         EXAMPLES,
         None,
@@ -54,6 +58,9 @@ def add(commands) -> None:
     export.add_argument("target", metavar="TARGET")
     remove = _action(actions, "remove", "remove records", _remove)
     remove.add_argument("names", metavar="NAME", nargs="+")
+    learnt = "list what was kept of pictures to learn from (latents of yours, which never leave), or clear it"
+    recordings = _action(actions, "recordings", learnt, _recordings)
+    recordings.add_argument("--clear", action="store_true", help="remove them all")
 
 
 def _action(
@@ -189,3 +196,57 @@ def _remove(arguments: argparse.Namespace) -> int:
     else:
         say(f"removed {', '.join(path.name for path in paths)}")
     return 0
+
+
+def _recordings(arguments: argparse.Namespace) -> int:
+    store = Store.open(arguments.folder)
+    if arguments.clear:
+        removed = store.clear_recordings()
+        if arguments.json:
+            print_json({"folder": str(store.folder), "removed": removed})
+        else:
+            say(f"{store.folder}: removed {_recordings_words(removed)}")
+        return 0
+    kept = store.list_recordings()
+    if arguments.json:
+        rows = [_recording_row(each) for each in kept]
+        print_json({"folder": str(store.folder), "recordings": rows})
+        return 0
+    whole = sum(each.bytes for each in kept)
+    say(f"{store.folder}: {_recordings_words(len(kept))}, {whole:,} bytes")
+    if kept:
+        columns = ("model", "size", "rows", "steps", "sampler", "made", "bytes")
+        print(table(columns, [_recording_cells(each) for each in kept], left=(0, 1, 4, 5)))
+    return 0
+
+
+def _recordings_words(count: int) -> str:
+    return f"{count} recording{'' if count == 1 else 's'}"
+
+
+def _recording_cells(kept: KeptRecording) -> tuple[str, ...]:
+    drawn = kept.name or kept.sampler or "-"
+    counts = (str(kept.rows), str(kept.steps))
+    return (
+        kept.title or "-",
+        size(kept.latent_shape),
+        *counts,
+        drawn,
+        kept.created,
+        f"{kept.bytes:,}",
+    )
+
+
+def _recording_row(kept: KeptRecording) -> dict:
+    names = (
+        "file",
+        "title",
+        "created",
+        "sampler",
+        "name",
+        "steps",
+        "rows",
+        "latent_shape",
+        "bytes",
+    )
+    return {name: getattr(kept, name) for name in names}

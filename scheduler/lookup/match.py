@@ -78,6 +78,13 @@ def judged(record: Record, key: Key, policy: str = "near", name: str = "") -> Ma
     return Match(record, NEAREST, kin, apart, allowed=near or policy == "any", name=name)
 
 
+def same_key(asked: Key, found: Key) -> bool:
+    """Whether all that a recipe depends on is the same, as for an exact hit; samplers aside."""
+    if kinship_of(asked, found).kind != SAME or not same_noise(asked, found):
+        return False
+    return not (*range_difference(asked, found), *differences(asked, found))
+
+
 def solvable(record: Record) -> bool:
     """Whether a record holds inner products that cover its model's range."""
     gram = record.gram

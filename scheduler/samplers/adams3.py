@@ -8,6 +8,8 @@ Heun's on 50, which spends twice the calls.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ..denoiser import half_log_snr
@@ -23,22 +25,35 @@ def adams3_rule(process: str) -> LinearRule:
     It starts up as the first- and second-order methods of its family.
     """
 
-    def clock(sigma: np.ndarray) -> np.ndarray:
-        if process == "flow":
-            sigma = np.minimum(sigma, FLOW_TOP)
-        return half_log_snr(sigma, process)
-
     def formula(window: Window) -> Weights:
-        s_next, s_now = window[:2]
-        half = np.log(s_now / s_next) / 2
-        times = [clock(s) for s in window[1:]]
-        b = [np.zeros_like(half) for _ in times]
-        # b_k = integral of s_next / sigma L_k(clock(sigma)) dl over the step, by Gauss-Legendre in l
-        for node, share in zip(_NODES, _SHARES, strict=True):
-            sigma = s_now * np.exp(-half * (1 + node))
-            for k, total in enumerate(b):
-                total += half * share * s_next / sigma * lagrange(clock(sigma), times, k)
+        s_next, s_now, *past = window
         ratio = s_next / s_now
-        return [ratio, *(np.zeros_like(ratio) for _ in times[1:])], b
+        b = answer_weights(s_next, s_now, [s_now, *past], process)
+        return [ratio, *(np.zeros_like(ratio) for _ in past)], b
 
     return LinearRule("adams3", 3, 1, formula)
+
+
+def answer_weights(
+    s_next: np.ndarray, s_now: np.ndarray, nodes: Sequence[np.ndarray], process: str
+) -> list[np.ndarray]:
+    """b_k = integral of s_next / sigma L_k(clock(sigma)) dl from s_now to s_next, one for each node.
+
+    L_k are the Lagrange polynomials in half-log-SNR through the nodes (sigmas above 0), wherever
+    these lie. By Gauss-Legendre in l.
+    """
+    half = np.log(s_now / s_next) / 2
+    times = [_clock(node, process) for node in nodes]
+    b = [np.zeros_like(half) for _ in times]
+    for place, share in zip(_NODES, _SHARES, strict=True):
+        sigma = s_now * np.exp(-half * (1 + place))
+        at = _clock(sigma, process)
+        for k, total in enumerate(b):
+            b[k] = total + half * share * s_next / sigma * lagrange(at, times, k)
+    return b
+
+
+def _clock(sigma: np.ndarray, process: str) -> np.ndarray:
+    if process == "flow":
+        sigma = np.minimum(sigma, FLOW_TOP)
+    return half_log_snr(sigma, process)

@@ -25,6 +25,7 @@ from ..record.parser import MAX_BYTES, parse_packed, shown_path
 from ..record.schema import VERSION
 
 INDEX = Path(".index") / "index.json"
+RECORDINGS = "recordings"  # the folder of what runs left (recordings.py): no part of the catalogue
 INDEX_BYTES = 256 << 20
 INDEX_VERSION = 2
 OUTLINE = (12, 12)  # matrices and vectors of a fingerprint that stand for it in a brief
@@ -116,7 +117,7 @@ def scan(folder: Path, known: dict[str, Brief]) -> Scan:
     missing folder is empty."""
     briefs, problems, sidecars, size = {}, [], set(), 0
     for name, found in _files(folder, lambda reason: problems.append((".", reason))):
-        if name.startswith("."):
+        if _beside(name):
             continue
         size += found.st_size
         if name.endswith(".safetensors") and stat.S_ISREG(found.st_mode):
@@ -143,7 +144,7 @@ def revision(folder: Path) -> int:
     listed = [
         f"{name}\0{found.st_size}\0{found.st_mtime_ns}"
         for name, found in _files(folder)
-        if not name.startswith(".")
+        if not _beside(name)
     ]
     return int.from_bytes(
         hashlib.blake2b(
@@ -224,6 +225,11 @@ def _settled(entry: dict, outlines: dict) -> Brief:
     if not sound or not all(value is None or type(value) in (int, float) for value in others):
         raise ValueError("not a brief")
     return Brief(**entry)
+
+
+def _beside(name: str) -> bool:
+    """Whether an entry of the store's folder is none of the records' business."""
+    return name.startswith(".") or name == RECORDINGS
 
 
 def _record_name(sidecar: str) -> str:

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import os
 import re
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import (
     OutputError,
@@ -36,27 +36,42 @@ from ..lookup.wanted import COEFFICIENTS, SIGMAS, Wanted
 from ..record import Gram, Recipe, Record, load_record
 from .catalogue import Catalogue
 from .folder import store_folder
+from .housekeeping import TEMPORARY, remove_stale, slug, unlink
 from .index import Index
+from .recording_file import KeptRecording
+from .recordings import FOLDER, MOST_A_KEY, RecordingShelf
 from .scan import Brief, revision
 from .sidecar import read_gram, sidecar_of
 
+if TYPE_CHECKING:  # listing needs no torch
+    from ..recordings import Recording
+
 MOST_RECORDS = 20_000
 MOST_BYTES = 2 << 30
+MOST_RECORDING_BYTES = 2 << 30
 KEPT = 16
 MOST_TRIED = 16  # records that a search looks into, of those that may serve
-STALE = 3600  # seconds after which a killed writer's temporary file is swept away
-TEMPORARY = re.compile(r"\..*\.[0-9a-f]{12}\.tmp(\.(json|safetensors))?")
 LEFT = re.compile(r"[a-z0-9-]+--[0-9a-f]{24}(-\d+)?\.safetensors")
 
 
 class Store:
     """A folder of records. It need not exist until something is put into it; lookups write nothing
-    but the index of briefs."""
+    but the index of briefs.
+
+    most_records, most_bytes: what is put beyond them is refused. most_recording_bytes,
+    most_recordings: of all recordings, and of one key's; the oldest make room.
+    """
 
     def __init__(
-        self, folder: PathLike, most_records: int = MOST_RECORDS, most_bytes: int = MOST_BYTES
+        self,
+        folder: PathLike,
+        most_records: int = MOST_RECORDS,
+        most_bytes: int = MOST_BYTES,
+        most_recording_bytes: int = MOST_RECORDING_BYTES,
+        most_recordings: int = MOST_A_KEY,
     ):
         self.folder = Path(folder)
+        self._shelf = RecordingShelf(self.folder / FOLDER, most_recording_bytes, most_recordings)
         self.most_records, self.most_bytes = most_records, most_bytes
         self._catalogue = Catalogue(self.folder)
         self._kinds: dict[tuple[str, str], str] = {}
@@ -102,8 +117,8 @@ class Store:
         return list(self._catalogue.index().briefs)
 
     def problems(self) -> list[tuple[str, str]]:
-        """(name, reason) of what lies in the folder and is no usable record, and of inner products
-        that are none. Reads every record."""
+        """(name, reason) of what lies in the folder and is no usable record or recording, and of inner
+        products that are none. Reads every record."""
         self._catalogue.forget()
         found = list(self._catalogue.scan.problems)
         for brief in self._catalogue.index().briefs:
@@ -115,6 +130,7 @@ class Store:
                 found.append((name, str(problem)))
             except UnknownNameError:  # removed meanwhile
                 pass
+        found += [(f"{FOLDER}/{name}", reason) for name, reason in self._shelf.problems()]
         return sorted(found)
 
     def load(self, name: str) -> Record:
@@ -163,16 +179,37 @@ class Store:
         self._check_room(name, len(text))
         write_text(self.folder / name, text)
         # After that: a record of the present version never takes what stands beside it for its own.
-        _unlink(sidecar_of(self.folder / name))
+        unlink(sidecar_of(self.folder / name))
         self._catalogue.forget()
         return name
 
     def remove(self, name: str) -> None:
         """Remove a record and what stands beside it; raises UnknownNameError and OutputError."""
         path = self.path(name)
-        _unlink(path)
-        _unlink(sidecar_of(path))
+        unlink(path)
+        unlink(sidecar_of(path))
         self._catalogue.forget()
+
+    def keep_recording(self, key: Key, recording: Recording, title: str | None = None) -> str:
+        """Keep a recording of a run under a key, whatever the key's sampler; returns its file's name.
+
+        title: the model's name, for people. The oldest recordings make room. Raises RecordingError
+        for one that cannot be learnt from or is of another model, and OutputError for one larger
+        than all room for recordings, or where the folder cannot be written to.
+        """
+        return self._shelf.keep(key, recording, title)
+
+    def recordings(self, key: Key) -> list[Recording]:
+        """The recordings of a key, the newest first, by what a record's key matches exactly."""
+        return self._shelf.load(key)
+
+    def list_recordings(self) -> list[KeptRecording]:
+        """All recordings in brief, the newest first."""
+        return self._shelf.kept()
+
+    def clear_recordings(self, key: Key | None = None) -> int:
+        """Remove the recordings of a key, or all, readable or not; returns how many. Raises OutputError."""
+        return self._shelf.clear(key)
 
     def recipe(
         self,
@@ -302,7 +339,7 @@ class Store:
             and Key.of(match.record).sampler == key.sampler
         ):
             return match.name
-        stem = f"{_slug(record.model.name)}--{key.digest()}"
+        stem = f"{slug(record.model.name)}--{key.digest()}"
         for number in range(1, 1000):
             name = f"{stem}.json" if number == 1 else f"{stem}-{number}.json"
             if (name in taken and self._holds(name, key)) or not os.path.lexists(
@@ -336,27 +373,10 @@ class Store:
             for entry in entries:
                 lone = LEFT.fullmatch(entry.name) and not self._read_beside(entry.path)
                 if lone or TEMPORARY.fullmatch(entry.name):
-                    with suppress(OSError):
-                        if time.time() - entry.stat(follow_symlinks=False).st_mtime > STALE:
-                            os.unlink(entry.path)
+                    remove_stale(entry)
 
     def _read_beside(self, path: str) -> bool:
         """Whether the record beside a file of inner products may still read them."""
         record = Path(path).with_suffix(".json")
         brief = self._catalogue.scan.briefs.get(record.name)
         return os.path.lexists(record) and (brief is None or brief.version == 1)
-
-
-def _unlink(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as problem:
-        raise OutputError(
-            f"{path.name} could not be removed: {(problem.strerror or str(problem)).lower()}."
-        ) from problem
-
-
-def _slug(name: str | None) -> str:
-    """A model's name as the readable part of a file's: plain lower-case letters and digits, short,
-    never empty."""
-    return re.sub(r"[^a-z0-9]+", "-", (name or "").lower())[:48].strip("-") or "model"

@@ -478,3 +478,51 @@ def test_a_missing_package_gets_a_sentence_that_says_what_to_do(monkeypatch, cap
     )  # an installed copy has no install.py
     assert cli.main(["show", "any.json"]) == 1
     assert "pip install torch" in capsys.readouterr().err
+
+
+# --- recordings ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def recorded(store):
+    """The folder of a store with two recordings."""
+    from scheduler.lookup.key import Key
+    from tests.recordings.made import SHAPE, drawn
+    from tests.weights import record_of, weights
+
+    key = Key.of(record_of(weights(), latent_shape=SHAPE))
+    for seed, name in ((0, None), (1, "DPM++ 2M Karras")):
+        run_ = drawn("flow", "dpmpp_2m", 16, rows=1, noise_seed=seed, seed=seed, name=name)
+        store.keep_recording(key, run_, "My Model")
+    return store.folder
+
+
+def test_recordings_are_listed_and_cleared(recorded, capsys):
+    assert run("store", "recordings", "--folder", recorded) == 0
+    shown = capsys.readouterr()
+    assert re.search(r"2 recordings, [0-9,]+ bytes", shown.err)
+    head, _, newest, oldest = shown.out.splitlines()
+    assert head.split() == ["model", "size", "rows", "steps", "sampler", "made", "bytes"]
+    assert "My Model" in newest and "latent 4x8x8" in newest and "DPM++ 2M Karras" in newest
+    assert " 16  dpmpp_2m " in oldest
+    assert run("store", "recordings", "--clear", "--folder", recorded) == 0
+    assert "removed 2 recordings" in capsys.readouterr().err
+    assert os.listdir(recorded / "recordings") == []
+    assert run("store", "recordings", "--folder", recorded) == 0
+    shown = capsys.readouterr()
+    assert "0 recordings, 0 bytes" in shown.err and not shown.out
+
+
+def test_recordings_for_programs(recorded, capsys):
+    assert run("store", "recordings", "--json", "--folder", recorded) == 0
+    first, second = json.loads(capsys.readouterr().out)["recordings"]
+    assert first["name"] == "DPM++ 2M Karras" and second["name"] is None
+    assert first["latent_shape"] == [4, 8, 8] and first["steps"] == 16 and first["bytes"] > 30_000
+    assert run("store", "recordings", "--clear", "--json", "--folder", recorded) == 0
+    assert json.loads(capsys.readouterr().out)["removed"] == 2
+
+
+def test_a_broken_recording_is_named_by_verify(recorded, capsys):
+    (recorded / "recordings" / "notes.txt").write_text("mine")
+    assert run("store", "verify", "--folder", recorded) == 1
+    assert "recordings/notes.txt: not a recording" in capsys.readouterr().out
