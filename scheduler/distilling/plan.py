@@ -19,21 +19,20 @@ MOST_ROWS = 16
 # (rows, nodes of the teacher, runs of each recipe that must be left), the best affordable first:
 # more prompts with few runs each beat one prompt with many, but a refinement needs some.
 SHARES = (
-    (16, 24, 24),
-    (12, 20, 20),
-    (8, 16, 16),
-    (6, 16, 14),
-    (4, 16, 10),
-    (3, 16, 8),
+    (16, 32, 20),
+    (8, 24, 16),
+    (6, 24, 16),
+    (4, 24, 12),
+    (4, 16, 8),
     (2, 16, 6),
-    (1, 24, 6),
+    (1, 24, 5),
     (1, 16, 3),
     (1, 12, 0),
 )
 ENOUGH_RUNS = 6
 BUDGET = "budget"  # the name of a plan that follows from a number of calls
-LEAST_NUMBERS = 8  # latent elements of all rows for each number that is fitted
-MOST_NEEDED, FEWER_NODES = 8, 16
+LEAST_NUMBERS = 32  # latent elements of all rows for each number that is fitted
+MOST_NEEDED, FEWER_NODES = 16, 24
 
 
 @dataclass(frozen=True)
@@ -138,7 +137,8 @@ def _shares(
     rows = min(-(-LEAST_NUMBERS * numbers // elements), MOST_NEEDED)
     enough = [share for share in SHARES if share[0] >= rows]
     if rows > 1:  # rather fewer runs than fewer rows
-        enough += [(rows, FEWER_NODES, runs) for runs in (4, 2, 1)]
+        enough += [(rows, FEWER_NODES, runs) for runs in (4, 2)]
+        enough += [(-(-rows // 2), FEWER_NODES, runs) for runs in (4, 2)]
     return enough + [share for share in SHARES if share[0] < rows]
 
 
