@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 
 import numpy as np
@@ -33,6 +34,11 @@ class Experiments:
     def answers(self) -> Answers:
         """All that is asked of the model from here on, and was."""
         return Answers(self.sets, self.request.noise_range)
+
+    @property
+    def numbers(self) -> int:
+        """Latent elements of all rows of the fit."""
+        return int((~self.unseen).sum()) * math.prod(self.request.latent_shape)
 
     def schedule(self, sampler: str, steps: int, weights: str = "contraction") -> np.ndarray:
         """The dynamic programme's schedule for a linear sampler or "distilled"."""

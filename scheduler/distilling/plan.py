@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ..errors import BudgetError
 from ..record.left_out import RUNS, left_out
 from .effort import Effort
-from .wishes import Wish, wishes_of
+from .wishes import LEAST_NUMBERS, Wish, wishes_of
 
 MOST_ROWS = 16
 # (rows, nodes of the teacher, runs of each recipe that must be left), the best affordable first:
@@ -31,8 +31,10 @@ SHARES = (
 )
 ENOUGH_RUNS = 6
 BUDGET = "budget"  # the name of a plan that follows from a number of calls
-LEAST_NUMBERS = 32  # latent elements of all rows for each number that is fitted
-MOST_NEEDED, FEWER_NODES = 16, 24
+# Where latents hold few numbers: each step is fitted on its own, and nothing refined.
+CAUTIOUS = tuple((rows, 32, 0) for rows in (16, 12, 8, 6, 4, 3)) + tuple(
+    (rows, nodes, 0) for rows, nodes in ((2, 24), (1, 24), (1, 16), (1, 12))
+)
 
 
 @dataclass(frozen=True)
@@ -133,13 +135,10 @@ def _shares(
     """SHARES, those first that hold numbers enough for what is fitted, then the others."""
     if effort is not None:
         return [(effort.rows, effort.nodes, effort.runs), *SHARES[-3:]]
-    numbers = max((5 * wish.steps if wish.shifted else wish.steps for wish in wishes), default=0)
-    rows = min(-(-LEAST_NUMBERS * numbers // elements), MOST_NEEDED)
+    numbers = max((wish.numbers for wish in wishes), default=0)
+    rows = -(-LEAST_NUMBERS * numbers // elements)
     enough = [share for share in SHARES if share[0] >= rows]
-    if rows > 1:  # rather fewer runs than fewer rows
-        enough += [(rows, FEWER_NODES, runs) for runs in (4, 2)]
-        enough += [(-(-rows // 2), FEWER_NODES, runs) for runs in (4, 2)]
-    return enough + [share for share in SHARES if share[0] < rows]
+    return enough if rows <= 1 else [*enough, *CAUTIOUS]
 
 
 def _sums(wishes: Sequence[Wish]) -> tuple[int, int]:

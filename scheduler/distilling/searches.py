@@ -17,7 +17,7 @@ from ..samplers.names import RELATIVE
 from ..samplers.query_offsets import guessed_offset
 from .experiments import Experiments
 from .guard import ranked, wins
-from .wishes import BORROWS_OFFSETS, GUARDS, NONLINEAR_GUARDS, Wish
+from .wishes import BORROWS_OFFSETS, GUARDS, LEAST_NUMBERS, NONLINEAR_GUARDS, Wish
 
 
 class Search:
@@ -50,7 +50,15 @@ class Search:
 
     def step(self) -> bool:
         """One more run; False where there is nothing left to try."""
-        return self._refinement is not None and self._refinement.step()
+        if self._refinement is None or self.cautious:
+            return False
+        return self._refinement.step()
+
+    @property
+    def cautious(self) -> bool:
+        """Whether the rows hold too few numbers for a joint fit: each step is fitted on its own,
+        and nothing is refined."""
+        return self.made.numbers < LEAST_NUMBERS * self.wish.numbers
 
     @property
     def ours(self) -> Candidate | None:
@@ -98,6 +106,11 @@ class Search:
         n, made = self.wish.steps, self.made
         names = self._ranked(RELATIVE)
         stock = made.stock_schedules(n)
+        if self.cautious:
+            return [
+                lambda: self._stock_pair(names[0], stock[names[0]]),
+                lambda: made.answers.walk(made.schedule(DISTILLED, n), tries=2),
+            ], []
         starts = [
             lambda: self._stock_pair(names[0], stock[names[0]]),
             lambda: self._as_stock(made.schedule(RELATIVE, n)),

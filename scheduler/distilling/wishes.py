@@ -14,6 +14,7 @@ BORROWS_OFFSETS = {"uni_pc": "dpmpp_2m", "uni_pc_bh2": "dpmpp_2m"}
 GUARDS = 2  # stock schedules that a stock sampler's own must beat
 # More for samplers whose steps the inner products can only rank as another's.
 NONLINEAR_GUARDS = 3
+LEAST_NUMBERS = 32  # latent elements of the fit's rows for each number that is fitted jointly
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,13 @@ class Wish:
         return model_calls(self.sampler, self.steps) - 1
 
     @property
+    def numbers(self) -> int:
+        """How many are fitted: lengths, offsets, coefficients."""
+        if self.sampler == DISTILLED:
+            return 5 * self.steps
+        return 2 * self.steps if self.shifted else self.steps
+
+    @property
     def starts(self) -> int:
         """Candidates that are run before any is refined."""
         if not self.refined:
@@ -47,7 +55,8 @@ class Wish:
 
     def calls(self, runs: int) -> int:
         """The most model calls a row with so many runs after the starts."""
-        return self.run * (self.starts + runs * self.refined)
+        walked = self.sampler == DISTILLED  # which may ask for one query more than a run
+        return self.run * (self.starts + runs * self.refined) + walked
 
 
 def wishes_of(samplers: Sequence[str], steps: Sequence[int]) -> list[Wish]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -12,10 +12,10 @@ import torch
 from ..errors import DenoiserError
 from ..samplers.distilled import PAST
 from ..samplers.multistep import combine
-from ..samplers.query_offsets import ask, asked_sigma
+from ..samplers.query_offsets import ask, asked_sigma, guessed_offset
 from ..sigmas.noise_range import NoiseRange
 from .candidate import DISTILLED, EXPLODED, Candidate
-from .coefficients import fit_step
+from .coefficients import Step, fit_step
 from .parameters import MOST_PAST, Numbers, rule_weights
 from .span import Span
 from .surrogate import Path, Surrogate
@@ -88,17 +88,23 @@ class Answers:
             return candidate.measured(np.full(self.rows, EXPLODED))
         return candidate.measured(student.errors())
 
-    def walk(self, sigmas: np.ndarray, offsets: np.ndarray | None = None) -> Candidate:
-        """The distilled sampler walked down `sigmas` (N + 1,) with these query offsets (none), the
-        coefficients of each step fitted where the student is. As many model calls as `run`."""
+    def walk(
+        self, sigmas: np.ndarray, offsets: np.ndarray | None = None, tries: int = 1
+    ) -> Candidate:
+        """The distilled sampler walked down `sigmas` (N + 1,), the coefficients of each step fitted
+        where the student is, with these query offsets (none): as many model calls as `run`. tries
+        2: where that comes nearer to the teacher's next state, the usual offset; N calls more.
+        """
         steps = len(sigmas) - 1
-        shifts = np.zeros(steps) if offsets is None else offsets
+        shifts = np.zeros(steps) if offsets is None else np.array(offsets)
         found = Candidate(DISTILLED, np.asarray(sigmas), shifts, np.zeros((steps, 4)))
         student = Student(self, float(sigmas[0]))
         try:
             for k, (sigma, s_next) in enumerate(pairwise(found.sigmas.tolist())):
-                student.ask(sigma, float(shifts[k]))
-                step = fit_step(student.products(s_next), sigma, s_next)
+                wanted = [float(shifts[k])]
+                if tries > 1:
+                    wanted.append(guessed_offset(sigma, s_next, 1.0, self.noise_range))
+                shifts[k], step = student.best_of(dict.fromkeys(wanted), sigma, s_next)
                 student.step(step.weights[:1], step.weights[1:])
                 found.coefficients[k] = step.coefficients  # type: ignore[index]
         except DenoiserError:
@@ -118,7 +124,22 @@ class Student:
 
     def ask(self, sigma: float, offset: float) -> None:
         """Ask the model; its answer is the newest prediction from now on."""
-        answer = self._answered(sigma, offset)
+        self._remember(self._answered(sigma, offset))
+
+    def best_of(
+        self, offsets: Iterable[float], sigma: float, s_next: float
+    ) -> tuple[float, Step]:
+        """Ask at each of these offsets; (the one whose fitted step comes nearest to the teacher's
+        next state, that step). Its answer is the newest prediction from now on."""
+        tried = []
+        for offset in offsets:
+            answer = self._answered(sigma, offset)
+            tried.append((offset, answer, fit_step(self.products(answer, s_next), sigma, s_next)))
+        offset, answer, step = min(tried, key=lambda each: each[2].error)
+        self._remember(answer)
+        return offset, step
+
+    def _remember(self, answer: Answer) -> None:
         self.states = [Answer(self.x, self.at), *self.states][:MOST_PAST]
         self.past = [answer, *self.past][:MOST_PAST]
 
@@ -132,11 +153,12 @@ class Student:
         wide = [self.of.span.widened(each.coordinates) for each in used]
         self.at = sum(w * each for w, each in zip(weights, wide, strict=True))
 
-    def products(self, s_next: float) -> np.ndarray:
+    def products(self, newest: Answer, s_next: float) -> np.ndarray:
         """(fit rows, m + 2, m + 2): mean inner products of [x, the predictions, the newest first,
         and the teacher's state at s_next]."""
         target = self.of.surrogate.state(np.array([s_next]))[0]
-        vectors = [self.at, *(each.coordinates for each in self.past[:PAST]), target]
+        predictions = [newest, *self.past[: PAST - 1]]
+        vectors = [self.at, *(each.coordinates for each in predictions), target]
         stack = np.stack([self.of.span.widened(each) for each in vectors], 1)[self.of.fit]
         return stack @ stack.swapaxes(1, 2)
 
