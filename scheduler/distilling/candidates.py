@@ -4,11 +4,13 @@ one with them; what does not beat stock is stock."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from ..fit.candidate import DISTILLED, Candidate
 from ..record import Recipe
+from .expected import evidence_of
 from .guard import wins
 from .searches import Search
 
@@ -20,19 +22,26 @@ def recipes_of(searches: Sequence[Search], samplers: Sequence[str]) -> list[Reci
         mine = [each for each in searches if each.wish.sampler == sampler]
         for steps in sorted({each.wish.steps for each in mine}):
             here = [each for each in mine if each.wish.steps == steps]
-            found += [each.recipe(sampler) for each in _of_one(here, sampler)]
+            found += [_recipe(sampler, *each) for each in _of_one(here, sampler)]
     return found
 
 
-def _of_one(searches: Sequence[Search], sampler: str) -> list[Candidate]:
-    """What stands for one sampler at one step count."""
+def _recipe(sampler: str, search: Search, found: Candidate) -> Recipe:
+    """A find as the record's recipe, with what the fit's own rows say of it."""
+    return replace(found.recipe(sampler), evidence=evidence_of(search, found))
+
+
+def _of_one(searches: Sequence[Search], sampler: str) -> list[tuple[Search, Candidate]]:
+    """What stands for one sampler at one step count, and whose search found it."""
     if sampler == DISTILLED:
-        return [each.found for each in searches if each.found is not None]
-    plain = next((each.found for each in searches if not each.wish.shifted), None)
-    shifted = next((each.ours for each in searches if each.wish.shifted), None)
-    if plain is None:
+        return [(each, each.found) for each in searches if each.found is not None]
+    plain = next((each for each in searches if not each.wish.shifted), None)
+    if plain is None or plain.found is None:
         return []
-    if shifted is None or not np.any(shifted.offsets):
-        return [plain]
-    unseen = searches[0].made.unseen
-    return [plain, shifted] if wins(shifted.errors, plain.errors, unseen) else [plain]
+    kept = [(plain, plain.found)]
+    for each in searches:
+        shifted = each.ours if each.wish.shifted else None
+        if shifted is not None and np.any(shifted.offsets):
+            if wins(shifted.errors, plain.found.errors, plain.made.unseen):
+                kept.append((plain, shifted))
+    return kept

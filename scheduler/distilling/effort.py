@@ -41,9 +41,17 @@ def effort_named(name: str) -> Effort:
     return found
 
 
-def budget_for(effort: str, samplers: Sequence[str], steps: Sequence[int], sets: int = 1) -> int:
-    """The model calls of an effort for these samplers and step counts; raises UnknownNameError."""
+def budget_for(
+    effort: str,
+    samplers: Sequence[str],
+    steps: Sequence[int],
+    sets: int = 1,
+    recorded: int = 0,
+) -> int:
+    """The model calls of an effort for these samplers and step counts, on so many trajectory sets,
+    or on rows that were recorded before; raises UnknownNameError."""
     chosen = effort_named(effort)
-    rows = sets * -(-chosen.rows // sets)
+    rows = recorded or sets * -(-chosen.rows // sets)
     wishes = wishes_of(samplers, steps)
-    return rows * (chosen.nodes + 1 + sum(wish.calls(chosen.runs) for wish in wishes))
+    teacher = 1 if recorded else chosen.nodes + 1  # one query is asked again
+    return rows * (teacher + sum(wish.calls(chosen.runs) for wish in wishes))

@@ -15,7 +15,7 @@ from ..record import SAME_START
 from ..samplers.multistep import LINEAR
 from ..search.dynamic_programming import schedules_from
 from ..search.gram import Gram
-from ..sigmas import baselines
+from ..sigmas import baselines, tails
 from .request import Request
 
 
@@ -53,6 +53,8 @@ class Experiments:
         """The stock and published schedules from this start; the noise table's top counts as the
         model's."""
         request = self.request
+        if self.start_sigma < request.sigma_max:
+            return tails(request.table, steps, self.start_sigma, request.sigma_min)
         top = min(request.table.sigma_max, self.start_sigma)
         found = baselines(request.table, steps, request.sigma_min, self.start_sigma)
         for sigmas in found.values():

@@ -117,7 +117,7 @@ def plan_for(
     needed = []
     for rows, nodes, runs in _shares(wishes, elements, effort):
         mine = recorded or samples or -(-rows // sets)
-        teacher = 0 if recorded else nodes + 1  # one query is asked again
+        teacher = 1 if recorded else nodes + 1  # one query is asked again
         needed.append(mine * sets * (teacher + starts))
         least = mine * sets * (teacher + starts + runs * a_run)
         if least <= budget:

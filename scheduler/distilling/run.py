@@ -14,6 +14,7 @@ from .. import evidence
 from ..denoiser import Denoiser
 from ..errors import Stopped
 from ..files import PathLike
+from ..fit.candidate import Candidate
 from ..record import Conditions, Model, Recipe, Record, now
 from ..record.provenance import (
     EVIDENCE,
@@ -23,6 +24,7 @@ from ..record.provenance import (
     Stages,
     provenance_of,
 )
+from ..recordings import Recording
 from ..rows import in_batches, noise_for
 from ..version import VERSION
 from .candidates import recipes_of
@@ -31,6 +33,7 @@ from .experiments import Experiments
 from .meter import Meter, Metered, Progress
 from .plan import Plan, plan_for
 from .recording import SOLVER, recorded
+from .recordings import check_usable, grouped, learnt_from, start_of
 from .request import Request, checked_budget, checked_denoisers, checked_samples, request_of
 from .resume import FinishedParts
 from .searches import Search, refined_together
@@ -62,29 +65,38 @@ def distill(
     effort: str = INSTANT,
     start_sigma: float | None = None,
     on_record: Callable[[Record], None] | None = None,
+    recordings: Sequence[Recording] = (),
 ) -> Record:
     """Distil the recipes of a model: for every sampler and step count the schedule, and what else
     it needs, nearest to the teacher's end.
 
     denoise: callable(x (B, ...), sigma (B,)) -> x0, or a sequence of them, each with a trajectory
     set of its own (several prompts). latent_shape: one sample's. sigma_max, sigma_min: the model's
-    range; schedules start at sigma_max and end at 0. parametrisation: "flow" or "ve". budget: most
-    model calls (one evaluation for one sample) for teacher, fits and guard together;
-    evidence_budget: the same for the evidence (0: none; None: as much again as budget at most, but
-    enough to measure one step count). conditions: what the record says of cfg, prompts, patches,
-    and the table's shift. evidence_denoise: the same model under held-out conditioning. samples:
-    rows per trajectory set (None: as many as the budget allows). progress(done, planned, phase)
-    follows every model call; should_stop() is asked before and after each; resume: a folder that
-    keeps finished parts for the next run; on_plan hears the plan before anything runs.
+    range; schedules start at sigma_max (start_sigma: below it) and end at 0. parametrisation:
+    "flow" or "ve". effort: "instant", "standard" or "thorough"; or budget: most model calls (one
+    evaluation for one sample) for teacher, fits and guard together. evidence_budget: the same for
+    the evidence on held-out rows (0: none; None: none for `instant`, whose own rows say what it is
+    worth; else as much again as the budget at most, but enough to measure one step count).
+    conditions: what the record says of cfg, prompts, patches, and the table's shift.
+    evidence_denoise: the same model under held-out conditioning. samples: rows per trajectory set
+    (None: as many as the budget allows). recordings: runs made anyway (`Recording`), the teacher
+    then: one denoiser for all, or one for each. progress(done, planned, phase) follows every model
+    call; should_stop() is asked before and after each; resume: a folder that keeps finished parts
+    for the next run; on_plan hears the plan before anything runs; on_record the record whenever a
+    stage has made it better: it is usable from the first time on.
 
     The record's provenance counts what its parts cost, in whichever run they were made. Raises
-    StepDistillError subclasses, all but the last two before the first model call: SigmaRangeError,
-    UnknownNameError, StepsError, BudgetError, ScheduleError (latent_shape), RecordError (conditions
-    and seed that no record can hold), OutputError, DenoiserError, Stopped.
+    StepDistillError subclasses, all but the last three before the first model call:
+    SigmaRangeError, UnknownNameError, StepsError, BudgetError, ScheduleError (latent_shape),
+    RecordError (conditions and seed that no record can hold), OutputError, RecordingError,
+    DenoiserError, and Stopped, which carries the record as it stood.
     """
     conditions = conditions or Conditions()
+    runs, denoisers = grouped(recordings, checked_denoisers(denoise)) if recordings else ((), denoise)
+    if recordings and start_sigma is None:
+        start_sigma = start_of(runs, sigma_max)
     request = request_of(
-        denoise,
+        denoisers,
         latent_shape,
         sigma_max,
         sigma_min,
@@ -97,13 +109,14 @@ def distill(
     )
     conditions = _conditions(request, conditions)
     (held_out,) = checked_denoisers(evidence_denoise or request.denoisers[0])
-    plan = plan_request(request, budget, evidence_budget, samples, effort)
+    check_usable(request, runs)
+    plan = plan_request(request, budget, evidence_budget, samples, effort, runs)
     _check_recordable(request, conditions)
     meter = Meter(plan.calls + plan.evidence, progress, should_stop)
     parts = FinishedParts(resume, _key(request, plan), lambda: meter.done)
     if on_plan is not None:
         on_plan(plan)
-    run = _Run(request, conditions, plan, meter, parts, torch.device(device), on_record)
+    run = _Run(request, conditions, plan, meter, parts, torch.device(device), on_record, runs)
     return run.whole(held_out, every=effort_named(effort).every)
 
 
@@ -120,7 +133,9 @@ class _Run:
         parts: FinishedParts,
         device: torch.device,
         on_record: Callable[[Record], None] | None,
+        recordings: Sequence[Recording] = (),
     ):
+        self.recordings = recordings
         self.request, self.conditions, self.plan = request, conditions, plan
         self.device, self.meter, self.parts = device, meter, parts
         self.on_record = on_record
@@ -132,8 +147,7 @@ class _Run:
     def whole(self, held_out: Denoiser, every: bool) -> Record:
         """All stages; where it is stopped, Stopped carries the record as it stands."""
         try:
-            made = recorded(self.request, self.plan, self.meter, self.parts, self.device)
-            self.stages.end(RECORDING, rows=self.rows, seed=self.request.seed)
+            made = self.taught()
             recipes = self.recipes(made)
             self.measured(recipes, made, held_out, every)
         except Stopped as stop:
@@ -142,12 +156,24 @@ class _Run:
         assert self.record is not None
         return self.record
 
+    def taught(self) -> Experiments:
+        """The teacher: recorded now, or the runs that were given."""
+        about = (self.meter, self.parts, self.device)
+        if self.recordings:
+            made = learnt_from(self.request, self.recordings, *about)
+            told = [each.description() for each in self.recordings]
+            self.stages.end(RECORDING, rows=self.rows, recordings=told)
+        else:
+            made = recorded(self.request, self.plan, *about)
+            self.stages.end(RECORDING, rows=self.rows, seed=self.request.seed)
+        return made
+
     def recipes(self, made: Experiments) -> list[Recipe]:
         """The recipes of every sampler: the starts first, after which the record is usable, then
         one run after another."""
         searches: list[Search] = []
         for wish in wishes_of(self.request.samplers, self.request.steps):
-            searches.append(Search(made, wish, searches))
+            searches.append(Search(made, wish, searches, self.given(wish)))
         steps = list(self.request.steps)
         for sampler in self.request.samplers:
             self.meter.phase = sampler
@@ -162,6 +188,10 @@ class _Run:
         found = recipes_of(searches, self.request.samplers)
         self.stands(made, found)
         return found
+
+    def given(self, wish: Wish) -> Sequence[Candidate]:
+        """What an earlier record has for a wish."""
+        return ()
 
     def _affords(self, wish: Wish) -> bool:
         """Whether one more run is within the plan."""
@@ -190,6 +220,15 @@ class _Run:
         self.stages.end(EVIDENCE, rows=rows, seed=request.seed + EVIDENCE_SEED)
         self.stands(made, found.recipes, found.summary)
 
+    def teacher(self) -> dict:
+        """Who is imitated, as the record says it."""
+        if not self.recordings:
+            about = {"solver": SOLVER, "nodes": self.plan.nodes, "grid": "log_snr"}
+            return about | {"samples": self.rows}
+        first = self.recordings[0]
+        about = {"solver": first.sampler or "recorded", "nodes": first.steps, "grid": "recorded"}
+        return about | {"samples": self.rows}
+
     def stands(self, made: Experiments, recipes: list[Recipe], summary: dict | None = None) -> None:
         """The record as it is now, told to who listens."""
         request, plan = self.request, self.plan
@@ -198,7 +237,7 @@ class _Run:
         self.record = Record(
             _model(request, self.conditions),
             self.conditions,
-            _teacher(plan),
+            self.teacher(),
             tuple(recipes),
             summary or {},
             provenance_of(self.stages.done, planned, seconds),
@@ -214,12 +253,14 @@ def plan_request(
     evidence_budget: int | None,
     samples: int | None,
     effort: str = INSTANT,
+    recordings: Sequence[Recording] = (),
 ) -> Plan:
     """The plan of a request: of a number of model calls, or, without one, of an effort. Raises
     BudgetError and UnknownNameError."""
-    chosen, sets = effort_named(effort), len(request.denoisers)
+    chosen, sets = effort_named(effort), 1 if recordings else len(request.denoisers)
+    rows = sum(each.rows for each in recordings)
     if budget is None:
-        calls = budget_for(effort, request.samplers, request.steps, sets)
+        calls = budget_for(effort, request.samplers, request.steps, sets, rows)
     else:
         calls = checked_budget(budget)
     if evidence_budget is not None:
@@ -232,6 +273,7 @@ def plan_request(
         samples=checked_samples(samples),
         elements=math.prod(request.latent_shape),
         effort=chosen if budget is None else None,
+        recorded=rows,
     )
     if evidence_budget is None:
         evidence_budget = _usual_evidence(request, plan, chosen, budget)
@@ -283,12 +325,3 @@ def _conditions(request: Request, given: Conditions) -> Conditions:
         prompts=len(request.denoisers) if given.prompts is None else given.prompts,
         seed=request.seed if given.seed is None else given.seed,
     )
-
-
-def _teacher(plan: Plan) -> dict:
-    return {
-        "solver": SOLVER,
-        "nodes": plan.nodes,
-        "grid": "log_snr",
-        "samples": plan.rows * plan.sets,
-    }

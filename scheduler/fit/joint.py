@@ -44,6 +44,12 @@ def proposed(
     return _Search(answers, best, pull, weights / weights.sum()).found()
 
 
+def expected_errors(answers: Answers, candidate: Candidate) -> np.ndarray:
+    """(R,): the end errors that the surrogate expects of a linear candidate; no model call."""
+    search = _Search(answers, candidate, Pull(), answers.fit / answers.fit.sum())
+    return np.sqrt(np.square(search.states[-1] - search.end).sum(-1))
+
+
 class _Search:
     def __init__(self, answers: Answers, best: Candidate, pull: Pull, weights: np.ndarray):
         self.answers, self.sampler, self.pull = answers, best.sampler, pull

@@ -12,6 +12,7 @@ BETTER, EQUAL, WORSE = "better", "equal", "worse"
 STOCK = "stock"  # the recipe is that stock choice itself
 ONE_SAMPLE = "one_sample"  # measured on one row, which proves nothing
 INCOMPARABLE = "incomparable"  # an error was zero or not finite
+SEEN = "seen"  # measured on the very rows that it was fitted to: no held-out row was
 SOLVED = "solved"  # made from inner products alone; not measured
 PUBLISHED = "published"  # a vendor's or a paper's table; not measured here
 INTERPOLATED = "interpolated"  # such a table between its own step counts; not measured

@@ -18,6 +18,7 @@ from .verdict import (
     INTERPOLATED,
     ONE_SAMPLE,
     PUBLISHED,
+    SEEN,
     SOLVED,
     STOCK,
     WORSE,
@@ -72,6 +73,8 @@ def verdict(recipe: Recipe, labels: Labels = NO_LABELS) -> str:
         return found.get("note", "").rstrip(".") or _without_verdict(recipe)
     if code == ONE_SAMPLE:
         return f"{_beside(recipe, labels)}, on one sample, which proves nothing"
+    if code == SEEN:
+        return f"{_beside(recipe, labels)}, {_seen(found)}"
     best = choice_words(found["best_stock"], labels)
     if code == STOCK:
         return f"the stock choice {best} itself, the best of them here"
@@ -95,6 +98,16 @@ def verdict_if_any(recipe: Recipe) -> str:
 def _beside(recipe: Recipe, labels: Labels) -> str:
     best = choice_words(recipe.evidence["best_stock"], labels)
     return f"{recipe.evidence['ratio']:.2f} of the error of the best stock choice ({best})"
+
+
+def _seen(found: dict) -> str:
+    """On which rows, where none were held out."""
+    rows = found.get("rows", {})
+    fitted, unseen = rows.get("fit", found.get("samples", 0)), rows.get("unseen_row", 0)
+    pictures = "the picture" if fitted == 1 else f"the {fitted} pictures"
+    if unseen:
+        return f"on {pictures} that it was fitted to and {unseen} that it was not"
+    return f"on {pictures} that it was fitted to; no other was measured"
 
 
 def _without_verdict(recipe: Recipe) -> str:

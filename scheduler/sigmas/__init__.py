@@ -13,7 +13,7 @@ from .noise_table import (
     table_for,
 )
 from .published import PUBLISHED, published_for, published_schedule
-from .stock import MOST_BASELINES, STOCK, baselines, log_snr_grid, stock_schedule
+from .stock import MOST_BASELINES, STOCK, baselines, log_snr_grid, stock_schedule, tails
 from .validity import check_schedule, check_steps, strictly_decreasing, truncate
 
 __all__ = [
@@ -35,5 +35,6 @@ __all__ = [
     "stock_schedule",
     "strictly_decreasing",
     "table_for",
+    "tails",
     "truncate",
 ]

@@ -60,6 +60,34 @@ def baselines(
     return {name: _clipped(sigmas, low, high) for name, sigmas in found.items()}
 
 
+MOST_LONGER = 4  # times as many steps: how far a schedule is lengthened to find a tail
+
+
+def tails(
+    table: NoiseTable, steps: int, start: float, sigma_min: float | None = None
+) -> dict[str, np.ndarray]:
+    """Every stock schedule for a run that begins below the table's top (denoise < 1): name ->
+    (steps + 1,) float64 from exactly `start`.
+
+    As hosts make them: the last `steps` steps of a longer schedule, of that length whose tail
+    begins nearest to `start`. Raises SigmaRangeError and StepsError.
+    """
+    low = sigma_min or table.sigma_min
+    check_range(low, start, table.process)
+    found = {}
+    for name in STOCK:
+        longer = (stock_schedule(name, table, n) for n in _lengths(steps))
+        ends = [sigmas[-steps - 1 :] for sigmas in longer]
+        best = min(ends, key=lambda each: abs(np.log(each[0] / start)))
+        best[0] = start
+        found[name] = _clipped(best, low, start)
+    return found
+
+
+def _lengths(steps: int) -> list[int]:
+    return sorted({steps + round(k * steps / 8) for k in range(8 * (MOST_LONGER - 1) + 1)})
+
+
 def log_snr_grid(sigma_min: float, sigma_max: float, nodes: int, process: str) -> np.ndarray:
     """The teacher's grid: `nodes` sigmas uniform in half-log-SNR, then 0.
 

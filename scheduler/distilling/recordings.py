@@ -1,0 +1,114 @@
+"""Recordings of runs that were made anyway as the teacher of a distillation: no call but one a set,
+which tells whether they are this model's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+import torch
+
+from ..denoiser import Denoiser, ScalarDenoiser
+from ..errors import RecordingError
+from ..fit.trajectories import TrajectorySet
+from ..record import SAME_START, Gram
+from ..recordings import Recording, usable
+from ..search.gram import merge, with_sigmas
+from .experiments import Experiments
+from .meter import Meter, Metered
+from .recording import fit_rows
+from .request import Request
+from .resume import FinishedParts
+
+SAME_ANSWER = 2e-2  # relative: hosts may draw and distil in different precisions
+ASKED = 1 / 6  # the share of the run where one query is asked again
+
+
+def start_of(recordings: Sequence[Recording], sigma_max: float) -> float:
+    """Where recipes learnt from these begin: at the model's top where all did, else where the lowest
+    did."""
+    lowest = min(each.start_sigma for each in recordings)
+    return sigma_max if lowest >= sigma_max * (1 - SAME_START) else lowest
+
+
+def grouped(
+    recordings: Sequence[Recording], denoisers: Sequence[Denoiser]
+) -> tuple[list[Recording], list[Denoiser]]:
+    """Recordings, each with its denoiser: one denoiser serves all, and or there is one for each, in their order. Raises RecordingError."""
+    if len(denoisers) == len(recordings) > 1:
+        return list(recordings), list(denoisers)
+    if len(denoisers) != 1:
+        raise RecordingError(
+            f"{len(recordings)} recordings and {len(denoisers)} denoisers were given; give one "
+            "denoiser for all, or one for each recording."
+        )
+    return list(recordings), list(denoisers) * len(recordings)
+
+
+def check_usable(request: Request, recordings: Sequence[Recording]) -> None:
+    """Raise RecordingError, with the reason, for a run that nothing can be learnt from here."""
+    for each in recordings:
+        usable(
+            each, request.sigma_min, request.sigma_max, request.latent_shape, request.process
+        )
+
+
+def learnt_from(
+    request: Request,
+    recordings: Sequence[Recording],
+    meter: Meter,
+    parts: FinishedParts,
+    device: torch.device,
+) -> Experiments:
+    """The experiments on recorded runs. Raises RecordingError for one that the model did not draw."""
+    meter.phase = "recordings"
+    total, first = sum(each.rows for each in recordings), 0
+    unseen = ~fit_rows(total)
+    sets, grams = [], []
+    for index, (each, denoise) in enumerate(zip(recordings, request.denoisers, strict=True)):
+        model = Metered(denoise, meter, partial(parts.answer, index))
+        rows = ~unseen[first : first + each.rows]
+        made = _trajectories(each, model, rows, request, device)
+        _check_drawn(made, model)
+        sets.append(made)
+        grams.append(each.gram)
+        first += each.rows
+    return Experiments(request, sets, _on_one_grid(grams), request.steps[-1])
+
+
+def _trajectories(
+    recording: Recording,
+    model: Metered,
+    rows: np.ndarray,
+    request: Request,
+    device: torch.device,
+) -> TrajectorySet:
+    sigmas = recording.sigmas.copy()
+    for known in (request.sigma_max, request.start_sigma):
+        if abs(sigmas[0] / known - 1) <= SAME_START:
+            sigmas[0] = known  # hosts hand sigmas over in float32
+    noise = recording.noise.to(device)
+    return TrajectorySet(model, noise, sigmas, recording.vectors, rows)
+
+
+def _check_drawn(made: TrajectorySet, model: ScalarDenoiser) -> None:
+    node = int((len(made.sigmas) - 1) * ASKED)
+    x = made.vectors[node].to(made.noise)
+    recorded = made.vectors[len(made.sigmas) + node]
+    answer = model(x, float(made.sigmas[node])).cpu()
+    apart = float((answer.float() - recorded).norm() / recorded.norm().clamp(min=1e-30))
+    if apart > SAME_ANSWER:
+        raise RecordingError(
+            f"This recording was drawn by another model, prompt or guidance: asked again at sigma "
+            f"{made.sigmas[node]:.4g}, the model at hand answers {apart:.0%} otherwise; learn from "
+            "its own runs."
+        )
+
+
+def _on_one_grid(grams: Sequence[Gram]) -> Gram:
+    """All inner products together, on the grid of the one that starts lowest."""
+    common = min(grams, key=lambda gram: gram.sigmas[0]).sigmas
+    return merge(
+        [g if np.array_equal(g.sigmas, common) else with_sigmas(g, common) for g in grams]
+    )
