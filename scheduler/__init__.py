@@ -15,6 +15,7 @@ _PLACES = {
     "Recording": "recordings",
     "StepDistillError": "errors",
     "distill": "distilling.run",
+    "improve": "distilling.improve",
     "load_record": "record",
     "oss_schedules": "search.oss",
 }
@@ -26,6 +27,7 @@ __all__ = [
     "StepDistillError",
     "__version__",
     "distill",
+    "improve",
     "load_record",
     "oss_schedules",
 ]

@@ -13,7 +13,6 @@ from ..record import Choice
 from ..record.verdict import SEEN, STOCK
 from ..samplers.names import RELATIVE
 from .experiments import Experiments
-from .guard import ranked
 from .searches import Search
 
 MOST_LONGER = 4  # times as many steps: how far stock is followed
@@ -42,8 +41,7 @@ def equal_steps(made: Experiments, found: Candidate, best: Choice) -> dict:
         return {}
     curve = {}
     for steps in _counts(found.steps):
-        schedules = made.stock_schedules(steps)
-        sigmas = schedules[ranked(made.gram, RELATIVE, schedules)[0]]
+        sigmas = made.stock_schedules(steps)[made.ranked(RELATIVE, steps)[0]]
         coefficients = stock_coefficients(sigmas, RELATIVE)
         stock = Candidate(DISTILLED, sigmas, np.zeros(steps), coefficients)
         curve[steps] = float(np.sqrt(np.mean(np.square(expected_errors(made.answers, stock)))))

@@ -113,14 +113,14 @@ def distill(
     plan = plan_request(request, budget, evidence_budget, samples, effort, runs)
     _check_recordable(request, conditions)
     meter = Meter(plan.calls + plan.evidence, progress, should_stop)
-    parts = FinishedParts(resume, _key(request, plan), lambda: meter.done)
+    parts = FinishedParts(resume, key_of(request, plan), lambda: meter.done)
     if on_plan is not None:
         on_plan(plan)
-    run = _Run(request, conditions, plan, meter, parts, torch.device(device), on_record, runs)
+    run = Run(request, conditions, plan, meter, parts, torch.device(device), on_record, runs)
     return run.whole(held_out, every=effort_named(effort).every)
 
 
-class _Run:
+class Run:
     """What the stages of one distillation share: its account, what they note of themselves, and the
     record as it stands."""
 
@@ -143,13 +143,15 @@ class _Run:
         self.rows = plan.rows * plan.sets
         self.stages = Stages(lambda: meter.done + parts.earlier)
         self.record: Record | None = None
+        self.searches: list[Search] = []
 
-    def whole(self, held_out: Denoiser, every: bool) -> Record:
+    def whole(self, held_out: Denoiser | None, every: bool) -> Record:
         """All stages; where it is stopped, Stopped carries the record as it stands."""
         try:
             made = self.taught()
-            recipes = self.recipes(made)
-            self.measured(recipes, made, held_out, every)
+            self.fitted(made)
+            if held_out is not None and self.plan.evidence:
+                self.measured(made, held_out, every)
         except Stopped as stop:
             stop.record = self.record
             raise
@@ -168,49 +170,43 @@ class _Run:
             self.stages.end(RECORDING, rows=self.rows, seed=self.request.seed)
         return made
 
-    def recipes(self, made: Experiments) -> list[Recipe]:
+    def fitted(self, made: Experiments) -> None:
         """The recipes of every sampler: the starts first, after which the record is usable, then
         one run after another."""
-        searches: list[Search] = []
-        for wish in wishes_of(self.request.samplers, self.request.steps):
-            searches.append(Search(made, wish, searches, self.given(wish)))
-        steps = list(self.request.steps)
-        for sampler in self.request.samplers:
+        request, rows = self.request, self.rows
+        for wish in wishes_of(request.samplers, request.steps):
+            self.searches.append(Search(made, wish, self.searches, self.given(wish)))
+        steps = list(request.steps)
+        for sampler in dict.fromkeys(each.wish.sampler for each in self.searches):
             self.meter.phase = sampler
-            for search in searches:
-                if search.wish.sampler == sampler or search.wish.sampler not in self.request.samplers:
+            for search in self.searches:
+                if search.wish.sampler == sampler:
                     search.begin()
-            self.stages.end(RECIPES, sampler=sampler, steps=steps, rows=self.rows)
-        self.stands(made, recipes_of(searches, self.request.samplers))
+            self.stages.end(RECIPES, sampler=sampler, steps=steps, rows=rows)
+        self.stands(made, recipes_of(self.searches, request.samplers))
         self.meter.phase = REFINEMENT
-        refined_together(searches, self._affords)
-        self.stages.end(REFINEMENT, steps=steps, rows=self.rows)
-        found = recipes_of(searches, self.request.samplers)
-        self.stands(made, found)
-        return found
+        refined_together(self.searches, self.affords)
+        self.stages.end(REFINEMENT, steps=steps, rows=rows)
+        self.stands(made, recipes_of(self.searches, request.samplers))
 
     def given(self, wish: Wish) -> Sequence[Candidate]:
         """What an earlier record has for a wish."""
         return ()
 
-    def _affords(self, wish: Wish) -> bool:
+    def affords(self, wish: Wish) -> bool:
         """Whether one more run is within the plan."""
         spent = self.meter.done + self.parts.earlier
         return spent + wish.run * self.rows <= self.plan.calls
 
-    def measured(
-        self, recipes: list[Recipe], made: Experiments, denoise: Denoiser, every: bool
-    ) -> None:
+    def measured(self, made: Experiments, denoise: Denoiser, every: bool) -> None:
         """The evidence on held-out rows of a denoiser, step count by step count."""
-        if self.plan.evidence == 0:
-            return
         request, rows = self.request, _evidence_rows(self.plan)
         self.meter.phase = EVIDENCE
         noise = noise_for(request.latent_shape, rows, request.seed + EVIDENCE_SEED, self.device)
         found = evidence.measure(
             Metered(in_batches(denoise, self.plan.rows), self.meter),
             noise,
-            recipes,
+            recipes_of(self.searches, request.samplers),
             request.table,
             request.process,
             self.plan.evidence,
@@ -229,22 +225,30 @@ class _Run:
         about = {"solver": first.sampler or "recorded", "nodes": first.steps, "grid": "recorded"}
         return about | {"samples": self.rows}
 
-    def stands(self, made: Experiments, recipes: list[Recipe], summary: dict | None = None) -> None:
+    def stands(
+        self, made: Experiments, recipes: list[Recipe], summary: dict | None = None
+    ) -> None:
         """The record as it is now, told to who listens."""
-        request, plan = self.request, self.plan
-        planned = {"steps": list(request.steps), "samplers": list(request.samplers), **plan.data}
+        self.record = self.made_of(made, recipes, self.searches, summary or {})
+        if self.on_record is not None:
+            self.on_record(self.record)
+
+    def made_of(
+        self, made: Experiments, recipes: Sequence[Recipe], searches: Sequence[Search], summary: dict
+    ) -> Record:
+        """The record of these recipes."""
+        request = self.request
+        planned = {"steps": list(request.steps), "samplers": list(request.samplers)}
         seconds = time.monotonic() - self.began
-        self.record = Record(
+        return Record(
             _model(request, self.conditions),
             self.conditions,
             self.teacher(),
             tuple(recipes),
-            summary or {},
-            provenance_of(self.stages.done, planned, seconds),
+            summary,
+            provenance_of(self.stages.done, planned | self.plan.data, seconds),
             made.gram,
         )
-        if self.on_record is not None:
-            self.on_record(self.record)
 
 
 def plan_request(
@@ -295,7 +299,7 @@ def _evidence_rows(plan: Plan) -> int:
     return -(-EVIDENCE_ROWS // plan.rows) * plan.rows
 
 
-def _key(request: Request, plan: Plan) -> tuple:
+def key_of(request: Request, plan: Plan) -> tuple:
     """All that finished parts depend on, but for the model, which `_same_model` asks."""
     model = (
         request.latent_shape,

@@ -30,7 +30,7 @@ class Pull:
 
     trust: float = 0.05
     near: float = 1e-2
-    path: float = 1e-2
+    path: float = 3e-2
     anchor: float = 3e-3
 
 

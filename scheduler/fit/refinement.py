@@ -62,9 +62,14 @@ class Refinement:
             return seen
         return (seen + float(candidate.errors[~self.fit].mean())) / 2
 
-    def step(self) -> bool:
+    def step(self, descend: bool = True) -> bool:
         """One more run, proposed from the best of the present descent, or the start of another;
-        False where there is nothing left to try."""
+        False where there is nothing left to try. descend: whether anything is proposed."""
+        if not descend:
+            if self._more:
+                self._opened(self._more.pop(0)())
+                return True
+            return False
         if self._line is None or self._line.ended:
             if not self._open and self._more:
                 self._opened(self._more.pop(0)())
