@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -111,20 +112,22 @@ class Search:
                 lambda: self._stock_pair(names[0], stock[names[0]]),
                 lambda: made.answers.walk(made.schedule(DISTILLED, n), tries=2),
             ], []
-        starts = [
+        starts: list[Start] = [
             lambda: self._stock_pair(names[0], stock[names[0]]),
             lambda: self._as_stock(made.schedule(RELATIVE, n)),
             lambda: self._walked_below() or made.answers.walk(stock[names[0]]),
+            *(partial(made.run, each) for each in self._given),
         ]
-        starts += [lambda each=each: made.run(each) for each in self._given]
-        more = [
+        more: list[Start] = [
             lambda: made.answers.walk(made.schedule(DISTILLED, n)),
             lambda: made.answers.walk(made.schedule("euler", n)),
+            *(partial(self._stock_pair, name, stock[name]) for name in names[1:3]),
+            *(partial(self._walk_on, stock[name]) for name in names[:2]),
         ]
-        others = names[1:3]
-        more += [lambda name=name: self._stock_pair(name, stock[name]) for name in others]
-        more += [lambda name=name: made.answers.walk(stock[name]) for name in names[:2]]
         return starts, more
+
+    def _walk_on(self, sigmas: np.ndarray) -> Candidate:
+        return self.made.answers.walk(sigmas)
 
     def _as_stock(self, sigmas: np.ndarray) -> Candidate:
         """A schedule with the stock multistep rule, as a point of the distilled family; run."""
@@ -157,7 +160,7 @@ class Search:
 
     def _plain(self) -> list[Start]:
         sampler, n = self.wish.sampler, self.wish.steps
-        starts: list[Start] = [lambda k=k: self._guard(k) for k in range(GUARDS)]
+        starts: list[Start] = [partial(self._guard, k) for k in range(GUARDS)]
         return [*starts, lambda: self.made.run(Candidate(sampler, self.made.schedule(sampler, n)))]
 
     def _shifted(self) -> list[Start]:
@@ -173,7 +176,7 @@ class Search:
         sampler, n, made = self.wish.sampler, self.wish.steps, self.made
         if self.wish.shifted:
             return [self._borrowed]
-        starts: list[Start] = [lambda k=k: self._guard(k) for k in range(NONLINEAR_GUARDS)]
+        starts: list[Start] = [partial(self._guard, k) for k in range(NONLINEAR_GUARDS)]
         own = Candidate(sampler, evened(made.schedule(RELATIVE, n)))
         return [*starts, lambda: made.run(own)]
 

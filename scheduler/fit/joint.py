@@ -114,7 +114,9 @@ class _Search:
         astray must not decide alone."""
         norms = np.sqrt(np.square(misses[0]).sum(-1))
         mean = float(norms @ self.weights)
-        return misses * np.sqrt(self.weights * mean / np.maximum(norms, 0.01 * mean + 1e-30))[:, None]
+        return (
+            misses * np.sqrt(self.weights * mean / np.maximum(norms, 0.01 * mean + 1e-30))[:, None]
+        )
 
     def _costs(self, points: np.ndarray) -> np.ndarray:
         """(P,): what is minimised, at P points (P, F)."""
@@ -164,10 +166,14 @@ class _Search:
         """The surrogate's answers (P, R, d) at step k; the first may be the teacher's own."""
         if k == 0 and self.as_teacher and (asked == sigmas).all():
             return np.broadcast_to(self.answers.surrogate.first[None], x.shape)
-        return self.answers.surrogate.answer(rescaled(x, sigmas, asked, self.answers.process), asked)
+        return self.answers.surrogate.answer(
+            rescaled(x, sigmas, asked, self.answers.process), asked
+        )
 
 
 def _combined(weights: np.ndarray, vectors: Sequence[np.ndarray]) -> np.ndarray:
-    """Weights (P, m) over m vectors (P, R, d)."""
-    used = zip(weights.T, vectors, strict=False)
-    return sum(w[:, None, None] * each for w, each in used)  # type: ignore[return-value]
+    """Weights (P, m) over the first m vectors (P, R, d)."""
+    total = np.zeros_like(vectors[0])
+    for weight, each in zip(weights.T, vectors, strict=False):
+        total += weight[:, None, None] * each
+    return total

@@ -36,7 +36,8 @@ class _Line:
 class Refinement:
     """All candidates that were run for one sampler and step count; `best` is the one to use.
 
-    Proposals see the rows of the fit; the others help to choose among what was run. starts: run at once, in order, by `begin`; more: run one at a time where a descent has ended.
+    Proposals see the rows of the fit; the others help to choose among what was run. starts: run at
+    once, in order, by `begin`; more: run one at a time where a descent has ended.
     """
 
     def __init__(self, answers: Answers, starts: Sequence[Start], more: Sequence[Start] = ()):
