@@ -70,7 +70,9 @@ def improve(
             "This record does not say the shape of its latents, so nothing can be added to it; "
             "distil anew."
         )
-    runs, denoisers = grouped(recordings, checked_denoisers(denoise)) if recordings else ((), denoise)
+    runs, denoisers = (
+        grouped(recordings, checked_denoisers(denoise)) if recordings else ((), denoise)
+    )
     if recordings and start_sigma is None:
         start_sigma = start_of(runs, model.sigma_max)
     kept = _kept(record, start_sigma or model.sigma_max)
@@ -92,9 +94,7 @@ def improve(
     parts = FinishedParts(resume, key_of(request, plan), lambda: meter.done)
     if on_plan is not None:
         on_plan(plan)
-    run = _Improving(
-        request, conditions, plan, meter, parts, torch.device(device), on_record, runs
-    )
+    run = _Improving(request, conditions, plan, meter, parts, torch.device(device), on_record, runs)
     run.before, run.kept = record, kept
     try:
         return run.whole(None, every=False)
@@ -121,7 +121,11 @@ class _Improving(Run):
         ]
 
     def made_of(
-        self, made: Experiments, recipes: Sequence[Recipe], searches: Sequence[Search], summary: dict
+        self,
+        made: Experiments,
+        recipes: Sequence[Recipe],
+        searches: Sequence[Search],
+        summary: dict,
     ) -> Record:
         """The earlier record with what is better, and what is new."""
         merged = {_identity(each): each for each in self.before.recipes}

@@ -92,7 +92,9 @@ def distill(
     DenoiserError, and Stopped, which carries the record as it stood.
     """
     conditions = conditions or Conditions()
-    runs, denoisers = grouped(recordings, checked_denoisers(denoise)) if recordings else ((), denoise)
+    runs, denoisers = (
+        grouped(recordings, checked_denoisers(denoise)) if recordings else ((), denoise)
+    )
     if recordings and start_sigma is None:
         start_sigma = start_of(runs, sigma_max)
     request = request_of(
@@ -225,16 +227,18 @@ class Run:
         about = {"solver": first.sampler or "recorded", "nodes": first.steps, "grid": "recorded"}
         return about | {"samples": self.rows}
 
-    def stands(
-        self, made: Experiments, recipes: list[Recipe], summary: dict | None = None
-    ) -> None:
+    def stands(self, made: Experiments, recipes: list[Recipe], summary: dict | None = None) -> None:
         """The record as it is now, told to who listens."""
         self.record = self.made_of(made, recipes, self.searches, summary or {})
         if self.on_record is not None:
             self.on_record(self.record)
 
     def made_of(
-        self, made: Experiments, recipes: Sequence[Recipe], searches: Sequence[Search], summary: dict
+        self,
+        made: Experiments,
+        recipes: Sequence[Recipe],
+        searches: Sequence[Search],
+        summary: dict,
     ) -> Record:
         """The record of these recipes."""
         request = self.request
@@ -308,7 +312,15 @@ def key_of(request: Request, plan: Plan) -> tuple:
         request.process,
         request.table.shift,
     )
-    return VERSION, *model, request.seed, len(request.denoisers), plan.rows, plan.nodes, request.start_sigma
+    return (
+        VERSION,
+        *model,
+        request.seed,
+        len(request.denoisers),
+        plan.rows,
+        plan.nodes,
+        request.start_sigma,
+    )
 
 
 def _check_recordable(request: Request, conditions: Conditions) -> None:

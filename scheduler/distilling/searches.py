@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -38,7 +39,7 @@ class Search:
         self.guards: list[Candidate] = []
         self.others: list[Candidate] = []  # of ours that are not refined
         starts, more = self._starts()
-        starts = starts + [lambda each=each: made.run(each) for each in given]
+        starts = [*starts, *(partial(made.run, each) for each in given)]
         self._refinement = Refinement(made.answers, starts, more) if wish.refined else None
         self._plain_starts = [] if wish.refined else starts
 
@@ -121,19 +122,21 @@ class Search:
                 lambda: made.answers.walk(stock[names[0]]),
                 lambda: made.answers.walk(made.schedule(RELATIVE, n)),
             ]
-        starts = [
+        starts: list[Start] = [
             lambda: self._stock_pair(names[0], stock[names[0]]),
             lambda: self._as_stock(made.schedule(RELATIVE, n)),
             lambda: self._walked_below() or made.answers.walk(stock[names[0]]),
         ]
-        more = [
+        more: list[Start] = [
             lambda: made.answers.walk(made.schedule(DISTILLED, n)),
             lambda: made.answers.walk(made.schedule("euler", n)),
+            *(partial(self._stock_pair, name, stock[name]) for name in names[1:3]),
+            *(partial(self._walk_on, stock[name]) for name in names[:2]),
         ]
-        others = names[1:3]
-        more += [lambda name=name: self._stock_pair(name, stock[name]) for name in others]
-        more += [lambda name=name: made.answers.walk(stock[name]) for name in names[:2]]
         return starts, more
+
+    def _walk_on(self, sigmas: np.ndarray) -> Candidate:
+        return self.made.answers.walk(sigmas)
 
     def _as_stock(self, sigmas: np.ndarray) -> Candidate:
         """A schedule with the stock multistep rule, as a point of the distilled family; run."""
@@ -166,7 +169,7 @@ class Search:
 
     def _plain(self) -> list[Start]:
         sampler, n = self.wish.sampler, self.wish.steps
-        starts: list[Start] = [lambda k=k: self._guard(k) for k in range(GUARDS)]
+        starts: list[Start] = [partial(self._guard, k) for k in range(GUARDS)]
         return [*starts, lambda: self.made.run(Candidate(sampler, self.made.schedule(sampler, n)))]
 
     def _shifted(self) -> list[Start]:
@@ -182,7 +185,7 @@ class Search:
         sampler, n, made = self.wish.sampler, self.wish.steps, self.made
         if self.wish.shifted:
             return [self._borrowed]
-        starts: list[Start] = [lambda k=k: self._guard(k) for k in range(NONLINEAR_GUARDS)]
+        starts: list[Start] = [partial(self._guard, k) for k in range(NONLINEAR_GUARDS)]
         own = Candidate(sampler, evened(made.schedule(RELATIVE, n)))
         return [*starts, lambda: made.run(own)]
 

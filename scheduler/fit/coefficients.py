@@ -57,10 +57,10 @@ def fit_step(
     """Fit one step from inner products.
 
     products: (R, m + 2, m + 2) float64, for each of R rows the mean inner products of [x, D_0, ...,
-    D_{m-1}, target]. The order is chosen by leaving rows out in turn; an order above most_order
-    (None: the number of rows), or that the predictions are too few for, is not tried. A singular fit is no error: the ridge, on columns
-    scaled to equal norm, pulls what the data do not determine to Euler's step. Coefficients are
-    bounded by MOST_COEFFICIENT.
+    D_{m-1}, target]. The order is chosen by leaving rows out in turn; one above most_order (None:
+    the number of rows), or that the predictions are too few for, is not tried. A singular fit is no
+    error: the ridge, on columns scaled to equal norm, pulls what the data do not determine to
+    Euler's step. Coefficients are bounded by MOST_COEFFICIENT.
     """
     predictions, mean = products.shape[1] - 2, products.mean(0)
     most = min(predictions, most_order or len(products))

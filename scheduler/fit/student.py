@@ -82,7 +82,9 @@ class Answers:
         student = Student(self, float(candidate.sigmas[0]))
         found = Numbers(
             candidate.sigmas[None],
-            np.zeros((1, candidate.steps)) if candidate.offsets is None else candidate.offsets[None],
+            np.zeros((1, candidate.steps))
+            if candidate.offsets is None
+            else candidate.offsets[None],
             None if candidate.coefficients is None else candidate.coefficients[None],
         )
         try:
@@ -132,9 +134,7 @@ class Student:
         """Ask the model; its answer is the newest prediction from now on."""
         self._remember(self._answered(sigma, offset))
 
-    def best_of(
-        self, offsets: Iterable[float], sigma: float, s_next: float
-    ) -> tuple[float, Step]:
+    def best_of(self, offsets: Iterable[float], sigma: float, s_next: float) -> tuple[float, Step]:
         """Ask at each of these offsets; (the one whose fitted step comes nearest to the teacher's
         next state, that step). Its answer is the newest prediction from now on."""
         tried = []

@@ -28,12 +28,12 @@ Number = TypeVar("Number", float, np.ndarray)
 
 
 def step_weights(
-    row: Sequence[Number], sigma: float, s_next: float, predictions: int
+    row: Sequence[Number], sigma: Number | float, s_next: Number | float, predictions: int
 ) -> list[Number]:
     """[a, b0, b1, b2][: 1 + predictions] with x_next = a x + b0 D_0 + b1 D_1 + b2 D_2.
 
-    row: [c1, c2, c3, c4], numbers or arrays of one shape; those that lack their predictions are left
-    out.
+    row: [c1, c2, c3, c4], numbers or arrays of one shape, as the sigmas may be; those that lack their
+    predictions are left out.
     """
     c1, c2, c3, c4 = row
     c1 = c1 * (predictions > 1)
