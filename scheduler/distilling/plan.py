@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ..errors import BudgetError, UnknownNameError
+from ..evidence.stochastic import PathPlan
 from ..fit.candidate import DISTILLED
 from ..fit.polish import most_polished
 from ..fit.refine import most_refined
@@ -39,7 +40,7 @@ MOST_ROWS = 16
 @dataclass(frozen=True)
 class Plan:
     """rows: samples per trajectory set. costs: model calls at most, by phase ("teacher", then each
-    sampler). left_out: what was cut."""
+    sampler). left_out: what was cut. paths: what is measured of stochastic samplers."""
 
     effort: Effort
     sets: int
@@ -48,6 +49,7 @@ class Plan:
     costs: dict[str, int]
     evidence: int
     left_out: tuple[dict, ...] = ()
+    paths: PathPlan | None = None
 
     @property
     def data(self) -> dict:
@@ -61,7 +63,14 @@ class Plan:
             "anchors": list(self.anchors),
             "costs": self.costs,
             "left_out": list(self.left_out),
-        }
+        } | self._paths_data
+
+    @property
+    def _paths_data(self) -> dict:
+        if self.paths is None:
+            return {}
+        measured = {"rows": self.paths.rows, "nodes": self.paths.nodes}
+        return {"paths": measured | {"steps": list(self.paths.steps)}}
 
     def stock_tasks(self, sampler: str, steps: Sequence[int]) -> list[StockTask]:
         """What is tried for a stock sampler, one task for each of the ascending step counts."""

@@ -18,8 +18,10 @@ from ..record.provenance import EVIDENCE, RECIPES, RECORDING, Stages, provenance
 from ..rows import in_batches, noise_for
 from ..version import VERSION
 from .candidates import recipes_of
+from .effort import EFFORTS
 from .experiments import Experiments
 from .meter import Meter, Metered, Progress
+from .on_paths import path_recipes, planned_paths
 from .plan import Plan, plan_for
 from .recording import SOLVER, recorded
 from .request import Request, checked_budget, checked_denoisers, checked_samples, request_of
@@ -90,18 +92,19 @@ def distill(
     if on_plan is not None:
         on_plan(plan)
     run = _Run(request, plan, meter, parts, torch.device(device))
-    made = recorded(request, plan, meter, parts, run.device)
+    made = recorded(request, plan, meter, parts, run.device) if request.fitted else None
     run.stages.end(RECORDING, rows=run.rows, seed=request.seed)
     recipes, summary = run.measured(run.recipes(made), held_out)
+    recipes += run.on_paths(recipes, held_out)
     planned = {"steps": list(request.steps), "samplers": list(request.samplers), **plan.data}
     return Record(
         _model(request, conditions),
         conditions,
-        _teacher(plan),
+        _teacher(plan) if request.fitted else None,
         tuple(recipes),
         summary,
         provenance_of(run.stages.done, planned, time.monotonic() - began),
-        made.gram,
+        made.gram if made is not None else None,
     )
 
 
@@ -121,19 +124,32 @@ class _Run:
         self.rows = plan.rows * plan.sets
         self.stages = Stages(lambda: meter.done + parts.earlier)
 
-    def recipes(self, made: Experiments) -> list[Recipe]:
-        """The recipes of every sampler."""
+    def recipes(self, made: Experiments | None) -> list[Recipe]:
+        """The recipes of every sampler that has a trajectory."""
         found: list[Recipe] = []
         steps = list(self.request.steps)
-        for sampler in self.request.samplers:
+        for sampler in self.request.fitted if made is not None else ():
             self.meter.phase = sampler
             found += recipes_of(made, self.plan, sampler, steps)
             self.stages.end(RECIPES, sampler=sampler, steps=steps, rows=self.rows)
         return found
 
+    def on_paths(self, made: list[Recipe], denoise: Denoiser) -> list[Recipe]:
+        """The recipes of the stochastic samplers."""
+        plan = self.plan.paths
+        if plan is None:
+            return []
+        parts = self.request, plan, made, denoise, self.meter, self.parts, self.device
+        found: list[Recipe] = []
+        for sampler, recipes in path_recipes(*parts):
+            found += recipes
+            about = {"sampler": sampler, "steps": list(plan.steps), "rows": plan.rows}
+            self.stages.end(RECIPES, **about)
+        return found
+
     def measured(self, recipes: list[Recipe], denoise: Denoiser) -> tuple[list[Recipe], dict]:
         """(the recipes with their evidence, the record's own), on held-out rows of a denoiser."""
-        if self.plan.evidence == 0:
+        if self.plan.evidence == 0 or not recipes:
             return recipes, {}
         request, rows = self.request, _evidence_rows(self.plan)
         self.meter.phase = "evidence"
@@ -159,26 +175,38 @@ def plan_request(
     budget = checked_budget(budget)
     if evidence_budget is not None:
         checked_budget(evidence_budget, "evidence budget")
-    plan = plan_for(
-        request.samplers,
-        request.steps,
-        budget,
-        sets=len(request.denoisers),
-        samples=checked_samples(samples),
-        elements=math.prod(request.latent_shape),
-    )
+    plan = _fitting_plan(request, budget, checked_samples(samples))
     if evidence_budget is None:
         evidence_budget = _usual_evidence(request, plan, budget)
-    return replace(plan, evidence=evidence_budget)
+    rows = plan.rows if request.fitted else samples
+    paths = planned_paths(request, rows, budget - plan.calls)
+    costs = plan.costs | (paths.costs if paths is not None else {})
+    return replace(plan, evidence=evidence_budget, costs=costs, paths=paths)
+
+
+def _fitting_plan(request: Request, budget: int, samples: int | None) -> Plan:
+    """The plan of the samplers that have a trajectory, for their share of the budget."""
+    sets = len(request.denoisers)
+    if not request.fitted:
+        return Plan(EFFORTS[-1], sets, samples or 1, (), {}, 0)
+    return plan_for(
+        request.fitted,
+        request.steps,
+        budget * len(request.fitted) // len(request.samplers),
+        sets=sets,
+        samples=samples,
+        elements=math.prod(request.latent_shape),
+    )
 
 
 def _usual_evidence(request: Request, plan: Plan, budget: int) -> int:
     """As much again as the budget at most, but enough for one step count: a recipe without any
     evidence is worth little."""
-    least = evidence.least_budget(request.samplers, request.steps, _evidence_rows(plan))
-    return max(
-        least, min(evidence.default_budget(request.samplers, request.steps, EVIDENCE_ROWS), budget)
-    )
+    if not request.fitted:
+        return 0
+    asked = request.fitted, request.steps
+    least = evidence.least_budget(*asked, _evidence_rows(plan))
+    return max(least, min(evidence.default_budget(*asked, EVIDENCE_ROWS), budget))
 
 
 def _evidence_rows(plan: Plan) -> int:
