@@ -128,7 +128,8 @@ class _Run:
         """The recipes of every sampler that has a trajectory."""
         found: list[Recipe] = []
         steps = list(self.request.steps)
-        for sampler in self.request.fitted if made is not None else ():
+        for sampler in self.request.fitted:
+            assert made is not None  # recorded for them
             self.meter.phase = sampler
             found += recipes_of(made, self.plan, sampler, steps)
             self.stages.end(RECIPES, sampler=sampler, steps=steps, rows=self.rows)
@@ -202,7 +203,7 @@ def _fitting_plan(request: Request, budget: int, samples: int | None) -> Plan:
 def _usual_evidence(request: Request, plan: Plan, budget: int) -> int:
     """As much again as the budget at most, but enough for one step count: a recipe without any
     evidence is worth little."""
-    if not request.fitted:
+    if not request.fitted:  # nothing but what is measured on paths
         return 0
     asked = request.fitted, request.steps
     least = evidence.least_budget(*asked, _evidence_rows(plan))

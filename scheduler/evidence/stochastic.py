@@ -164,8 +164,8 @@ class OnPaths:
         kept = self._kept(sampler, schedules)
         errors = {name: np.array(each) for name, each in kept["errors"].items()}
         best = min(errors, key=lambda name: float(np.mean(np.square(errors[name]))))
-        sigmas = schedules[best]
-        recipe = Recipe(sampler, steps, float(sigmas[0]), sigmas, choice=Choice(best))
+        sigmas = tuple(schedules[best].tolist())
+        recipe = Recipe(sampler, steps, sigmas[0], sigmas, choice=Choice(best))
         stock = {name: each for name, each in errors.items() if name != OURS}
         calls = stochastic_calls(sampler, steps)
         found = verdicts.compared(recipe, errors[best], stock, kept["apart"], calls)

@@ -23,12 +23,13 @@ from itertools import pairwise
 
 import torch
 
-from ..denoiser import AnyDenoiser, ScalarDenoiser, check_process, checked
+from ..denoiser import AnyDenoiser, ScalarDenoiser, check_process, checked, start_state
 from ..errors import UnknownNameError
+from ..sigmas.noise_table import flow_table
 from ..sigmas.validity import Sigmas, check_schedule, check_steps
 from .brownian import BrownianPath
 from .multistep import combine
-from .names import ON_PATHS, VE_ONLY
+from .names import ON_PATHS, VE_ONLY, Recipe
 from .stock import Callback
 
 FLOW_TOP = 0.9999  # where a flow's sigma 1 is put by hosts whose shift is 1
@@ -136,6 +137,24 @@ def sample_on_path(
         run.answers, run.levels = [denoised, *run.answers[:2]], [now, *run.levels[:2]]
         run.x = step(run, now, Level.of(s_next, process)) if s_next > 0 else denoised
     return run.x
+
+
+def run_on_path(
+    denoise: AnyDenoiser,
+    noise: torch.Tensor,
+    recipe: Recipe,
+    process: str,
+    seed: int,
+    shift: float | None = None,
+) -> torch.Tensor:
+    """A stochastic sampler's recipe from unit Gaussian noise (B, ...) to the clean latent.
+
+    seed: of the path. shift: a flow's. Raises UnknownNameError, ScheduleError and DenoiserError.
+    """
+    x = start_state(noise, recipe.sigmas[0], process)
+    path = BrownianPath(noise.shape, seed, noise.device)
+    top = FLOW_TOP if shift is None else flow_table(shift).percent_to_sigma(1e-4)
+    return sample_on_path(denoise, x, recipe.sigmas, recipe.sampler, path, process, top)
 
 
 def _snr(level: Level) -> float:
