@@ -6,25 +6,26 @@ between the ends of two seeds of one class, beside the reference's own. Both for
 they are, N + 1 steps with the shared answer; and, --fitted, with a recipe fitted for shared answers.
 
     python -m benchmarks.first_call
-    python -m benchmarks.first_call --beds flow:3 --steps 3 4 5 6 8 --fitted
+    python -m benchmarks.first_call --beds flow:3 --steps 3 4 5 6 8 --seed 1
 """
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from itertools import combinations
 
 import torch
 
+from benchmarks.runs import run
 from benchmarks.subjects import TEST_SEED, Subject, subject
 from benchmarks.trial import rms
 from scheduler.denoiser import start_state
-from scheduler.distilling import recording
-from scheduler.distilling.run import distill
 from scheduler.record import Record
 from scheduler.rows import noise_for, row_errors
 from scheduler.samplers import sample
-from scheduler.samplers.first_answer import SharedFirstAnswer
+from scheduler.samplers.distilled import run_recipe
+from scheduler.samplers.first_answer import SharedFirstAnswer, takes_first_answer
 from scheduler.sigmas import log_snr_grid
 
 BEDS = ("flow:1", "flow:3", "eps:1", "eps:3")
@@ -73,41 +74,9 @@ def diversity(ends: list[Rows]) -> float:
     return (sum(apart) / len(apart)) ** 0.5
 
 
-def fitted(of: Subject, steps, budget: int, seed: int, shared: bool) -> Record:
-    """A record of `distilled`; shared: its recordings' first answers are replaced by their mean."""
-    rows = 4
-    kept = recording.record_teacher
-    if shared:
-        recording.record_teacher = _with_mean_answer
-    try:
-        # One class a set, as the mean is one prompt's
-        denoisers = [of.model.denoiser(torch.full((rows,), k), of.cfg) for k in range(2)]
-        return distill(
-            denoisers if shared else of.fitting(8),
-            of.latent_shape,
-            of.sigma_range[1],
-            of.sigma_range[0],
-            of.parametrisation,
-            samplers=("distilled",),
-            steps=steps,
-            budget=budget,
-            evidence_budget=0,
-            conditions=of.conditions,
-            samples=rows if shared else 8,
-            seed=seed,
-        )
-    finally:
-        recording.record_teacher = kept
-
-
-def _with_mean_answer(model, noise, grid, process, solver, **options):
-    """A recording whose first answer, which every fit begins with, is the mean over its rows."""
-    from scheduler.fit.teacher import record_teacher
-
-    found = record_teacher(model, noise, grid, process, solver, **options)
-    first = found.vectors[len(grid)]
-    found.vectors[len(grid)] = first.mean(0, keepdim=True).expand_as(first).clone()
-    return found
+def fitted(of: Subject, steps, budget: int, seed: int) -> Record:
+    """A record of `distilled`, fitted on the other classes."""
+    return run(of, ("distilled",), budget, seed, steps, samples=8)[0]
 
 
 def measure(label: str, asked: argparse.Namespace) -> None:
@@ -125,32 +94,35 @@ def measure(label: str, asked: argparse.Namespace) -> None:
     print(f"== {of.label}: first answers' spread over seeds {spread:.3f} of their size")
     print(f"   two seeds of a class lie {diversity(reference):.3f} apart in the reference")
     steps = sorted({n + k for n in asked.steps for k in (0, 1)})
-    records = [(fitted(of, steps, asked.budget, 0, False), "")]
-    if asked.fitted:
-        records.append((fitted(of, steps, asked.budget, 0, True), "fitted for it"))
+    record = fitted(of, steps, asked.budget, asked.seed)
     for n in asked.steps:
-        for record, how in records:
-            _line(prompts, record, answers, reference, n, how)
+        print(_line(prompts, record, answers, reference, n), flush=True)
 
 
-def _line(prompts: Prompts, record: Record, answers, reference, calls: int, how: str) -> None:
+def _line(prompts: Prompts, record: Record, answers, reference, calls: int) -> str:
+    longer = record.recipe("distilled", calls + 1)
+    if longer.coefficients is None:
+        return f"   {calls} calls: stock won at {calls + 1} steps"
+    process = record.model.parametrisation
+    note = ""
+    if not takes_first_answer(longer, process):
+        note = f" (its first offset {longer.offsets[0]:.2f} set to 0: the library refuses it)"
+        longer = replace(longer, offsets=(0.0, *longer.offsets[1:]))
+
     def plain(denoise, noise, _label):
         return record.sample(denoise, noise, "distilled", calls)
 
     def shared(denoise, noise, label):
         answer = answers[label].answer_for(noise)
-        return record.sample(denoise, noise, "distilled", calls + 1, first_answer=answer)
+        return run_recipe(denoise, noise, longer, process, first_answer=answer)
 
-    if record.recipe("distilled", calls + 1).coefficients is None:
-        print(f"   {calls} calls: stock won at {calls + 1} steps")
-        return
     as_is, with_mean = prompts.ends(plain), prompts.ends(shared)
     one, other = error(as_is, reference), error(with_mean, reference)
-    print(
+    pays = all(each.pays_at(calls) for each in answers.values())
+    return (
         f"   {calls} calls: {calls} steps {one:.3f}, {calls + 1} with the shared answer {other:.3f} "
-        f"({100 * (other / one - 1):+.0f} %); seeds apart {diversity(as_is):.3f} and "
-        f"{diversity(with_mean):.3f} {how}",
-        flush=True,
+        f"({100 * (other / one - 1):+.0f} %); seeds apart {diversity(as_is):.3f}, "
+        f"{diversity(with_mean):.3f}; said to pay: {'yes' if pays else 'no'}{note}"
     )
 
 
@@ -162,7 +134,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=8, help="a class, beside the mean's")
     parser.add_argument("--shared", type=int, default=4, help="seeds in the mean")
     parser.add_argument("--budget", type=int, default=4000, help="of the fit, in model calls")
-    parser.add_argument("--fitted", action="store_true", help="and a recipe fitted for it")
+    parser.add_argument("--seed", type=int, default=0, help="of the fit")
     asked = parser.parse_args()
     for label in asked.beds:
         measure(label, asked)

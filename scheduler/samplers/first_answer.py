@@ -1,8 +1,10 @@
 """A shared first call: at the highest noise the answer hardly depends on the seed.
 
 For one model, prompt, guidance and size the mean over some seeds' first answers stands for another
-seed's, so that N + 1 steps cost N calls. Pictures of several seeds come a little nearer to each
-other for it: how much is measured, and it is never done unasked.
+seed's, so that N + 1 steps cost N calls. It is never done unasked. Measured (benchmarks/first_call.py):
+on the bundled flow checkpoint, whose answers spread by .12 of their size, the error falls by a sixth
+to a third at 3 to 5 calls a picture and rises from about 6 on, and seeds stay as far apart as they were
+to 1 %; on the eps checkpoint, where they spread by .5 at its sigma_max of 14.6, it rises at any number.
 """
 
 from __future__ import annotations
@@ -16,6 +18,8 @@ from ..errors import RecipeError
 from .names import DISTILLED, Recipe
 
 LEAST_COUNT = 2  # answers whose spread can be told
+MOST_SPREAD = 0.2  # of answers that are worth sharing
+MOST_CALLS = 5  # a picture: above, a mean is further off than a step more brings
 
 
 class SharedFirstAnswer:
@@ -50,13 +54,19 @@ class SharedFirstAnswer:
     def spread(self) -> float | None:
         """Standard deviation over seeds, per element, as a share of the mean answer's own size.
 
-        None below LEAST_COUNT answers. About .1 where sharing is harmless; where it is several
-        times that, the first answer depends on the seed.
+        None below LEAST_COUNT answers.
         """
         if self.mean is None or self.count < LEAST_COUNT:
             return None
         size = max(float(self.mean.square().mean()), 1e-30)
         return math.sqrt(max(self._squares, 0.0) / (self.count - 1) / size)
+
+    def pays_at(self, calls: int) -> bool:
+        """Whether sharing gains at so many calls a picture, by what was measured.
+
+        False also while too few answers are in to tell.
+        """
+        return self.spread is not None and self.spread <= MOST_SPREAD and calls <= MOST_CALLS
 
     def answer_for(self, noise: torch.Tensor) -> torch.Tensor:
         """The mean for every row of noise (B, ...), in its dtype and on its device.
