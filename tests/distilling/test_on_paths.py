@@ -85,7 +85,7 @@ def test_a_stop_keeps_what_was_measured(tmp_path):
 def test_the_evidence_of_the_others_does_not_count_them():
     both, alone = (default_budget(names, (4, 6), 2) for names in (["euler", "er_sde"], ["euler"]))
     assert both == alone
-    record = distilled(["euler", "er_sde"], evidence_budget=1000)
+    record = distilled(["euler", "er_sde"], evidence_budget=3000)
     found = record.evidence["recommendation"]
     assert found.get("sampler") != "er_sde" and "er_sde" not in record.evidence["curve"]
     assert record.recipe("er_sde", 4).evidence["rms"] > 0
