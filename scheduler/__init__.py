@@ -12,6 +12,7 @@ from .version import VERSION as __version__
 _PLACES = {
     "Conditions": "record",
     "Record": "record",
+    "SharedFirstAnswer": "samplers.first_answer",
     "StepDistillError": "errors",
     "distill": "distilling.run",
     "load_record": "record",
@@ -21,6 +22,7 @@ _PLACES = {
 __all__ = [
     "Conditions",
     "Record",
+    "SharedFirstAnswer",
     "StepDistillError",
     "__version__",
     "distill",

@@ -19,18 +19,18 @@ PATH_SEED = 2_000_003  # added to the seed: noise and path that nothing else is 
 MOST_ROWS = 8
 
 
-def planned_paths(request: Request, rows: int | None, budget: int) -> PathPlan | None:
+def planned_paths(request: Request, rows: int | None, budget: int, beside: int) -> PathPlan | None:
     """What is measured of the request's stochastic samplers; None where it has none.
 
-    rows: of a batch of the denoiser; None: as many as the budget allows, up to MOST_ROWS. Raises
-    BudgetError.
+    rows: of a batch of the denoiser; None: as many as the budget allows, up to MOST_ROWS. beside:
+    what of the budget the others take. Raises BudgetError.
     """
     if not request.on_paths:
         return None
     if rows is None:
         a_row = plan_paths(request.on_paths, request.steps, 1, 1 << 60).calls
-        rows = min(max(budget // a_row, 1), MOST_ROWS)
-    return plan_paths(request.on_paths, request.steps, rows, budget)
+        rows = min(max((budget - beside) // a_row, 1), MOST_ROWS)
+    return plan_paths(request.on_paths, request.steps, rows, budget, beside)
 
 
 def path_recipes(

@@ -12,6 +12,7 @@ import torch
 
 from .. import evidence
 from ..denoiser import Denoiser
+from ..errors import BudgetError
 from ..files import PathLike
 from ..record import Conditions, Model, Recipe, Record, now
 from ..record.provenance import EVIDENCE, RECIPES, RECORDING, Stages, provenance_of
@@ -176,13 +177,25 @@ def plan_request(
     budget = checked_budget(budget)
     if evidence_budget is not None:
         checked_budget(evidence_budget, "evidence budget")
-    plan = _fitting_plan(request, budget, checked_samples(samples))
+    plan = _whole_plan(request, budget, checked_samples(samples))
     if evidence_budget is None:
         evidence_budget = _usual_evidence(request, plan, budget)
+    return replace(plan, evidence=evidence_budget)
+
+
+def _whole_plan(request: Request, budget: int, samples: int | None) -> Plan:
+    """The plan of all samplers, on as many rows as both kinds can afford."""
+    plan = _fitting_plan(request, budget, samples)
     rows = plan.rows if request.fitted else samples
-    paths = planned_paths(request, rows, budget - plan.calls)
-    costs = plan.costs | (paths.costs if paths is not None else {})
-    return replace(plan, evidence=evidence_budget, costs=costs, paths=paths)
+    try:
+        paths = planned_paths(request, rows, budget, plan.calls)
+    except BudgetError:
+        if samples is not None or plan.rows == 1:
+            raise
+        return _whole_plan(request, budget, plan.rows // 2)
+    if paths is None:
+        return plan
+    return replace(plan, rows=paths.rows, costs=plan.costs | paths.costs, paths=paths)
 
 
 def _fitting_plan(request: Request, budget: int, samples: int | None) -> Plan:
@@ -190,14 +203,23 @@ def _fitting_plan(request: Request, budget: int, samples: int | None) -> Plan:
     sets = len(request.denoisers)
     if not request.fitted:
         return Plan(EFFORTS[-1], sets, samples or 1, (), {}, 0)
-    return plan_for(
-        request.fitted,
-        request.steps,
-        budget * len(request.fitted) // len(request.samplers),
-        sets=sets,
-        samples=samples,
-        elements=math.prod(request.latent_shape),
-    )
+    share = budget * len(request.fitted) // len(request.samplers)
+    try:
+        return plan_for(
+            request.fitted,
+            request.steps,
+            share,
+            sets=sets,
+            samples=samples,
+            elements=math.prod(request.latent_shape),
+        )
+    except BudgetError as problem:
+        if not request.on_paths:
+            raise
+        raise BudgetError(
+            f"Of {budget} model calls {share} are left beside {', '.join(request.on_paths)}. "
+            f"{problem}"
+        ) from problem
 
 
 def _usual_evidence(request: Request, plan: Plan, budget: int) -> int:

@@ -55,21 +55,24 @@ class PathPlan:
         return sum(self.costs.values())
 
 
-def plan_paths(samplers: Sequence[str], steps: Sequence[int], rows: int, budget: int) -> PathPlan:
-    """The most that fits the budget, given up in this order: step counts, then the finer reference.
+def plan_paths(
+    samplers: Sequence[str], steps: Sequence[int], rows: int, budget: int, beside: int = 0
+) -> PathPlan:
+    """The most that fits the budget, given up in this order: the finer reference, step counts.
 
-    Every stock schedule is always measured. Raises BudgetError, naming the least that works.
+    Every stock schedule is always measured. beside: what of the budget is spent on others. Raises
+    BudgetError, naming the least that works.
     """
-    for nodes in sorted(FINE[1:], reverse=True):
-        for count in range(len(steps), 0, -1):
+    for count in range(len(steps), 0, -1):
+        for nodes in FINE:
             plan = _plan(samplers, thinned(steps, count), rows, nodes)
-            if plan.calls <= budget:
-                finer = _plan(samplers, plan.steps, rows, FINE[0])
-                return finer if finer.calls <= budget else plan
-    least = _plan(samplers, thinned(steps, 1), rows, FINE[-1]).calls
+            if plan.calls + beside <= budget:
+                return plan
+    least = beside + _plan(samplers, thinned(steps, 1), rows, FINE[-1]).calls
     raise BudgetError(
         f"A budget of {budget} model calls is too small to measure {', '.join(samplers)} on {rows} "
-        f"rows; the least that works is {least}: raise it, or ask for fewer samplers or rows."
+        f"row{'s' if rows != 1 else ''}; the least that works is {least}: raise it, or ask for fewer "
+        "samplers or rows."
     )
 
 

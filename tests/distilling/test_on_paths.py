@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from scheduler import distill
 from scheduler.distilling import on_paths
+from scheduler.errors import BudgetError
 from scheduler.evidence import default_budget
 from scheduler.record import Record
 from tests.mixture import small_mixture
@@ -26,6 +29,16 @@ def distilled(samplers, denoise=None, **options) -> Record:
     plans.clear()
     model = denoise or small_mixture("flow")
     return distill(model, (1, 8), samplers=samplers, on_plan=plans.append, **about | options)
+
+
+def test_fewer_rows_are_taken_where_the_budget_is_short():
+    distilled(["dpmpp_2m", "er_sde"], samples=None, budget=2000)
+    plan = plans[0]
+    assert plan.calls <= 2000 and plan.paths.rows == plan.rows < 16
+    with pytest.raises(BudgetError, match="Of 50 model calls 25 are left beside er_sde"):
+        distilled(["dpmpp_2m", "er_sde"], samples=None, budget=50)
+    with pytest.raises(BudgetError, match="budget of 100 .* the least that works is 120"):
+        distilled(["dpmpp_2m", "er_sde"], samples=None, budget=100)
 
 
 def test_alone_nothing_is_recorded_or_fitted():
