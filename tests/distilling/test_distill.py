@@ -425,7 +425,7 @@ def test_a_bad_denoiser_is_named_with_its_sigma(denoise, told):
         ({"samplers": ["ddpm"]}, UnknownNameError),
         ({"samplers": ["no such"]}, UnknownNameError),
         ({"budget": 10}, BudgetError),
-        ({"samplers": ["er_sde"], "budget": 100}, BudgetError),
+        ({"samplers": ["er_sde"], "budget": 50}, BudgetError),
         ({"budget": 1e3}, BudgetError),
         ({"evidence_budget": -1}, BudgetError),
         ({"samples": 0}, BudgetError),
