@@ -8,7 +8,7 @@ samplers but er_sde follow one process, and share one fine run.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,6 +18,7 @@ from ..denoiser import AnyDenoiser, Reporting, start_state
 from ..errors import BudgetError, DenoiserError
 from ..record import Choice, Recipe
 from ..record.choice import OURS
+from ..record.verdict import WORSE, outcome
 from ..rows import row_errors
 from ..samplers.brownian import BrownianPath
 from ..samplers.stochastic import check_stochastic, sample_on_path, stochastic_calls
@@ -26,6 +27,7 @@ from ..sigmas.validity import Floats
 from . import verdicts
 from .held_out import Finished
 from .plan import thinned
+from .verdicts import paired_ratio
 
 SHARED_PATH = "shared_path"  # the kind of these rows
 # Steps of the fine run. Measured on the bundled checkpoints beside 1,600: .01 to .02 of the data's
@@ -96,6 +98,26 @@ def _fine_run(sampler: str, nodes: int) -> tuple[str, int]:
     return _FINE_SAMPLER, nodes
 
 
+def chosen(errors: Mapping[str, np.ndarray]) -> str:
+    """The schedule to take, of errors (R,) by name: the least geometric mean over rows.
+
+    Of those that are not clearly worse than the one with the least RMS. A row that turned into another
+    picture decides an RMS over few rows: chosen on 4 and 8 rows of six beds, the geometric mean's
+    schedule was 1.18 times the best in hindsight on other rows in RMS and 1.12 in the median, the
+    RMS's own 1.20 and 1.25.
+    """
+
+    def rms(name: str) -> float:
+        return float(np.mean(np.square(errors[name])))
+
+    def typical(name: str) -> float:
+        return float(np.mean(np.log(np.maximum(errors[name], 1e-30))))
+
+    best = min(errors, key=rms)
+    sound = (n for n in errors if outcome(*paired_ratio(errors[n], errors[best])) != WORSE)
+    return min(sound, key=typical)
+
+
 class OnPaths:
     """Runs of stochastic samplers from held-out noise (R, ...) on one path, beside the fine run.
 
@@ -155,7 +177,7 @@ class OnPaths:
         return np.where(np.isfinite(errors), errors, np.inf)
 
     def measured(self, sampler: str, steps: int, ours: Floats | None = None) -> Recipe:
-        """The sampler's recipe: the schedule with the least error, with its evidence.
+        """The sampler's recipe: the best schedule (`chosen`), with its evidence.
 
         A stock one, or `ours` (N + 1,): one that was distilled for a sampler like it. Raises
         UnknownNameError for a sampler that cannot be measured.
@@ -166,7 +188,7 @@ class OnPaths:
             schedules[OURS] = np.asarray(ours, dtype=np.float64)
         kept = self._kept(sampler, schedules)
         errors = {name: np.array(each) for name, each in kept["errors"].items()}
-        best = min(errors, key=lambda name: float(np.mean(np.square(errors[name]))))
+        best = chosen(errors)
         sigmas = tuple(schedules[best].tolist())
         recipe = Recipe(sampler, steps, sigmas[0], sigmas, choice=Choice(best))
         stock = {name: each for name, each in errors.items() if name != OURS}
