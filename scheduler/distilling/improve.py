@@ -24,10 +24,11 @@ from .experiments import Experiments
 from .guard import wins
 from .meter import Meter, Progress
 from .plan import Plan
+from .planning import plan_request
 from .recordings import check_usable, grouped, start_of
 from .request import checked_denoisers, request_of
 from .resume import FinishedParts
-from .run import Run, key_of, plan_request
+from .run import Run, key_of
 from .searches import Search
 from .wishes import Wish
 
@@ -141,7 +142,7 @@ class _Improving(Run):
             recipes=tuple(merged.values()),
             evidence=_evidence_without(self.before.evidence, changed),
             provenance=_provenance(self.before.provenance, fresh.provenance),
-            gram=_gram(self.before, made),
+            gram=_gram(self.before, made) if made is not None else self.before.gram,
         )
 
 

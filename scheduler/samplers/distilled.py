@@ -18,6 +18,7 @@ import torch
 from ..denoiser import AnyDenoiser, checked, start_state
 from ..errors import RecipeError
 from ..sigmas.validity import Floats, Sigmas, check_schedule
+from .first_answer import answered_first
 from .multistep import combine
 from .names import DISTILLED, Recipe, stock_sampler
 from .query_offsets import ask, with_offsets
@@ -49,13 +50,18 @@ def run_recipe(
     recipe: Recipe,
     process: str,
     callback: Callback | None = None,
+    first_answer: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Sample with a recipe from unit Gaussian noise (B, ...).
 
-    Returns the clean latent, of the noise's shape, dtype and device. Raises RecipeError for a
-    recipe whose numbers don't fit its schedule, and DenoiserError.
+    Returns the clean latent, of the noise's shape, dtype and device. first_answer: in place of the
+    first model call (first_answer.py), (B, ...) or one for all rows, (1, ...) or (...). Raises
+    RecipeError for a recipe whose numbers don't fit its schedule, or that can do without no call,
+    and DenoiserError.
     """
     x = start_state(noise, recipe.sigmas[0], process)
+    if first_answer is not None:
+        denoise = answered_first(denoise, x, recipe, process, first_answer)
     return run_from(denoise, x, recipe, process, callback)
 
 
