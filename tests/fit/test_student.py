@@ -76,6 +76,26 @@ def test_a_first_query_at_another_level_is_asked():
 
 
 @OF_EACH
+def test_the_first_query_of_a_lower_start_is_asked_once(process):
+    """Every run and walk from there begins with the same one."""
+    answers, sigmas = answers_of(process), SIGMAS[process][2:]
+    first = answers.run(Candidate("euler", sigmas))
+    assert calls(answers) == 3 * ROWS
+    again = answers.run(Candidate("euler", sigmas))
+    walked = answers.walk(sigmas)
+    assert calls(answers) == (3 + 2 + 2) * ROWS
+    np.testing.assert_array_equal(again.errors, first.errors)
+    (each,) = answers.sets
+    np.testing.assert_allclose(
+        walked.errors, each.errors(sampled(each, walked, process)), atol=1e-5
+    )
+    before = calls(answers)
+    answers.run(Candidate("euler", SIGMAS[process][1:]))
+    answers.run(Candidate("euler", sigmas, np.array([-0.1, 0.0, 0.0])))
+    assert calls(answers) - before == (4 + 3) * ROWS
+
+
+@OF_EACH
 def test_a_lower_start_begins_at_the_teachers_state_there(process):
     sigmas = SIGMAS[process][2:]
     answers = answers_of(process)
