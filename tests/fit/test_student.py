@@ -210,17 +210,23 @@ def products_of(vectors: list[torch.Tensor], rows: np.ndarray) -> np.ndarray:
 
 
 @OF_EACH
-@pytest.mark.parametrize("fitted", [ROWS, 4])
-def test_a_walks_coefficients_are_fitted_to_the_true_tensors(process, fitted):
-    """On the student's own states, against the teacher's next one, from the rows of the fit."""
-    rows = np.arange(ROWS) < fitted
-    each = recorded(process, fit=rows)
+@pytest.mark.parametrize(
+    "fitted, elements, order", [(ROWS, 64, 3), (2, 64, 2), (1, 512, 3), (4, 8, 1)]
+)
+def test_a_walks_coefficients_are_fitted_to_the_true_tensors(process, fitted, elements, order):
+    """On the student's own states, against the teacher's next one, from the rows of the fit; of the
+    order that these hold numbers for."""
+    rows, model = np.arange(ROWS) < fitted, small_mixture(process, elements)
+    each = recorded(process, fit=rows, denoise=model, shape=(1, elements))
     offsets = a_candidate(process).offsets
-    found = answers_of(process, each).walk(SIGMAS[process], offsets)
+    answers = answers_of(process, each)
+    found = answers.walk(SIGMAS[process], offsets)
+    assert min(answers.most_order, 3) == order
     x, past = each.state(float(SIGMAS[process][0])), []
     for k, (sigma, s_next) in enumerate(pairwise(SIGMAS[process].tolist())):
         past = [ask(each.model, x, sigma, float(offsets[k]), process), *past][:PAST]
-        step = fit_step(products_of([x, *past, each.state(s_next)], rows), sigma, s_next)
+        products = products_of([x, *past, each.state(s_next)], rows)
+        step = fit_step(products, sigma, s_next, most_order=order)
         np.testing.assert_allclose(found.coefficients[k], step.coefficients, atol=2e-4)
         x = combine(step.weights, [x, *past])
     assert np.array_equal(found.offsets, offsets)
