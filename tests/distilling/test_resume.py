@@ -6,11 +6,11 @@ from __future__ import annotations
 import errno
 import json
 import stat
+from pathlib import Path
 
 import pytest
 import torch
 
-from scheduler.distilling import resume as module
 from scheduler.distilling.resume import FinishedParts
 from scheduler.errors import OutputError
 
@@ -183,11 +183,11 @@ def test_a_full_disk_is_said_in_one_sentence_and_loses_nothing(tmp_path, monkeyp
     parts = FinishedParts(tmp_path, KEY)
     parts.answer(0, x, 0.5, model)
 
-    def full(tensors, path):
+    def full(path, data):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(module, "save_file", full)
-    with pytest.raises(OutputError, match="No space left on device"):
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OutputError, match="could not be written: no space left on device; "):
         parts.answer(0, x, 0.4, model)
     assert not [path for path in tmp_path.iterdir() if "tmp" in path.name]
     FinishedParts(tmp_path, KEY).answer(0, x, 0.5, never)
