@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduler.fit.candidate import DISTILLED, Candidate
-from scheduler.fit.joint import Pull, _Search, proposed
+from scheduler.fit.joint import Pull, _Search, expected_errors, proposed
 from scheduler.fit.parameters import Parameters, asked_sigmas, stock_coefficients
 from scheduler.fit.student import Answers
 from scheduler.sigmas.validity import check_schedule
@@ -82,6 +82,15 @@ def test_it_starts_from_what_was_seen(process, kind):
     search = _Search(answers, start, Pull(), ALL / ROWS)
     means = search._means(search.states[None, -1])
     assert float(means[0]) == pytest.approx(start.mean_error, rel=1e-4, abs=1e-5)
+
+
+@OF_EACH
+def test_the_errors_that_it_expects_of_a_run_that_was_seen_are_that_runs(process):
+    answers = answers_of(process, recorded(process, fit=np.arange(ROWS) < 4))
+    ran = answers.run(a_candidate(process))
+    before = answers.sets[0].model.calls
+    np.testing.assert_allclose(expected_errors(answers, ran), ran.errors, rtol=1e-4, atol=1e-5)
+    assert answers.sets[0].model.calls == before
 
 
 @OF_EACH
