@@ -163,10 +163,7 @@ def _longer(record: Record, wanted: Wanted) -> Served | None:
     if wanted.steps >= reaches or most.coefficients is None:
         return None
     offsets = most.offsets or (0.0,) * most.steps
-    try:
-        sigmas, shifts, rows = lengthened(most.sigmas, offsets, most.coefficients, wanted.steps)
-    except ValueError:
-        return None
+    sigmas, shifts, rows = lengthened(most.sigmas, offsets, most.coefficients, wanted.steps)
     made = replace(most, steps=wanted.steps, sigmas=sigmas, offsets=shifts, coefficients=rows)
     return Served(made, (Substitution(LENGTHENED, DISTILLED, most.steps),), solved=True)
 

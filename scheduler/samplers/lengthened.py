@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-HAIR = 1e-4  # relative: between two such steps
+HAIR = 1e-4  # relative, at most: between two such steps
 
 
 def lengthened(
@@ -20,13 +20,14 @@ def lengthened(
 ) -> tuple[tuple[float, ...], tuple[float, ...], tuple[tuple[float, ...], ...]]:
     """(sigmas (N + 1), offsets (N), coefficients (N, 4)) of `steps` N, from those of fewer.
 
-    Raises ValueError where so many would not fit above the second sigma.
+    Raises ValueError where these are more than N.
     """
     extra = steps - (len(sigmas) - 1)
-    first, *rest = map(float, sigmas)
-    top = tuple(first * (1 - HAIR * k) for k in range(extra + 1))
-    if extra < 0 or top[-1] <= rest[0]:
+    if extra < 0:
         raise ValueError(f"{len(sigmas) - 1} steps cannot be lengthened to {steps}.")
+    first, *rest = map(float, sigmas)
+    hair = min(HAIR, (1 - rest[0] / first) / (2 * max(extra, 1)))  # within the first step's half
+    top = tuple(first * (1 - hair * k) for k in range(extra + 1))
     nothing = ((0.0,) * 4,) * extra
     shifts = (float(offsets[0]),) * extra + tuple(map(float, offsets))
     rows = tuple(tuple(map(float, row)) for row in coefficients)
