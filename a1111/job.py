@@ -26,12 +26,7 @@ IDLE, WAITING, RUNNING, DONE, INTERRUPTED, FAILED = (
     "failed",
 )
 SAMPLERS = ("distilled", "dpmpp_2m", "euler", "heun", "lms")
-QUALITY = ("quick", "standard", "thorough")
-MEASURED = {
-    "quick": 1.0,
-    "standard": 2.5,
-    "thorough": 6.0,
-}  # evidence, in multiples of what one step count takes
+QUALITY = ("instant", "standard", "thorough")  # efforts, by what each tries
 FEW = 3  # evaluations after which the time is estimated; the first, which may load the model, is not counted
 
 
@@ -43,25 +38,16 @@ class Wish:
     scene: Scene
     samplers: tuple[str, ...] = ("distilled", "dpmpp_2m")
     steps: tuple[int, int] = (4, 12)
-    quality: str = "standard"
+    quality: str = "instant"
     seed: int = 0
     measure: bool = True
     again: bool = False
     name: str = ""
 
-    def evidence_budget(self, rows: int) -> int:
-        """Model calls to measure with, on so many held-out rows: as many as to distil, but enough
-        for some step counts."""
-        from ..scheduler.evidence import default_budget, least_budget
-
-        asked = self.samplers, self.counts, rows
-        least = int(MEASURED[self.quality] * least_budget(*asked))
-        return min(default_budget(*asked), max(least, self.budget)) if self.measure else 0
-
     @property
     def budget(self) -> int:
-        """Model calls of the quality asked for; raises UnknownNameError."""
-        from ..scheduler.distilling.plan import budget_for
+        """Model calls of the effort asked for; raises UnknownNameError."""
+        from ..scheduler.distilling.effort import budget_for
 
         return budget_for(self.quality, self.samplers, self.counts)
 
@@ -276,29 +262,19 @@ class _Task:
             return None
 
     def _distilled(self, stage: Stage, facts: Any, conditions: Any, folder: Any) -> Record:
-        from ..scheduler.distilling.request import request_of
-        from ..scheduler.distilling.run import EVIDENCE_ROWS, distill, plan_request
+        from ..scheduler.distilling.run import distill
 
-        wish, about = (
-            self.wish,
-            {
-                "latent_shape": stage.shape,
-                "sigma_max": facts.sigma_max,
-                "sigma_min": facts.sigma_min,
-            },
-        )
-        about |= {
+        wish = self.wish
+        about: dict[str, Any] = {
+            "latent_shape": stage.shape,
+            "sigma_max": facts.sigma_max,
+            "sigma_min": facts.sigma_min,
             "parametrisation": facts.process,
             "samplers": wish.samplers,
             "steps": wish.counts,
             "seed": wish.seed,
-        }
-        rows = plan_request(
-            request_of(list(stage.denoisers), shift=facts.shift, **about), wish.budget, 0, None
-        ).rows
-        about |= {
-            "budget": wish.budget,
-            "evidence_budget": wish.evidence_budget(-(-EVIDENCE_ROWS // rows) * rows),
+            "effort": wish.quality,
+            "evidence_budget": None if wish.measure else 0,
         }
         about |= {
             "conditions": conditions,

@@ -68,7 +68,7 @@ class Controls:
 
         with gr.Row():
             self.quality = gr.Radio(
-                list(QUALITY), value="standard", label="Quality", elem_id=self._id("quality")
+                list(QUALITY), value="instant", label="Quality", elem_id=self._id("quality")
             )
             self.samplers = gr.CheckboxGroup(
                 list(SAMPLERS),

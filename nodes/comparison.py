@@ -110,9 +110,12 @@ class Contest:
         record=None,
     ):
         from ..scheduler.distilling.request import checked_samplers
+        from ..scheduler.samplers.stock import check_sampler
         from .host.model_facts import facts_of, guidance_of
 
-        checked_samplers(sampler)
+        if sampler != OURS:
+            checked_samplers(sampler)
+            check_sampler(sampler)  # no stochastic one: it has no trajectory to be compared by
         self.scene, self.sampler, self.steps, self.seeds, self.seed, self.record = (
             scene,
             sampler,

@@ -9,12 +9,7 @@ from ..scheduler.record import Conditions
 
 USUAL = ("distilled", "euler", "dpmpp_2m", "res_multistep", "uni_pc")
 EVERY = "all"  # of the usual ones
-QUALITY = ("quick", "standard", "thorough")
-MEASURED = {
-    "quick": 1.0,
-    "standard": 2.5,
-    "thorough": 6.0,
-}  # evidence, in multiples of what one step count takes: about 1, 3 and 5 of them
+QUALITY = ("instant", "standard", "thorough")  # efforts, by what each tries
 FEWEST_STEPS = 4
 KEPT_VECTORS = 2 * 50 + 1  # states and predictions of the finest teacher
 SHARE_OF_MEMORY = 0.5
@@ -36,14 +31,11 @@ class GraphWish:
     def plan(self, samples: int | None = None):
         """The library's plan for it; samples: rows of each set (None: as many as the budget
         allows). Raises StepDistillError."""
+        from ..scheduler.distilling.planning import plan_request
         from ..scheduler.distilling.request import request_of
-        from ..scheduler.distilling.run import EVIDENCE_ROWS, plan_request
 
         job = request_of([lambda x, sigma: x] * self.sets, **self.about)
-        rows = plan_request(job, self.budget, 0, samples).rows
-        return plan_request(
-            job, self.budget, self.evidence_budget(-(-EVIDENCE_ROWS // rows) * rows), samples
-        )
+        return plan_request(job, None, None, samples, self.quality)
 
     @property
     def about(self) -> dict:
@@ -61,24 +53,6 @@ class GraphWish:
             "shift": given.shift,
             "seed": given.seed,
         }
-
-    @property
-    def budget(self) -> int:
-        """Model calls of the quality asked for."""
-        from ..scheduler.distilling.plan import budget_for
-
-        return budget_for(self.quality, self.samplers, self.steps)
-
-    def evidence_budget(self, rows: int) -> int:
-        """Model calls to measure with, on so many held-out rows: as many as to distil, but enough
-        for some step counts."""
-        from ..scheduler.evidence import default_budget, least_budget
-
-        asked = self.samplers, self.steps, rows
-        return min(
-            default_budget(*asked),
-            max(int(MEASURED[self.quality] * least_budget(*asked)), self.budget),
-        )
 
 
 def samplers_of(name: str) -> tuple[str, ...]:

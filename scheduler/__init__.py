@@ -13,8 +13,10 @@ _PLACES = {
     "Conditions": "record",
     "Record": "record",
     "Recording": "recordings",
+    "SharedFirstAnswer": "samplers.first_answer",
     "StepDistillError": "errors",
     "distill": "distilling.run",
+    "improve": "distilling.improve",
     "load_record": "record",
     "oss_schedules": "search.oss",
 }
@@ -23,9 +25,11 @@ __all__ = [
     "Conditions",
     "Record",
     "Recording",
+    "SharedFirstAnswer",
     "StepDistillError",
     "__version__",
     "distill",
+    "improve",
     "load_record",
     "oss_schedules",
 ]

@@ -22,6 +22,9 @@ from pathlib import Path
 import torch
 
 from scheduler.samplers import SAMPLERS
+from scheduler.samplers.brownian import BrownianPath
+from scheduler.samplers.names import ON_PATHS, VE_ONLY
+from scheduler.samplers.stochastic import noise_time
 from scheduler.sigmas import STOCK
 from tests.comfyui.launcher import fill_gaps
 from tests.golden_numbers import HOSTLESS, golden
@@ -32,6 +35,13 @@ TABLE_STEPS = (4, 5, 8, 10, 20)
 # Of the samplers' results: the process and the noise table.
 PROCESSES = {"results": ("ve", "sd_eps"), "flow_results": ("flow", "flow_shift3")}
 IN_FLOAT32 = ("uni_pc", "uni_pc_bh2")
+PATH_SEED = 12
+NOISY_RUNS = ("karras-5", "normal-8", "beta-10")
+STOCHASTIC_SOURCE = (
+    "ComfyUI 0.3.64's sampler functions run unmodified in float64 on the mixture and noise of "
+    "stock_samplers.json, their noise_sampler answering increments of scheduler/samplers/brownian.py's "
+    "path of this seed"
+)
 
 
 # ComfyUI
@@ -157,6 +167,44 @@ def end_states(problem: dict, process: str, table: str, sampler: str, run: str) 
     return end.tolist()
 
 
+def stochastic_samplers() -> dict:
+    """stochastic_samplers.json: the hosts' samplers, their noise taken from a path of ours."""
+    enter_comfyui()
+    problem = golden("stock_samplers")
+    found = {"source": STOCHASTIC_SOURCE, "seed": PATH_SEED}
+    for key, (process, table) in PROCESSES.items():
+        found[key] = {
+            sampler: {run: noisy_end(problem, process, table, sampler, run) for run in NOISY_RUNS}
+            for sampler in ON_PATHS
+            if process == "ve" or sampler not in VE_ONLY
+        }
+    return found
+
+
+def noisy_end(problem: dict, process: str, table: str, sampler: str, run: str) -> list:
+    """The end state of a stochastic sampler."""
+    name, steps = run.rsplit("-", 1)
+    model_sampling = noise_tables()[table]
+    if process == "flow":  # how ComfyUI's samplers know one
+        const = import_module("comfy.model_sampling").CONST
+        kind = type(model_sampling)
+        model_sampling.__class__ = type("FlowSampling", (kind, const), {})
+    schedule = schedules_of(model_sampling, name, int(steps))
+    sigmas = torch.tensor(schedule, dtype=torch.float64)
+    start = torch.tensor(problem["noise"], dtype=torch.float64) * sigmas[0]
+    path, time = BrownianPath(start.shape, PATH_SEED), noise_time(sampler, process)
+
+    def noise(sigma, sigma_next):
+        return path.noise(time(float(sigma)), time(float(sigma_next))).to(start)
+
+    network = Network(problem, process, model_sampling)
+    with torch.no_grad():
+        end = sampler_function(sampler)(
+            network, start, sigmas, extra_args={}, disable=True, noise_sampler=noise
+        )
+    return end.tolist()
+
+
 def sampler_function(name: str) -> Callable:
     if name in IN_FLOAT32:
         variants = import_module("comfy.extra_samplers.uni_pc")
@@ -219,6 +267,7 @@ def answers(oss, case: dict) -> dict:
 MAKERS = {
     "stock_schedules": (stock_schedules, "COMFYUI_PATH"),
     "stock_samplers": (stock_samplers, "COMFYUI_PATH"),
+    "stochastic_samplers": (stochastic_samplers, "COMFYUI_PATH"),
     "oss_reference": (oss_reference, "OSS_PATH"),
 }
 

@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Distil, measure, print the tables and draw the pictures."""
     began = time.monotonic()
     folder = make_folder(arguments.output)  # before any work: it may not be writable
-    from ..distilling.run import EVIDENCE_ROWS
+    from ..distilling.planning import EVIDENCE_ROWS
     from ..evidence import full_budget
 
     rows = math.ceil(EVIDENCE_ROWS / ROWS) * ROWS  # whole batches, as `distill` measures them

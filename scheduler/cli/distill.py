@@ -24,19 +24,21 @@ from .console import (
 from .models import Asked, add_model, asked_model
 from .show import show_record
 
-QUALITY = ("quick", "standard", "thorough")
+EFFORTS = ("instant", "standard", "thorough")
 DESCRIPTION = """\
 Distils recipes for every sampler and step count asked, and writes them, with their evidence, as one record
 file.
 
-First a teacher is recorded: a few samples drawn with many steps. Recipes are then made to imitate it within
---budget model calls (one evaluation of the model for one sample; all are counted), and last they are
-measured, on noise and conditioning that the distilling never saw, beside every stock schedule: that has a
-budget of its own, --evidence-budget. What will be done, and what has to be left out, is said beforehand. A
-recipe that does not beat the stock schedules is replaced by the best of them, and says so."""
+First a teacher is recorded: a sample or a few, drawn with many steps. Recipes are then made to imitate
+it within the calls of --effort, or --budget (one evaluation of the model for one sample; all are
+counted): the first is there after tens of calls, and every further call only makes it better. From
+`standard` up they are measured last, on noise and conditioning that the distilling never saw, beside
+stock schedules, with a budget of its own, --evidence-budget; `instant` says what its own rows show. What
+will be done, what has to be left out and after how many pictures it pays is said beforehand. A recipe
+that does not beat the stock schedules is replaced by the best of them, and says so."""
 EXAMPLES = """\
-  python -m scheduler distill flow --steps 4-12 -o flow.json
-  python -m scheduler distill eps --samplers euler,dpmpp_2m --quality quick --cfg 3 -o eps.json
+  python -m scheduler distill flow --steps 6 -o flow.json
+  python -m scheduler distill eps --samplers euler,distilled --steps 4-8 --effort standard -o eps.json
   python -m scheduler distill --denoiser mymodel:denoise --latent-shape 4x64x64 --parametrisation ve \\
          --sigma-min 0.0292 --sigma-max 14.61 --budget 2000 --evidence-budget 0 -o mine.json
   python -m scheduler distill flow -o flow.json --resume work   Ctrl-C is safe: the same line goes on"""
@@ -59,25 +61,26 @@ def add(commands) -> None:
     parser.add_argument(
         "--samplers",
         type=names,
-        default=["euler", "dpmpp_2m", "distilled"],
+        default=["distilled"],
         metavar="A,B",
-        help="default: euler,dpmpp_2m,distilled",
+        help="default: distilled",
     )
     parser.add_argument(
         "--steps",
         type=step_counts,
-        default=list(range(4, 13)),
-        metavar="4-12",
-        help="step counts (default 4-12)",
+        default=[6],
+        metavar="6",
+        help="step counts, such as 6 or 4-12 (default 6)",
     )
     spend = parser.add_mutually_exclusive_group()
     spend.add_argument(
-        "--quality",
-        choices=QUALITY,
-        default="standard",
-        help="a budget of 1000, 4000 (default) or 16000 model calls for three samplers at 4-12 steps, "
-        "and in proportion",
+        "--effort",
+        choices=EFFORTS,
+        default="instant",
+        help="how hard to try; the model calls that it means are said beforehand (default: instant, "
+        "tens of calls a recipe)",
     )
+    spend.add_argument("--quality", dest="effort", type=former, help=argparse.SUPPRESS)
     spend.add_argument(
         "--budget", type=positive, help="most model calls for teacher, fits and guard together"
     )
@@ -110,14 +113,12 @@ def add(commands) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Distil, save, and show what was found."""
     check_target(arguments.output)
-    from ..distilling.plan import budget_for
-
     asked = asked_model(arguments)
-    usual = budget_for(arguments.quality, arguments.samplers, arguments.steps)
     settings = Settings(
         samplers=arguments.samplers,
         steps=arguments.steps,
-        budget=arguments.budget or usual,
+        budget=arguments.budget,
+        effort=arguments.effort,
         evidence_budget=arguments.evidence_budget,
         conditions=conditions_of(asked, arguments.cfg, arguments.seed),
         samples=arguments.samples,
@@ -153,8 +154,9 @@ class Settings:
 
     samplers: Sequence[str]
     steps: Sequence[int]
-    budget: int
     conditions: Conditions
+    budget: int | None = None
+    effort: str = "instant"
     evidence_budget: int | None = None
     samples: int | None = None
     seed: int = 0
@@ -179,6 +181,7 @@ def distilled(asked: Asked, settings: Settings, quiet: bool = False) -> Record:
             samplers=settings.samplers,
             steps=settings.steps,
             budget=settings.budget,
+            effort=settings.effort,
             evidence_budget=settings.evidence_budget,
             conditions=settings.conditions,
             evidence_denoise=asked.evidence_denoise,
@@ -190,6 +193,13 @@ def distilled(asked: Asked, settings: Settings, quiet: bool = False) -> Record:
             resume=settings.resume,
             on_plan=None if quiet else lambda plan: say(f"{plan}\n"),
         )
+
+
+def former(name: str) -> str:
+    """An effort by its former name, --quality quick, or its own."""
+    from ..distilling.effort import effort_named
+
+    return effort_named(name).name
 
 
 def conditions_of(asked: Asked, cfg: float, seed: int) -> Conditions:

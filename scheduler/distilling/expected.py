@@ -9,11 +9,9 @@ from ..evidence import verdicts
 from ..fit.candidate import DISTILLED, Candidate
 from ..fit.joint import expected_errors
 from ..fit.parameters import stock_coefficients
-from ..record import Choice
 from ..record.verdict import SEEN, STOCK
 from ..samplers.names import RELATIVE
 from .experiments import Experiments
-from .guard import ranked
 from .searches import Search
 
 MOST_LONGER = 4  # times as many steps: how far stock is followed
@@ -24,26 +22,26 @@ def evidence_of(search: Search, found: Candidate) -> dict:
     """The evidence of a recipe on the rows of its own fit, said as what it is."""
     unseen = search.made.unseen
     rows = {FIT: int((~unseen).sum()), UNSEEN: int(unseen.sum())}
-    stock = {each.choice: each.errors for each in search.guards if each.finite}
+    stock: dict[str, np.ndarray] = {
+        each.choice: each.errors for each in search.guards if each.finite
+    }
     about = {"samples": len(found.errors), "rows": {k: n for k, n in rows.items() if n}}
     if not stock or not found.finite:
         return about
-    best = min(stock, key=lambda label: float(np.mean(np.square(stock[label]))))
     told = verdicts.compared(found.recipe(found.sampler), found.errors, stock, None, 0)
     told.pop("model_calls")
-    equal = equal_steps(search.made, found, best)
+    equal = equal_steps(search.made, found)
     return told | about | {"verdict": STOCK if found.choice.stock else SEEN} | equal
 
 
-def equal_steps(made: Experiments, found: Candidate, best: Choice) -> dict:
+def equal_steps(made: Experiments, found: Candidate) -> dict:
     """{"equals_stock_steps": N}: the fewest steps of dpmpp_2m on its best-ranked schedule that the
     surrogate expects to come as near to the end; {} where it never does, or nothing is known."""
     if found.sampler != DISTILLED or found.choice.stock:
         return {}
     curve = {}
     for steps in _counts(found.steps):
-        schedules = made.stock_schedules(steps)
-        sigmas = schedules[ranked(made.gram, RELATIVE, schedules)[0]]
+        sigmas = made.stock_schedules(steps)[made.ranked(RELATIVE, steps)[0]]
         coefficients = stock_coefficients(sigmas, RELATIVE)
         stock = Candidate(DISTILLED, sigmas, np.zeros(steps), coefficients)
         curve[steps] = float(np.sqrt(np.mean(np.square(expected_errors(made.answers, stock)))))

@@ -16,6 +16,7 @@ from ..samplers.multistep import LINEAR
 from ..search.dynamic_programming import schedules_from
 from ..search.gram import Gram
 from ..sigmas import baselines, tails
+from .guard import ranked
 from .request import Request
 
 
@@ -61,6 +62,11 @@ class Experiments:
             if abs(sigmas[0] / top - 1) <= SAME_START:
                 sigmas[0] = self.start_sigma
         return {name: each for name, each in found.items() if each[0] == self.start_sigma}
+
+    def ranked(self, sampler: str, steps: int) -> list[str]:
+        """The stock schedules' names, best first by the inner products."""
+        schedules = self.stock_schedules(steps)
+        return ranked(self.gram, sampler, schedules, self.start_sigma)
 
     def run(self, candidate: Candidate) -> Candidate:
         """A candidate with its end errors; of linear samplers every answer is kept."""

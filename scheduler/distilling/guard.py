@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from ..record import SAME_START
 from ..samplers.multistep import LINEAR, LinearRule
 from ..search.dynamic_programming import node_weights, transition_errors
 from ..search.gram import Gram, with_sigmas
@@ -20,18 +21,23 @@ ENOUGH = 3  # unseen rows from which on they have a veto: one alone is a coin to
 FLOOR, CEILING = 1e-9, 1e9  # an error of nothing, and one that is not finite, are compared as these
 
 
-def ranked(gram: Gram, sampler: str, schedules: Mapping[str, np.ndarray]) -> list[str]:
+def ranked(
+    gram: Gram,
+    sampler: str,
+    schedules: Mapping[str, np.ndarray],
+    start_sigma: float | None = None,
+) -> list[str]:
     """Schedule names, best first, by the sum of their one-step errors (RMS) along the teacher: no
     model call.
 
-    Samplers that are no linear rule are ranked as dpmpp_2m. Schedules that start below or above the
-    teacher's start are left out.
+    Samplers that are no linear rule are ranked as dpmpp_2m. Schedules that start elsewhere than at
+    `start_sigma` (None: the teacher's start) are left out.
     """
-    rule, start = LINEAR.get(sampler, LINEAR["dpmpp_2m"]), gram.sigmas[0]
+    rule, start = LINEAR.get(sampler, LINEAR["dpmpp_2m"]), start_sigma or gram.sigmas[0]
     totals = {
         name: _total_cost(gram, rule, sigmas)
         for name, sigmas in schedules.items()
-        if abs(sigmas[0] / start - 1) < 1e-6
+        if abs(sigmas[0] / start - 1) <= SAME_START
     }
     return sorted(totals, key=lambda name: totals[name])
 

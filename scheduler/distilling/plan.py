@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import BudgetError
+from ..evidence.stochastic import PathPlan
 from ..record.left_out import RUNS, left_out
 from .effort import Effort
 from .wishes import LEAST_NUMBERS, Wish, wishes_of
@@ -41,7 +42,8 @@ CAUTIOUS = tuple((rows, 32, 0) for rows in (16, 12, 8, 6, 4, 3)) + tuple(
 class Plan:
     """nodes: of the teacher's grid. sets, rows: trajectory sets, and samples of each. runs: of each
     recipe after its starts, about. costs: model calls at most, by phase ("teacher", then each
-    sampler). evidence: model calls at most of the evidence. left_out: what was cut, as codes."""
+    sampler). evidence: model calls at most of the evidence. left_out: what was cut, as codes.
+    paths: what is measured of stochastic samplers."""
 
     name: str
     nodes: int
@@ -52,6 +54,7 @@ class Plan:
     costs: dict[str, int]
     evidence: int = 0
     left_out: tuple[dict, ...] = ()
+    paths: PathPlan | None = None
 
     @property
     def data(self) -> dict:
@@ -65,7 +68,14 @@ class Plan:
             "anchors": list(self.steps),
             "costs": self.costs,
             "left_out": list(self.left_out),
-        }
+        } | self._paths_data
+
+    @property
+    def _paths_data(self) -> dict:
+        if self.paths is None:
+            return {}
+        measured = {"rows": self.paths.rows, "nodes": self.paths.nodes}
+        return {"paths": measured | {"steps": list(self.paths.steps)}}
 
     @property
     def calls(self) -> int:

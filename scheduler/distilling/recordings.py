@@ -35,7 +35,8 @@ def start_of(recordings: Sequence[Recording], sigma_max: float) -> float:
 def grouped(
     recordings: Sequence[Recording], denoisers: Sequence[Denoiser]
 ) -> tuple[list[Recording], list[Denoiser]]:
-    """Recordings, each with its denoiser: one denoiser serves all, and or there is one for each, in their order. Raises RecordingError."""
+    """Recordings, each with its denoiser: one serves all, or there is one for each, in their order.
+    Raises RecordingError."""
     if len(denoisers) == len(recordings) > 1:
         return list(recordings), list(denoisers)
     if len(denoisers) != 1:
@@ -49,9 +50,7 @@ def grouped(
 def check_usable(request: Request, recordings: Sequence[Recording]) -> None:
     """Raise RecordingError, with the reason, for a run that nothing can be learnt from here."""
     for each in recordings:
-        usable(
-            each, request.sigma_min, request.sigma_max, request.latent_shape, request.process
-        )
+        usable(each, request.sigma_min, request.sigma_max, request.latent_shape, request.process)
 
 
 def learnt_from(
@@ -109,6 +108,4 @@ def _check_drawn(made: TrajectorySet, model: ScalarDenoiser) -> None:
 def _on_one_grid(grams: Sequence[Gram]) -> Gram:
     """All inner products together, on the grid of the one that starts lowest."""
     common = min(grams, key=lambda gram: gram.sigmas[0]).sigmas
-    return merge(
-        [g if np.array_equal(g.sigmas, common) else with_sigmas(g, common) for g in grams]
-    )
+    return merge([g if np.array_equal(g.sigmas, common) else with_sigmas(g, common) for g in grams])

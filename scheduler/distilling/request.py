@@ -20,11 +20,12 @@ from ..errors import (
 from ..record import SAME_START
 from ..record.schema import MAX_RECIPES
 from ..samplers import SAMPLERS, check_sampler, ode_sampler_for
+from ..samplers.names import ON_PATHS, VE_ONLY, without_gpu
 from ..sigmas.noise_range import NoiseRange
 from ..sigmas.noise_table import NoiseTable, check_range, table_for
 
 MOST_STEPS = 1000
-DISTILLABLE = (*SAMPLERS, "distilled")
+DISTILLABLE = (*SAMPLERS, "distilled", *ON_PATHS)
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,16 @@ class Request:
     table: NoiseTable
     seed: int
     start_sigma: float
+
+    @property
+    def fitted(self) -> tuple[str, ...]:
+        """The samplers that have a trajectory to imitate."""
+        return tuple(name for name in self.samplers if name not in ON_PATHS)
+
+    @property
+    def on_paths(self) -> tuple[str, ...]:
+        """The stochastic ones, of which schedules are measured."""
+        return tuple(name for name in self.samplers if name in ON_PATHS)
 
     @property
     def noise_range(self) -> NoiseRange:
@@ -63,6 +74,12 @@ def request_of(
     DenoiserError or ScheduleError."""
     check_range(sigma_min, sigma_max, parametrisation)
     names, counts = checked_samplers(samplers), checked_steps(steps)
+    for name in names if parametrisation == "flow" else ():
+        if name in VE_ONLY:
+            raise UnknownNameError(
+                f"Sampler {name!r} adds the noise of an eps model, which spoils a flow's pictures; "
+                "take 'euler_ancestral' or 'dpmpp_2m_sde' for this model."
+            )
     if 2 * len(names) * len(counts) > MAX_RECIPES:  # with and without query offsets
         raise StepsError(
             f"A record holds at most {MAX_RECIPES} recipes; "
@@ -107,10 +124,11 @@ def checked_denoisers(denoise: Denoiser | Sequence[Denoiser]) -> tuple[Denoiser,
 
 
 def checked_samplers(samplers: Sequence[str] | str) -> tuple[str, ...]:
-    """The sampler names, each once and in the order given; raises UnknownNameError for none, an
-    unknown or a stochastic one."""
+    """The sampler names, each once and in the order given, a stochastic one without _gpu; raises
+    UnknownNameError for none, an unknown one or one that cannot be measured."""
     try:
-        names = tuple(dict.fromkeys([samplers] if isinstance(samplers, str) else samplers))
+        asked = [samplers] if isinstance(samplers, str) else samplers
+        names = tuple(dict.fromkeys(map(_settled, asked)))
     except TypeError as error:
         raise UnknownNameError(
             f"samplers must be a list of names; got {samplers!r}. Use some of: {', '.join(DISTILLABLE)}."
@@ -120,13 +138,19 @@ def checked_samplers(samplers: Sequence[str] | str) -> tuple[str, ...]:
             f"No sampler was asked for; name at least one of: {', '.join(DISTILLABLE)}."
         )
     for name in names:
-        if name != "distilled" and (name in SAMPLERS or ode_sampler_for(name)):
+        if name in DISTILLABLE:
+            continue
+        if ode_sampler_for(name):  # stochastic, and not to be measured
             check_sampler(name)
-        elif name != "distilled":
+        else:
             raise UnknownNameError(
                 f"Sampler {name!r} is unknown; use one of: {', '.join(DISTILLABLE)}."
             )
     return names
+
+
+def _settled(name: str) -> str:
+    return without_gpu(name) if without_gpu(name) in ON_PATHS else name
 
 
 def checked_steps(steps: Sequence[int] | int) -> tuple[int, ...]:

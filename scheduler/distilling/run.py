@@ -3,7 +3,6 @@ progress, cancel and resume."""
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -13,6 +12,7 @@ import torch
 from .. import evidence
 from ..denoiser import Denoiser
 from ..errors import Stopped
+from ..evidence.stochastic import PathPlan
 from ..files import PathLike
 from ..fit.candidate import Candidate
 from ..record import Conditions, Model, Recipe, Record, now
@@ -28,19 +28,18 @@ from ..recordings import Recording
 from ..rows import in_batches, noise_for
 from ..version import VERSION
 from .candidates import recipes_of
-from .effort import INSTANT, Effort, budget_for, effort_named
+from .effort import INSTANT, effort_named
 from .experiments import Experiments
 from .meter import Meter, Metered, Progress
-from .plan import Plan, plan_for
+from .on_paths import path_recipes
+from .plan import Plan
+from .planning import EVIDENCE_SEED, evidence_rows, plan_request
 from .recording import SOLVER, recorded
 from .recordings import check_usable, grouped, learnt_from, start_of
-from .request import Request, checked_budget, checked_denoisers, checked_samples, request_of
+from .request import Request, checked_denoisers, request_of
 from .resume import FinishedParts
 from .searches import Search, refined_together
 from .wishes import Wish, wishes_of
-
-EVIDENCE_SEED = 1_000_003  # added to the seed: held-out noise
-EVIDENCE_ROWS = 8
 
 
 def distill(
@@ -92,7 +91,9 @@ def distill(
     DenoiserError, and Stopped, which carries the record as it stood.
     """
     conditions = conditions or Conditions()
-    runs, denoisers = grouped(recordings, checked_denoisers(denoise)) if recordings else ((), denoise)
+    runs, denoisers = (
+        grouped(recordings, checked_denoisers(denoise)) if recordings else ((), denoise)
+    )
     if recordings and start_sigma is None:
         start_sigma = start_of(runs, sigma_max)
     request = request_of(
@@ -113,14 +114,14 @@ def distill(
     plan = plan_request(request, budget, evidence_budget, samples, effort, runs)
     _check_recordable(request, conditions)
     meter = Meter(plan.calls + plan.evidence, progress, should_stop)
-    parts = FinishedParts(resume, _key(request, plan), lambda: meter.done)
+    parts = FinishedParts(resume, key_of(request, plan), lambda: meter.done)
     if on_plan is not None:
         on_plan(plan)
-    run = _Run(request, conditions, plan, meter, parts, torch.device(device), on_record, runs)
+    run = Run(request, conditions, plan, meter, parts, torch.device(device), on_record, runs)
     return run.whole(held_out, every=effort_named(effort).every)
 
 
-class _Run:
+class Run:
     """What the stages of one distillation share: its account, what they note of themselves, and the
     record as it stands."""
 
@@ -143,13 +144,18 @@ class _Run:
         self.rows = plan.rows * plan.sets
         self.stages = Stages(lambda: meter.done + parts.earlier)
         self.record: Record | None = None
+        self.searches: list[Search] = []
 
-    def whole(self, held_out: Denoiser, every: bool) -> Record:
+    def whole(self, held_out: Denoiser | None, every: bool) -> Record:
         """All stages; where it is stopped, Stopped carries the record as it stands."""
         try:
-            made = self.taught()
-            recipes = self.recipes(made)
-            self.measured(recipes, made, held_out, every)
+            made = self.taught() if self.request.fitted else None
+            if made is not None:
+                self.fitted(made)
+                if held_out is not None and self.plan.evidence:
+                    self.measured(made, held_out, every)
+            if held_out is not None and self.plan.paths is not None:
+                self.on_paths(made, held_out, self.plan.paths)
         except Stopped as stop:
             stop.record = self.record
             raise
@@ -168,49 +174,43 @@ class _Run:
             self.stages.end(RECORDING, rows=self.rows, seed=self.request.seed)
         return made
 
-    def recipes(self, made: Experiments) -> list[Recipe]:
+    def fitted(self, made: Experiments) -> None:
         """The recipes of every sampler: the starts first, after which the record is usable, then
         one run after another."""
-        searches: list[Search] = []
-        for wish in wishes_of(self.request.samplers, self.request.steps):
-            searches.append(Search(made, wish, searches, self.given(wish)))
-        steps = list(self.request.steps)
-        for sampler in self.request.samplers:
+        request, rows = self.request, self.rows
+        for wish in wishes_of(request.fitted, request.steps):
+            self.searches.append(Search(made, wish, self.searches, self.given(wish)))
+        steps = list(request.steps)
+        for sampler in dict.fromkeys(each.wish.sampler for each in self.searches):
             self.meter.phase = sampler
-            for search in searches:
-                if search.wish.sampler == sampler or search.wish.sampler not in self.request.samplers:
+            for search in self.searches:
+                if search.wish.sampler == sampler:
                     search.begin()
-            self.stages.end(RECIPES, sampler=sampler, steps=steps, rows=self.rows)
-        self.stands(made, recipes_of(searches, self.request.samplers))
+            self.stages.end(RECIPES, sampler=sampler, steps=steps, rows=rows)
+        self.stands(made, recipes_of(self.searches, request.fitted))
         self.meter.phase = REFINEMENT
-        refined_together(searches, self._affords)
-        self.stages.end(REFINEMENT, steps=steps, rows=self.rows)
-        found = recipes_of(searches, self.request.samplers)
-        self.stands(made, found)
-        return found
+        refined_together(self.searches, self.affords)
+        self.stages.end(REFINEMENT, steps=steps, rows=rows)
+        self.stands(made, recipes_of(self.searches, request.fitted))
 
     def given(self, wish: Wish) -> Sequence[Candidate]:
         """What an earlier record has for a wish."""
         return ()
 
-    def _affords(self, wish: Wish) -> bool:
+    def affords(self, wish: Wish) -> bool:
         """Whether one more run is within the plan."""
         spent = self.meter.done + self.parts.earlier
         return spent + wish.run * self.rows <= self.plan.calls
 
-    def measured(
-        self, recipes: list[Recipe], made: Experiments, denoise: Denoiser, every: bool
-    ) -> None:
+    def measured(self, made: Experiments, denoise: Denoiser, every: bool) -> None:
         """The evidence on held-out rows of a denoiser, step count by step count."""
-        if self.plan.evidence == 0:
-            return
-        request, rows = self.request, _evidence_rows(self.plan)
+        request, rows = self.request, evidence_rows(self.plan)
         self.meter.phase = EVIDENCE
         noise = noise_for(request.latent_shape, rows, request.seed + EVIDENCE_SEED, self.device)
         found = evidence.measure(
             Metered(in_batches(denoise, self.plan.rows), self.meter),
             noise,
-            recipes,
+            recipes_of(self.searches, request.fitted),
             request.table,
             request.process,
             self.plan.evidence,
@@ -229,73 +229,48 @@ class _Run:
         about = {"solver": first.sampler or "recorded", "nodes": first.steps, "grid": "recorded"}
         return about | {"samples": self.rows}
 
-    def stands(self, made: Experiments, recipes: list[Recipe], summary: dict | None = None) -> None:
+    def on_paths(self, made: Experiments | None, denoise: Denoiser, plan: PathPlan) -> None:
+        """The stochastic samplers: their best schedules, measured."""
+        record = self.record
+        recipes = list(record.recipes) if record else []
+        parts = self.request, plan, tuple(recipes), denoise, self.meter, self.parts, self.device
+        for sampler, found in path_recipes(*parts):
+            recipes += found
+            about = {"sampler": sampler, "steps": list(plan.steps), "rows": plan.rows}
+            self.stages.end(RECIPES, **about)
+            self.stands(made, recipes, record.evidence if record else {})
+
+    def stands(
+        self, made: Experiments | None, recipes: list[Recipe], summary: dict | None = None
+    ) -> None:
         """The record as it is now, told to who listens."""
-        request, plan = self.request, self.plan
-        planned = {"steps": list(request.steps), "samplers": list(request.samplers), **plan.data}
-        seconds = time.monotonic() - self.began
-        self.record = Record(
-            _model(request, self.conditions),
-            self.conditions,
-            self.teacher(),
-            tuple(recipes),
-            summary or {},
-            provenance_of(self.stages.done, planned, seconds),
-            made.gram,
-        )
+        self.record = self.made_of(made, recipes, self.searches, summary or {})
         if self.on_record is not None:
             self.on_record(self.record)
 
-
-def plan_request(
-    request: Request,
-    budget: int | None,
-    evidence_budget: int | None,
-    samples: int | None,
-    effort: str = INSTANT,
-    recordings: Sequence[Recording] = (),
-) -> Plan:
-    """The plan of a request: of a number of model calls, or, without one, of an effort. Raises
-    BudgetError and UnknownNameError."""
-    chosen, sets = effort_named(effort), 1 if recordings else len(request.denoisers)
-    rows = sum(each.rows for each in recordings)
-    if budget is None:
-        calls = budget_for(effort, request.samplers, request.steps, sets, rows)
-    else:
-        calls = checked_budget(budget)
-    if evidence_budget is not None:
-        checked_budget(evidence_budget, "evidence budget")
-    plan = plan_for(
-        request.samplers,
-        request.steps,
-        calls,
-        sets=sets,
-        samples=checked_samples(samples),
-        elements=math.prod(request.latent_shape),
-        effort=chosen if budget is None else None,
-        recorded=rows,
-    )
-    if evidence_budget is None:
-        evidence_budget = _usual_evidence(request, plan, chosen, budget)
-    return replace(plan, evidence=evidence_budget)
+    def made_of(
+        self,
+        made: Experiments,
+        recipes: Sequence[Recipe],
+        searches: Sequence[Search],
+        summary: dict,
+    ) -> Record:
+        """The record of these recipes."""
+        request = self.request
+        planned = {"steps": list(request.steps), "samplers": list(request.samplers)}
+        seconds = time.monotonic() - self.began
+        return Record(
+            _model(request, self.conditions),
+            self.conditions,
+            self.teacher() if made is not None else None,
+            tuple(recipes),
+            summary,
+            provenance_of(self.stages.done, planned | self.plan.data, seconds),
+            made.gram if made is not None else None,
+        )
 
 
-def _usual_evidence(request: Request, plan: Plan, effort: Effort, budget: int | None) -> int:
-    """None for an instant run, whose own rows say what it is worth; else enough for one step count
-    at least, and at most as much again as the budget."""
-    if budget is None and effort.evidence_rows == 0:
-        return 0
-    least = evidence.least_budget(request.samplers, request.steps, _evidence_rows(plan))
-    whole = evidence.default_budget(request.samplers, request.steps, EVIDENCE_ROWS)
-    return max(least, min(whole, plan.calls))
-
-
-def _evidence_rows(plan: Plan) -> int:
-    """EVIDENCE_ROWS, rounded up to whole batches."""
-    return -(-EVIDENCE_ROWS // plan.rows) * plan.rows
-
-
-def _key(request: Request, plan: Plan) -> tuple:
+def key_of(request: Request, plan: Plan) -> tuple:
     """All that finished parts depend on, but for the model, which `_same_model` asks."""
     model = (
         request.latent_shape,
@@ -304,7 +279,15 @@ def _key(request: Request, plan: Plan) -> tuple:
         request.process,
         request.table.shift,
     )
-    return VERSION, *model, request.seed, len(request.denoisers), plan.rows, plan.nodes, request.start_sigma
+    return (
+        VERSION,
+        *model,
+        request.seed,
+        len(request.denoisers),
+        plan.rows,
+        plan.nodes,
+        request.start_sigma,
+    )
 
 
 def _check_recordable(request: Request, conditions: Conditions) -> None:

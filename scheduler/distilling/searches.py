@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -12,11 +13,11 @@ from ..fit.carry_over import carried_offsets, carried_schedule
 from ..fit.evened import evened
 from ..fit.parameters import stock_coefficients
 from ..fit.refinement import Refinement, Start
-from ..record import Choice
+from ..record import Choice, Recipe
 from ..samplers.names import RELATIVE
 from ..samplers.query_offsets import guessed_offset
 from .experiments import Experiments
-from .guard import ranked, wins
+from .guard import wins
 from .wishes import BORROWS_OFFSETS, GUARDS, LEAST_NUMBERS, NONLINEAR_GUARDS, Wish
 
 
@@ -37,8 +38,8 @@ class Search:
         self.made, self.wish, self.beside = made, wish, beside
         self.guards: list[Candidate] = []
         self.others: list[Candidate] = []  # of ours that are not refined
-        self._given = given
         starts, more = self._starts()
+        starts = [*starts, *(partial(made.run, each) for each in given)]
         self._refinement = Refinement(made.answers, starts, more) if wish.refined else None
         self._plain_starts = [] if wish.refined else starts
 
@@ -50,9 +51,9 @@ class Search:
 
     def step(self) -> bool:
         """One more run; False where there is nothing left to try."""
-        if self._refinement is None or self.cautious:
+        if self._refinement is None:
             return False
-        return self._refinement.step()
+        return self._refinement.step(descend=not self.cautious)
 
     @property
     def cautious(self) -> bool:
@@ -65,6 +66,13 @@ class Search:
         """The best of our own, or None."""
         own = [each for each in (*self._tried, *self.others) if each.choice.ours and each.was_run]
         return min(own, key=self._score) if own else None
+
+    def errors_of(self, recipe: Recipe) -> np.ndarray | None:
+        """The errors of an earlier record's recipe, which was run among the starts."""
+        for each in (*self._tried, *self.others):
+            if np.array_equal(each.sigmas, recipe.sigmas) and each.choice.ours:
+                return each.errors
+        return None
 
     @property
     def stock(self) -> Candidate | None:
@@ -110,21 +118,25 @@ class Search:
             return [
                 lambda: self._stock_pair(names[0], stock[names[0]]),
                 lambda: made.answers.walk(made.schedule(DISTILLED, n), tries=2),
-            ], []
-        starts = [
+            ], [
+                lambda: made.answers.walk(stock[names[0]]),
+                lambda: made.answers.walk(made.schedule(RELATIVE, n)),
+            ]
+        starts: list[Start] = [
             lambda: self._stock_pair(names[0], stock[names[0]]),
             lambda: self._as_stock(made.schedule(RELATIVE, n)),
             lambda: self._walked_below() or made.answers.walk(stock[names[0]]),
         ]
-        starts += [lambda each=each: made.run(each) for each in self._given]
-        more = [
+        more: list[Start] = [
             lambda: made.answers.walk(made.schedule(DISTILLED, n)),
             lambda: made.answers.walk(made.schedule("euler", n)),
+            *(partial(self._stock_pair, name, stock[name]) for name in names[1:3]),
+            *(partial(self._walk_on, stock[name]) for name in names[:2]),
         ]
-        others = names[1:3]
-        more += [lambda name=name: self._stock_pair(name, stock[name]) for name in others]
-        more += [lambda name=name: made.answers.walk(stock[name]) for name in names[:2]]
         return starts, more
+
+    def _walk_on(self, sigmas: np.ndarray) -> Candidate:
+        return self.made.answers.walk(sigmas)
 
     def _as_stock(self, sigmas: np.ndarray) -> Candidate:
         """A schedule with the stock multistep rule, as a point of the distilled family; run."""
@@ -157,7 +169,7 @@ class Search:
 
     def _plain(self) -> list[Start]:
         sampler, n = self.wish.sampler, self.wish.steps
-        starts: list[Start] = [lambda k=k: self._guard(k) for k in range(GUARDS)]
+        starts: list[Start] = [partial(self._guard, k) for k in range(GUARDS)]
         return [*starts, lambda: self.made.run(Candidate(sampler, self.made.schedule(sampler, n)))]
 
     def _shifted(self) -> list[Start]:
@@ -173,7 +185,7 @@ class Search:
         sampler, n, made = self.wish.sampler, self.wish.steps, self.made
         if self.wish.shifted:
             return [self._borrowed]
-        starts: list[Start] = [lambda k=k: self._guard(k) for k in range(NONLINEAR_GUARDS)]
+        starts: list[Start] = [partial(self._guard, k) for k in range(NONLINEAR_GUARDS)]
         own = Candidate(sampler, evened(made.schedule(RELATIVE, n)))
         return [*starts, lambda: made.run(own)]
 
@@ -194,7 +206,7 @@ class Search:
         return ran
 
     def _ranked(self, sampler: str) -> list[str]:
-        return ranked(self.made.gram, sampler, self.made.stock_schedules(self.wish.steps))
+        return self.made.ranked(sampler, self.wish.steps)
 
 
 def refined_together(searches: Sequence[Search], affords: Callable[[Wish], bool]) -> None:

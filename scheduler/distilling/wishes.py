@@ -14,7 +14,7 @@ BORROWS_OFFSETS = {"uni_pc": "dpmpp_2m", "uni_pc_bh2": "dpmpp_2m"}
 GUARDS = 2  # stock schedules that a stock sampler's own must beat
 # More for samplers whose steps the inner products can only rank as another's.
 NONLINEAR_GUARDS = 3
-LEAST_NUMBERS = 32  # latent elements of the fit's rows for each number that is fitted jointly
+LEAST_NUMBERS = 16  # latent elements of the fit's rows for each number that is fitted jointly
 
 
 @dataclass(frozen=True)

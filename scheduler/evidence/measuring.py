@@ -15,6 +15,7 @@ from ..denoiser import AnyDenoiser
 from ..record import SAME_START, Choice, Recipe, curve_key
 from ..record.left_out import LOWER_STARTS, TOO_SMALL
 from ..samplers import model_calls
+from ..samplers.names import ON_PATHS
 from ..sigmas import MOST_BASELINES, NoiseTable, baselines
 from . import verdicts
 from .held_out import Finished, HeldOut
@@ -76,15 +77,16 @@ def measure(
     Raises DenoiserError, SigmaRangeError, and whatever on_call raises.
     """
     budget = default_budget(*_wanted(recipes), len(noise)) if budget is None else budget
-    start = max((recipe.start_sigma for recipe in recipes), default=table.sigma_max)
-    whole = [recipe for recipe in recipes if recipe.start_sigma >= start * (1 - SAME_START)]
+    ours = [recipe for recipe in recipes if recipe.sampler not in ON_PATHS]  # see stochastic.py
+    start = max((recipe.start_sigma for recipe in ours), default=table.sigma_max)
+    whole = [recipe for recipe in ours if recipe.start_sigma >= start * (1 - SAME_START)]
     low = table.sigma_min if sigma_min is None else sigma_min
     schedules = len(baselines(table, 1, low, start)) if whole else MOST_BASELINES
     plan = plan_evidence(whole, len(noise), budget, schedules) if whole and len(noise) else None
     if plan is None:
         return _nothing(recipes, whole, len(noise), budget)
     left_out = [entry | {"budget": budget} for entry in plan.left_out]
-    if len(whole) < len(recipes):
+    if len(whole) < len(ours):
         left_out.append({"code": LOWER_STARTS})
     held_out = HeldOut(denoise, noise, table, process, (low, start), plan.nodes, on_call, finished)
     found = _measured(held_out, [recipe for recipe in whole if recipe.steps in plan.steps], plan)

@@ -18,6 +18,7 @@ MOST_COEFFICIENT = 3.0
 RIDGE = (
     1e-2  # 1e-4 to 1e-2 differ by a percent with eight trajectories; with four the larger is safer
 )
+NUMBERS_FOR_ORDER = 64  # latent elements of all rows that each order of a fit needs
 # a lower order is taken only where it leaves this share or less of the highest one's error on
 # left-out rows
 SIMPLER = 0.8
@@ -51,17 +52,19 @@ def fit_step(
     s_next: float,
     orders: Sequence[int] = ORDERS,
     ridge: float = RIDGE,
+    most_order: int | None = None,
 ) -> Step:
     """Fit one step from inner products.
 
     products: (R, m + 2, m + 2) float64, for each of R rows the mean inner products of [x, D_0, ...,
-    D_{m-1}, target]. The order is chosen by leaving rows out in turn; an order that the rows or
-    predictions are too few for is not tried. A singular fit is no error: the ridge, on columns
-    scaled to equal norm, pulls what the data do not determine to Euler's step. Coefficients are
-    bounded by MOST_COEFFICIENT.
+    D_{m-1}, target]. The order is chosen by leaving rows out in turn; one above most_order (None:
+    the number of rows), or that the predictions are too few for, is not tried. A singular fit is no
+    error: the ridge, on columns scaled to equal norm, pulls what the data do not determine to
+    Euler's step. Coefficients are bounded by MOST_COEFFICIENT.
     """
     predictions, mean = products.shape[1] - 2, products.mean(0)
-    possible = [order for order in orders if order <= min(predictions, len(products))] or [1]
+    most = min(predictions, most_order or len(products))
+    possible = [order for order in orders if order <= most] or [1]
     order = _chosen_order(products, sigma, s_next, possible, ridge)
     row = _solved(mean, sigma, s_next, order, ridge)
     weights = step_weights(row.tolist(), sigma, s_next, predictions)
@@ -71,9 +74,9 @@ def fit_step(
 def _chosen_order(
     products: np.ndarray, sigma: float, s_next: float, possible: Sequence[int], ridge: float
 ) -> int:
-    if len(possible) == 1:
-        return possible[0]
     highest = possible[-1]
+    if len(possible) == 1 or len(products) == 1:
+        return highest
     errors = {order: _left_out_error(products, sigma, s_next, order, ridge) for order in possible}
     best = min(errors, key=lambda order: errors[order])
     return best if errors[best] <= SIMPLER**2 * errors[highest] else highest

@@ -30,14 +30,15 @@ class Pull:
 
     trust: float = 0.05
     near: float = 1e-2
-    path: float = 1e-2
+    path: float = 3e-2
     anchor: float = 3e-3
 
 
 def proposed(
     answers: Answers, best: Candidate, pull: Pull, weights: np.ndarray
-) -> tuple[Candidate, float]:
-    """(a candidate that the surrogate expects to be better than `best`, the mean error it expects).
+) -> tuple[Candidate, float] | None:
+    """(a candidate that the surrogate expects to be better than `best`, the mean error it expects);
+    None where it expects that of none.
 
     weights: (R,), the share of each row in the objective; 0 for rows that the fit must not see.
     """
@@ -62,7 +63,7 @@ class _Search:
         self.states = self._simulated(self.start[None])[0]
         self.scale = float(self._means(self.states[None, -1])[0]) ** 2
 
-    def found(self) -> tuple[Candidate, float]:
+    def found(self) -> tuple[Candidate, float] | None:
         at, damping = self.start, DAMPING
         for _ in range(ITERATIONS):
             better = self._iterated(at, damping)
@@ -71,19 +72,23 @@ class _Search:
             at, damping, gain = better
             if gain < ENOUGH:
                 break
+        if at is self.start:
+            return None
         end = self._simulated(at[None])[:, -1]
         return self.parameters.candidate(at), float(self._means(end)[0])
 
     def _iterated(self, at: np.ndarray, damping: float) -> tuple[np.ndarray, float, float] | None:
         """(the next point, its damping, the share gained), or None where nothing is better."""
         size = len(at)
+        if size == 0:  # one step of a stock sampler
+            return None
         nudged = at + NUDGE * np.concatenate([np.zeros((1, size)), np.eye(size)])
         normal, gradient = self._system(nudged)
         dampings = damping * 4.0 ** np.arange(DAMPINGS)
         systems = normal + (dampings * self.scale)[:, None, None] * np.eye(size)
         right = np.broadcast_to(gradient, (DAMPINGS, size))[..., None]
         steps = -np.linalg.solve(systems, right)[..., 0]
-        steps *= np.minimum(1, MOST_CHANGE / np.abs(steps).max(1, keepdims=True))
+        steps /= np.maximum(1, np.abs(steps).max(1, keepdims=True) / MOST_CHANGE)
         points = np.concatenate([at[None], at + steps])
         here, *costs = self._costs(points)
         for cost, point, tried in zip(costs, points[1:], dampings.tolist(), strict=True):
@@ -114,7 +119,9 @@ class _Search:
         astray must not decide alone."""
         norms = np.sqrt(np.square(misses[0]).sum(-1))
         mean = float(norms @ self.weights)
-        return misses * np.sqrt(self.weights * mean / np.maximum(norms, 0.01 * mean + 1e-30))[:, None]
+        return (
+            misses * np.sqrt(self.weights * mean / np.maximum(norms, 0.01 * mean + 1e-30))[:, None]
+        )
 
     def _costs(self, points: np.ndarray) -> np.ndarray:
         """(P,): what is minimised, at P points (P, F)."""
@@ -164,10 +171,14 @@ class _Search:
         """The surrogate's answers (P, R, d) at step k; the first may be the teacher's own."""
         if k == 0 and self.as_teacher and (asked == sigmas).all():
             return np.broadcast_to(self.answers.surrogate.first[None], x.shape)
-        return self.answers.surrogate.answer(rescaled(x, sigmas, asked, self.answers.process), asked)
+        return self.answers.surrogate.answer(
+            rescaled(x, sigmas, asked, self.answers.process), asked
+        )
 
 
 def _combined(weights: np.ndarray, vectors: Sequence[np.ndarray]) -> np.ndarray:
-    """Weights (P, m) over m vectors (P, R, d)."""
-    used = zip(weights.T, vectors, strict=False)
-    return sum(w[:, None, None] * each for w, each in used)  # type: ignore[return-value]
+    """Weights (P, m) over the first m vectors (P, R, d)."""
+    total = np.zeros_like(vectors[0])
+    for weight, each in zip(weights.T, vectors, strict=False):
+        total += weight[:, None, None] * each
+    return total

@@ -56,7 +56,7 @@ class Parameters:
             return self.vector()
         stock = replace(
             self.start,
-            offsets=np.zeros(self.steps),
+            offsets=np.zeros(self.steps) if self.shifted else None,
             coefficients=stock_coefficients(self.start.sigmas),
         )
         return Parameters(stock, self.noise_range).vector()

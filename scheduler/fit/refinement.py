@@ -25,10 +25,13 @@ class _Line:
     best: Candidate
     scores: list[float]
     trust: float = TRUST
+    nothing_left: bool = False  # the surrogate expects no other to be better
 
     @property
     def ended(self) -> bool:
-        """Whether the last runs gained next to nothing."""
+        """Whether the last runs gained next to nothing, or none is left to try."""
+        if self.nothing_left:
+            return True
         recent = self.scores[-PATIENCE - 1 :]
         return len(recent) > PATIENCE and min(recent[1:]) > recent[0] * (1 - ENOUGH)
 
@@ -36,7 +39,8 @@ class _Line:
 class Refinement:
     """All candidates that were run for one sampler and step count; `best` is the one to use.
 
-    Proposals see the rows of the fit; the others help to choose among what was run. starts: run at once, in order, by `begin`; more: run one at a time where a descent has ended.
+    Proposals see the rows of the fit; the others help to choose among what was run. starts: run at
+    once, in order, by `begin`; more: run one at a time where a descent has ended.
     """
 
     def __init__(self, answers: Answers, starts: Sequence[Start], more: Sequence[Start] = ()):
@@ -62,9 +66,14 @@ class Refinement:
             return seen
         return (seen + float(candidate.errors[~self.fit].mean())) / 2
 
-    def step(self) -> bool:
+    def step(self, descend: bool = True) -> bool:
         """One more run, proposed from the best of the present descent, or the start of another;
-        False where there is nothing left to try."""
+        False where there is nothing left to try. descend: whether anything is proposed."""
+        if not descend:
+            if self._more:
+                self._opened(self._more.pop(0)())
+                return True
+            return False
         if self._line is None or self._line.ended:
             if not self._open and self._more:
                 self._opened(self._more.pop(0)())
@@ -83,8 +92,11 @@ class Refinement:
 
     def _descend(self, line: _Line) -> None:
         pull = replace(Pull(), trust=line.trust)
-        found, _ = proposed(self.answers, line.best, pull, self.fit.astype(float))
-        ran = self.answers.run(found)
+        found = proposed(self.answers, line.best, pull, self.fit.astype(float))
+        if found is None:
+            line.nothing_left = True
+            return
+        ran = self.answers.run(found[0])
         self.tried.append(ran)
         better = self.score(ran) < self.score(line.best)
         line.best = ran if better else line.best

@@ -15,7 +15,7 @@ from ..samplers.multistep import combine
 from ..samplers.query_offsets import ask, asked_sigma, guessed_offset
 from ..sigmas.noise_range import NoiseRange
 from .candidate import DISTILLED, EXPLODED, Candidate
-from .coefficients import Step, fit_step
+from .coefficients import NUMBERS_FOR_ORDER, Step, fit_step
 from .parameters import MOST_PAST, Numbers, rule_weights
 from .span import Span
 from .surrogate import Path, Surrogate
@@ -49,6 +49,12 @@ class Answers:
     def rows(self) -> int:
         return self.span.rows
 
+    @property
+    def most_order(self) -> int:
+        """Of the fit of a step: as there are numbers for, whatever the rows."""
+        numbers = int(self.fit.sum()) * self.sets[0].noise[0].numel()
+        return max(numbers // NUMBERS_FOR_ORDER, 1)
+
     def starts_as_teacher(self, sigma: float) -> bool:
         """Whether the first query at this sigma is every teacher's own."""
         return all(sigma == each.sigmas[0] for each in self.sets)
@@ -76,7 +82,9 @@ class Answers:
         student = Student(self, float(candidate.sigmas[0]))
         found = Numbers(
             candidate.sigmas[None],
-            np.zeros((1, candidate.steps)) if candidate.offsets is None else candidate.offsets[None],
+            np.zeros((1, candidate.steps))
+            if candidate.offsets is None
+            else candidate.offsets[None],
             None if candidate.coefficients is None else candidate.coefficients[None],
         )
         try:
@@ -126,15 +134,15 @@ class Student:
         """Ask the model; its answer is the newest prediction from now on."""
         self._remember(self._answered(sigma, offset))
 
-    def best_of(
-        self, offsets: Iterable[float], sigma: float, s_next: float
-    ) -> tuple[float, Step]:
+    def best_of(self, offsets: Iterable[float], sigma: float, s_next: float) -> tuple[float, Step]:
         """Ask at each of these offsets; (the one whose fitted step comes nearest to the teacher's
         next state, that step). Its answer is the newest prediction from now on."""
         tried = []
         for offset in offsets:
             answer = self._answered(sigma, offset)
-            tried.append((offset, answer, fit_step(self.products(answer, s_next), sigma, s_next)))
+            products = self.products(answer, s_next)
+            step = fit_step(products, sigma, s_next, most_order=self.of.most_order)
+            tried.append((offset, answer, step))
         offset, answer, step = min(tried, key=lambda each: each[2].error)
         self._remember(answer)
         return offset, step

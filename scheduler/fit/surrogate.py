@@ -133,7 +133,9 @@ class Surrogate:
         gained = np.stack([each.rest - centre.rest for each in others], 1)
         normal = across @ across.swapaxes(1, 2)
         scale = np.einsum("rkk->rk", normal)
-        ridge = scale * RIDGE * (1 + np.square(gaps / (2 * NEAR))) + 1e-13 * scale.max(1, keepdims=True)
+        ridge = scale * RIDGE * (1 + np.square(gaps / (2 * NEAR))) + 1e-13 * scale.max(
+            1, keepdims=True
+        )
         normal = normal + ridge[:, :, None] * np.eye(len(others)) + 1e-60 * np.eye(len(others))
         to_gain = np.linalg.solve(normal, gained)  # (R, K, d)
         shares = np.einsum("prd,rkd->prk", offset - centre.offset, across, optimize=True)

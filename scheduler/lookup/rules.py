@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..record import Record
-from ..samplers.names import DISTILLED, RELATIVE, SAMPLERS, STOCHASTIC, ode_sampler_for
+from ..samplers.names import (
+    DISTILLED,
+    ON_PATHS,
+    RELATIVE,
+    SAMPLERS,
+    STOCHASTIC,
+    ode_sampler_for,
+    without_gpu,
+)
 
 # Kinds of rules.
 OWN = "own"  # the sampler's own recipe
@@ -39,6 +47,18 @@ class Rule:
     def own(self) -> bool:
         """Whether a recipe of `serves` was fitted, and measured, for this very sampler."""
         return self.kind in (OWN, ALIAS)
+
+    @property
+    def on_paths(self) -> str | None:
+        """The name of a stochastic sampler's own recipes, measured on paths; they go before those of
+        `serves`. None for the others, and where none can be measured."""
+        name = without_gpu(self.sampler)
+        return name if self.kind == STOCHASTIC_ONE and name in ON_PATHS else None
+
+    @property
+    def recipes_of(self) -> tuple[str, ...]:
+        """The samplers whose recipes may serve, the best first."""
+        return tuple(name for name in (self.on_paths, self.serves) if name is not None)
 
 
 def rule_for(sampler: str | None) -> Rule:

@@ -131,8 +131,8 @@ def select(
     if given is not None:
         matches = Matches([given])
     else:
-        serves = rule_for(wanted.sampler).serves
-        matches = Matches(matches_on(shelves, known, serves, policy))
+        samplers = rule_for(wanted.sampler).recipes_of
+        matches = Matches(matches_on(shelves, known, samplers, policy))
     wanted = _named(wanted, matches, facts)
     rule = rule_for(wanted.sampler)
     found = _best(matches, wanted, rule, facts)
@@ -152,7 +152,7 @@ def first_match(
     key: Key, shelves: Sequence[Shelf], policy: str = "near"
 ) -> tuple[Match | None, Match | None]:
     """(the nearest record of a model that may serve any run, the nearest that the policy forbids)."""
-    matches = Matches(matches_on(shelves, key, None, policy))
+    matches = Matches(matches_on(shelves, key, (), policy))
     return next(matches.allowed, None), matches.refused
 
 
@@ -170,8 +170,9 @@ def stock_selection(
     records = [match.record for match in matches if match.allowed and not match.other_range]
     recipe, instead = stand_in(wanted, rule, facts, records, before, usual)
     substituted: tuple[Substitution, ...] = ()
-    if instead.origin in (MEASURED, PUBLISHED) and rule.serves is not None and not rule.own:
-        substituted = (Substitution(rule.kind, rule.serves),)
+    borrowed = rule.serves is not None and not rule.own and not instead.own_paths
+    if instead.origin in (MEASURED, PUBLISHED) and borrowed:
+        substituted = (Substitution(rule.kind, rule.serves or ""),)
     measured = {MEASURED: HELD_OUT, PUBLISHED: PUBLISHED}.get(instead.origin, NOT_MEASURED)
     if substituted and measured == HELD_OUT:
         measured = BORROWED

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from ..errors import RecipeError, StepDistillError
 from ..record import Choice, Recipe, Record
-from ..samplers.names import DISTILLED, RELATIVE, stock_sampler
+from ..samplers.names import DISTILLED, ON_PATHS, RELATIVE, stock_sampler
 from .match import Match
 from .model_facts import ModelFacts
 from .rules import OWN_STEPS, Rule, default_sampler
@@ -76,13 +76,18 @@ class Served:
 def stated(match: Match, wanted: Wanted, rule: Rule) -> Served | None:
     """The recipe that stands in a record for a run, or None.
 
-    The sampler's own, where it can be carried; for `distilled` else that of the sampler that it
-    runs as without coefficients, for a stock sampler else a stock schedule that won for `distilled`
-    when run with it.
+    A stochastic sampler's own, measured on paths, where the record has one. Else that of the sampler
+    which serves, where it can be carried; for `distilled` else that of the sampler that it runs as
+    without coefficients, for a stock sampler else a stock schedule that won for `distilled` when run
+    with it.
     """
     if rule.serves is None or match.other_range:
         return None
     record = match.record
+    if rule.on_paths is not None:
+        measured = _recipe(record, rule.on_paths, wanted, offsets=False)
+        if measured is not None:
+            return Served(measured)
     if rule.serves == DISTILLED and wanted.carries != COEFFICIENTS:
         return _best_plain(record, wanted)
     borrowed = () if rule.own else (Substitution(rule.kind, rule.serves),)
@@ -144,7 +149,8 @@ def plain_recipes(record: Record, wanted: Wanted) -> Iterator[Recipe]:
 
 def _best_plain(record: Record, wanted: Wanted) -> Served | None:
     """The plain recipe with the least measured error, of samplers that take one model call a step."""
-    found = [recipe for recipe in plain_recipes(record, wanted) if recipe.sampler != "heun"]
+    others = ("heun", *ON_PATHS)  # two calls a step; errors of another kind
+    found = [recipe for recipe in plain_recipes(record, wanted) if recipe.sampler not in others]
     best = min(found, key=_rank, default=None)
     if best is None:
         return None

@@ -44,14 +44,15 @@ class Matches:
 
 
 def matches_on(
-    shelves: Sequence[Shelf], key: Key, sampler: str | None, policy: str
+    shelves: Sequence[Shelf], key: Key, samplers: Sequence[str], policy: str
 ) -> Iterator[Match]:
     """The matches of every shelf, one shelf after another.
 
-    On each, records with recipes for `sampler` first, then those without. Conditions that the key
+    On each, records with recipes for the first of the samplers come first, then those for the next,
+    then the others. Conditions that the key
     leaves open are taken as each record's own.
     """
-    asked = [replace(key, sampler=name) for name in dict.fromkeys((sampler, None))]
+    asked = [replace(key, sampler=name) for name in (*samplers, None)]
     for shelf in shelves:
         seen = set()
         for each in asked:

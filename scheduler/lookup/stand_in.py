@@ -37,12 +37,14 @@ class StandIn:
     """A schedule in the place of a recipe.
 
     origin: MEASURED, BEFORE, PUBLISHED or USUAL. schedule: the stock schedule's name, or the
-    preset's. steps: at how many it was measured, where it was.
+    preset's. steps: at how many it was measured, where it was. own_paths: whether with the very
+    sampler, a stochastic one, and not with the one that serves it.
     """
 
     origin: str
     schedule: str
     steps: int | None = None
+    own_paths: bool = False
 
 
 def stand_in(
@@ -111,12 +113,14 @@ def _measured(
     if rule.serves is None:
         return None
     names = (*STOCK, *published_for(facts.table))
-    best = measured_best(records, _runs(rule), wanted.steps, names)
+    records = list(records)
+    own = rule.on_paths and measured_best(records, rule.on_paths, wanted.steps, names)
+    best = own or measured_best(records, _runs(rule), wanted.steps, names)
     if best is None:
         return None
     name, steps = best
     known = baselines(facts.table, wanted.steps, facts.sigma_min, facts.sigma_max)
-    return _recipe(wanted, known[name], name), StandIn(MEASURED, name, steps)
+    return _recipe(wanted, known[name], name), StandIn(MEASURED, name, steps, bool(own))
 
 
 def _published(wanted: Wanted, rule: Rule, facts: ModelFacts) -> tuple[Recipe, StandIn] | None:

@@ -194,23 +194,33 @@ class Record:
         steps: int,
         start_sigma: float | None = None,
         offsets: bool = True,
+        first_answer=None,
+        path_seed: int = 0,
     ):
         """Run a recipe: unit Gaussian noise of shape (B, ...) to x0 of the same shape, as the hosts
         do.
 
         `denoise(x, sigma) -> x0` as in denoiser.py; offsets are used where the recipe has them.
-        Raises RecipeError and DenoiserError.
+        first_answer: of `samplers.first_answer`, which saves `distilled` its first model call.
+        path_seed: of a stochastic sampler's noise. Raises RecipeError and DenoiserError.
         """
-        from ..samplers.distilled import (
-            run_recipe,  # here, so that reading a record does not import torch
-        )
+        # here, so that reading a record does not import torch
+        from ..samplers.distilled import run_recipe
+        from ..samplers.names import ON_PATHS
+        from ..samplers.stochastic import run_on_path
 
-        return run_recipe(
-            denoise,
-            noise,
-            self.recipe(sampler, steps, start_sigma, offsets),
-            self.model.parametrisation,
-        )
+        recipe = self.recipe(sampler, steps, start_sigma, offsets)
+        process = self.model.parametrisation
+        if first_answer is not None and recipe.start_sigma < self.model.sigma_max * (
+            1 - SAME_START
+        ):
+            raise RecipeError(
+                f"This recipe starts at sigma {recipe.start_sigma:g}, where the first answer depends "
+                "on the picture; a shared one is for runs from pure noise."
+            )
+        if recipe.sampler in ON_PATHS:
+            return run_on_path(denoise, noise, recipe, process, path_seed, self.model.shift)
+        return run_recipe(denoise, noise, recipe, process, first_answer=first_answer)
 
     def to_json(self) -> str:
         """The record as text, a recipe a line, ready to save; raises RecordError where it would not

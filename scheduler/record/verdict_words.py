@@ -162,7 +162,12 @@ def _rows(kind: str, count: int | None) -> str:
     return f"{name}s" if not count else f"{count} {name}{'s' if count != 1 else ''}"
 
 
-_KINDS = {"held_out": "held-out sample", "unseen_row": "unseen row", "recording": "recording"}
+_KINDS = {
+    "held_out": "held-out sample",
+    "unseen_row": "unseen row",
+    "recording": "recording",
+    "shared_path": "held-out noise path",
+}
 
 
 def recommendation(record: Record, labels: Labels = NO_LABELS) -> str:

@@ -18,6 +18,7 @@ import torch
 from ..denoiser import AnyDenoiser, checked, start_state
 from ..errors import RecipeError
 from ..sigmas.validity import Floats, Sigmas, check_schedule
+from .first_answer import answered_first
 from .multistep import combine
 from .names import DISTILLED, Recipe, stock_sampler
 from .query_offsets import ask, with_offsets
@@ -28,12 +29,12 @@ Number = TypeVar("Number", float, np.ndarray)
 
 
 def step_weights(
-    row: Sequence[Number], sigma: float, s_next: float, predictions: int
+    row: Sequence[Number], sigma: Number | float, s_next: Number | float, predictions: int
 ) -> list[Number]:
     """[a, b0, b1, b2][: 1 + predictions] with x_next = a x + b0 D_0 + b1 D_1 + b2 D_2.
 
-    row: [c1, c2, c3, c4], numbers or arrays of one shape; those that lack their predictions are left
-    out.
+    row: [c1, c2, c3, c4], numbers or arrays of one shape, as the sigmas may be; those that lack their
+    predictions are left out.
     """
     c1, c2, c3, c4 = row
     c1 = c1 * (predictions > 1)
@@ -49,13 +50,18 @@ def run_recipe(
     recipe: Recipe,
     process: str,
     callback: Callback | None = None,
+    first_answer: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Sample with a recipe from unit Gaussian noise (B, ...).
 
-    Returns the clean latent, of the noise's shape, dtype and device. Raises RecipeError for a
-    recipe whose numbers don't fit its schedule, and DenoiserError.
+    Returns the clean latent, of the noise's shape, dtype and device. first_answer: in place of the
+    first model call (first_answer.py), (B, ...) or one for all rows, (1, ...) or (...). Raises
+    RecipeError for a recipe whose numbers don't fit its schedule, or that can do without no call,
+    and DenoiserError.
     """
     x = start_state(noise, recipe.sigmas[0], process)
+    if first_answer is not None:
+        denoise = answered_first(denoise, x, recipe, process, first_answer)
     return run_from(denoise, x, recipe, process, callback)
 
 

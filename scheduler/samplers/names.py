@@ -34,6 +34,24 @@ _ODE_SAMPLERS = {
     "lcm": "euler",
 }
 STOCHASTIC = tuple(_ODE_SAMPLERS)
+# Those that stochastic.py runs on a path, so that they can be measured: model calls a step (the step
+# to sigma 0 takes one).
+ON_PATHS = {
+    "euler_ancestral": 1,
+    "dpm_2_ancestral": 2,
+    "dpmpp_2s_ancestral": 2,
+    "dpmpp_sde": 2,
+    "dpmpp_2m_sde": 1,
+    "dpmpp_2m_sde_heun": 1,
+    "dpmpp_3m_sde": 1,
+    "res_multistep_ancestral": 1,
+    "er_sde": 1,
+    "seeds_2": 2,
+    "seeds_3": 3,
+    "ddpm": 1,
+}
+# The hosts' formulas of these add a VE model's noise, also to a flow's states, which it spoils.
+VE_ONLY = ("res_multistep_ancestral", "ddpm")
 
 
 def ode_sampler_for(name: str) -> str | None:
@@ -41,7 +59,12 @@ def ode_sampler_for(name: str) -> str | None:
 
     name: ComfyUI's, with or without _gpu.
     """
-    return _ODE_SAMPLERS.get(str(name).removesuffix("_gpu"))
+    return _ODE_SAMPLERS.get(without_gpu(name))
+
+
+def without_gpu(name: str) -> str:
+    """The sampler whose noise the hosts also draw on the GPU, under a name of its own."""
+    return str(name).removesuffix("_gpu")
 
 
 class Chosen(Protocol):

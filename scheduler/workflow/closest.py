@@ -70,11 +70,12 @@ def best_stock(record: Record, sampler: str, steps: int) -> tuple[str, str]:
     """
     from ..sigmas import STOCK  # torch: not before it is needed
 
-    rule = rule_for(sampler).serves
-    best = measured_best([record], rule, steps, STOCK) if rule is not None else None
-    if best is None:
-        raise Left(
-            "no_recipe", f"the record has measured no stock scheduler with {rule or sampler}"
-        )
-    name, measured = best
-    return name, f"the best stock scheduler measured for {rule} at {measured} steps"
+    names = rule_for(sampler).recipes_of
+    for each in names:
+        best = measured_best([record], each, steps, STOCK)
+        if best is not None:
+            return best[0], f"the best stock scheduler measured for {each} at {best[1]} steps"
+    raise Left(
+        "no_recipe",
+        f"the record has measured no stock scheduler with {names[-1] if names else sampler}",
+    )

@@ -49,7 +49,9 @@ def plain_recipe(
         raise RecipeError(words.reason(found.reason))
     recipe = found.recipe
     plain = any(each.code == PLAIN for each in found.substituted)
-    notes = [f"sampler {ENTRY} -> {recipe.sampler}"] if plain else borrowed(sampler)
+    notes = [] if recipe.sampler == found.rule.on_paths else borrowed(sampler)
+    if plain:
+        notes = [f"sampler {ENTRY} -> {recipe.sampler}"]
     notes += [
         _other_cfg(each) for each in found.differences if each.code == CFG and cfg is not None
     ]

@@ -18,7 +18,12 @@ AUTHORS = pytest.mark.skipif(
 )
 # As a share of the number, or of 1. Schedules and searches are the same numbers; a sampler's last bits
 # are the torch's, and two samplers run in float32.
-ROUNDING = {"stock_schedules": 1e-7, "stock_samplers": 1e-5, "oss_reference": 1e-12}
+ROUNDING = {
+    "stock_schedules": 1e-7,
+    "stock_samplers": 1e-5,
+    "stochastic_samplers": 1e-5,
+    "oss_reference": 1e-12,
+}
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +53,13 @@ def same(found, golden, share: float) -> bool:
 
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize(
-    "name", ["stock_schedules", "stock_samplers", pytest.param("oss_reference", marks=AUTHORS)]
+    "name",
+    [
+        "stock_schedules",
+        "stock_samplers",
+        "stochastic_samplers",
+        pytest.param("oss_reference", marks=AUTHORS),
+    ],
 )
 def test_golden_numbers_are_the_programs_own(made, name):
     found, golden = (

@@ -109,15 +109,24 @@ def test_unknown_samplers_are_told_all_that_there_are(samplers):
 @pytest.mark.parametrize(
     "name, ode",
     [
-        ("euler_ancestral", "euler"),
-        ("dpmpp_2m_sde", "dpmpp_2m"),
-        ("dpmpp_2m_sde_gpu", "dpmpp_2m"),
-        ("seeds_2", "dpmpp_2m"),
+        ("lcm", "euler"),
+        ("sa_solver", "dpmpp_2m"),
+        ("euler_ancestral_cfg_pp", "euler"),
     ],
 )
-def test_a_stochastic_sampler_is_told_its_ode_sampler(name, ode):
+def test_a_stochastic_sampler_that_cannot_be_measured_is_told_its_ode_sampler(name, ode):
     with pytest.raises(UnknownNameError, match=f"stochastic.*{ode!r}"):
         checked_samplers(["distilled", name])
+
+
+def test_stochastic_samplers_are_taken_by_their_plain_names_and_kept_apart():
+    names = checked_samplers(["er_sde", "euler", "dpmpp_2m_sde_gpu", "dpmpp_2m_sde"])
+    assert names == ("er_sde", "euler", "dpmpp_2m_sde")
+    made = request_of(denoise, (1, 8), 1.0, 0.002, "flow", names, [4], 3.0, 0)
+    assert made.fitted == ("euler",) and made.on_paths == ("er_sde", "dpmpp_2m_sde")
+    with pytest.raises(UnknownNameError, match="'ddpm'.*euler_ancestral"):
+        request_of(denoise, (1, 8), 1.0, 0.002, "flow", ["ddpm"], [4], 3.0, 0)
+    assert request_of(denoise, (1, 8), 15.0, 0.02, "ve", ["ddpm"], [4], None, 0).on_paths
 
 
 @pytest.mark.parametrize("steps", [0, -1, [], [4, 0], 1001, [4.5], 4.0, "4", None, [[4]]])

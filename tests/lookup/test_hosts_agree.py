@@ -19,7 +19,7 @@ from tests.weights import smooth_gram
 
 SAMPLERS = (
     "euler", "ddim", "dpm_2", "heunpp2", "ipndm_v", "euler_ancestral", "dpmpp_2m_sde_gpu", "dpmpp_2m",
-    "heun", "uni_pc", "distilled", "dpm_adaptive", "res_2s",
+    "heun", "uni_pc", "distilled", "dpm_adaptive", "res_2s", "er_sde",
 )  # fmt: skip
 # At 5 steps nothing is stated; 41 and 100 are solved in every host, 101 in none.
 WISHES = [
@@ -37,6 +37,7 @@ def made(gram):
         recipe("dpmpp_2m", bend=1.2),
         recipe("dpmpp_2m", start=0.75, bend=1.2),
         recipe("ipndm", bend=1.5),
+        measured("er_sde", 3, choice="karras", karras=0.1, beta=0.2),
         fitted(),
         recipe("distilled", 5, choice="beta + dpmpp_2m"),
         gram=gram,

@@ -63,6 +63,30 @@ def test_what_is_borrowed_is_never_exact(sampler, kind, serves):
     assert find(record(recipe(serves)), sampler=sampler).measured == selection.NOT_MEASURED
 
 
+@pytest.mark.parametrize("sampler", ["dpmpp_2m_sde", "dpmpp_2m_sde_gpu"])
+def test_what_was_measured_for_the_very_stochastic_sampler_goes_first(sampler):
+    own = recipe("dpmpp_2m_sde", bend=1.7, choice="beta", rms=0.3)
+    made = record(recipe("dpmpp_2m", rms=0.05), recipe("dpmpp_2m", steps=4), own)
+    found = find(made, sampler=sampler)
+    assert found.source == EXACT and found.recipe == own and not found.substituted
+    assert found.measured == selection.HELD_OUT and found.stock_won
+    borrowed = find(made, sampler=sampler, steps=4)  # not measured there
+    assert borrowed.source == NEAREST and borrowed.recipe.sampler == "dpmpp_2m"
+    assert borrowed.substituted == (serving.Substitution(rules.STOCHASTIC_ONE, "dpmpp_2m"),)
+    assert find(made, sampler="dpmpp_sde").recipe.sampler == "dpmpp_2m"  # another stochastic one
+
+
+def test_a_record_that_measured_the_stochastic_sampler_goes_before_one_that_did_not():
+    plain = record(recipe("dpmpp_2m"))
+    made = record(recipe("dpmpp_2m_sde", bend=1.7, choice="beta", rms=0.3))
+    assert find(plain, made, sampler="dpmpp_2m_sde").record is made
+
+
+def test_the_errors_of_stochastic_recipes_are_of_another_kind():
+    made = record(recipe("dpmpp_2m", rms=0.2), recipe("er_sde", bend=1.7, choice="beta", rms=0.1))
+    assert find(made, sampler=DISTILLED, carries=SIGMAS).recipe.sampler == "dpmpp_2m"
+
+
 def test_what_is_solved_is_never_exact():
     made = record(recipe(), gram=GRAM)
     for found in (find(made, steps=5), find(made, start=0.5)):
@@ -202,7 +226,7 @@ def test_a_shelf_is_asked_for_the_sampler_then_for_any():
 
     shelf = Asked(record(recipe(steps=8)))
     select(Wanted("euler_ancestral", 3), facts(), shelves=(shelf,), policy="any")
-    assert shelf.asked == [("euler", "any"), (None, "any")]
+    assert shelf.asked == [("euler_ancestral", "any"), ("euler", "any"), (None, "any")]
     shelf.asked.clear()
     select(Wanted("euler", 8), facts(), shelves=(shelf,))
     assert shelf.asked == [("euler", "near")]  # no further than needed

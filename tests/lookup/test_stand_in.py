@@ -40,6 +40,17 @@ def test_a_record_of_the_model_tells_the_best_stock_schedule():
     assert borrowed.substituted[0].sampler == "euler"
 
 
+def test_a_stochastic_sampler_s_own_measurements_go_before_those_of_the_one_like_it():
+    made = record(
+        measured(steps=4, karras=0.2, beta=0.1),
+        measured("euler_ancestral", 4, choice="karras", karras=0.3, beta=0.4),
+    )
+    stock = found(Wanted("euler_ancestral", 5), made)
+    assert stock.stand_in == StandIn(stand_in.MEASURED, "karras", 4, own_paths=True)
+    assert stock.measured == selection.HELD_OUT and not stock.substituted
+    assert found(EULER, made).stand_in.schedule == "beta"
+
+
 def test_what_the_guard_chose_counts_where_nothing_was_measured():
     made = record(recipe(steps=4, choice="karras"))
     assert found(EULER, made).stand_in == StandIn(stand_in.MEASURED, "karras", 4)

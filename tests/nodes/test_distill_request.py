@@ -29,8 +29,9 @@ def test_all_is_the_usual_five_and_what_has_no_recipes_is_refused_with_a_sentenc
     )
     for name in ("uni_pc", "heun"):
         assert asking.samplers_of(name) == (name,)
+    assert asking.samplers_of("dpmpp_2m_sde_gpu") == ("dpmpp_2m_sde",)  # measured, not fitted
     with pytest.raises(errors.UnknownNameError, match="euler"):
-        asking.samplers_of("euler_ancestral")
+        asking.samplers_of("lcm")
     with pytest.raises(errors.UnknownNameError, match="use one of"):
         asking.samplers_of("dpm++")
 

@@ -98,7 +98,7 @@ def test_records_travel(host, record):
 @pytest.mark.parametrize(
     ("wish", "words"),
     [
-        ({"samplers": ["euler_ancestral"]}, "stochastic"),
+        ({"samplers": ["lcm"]}, "stochastic"),
         ({"samplers": ["none such"]}, "unknown"),
         ({"quality": "best"}, "unknown"),
         ({"steps": [0, 0]}, "whole numbers"),

@@ -1,0 +1,108 @@
+"""The plan of a request: of an effort or a number of model calls, for samplers of both kinds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from .. import evidence
+from ..errors import BudgetError
+from ..recordings import Recording
+from .effort import INSTANT, Effort, budget_for, effort_named
+from .on_paths import planned_paths
+from .plan import BUDGET, Plan, plan_for
+from .request import Request, checked_budget, checked_samples
+
+EVIDENCE_SEED = 1_000_003  # added to the seed: held-out noise
+EVIDENCE_ROWS = 8
+WITHOUT_END = 1 << 60
+
+
+def plan_request(
+    request: Request,
+    budget: int | None,
+    evidence_budget: int | None,
+    samples: int | None,
+    effort: str = INSTANT,
+    recordings: Sequence[Recording] = (),
+) -> Plan:
+    """The plan of a request: of a number of model calls, or, without one, of an effort. Raises
+    BudgetError and UnknownNameError."""
+    chosen = effort_named(effort)
+    if budget is not None:
+        budget = checked_budget(budget)
+    if evidence_budget is not None:
+        checked_budget(evidence_budget, "evidence budget")
+    plan = _whole_plan(request, budget, checked_samples(samples), chosen, recordings)
+    if evidence_budget is None:
+        evidence_budget = _usual_evidence(request, plan, chosen, budget)
+    return replace(plan, evidence=evidence_budget)
+
+
+def evidence_rows(plan: Plan) -> int:
+    """EVIDENCE_ROWS, rounded up to whole batches."""
+    return -(-EVIDENCE_ROWS // plan.rows) * plan.rows
+
+
+def _whole_plan(
+    request: Request,
+    budget: int | None,
+    samples: int | None,
+    effort: Effort,
+    recordings: Sequence[Recording],
+) -> Plan:
+    """The plan of all samplers, on as many rows as both kinds can afford."""
+    plan = _fitting_plan(request, budget, samples, effort, recordings)
+    rows = plan.rows if request.fitted else samples or effort.rows
+    room = WITHOUT_END if budget is None else budget
+    try:
+        paths = planned_paths(request, rows, room, plan.calls)
+    except BudgetError:
+        if samples is not None or rows == 1:
+            raise
+        return _whole_plan(request, budget, rows // 2, effort, recordings)
+    if paths is None:
+        return plan
+    return replace(plan, rows=paths.rows, costs=plan.costs | paths.costs, paths=paths)
+
+
+def _fitting_plan(
+    request: Request,
+    budget: int | None,
+    samples: int | None,
+    effort: Effort,
+    recordings: Sequence[Recording],
+) -> Plan:
+    """The plan of the samplers that have a trajectory, for their share of the budget."""
+    sets = 1 if recordings else len(request.denoisers)
+    recorded = sum(each.rows for each in recordings)
+    asked = request.fitted, request.steps
+    if not request.fitted:
+        return Plan(BUDGET, 0, sets, samples or effort.rows, 0, request.steps, {})
+    if budget is None:
+        share = budget_for(effort.name, *asked, sets, recorded)
+    else:
+        share = budget * len(request.fitted) // len(request.samplers)
+    elements = math.prod(request.latent_shape)
+    chosen = effort if budget is None else None
+    try:
+        return plan_for(*asked, share, sets, samples, elements, recorded, chosen)
+    except BudgetError as problem:
+        if not request.on_paths:
+            raise
+        raise BudgetError(
+            f"Of {budget} model calls {share} are left beside {', '.join(request.on_paths)}. "
+            f"{problem}"
+        ) from problem
+
+
+def _usual_evidence(request: Request, plan: Plan, effort: Effort, budget: int | None) -> int:
+    """None for an instant run, whose own rows say what it is worth; else enough for one step count
+    at least, and at most as much again as the budget."""
+    instant = budget is None and effort.evidence_rows == 0
+    if instant or not request.fitted:  # what is on paths is measured there
+        return 0
+    asked = request.fitted, request.steps
+    least = evidence.least_budget(*asked, evidence_rows(plan))
+    return max(least, min(evidence.default_budget(*asked, EVIDENCE_ROWS), plan.calls))

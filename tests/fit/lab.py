@@ -1,0 +1,96 @@
+"""What the tests of fits share: recorded trajectories of a small mixture, and a count of what is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from scheduler.denoiser import Checked
+from scheduler.fit.candidate import DISTILLED, Candidate
+from scheduler.fit.student import Answers
+from scheduler.fit.teacher import record_teacher
+from scheduler.fit.trajectories import TrajectorySet
+from scheduler.samplers import sample
+from scheduler.samplers.distilled import sample_distilled
+from scheduler.samplers.query_offsets import with_offsets
+from scheduler.sigmas import log_snr_grid
+from scheduler.sigmas.noise_range import NoiseRange
+from tests.mixture import small_mixture, unit_noise
+
+RANGES = {"flow": (0.002, 1.0), "ve": (0.03, 14.6)}
+SIGMAS = {
+    "flow": np.array([1.0, 0.9, 0.7, 0.4, 0.15, 0.0]),
+    "ve": np.array([14.6, 5.0, 2.0, 0.8, 0.25, 0.0]),
+}
+ROWS = 6
+SHAPE = (1, 8)
+
+
+def range_of(process: str) -> NoiseRange:
+    return NoiseRange(process, *RANGES[process])
+
+
+def recorded(
+    process: str,
+    rows: int = ROWS,
+    seed: int = 0,
+    denoise: Callable | None = None,
+    fit: np.ndarray | None = None,
+    nodes: int = 30,
+    shape: tuple[int, ...] = SHAPE,
+    drawn_by: Callable | None = None,
+) -> TrajectorySet:
+    """`rows` trajectories of a denoiser, or of the one that they were drawn by; fits may use them all
+    unless told otherwise. Its model counts calls."""
+    denoise = denoise or small_mixture(process)
+    noise = unit_noise(rows, *shape, seed=seed, dtype=torch.float32)
+    grid = log_snr_grid(*RANGES[process], nodes, process)
+    teacher = record_teacher(drawn_by or denoise, noise, grid, process, "adams3", keep_states=True)
+    rows_of_fit = np.ones(rows, bool) if fit is None else fit
+    return TrajectorySet(Checked(denoise), noise, grid, teacher.vectors, rows_of_fit)
+
+
+def parts_of(whole: TrajectorySet, *places: slice) -> list[TrajectorySet]:
+    """The rows of one set as sets of their own."""
+    return [
+        TrajectorySet(
+            Checked(whole.model.denoise),
+            whole.noise[rows],
+            whole.sigmas,
+            [vector[rows] for vector in whole.vectors],
+            whole.fit_rows[rows],
+        )
+        for rows in places
+    ]
+
+
+def answers_of(process: str, *sets: TrajectorySet) -> Answers:
+    return Answers(list(sets) or [recorded(process)], range_of(process))
+
+
+def sampled(each: TrajectorySet, candidate: Candidate, process: str) -> torch.Tensor:
+    """The end (B, ...) of a candidate as the samplers themselves run it."""
+    x, sigmas = each.state(float(candidate.sigmas[0])).to(each.noise), candidate.sigmas
+    if candidate.sampler == DISTILLED:
+        numbers = candidate.coefficients, candidate.offsets, process
+        return sample_distilled(each.model, x, sigmas, *numbers)
+    model = each.model
+    if candidate.offsets is not None:
+        model = with_offsets(model, sigmas, candidate.offsets, process)
+    return sample(model, x, sigmas, candidate.sampler)
+
+
+def a_candidate(
+    process: str, sampler: str = DISTILLED, offsets: bool = True, seed: int = 0
+) -> Candidate:
+    """Five steps with small random numbers: what any fit might propose."""
+    rng, sigmas = np.random.default_rng(seed), SIGMAS[process]
+    steps = len(sigmas) - 1
+    shifts = rng.uniform(-0.2, 0.1, steps) * (np.arange(steps) > 0) if offsets else None
+    rows = None
+    if sampler == DISTILLED:
+        rows = rng.uniform(-0.1, 0.2, (steps, 4))
+        rows[0, :2], rows[1, 1] = 0, 0
+    return Candidate(sampler, sigmas, shifts, rows)
