@@ -91,8 +91,8 @@ def figures(trial: Trial, steps: int, seed: int, **how) -> dict:
     """What a cell says of one distillation. how: what `runs.run` takes."""
     try:
         record, about = run(trial.subject, steps=steps, seed=seed, **how)
-    except BudgetError as error:
-        return {"refused": str(error)}
+    except BudgetError as refusal:
+        return {"refused": str(refusal)}
     recipe = record.recipe("distilled", steps)
     (best, least), (_, double) = trial.best(steps), trial.best(2 * steps)
     error = rms(trial.recipe(recipe))

@@ -19,7 +19,6 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-
 from benchmarks import overhead
 from benchmarks.cells import SEEDS
 from benchmarks.runs import run
@@ -128,15 +127,15 @@ def pictures_of(of: Subject, setting: Setting, pictures: int, seed: int) -> Reco
     return record_run(denoise, start, sigmas, setting.sampler, of.parametrisation)
 
 
-def learnt(trial: Trial, setting: Setting, pictures: int, steps: int, seed: int, calls: int) -> dict:
+def learnt(
+    trial: Trial, setting: Setting, pictures: int, steps: int, seed: int, calls: int
+) -> dict:
     """One recipe from recordings: what it cost beside them, and its distance from the artist's own."""
     made = pictures_of(trial.subject, setting, pictures, seed)
     try:
-        record, about = run(
-            trial.subject, steps=steps, seed=seed, budget=calls, recordings=(made,)
-        )
-    except BudgetError as error:
-        return {"refused": str(error)}
+        record, about = run(trial.subject, steps=steps, seed=seed, budget=calls, recordings=(made,))
+    except BudgetError as refusal:
+        return {"refused": str(refusal)}
     recipe = record.recipe("distilled", steps)
     error = rms(trial.recipe(recipe))
     equal = equal_steps(trial, steps, error, setting.steps)
@@ -206,7 +205,9 @@ def _marks(found: list[dict]) -> list[str]:
         mark = f"mark {most:g}" + (f", no cell above {cell:g}" if cell else "")
         of = "four pictures" if CELL_MARKED[extra] == (4,) else f"{len(told)} runs"
         lines.append(f"{extra} calls, {of}: geometric mean {ratio:.3f} ({mark})")
-        lines += [f"  {_name(each)}: {each['over']:.2f}" for each in told if cell and each["over"] > cell]
+        lines += [
+            f"  {_name(each)}: {each['over']:.2f}" for each in told if cell and each["over"] > cell
+        ]
     first = [each for each in found if each["extra"] == min(EXTRA) and "over" in each]
     marked = [(_name(each), each["pays"]) for each in first if each["steps"] == 6]
     return [*lines, f"{min(EXTRA)} calls: " + _late(marked, "recordings")]
@@ -229,7 +230,9 @@ def main() -> None:
     if args.only in (None, "instant"):
         print(instant(args.beds, args.steps or STEPS, args.seeds, args.cache), flush=True)
     if args.only in (None, "recordings"):
-        print(recordings(args.beds, args.steps or RECORDED_STEPS, args.seeds, args.cache), flush=True)
+        print(
+            recordings(args.beds, args.steps or RECORDED_STEPS, args.seeds, args.cache), flush=True
+        )
     if args.only in (None, "time"):
         print(overhead.shown())
 
