@@ -27,7 +27,7 @@ PICTURE_STEPS = 25
 VARIANCE = 0.3
 SHARE = 0.03  # of a call's own seconds, at most
 # (a name, what `distill` is told; recordings: pictures to learn from)
-CASES = {
+CASES: dict[str, dict] = {
     "plain sampling": {},
     "instant, N = 4": {"steps": 4},
     "instant, N = 6": {"steps": 6},
