@@ -11,9 +11,8 @@ import torch
 
 from benchmarks.runs import run
 from benchmarks.subjects import subject
-from benchmarks.trial import REFERENCE_NODES, Trial, rms
+from benchmarks.trial import Trial, rms
 from scheduler.denoiser import start_state
-from scheduler.distilling.plan import budget_for
 from scheduler.evidence.plan import equal_calls_steps
 from scheduler.evidence.verdicts import DEFAULT_STOCK
 from scheduler.plots import PictureRow, plot_pictures
@@ -27,17 +26,18 @@ STEPS = (4, 6)
 COLUMNS = 5
 
 
-def draw(path: Path, preset: str, rows: int, folder: Path | None) -> None:
+def draw(path: Path, effort: str, folder: Path | None) -> None:
     """Distil, then draw.
 
     The teacher, and for each of STEPS the default stock schedule with euler, the best stock pair in
-    hindsight, and ours. Errors at the left are over all `rows`, as in the tables; those below the
-    pictures are the pictures' own.
+    hindsight, and ours. Errors at the left are over all rows of the tables; those below the pictures
+    are the pictures' own.
     """
     of = subject(LABEL)
-    trial = Trial(of, rows, folder)
-    record, about = run(of, ("distilled",), budget_for(preset, ("distilled",), range(4, 13)))
-    spent = f"heun, {REFERENCE_NODES} nodes\n{2 * REFERENCE_NODES - 1} model calls"
+    trial = Trial(of, folder=folder)
+    record, about = run(of, steps=STEPS, effort=effort)
+    nodes = of.reference_nodes
+    spent = f"heun, {nodes} nodes\n{2 * nodes - 1} model calls"
     grid = [PictureRow("teacher", spent, _decoded(of, trial.end))]
     for steps in STEPS:
         default = DEFAULT_STOCK[of.parametrisation]

@@ -1,47 +1,68 @@
-"""One distillation of a subject, as the tables and pictures take it."""
+"""One distillation of a subject, as the tables and pictures take it, its calls counted by the denoiser."""
 
 from __future__ import annotations
 
-import math
 import time
+from collections.abc import Callable, Sequence
+
+import torch
 
 from benchmarks.subjects import Subject
-from scheduler.distilling.plan import plan_for
 from scheduler.distilling.run import distill
 from scheduler.record import Record
 
 STEPS = tuple(range(4, 13))
 
 
+class Counted:
+    """A denoiser that counts its model calls (one evaluation for one sample) and its own seconds."""
+
+    def __init__(self, denoise: Callable):
+        self.denoise = denoise
+        self.calls = 0
+        self.seconds = 0.0
+
+    def __call__(self, x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+        began = time.perf_counter()
+        answer = self.denoise(x, sigma)
+        self.seconds += time.perf_counter() - began
+        self.calls += len(x)
+        return answer
+
+
 def run(
-    of: Subject, samplers, budget: int, seed: int = 0, steps=STEPS, samples: int | None = None
+    of: Subject,
+    samplers: Sequence[str] = ("distilled",),
+    steps: Sequence[int] | int = STEPS,
+    seed: int = 0,
+    **how,
 ) -> tuple[Record, dict]:
-    """One distillation on the fitting classes, without evidence: the record, and what it cost."""
-    elements = math.prod(of.latent_shape)
-    rows = plan_for(samplers, steps, budget, samples=samples, elements=elements).rows
+    """One distillation on the fitting classes, without evidence: the record, and what it cost. how:
+    what else `distill` takes: `budget` or `effort`, `recordings`, ..."""
     low, high = of.sigma_range
+    counted = Counted(of.fitting_any(seed))
     began = time.perf_counter()
     record = distill(
-        of.fitting(rows),
+        counted,
         of.latent_shape,
         high,
         low,
         of.parametrisation,
-        samplers=samplers,
+        samplers=tuple(samplers),
         steps=steps,
-        budget=budget,
         evidence_budget=0,
         conditions=of.conditions,
-        samples=rows,
         seed=seed,
+        **how,
     )
     seconds = time.perf_counter() - began
+    plan = record.provenance["plans"][0] if record.provenance.get("plans") else {}
     about = {
         "samplers": list(samplers),
-        "budget": budget,
-        "calls": record.provenance["model_calls"],
+        "calls": counted.calls,
+        "evaluations": counted.calls * of.evaluations,
         "seconds": seconds,
-        "rows": rows,
-        "plan": record.provenance["plans"][0],
+        "own_seconds": seconds - counted.seconds,
+        "plan": plan,
     }
     return record, about

@@ -20,7 +20,6 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.quality import SLOW
 from benchmarks.subjects import Subject, subject
 from benchmarks.tables import mean
 from benchmarks.trial import Trial, rms
@@ -64,7 +63,7 @@ def paper(of: Subject, rows: int) -> tuple[Schedules, int]:
 def compare(label: str, rows: int, paper_rows: int, folder: Path) -> dict[str, list[float]]:
     """Print a bed's tables; returns ratios by what they compare."""
     of = subject(label)
-    trial = Trial(of, rows // 2 if of.name in SLOW else rows, folder)
+    trial = Trial(of, rows, folder)
     found, calls = ours(of, 16)
     theirs, their_calls = paper(of, paper_rows) if paper_rows else (None, 0)
     spent = f"ours {calls} model calls a row for all of it"

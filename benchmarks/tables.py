@@ -1,4 +1,4 @@
-"""The printed form of the quality figures.
+"""The printed form of the figures by sampler.
 
 A table a bed, the geometric means beside their targets, and every losing cell by name.
 """
@@ -36,11 +36,11 @@ def bed(result: dict) -> str:
     """
     lines = [
         f"\n== {result['bed']}, guidance {result['cfg']:g}, "
-        f"preset {result['preset']}, {result['rows']} held-out rows"
+        f"effort {result['effort']}, {result['rows']} held-out rows"
     ]
     for run in result["runs"]:
-        calls = f"{run['calls']} of {run['budget']} model calls"
-        spent = f"{calls} on {run['rows']} samples, {run['seconds']:.0f} s"
+        calls = f"{run['calls']} of {run['plan']['calls']} model calls"
+        spent = f"{calls} on {run['plan']['rows']} samples, {run['seconds']:.0f} s"
         lines.append(f"   {', '.join(run['samplers'])}: {spent}")
     for figure in ("rms", "median"):
         lines.append(_header(figure))

@@ -11,12 +11,14 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from benchmarks.subjects import TEST_SEED, Subject
+from benchmarks.subjects import TEST_ROWS, TEST_SEED, Subject
 from scheduler.denoiser import Denoiser, start_state
 from scheduler.errors import DenoiserError
 from scheduler.record import Choice, Recipe
@@ -24,7 +26,6 @@ from scheduler.samplers import sample
 from scheduler.samplers.distilled import run_recipe
 from scheduler.sigmas import baselines, log_snr_grid
 
-REFERENCE_NODES = 200
 STOCK_SAMPLERS = ("euler", "heun", "dpmpp_2m", "uni_pc", "res_multistep")
 PROBE_SIGMA = 0.5
 
@@ -34,13 +35,37 @@ def rms(errors: np.ndarray) -> float:
     return float(np.sqrt(np.mean(np.square(errors))))
 
 
+@dataclass(frozen=True)
+class Setting:
+    """How an artist draws: a stock sampler and schedule, and his number of steps."""
+
+    sampler: str
+    schedule: str
+    steps: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.sampler}-{self.schedule}-{self.steps}"
+
+    def sigmas(self, of: Subject) -> np.ndarray:
+        return baselines(of.table, self.steps, *of.sigma_range)[self.schedule]
+
+
 class Trial:
     """Runs on `rows` held-out rows of a subject, at its own guidance or another.
 
-    Each run gives end errors (rows,), RMS per element.
+    Each run gives end errors (rows,), RMS per element. setting: from whose ends they are measured,
+    where it isn't the reference's.
     """
 
-    def __init__(self, subject: Subject, rows: int, folder: Path | None = None):
+    def __init__(
+        self,
+        subject: Subject,
+        rows: int = TEST_ROWS,
+        folder: Path | None = None,
+        setting: Setting | None = None,
+    ):
+        rows = subject.test_rows(rows)
         self.subject = subject
         self.noise = subject.noise(rows, TEST_SEED)
         self.denoise = subject.testing(rows)
@@ -49,13 +74,21 @@ class Trial:
         self._unsaved = False
         self._kept: dict[str, np.ndarray] = {}
         if folder is not None:
-            self._path = folder / f"{subject.label.replace(':', '-')}-{rows}-{self._probe()}.npz"
+            name = subject.label.replace(":", "-").replace("/", "-")
+            name += f"-{setting.name}" if setting else ""
+            self._path = folder / f"{name}-{rows}-{self._probe()}.npz"
             if self._path.exists():
                 self._kept = dict(np.load(self._path))
         if "end" not in self._kept:
-            grid = log_snr_grid(*subject.sigma_range, REFERENCE_NODES, subject.parametrisation)
-            self._keep("end", self._draw("heun", grid).numpy())
+            self._keep("end", self._reference(setting).numpy())
         self.end = torch.tensor(self._kept["end"])
+
+    def _reference(self, setting: Setting | None) -> torch.Tensor:
+        of = self.subject
+        if setting is not None:
+            return self._draw(setting.sampler, setting.sigmas(of))
+        grid = log_snr_grid(*of.sigma_range, of.reference_nodes, of.parametrisation)
+        return self._draw("heun", grid)
 
     def run(self, sampler: str, sigmas: np.ndarray) -> np.ndarray:
         """Errors of a stock sampler on a schedule; inf where it leaves all bounds."""
@@ -86,6 +119,16 @@ class Trial:
             for sampler in STOCK_SAMPLERS
             for key, errors in self.stock(sampler, calls).items()
         }
+
+    def best(self, calls: int, samplers: Sequence[str] = STOCK_SAMPLERS) -> tuple[str, float]:
+        """The best stock pair in hindsight, and its RMS over all rows."""
+        found = {
+            name: rms(errors)
+            for sampler in samplers
+            for name, errors in self.stock(sampler, calls).items()
+        }
+        name = min(found, key=lambda each: found[each])
+        return name, found[name]
 
     def recipe(self, recipe: Recipe) -> np.ndarray:
         """Errors of a recipe."""
