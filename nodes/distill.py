@@ -81,15 +81,26 @@ class StepDistillDistill:
             "hidden": {"unique_id": "UNIQUE_ID"},
         }
 
+    @classmethod
+    def VALIDATE_INPUTS(cls, quality):
+        """Graphs may name an effort as it was called before."""
+        from ..scheduler.distilling.effort import FORMER
+
+        if quality in (*QUALITY, *FORMER):
+            return True
+        return f"quality {quality!r} is unknown; use one of: {', '.join(QUALITY)}."
+
     def distill(
         self, model, positive, negative, latent_image, cfg, sampler_name, max_steps, quality, noise_seed,
         guider=None, extra_positive=None, name="", frames=0, unique_id=None,
     ):  # fmt: skip
         """The record (from the store where it has one), its plot and the report; raises
         StepDistillError with a sentence."""
+        from ..scheduler.distilling.effort import effort_named
         from .host.guider import guided
 
         samplers, steps = samplers_of(sampler_name), steps_of(int(max_steps))
+        quality = effort_named(quality).name
         scene = guided(model, positive, negative, cfg, latent_image, guider)
         seed, name = int(noise_seed) % MOST_SEED, name.strip()[:300]
         record, text = _Task(

@@ -91,6 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
         samplers=SAMPLERS,
         steps=STEPS,
         budget=BUDGET,
+        effort="thorough",
         evidence_budget=full_budget(SAMPLERS, STEPS, rows),
         conditions=conditions_of(asked, arguments.cfg, arguments.seed),
         samples=ROWS,

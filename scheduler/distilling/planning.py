@@ -15,7 +15,7 @@ from .plan import BUDGET, Plan, plan_for
 from .request import Request, checked_budget, checked_samples
 
 EVIDENCE_SEED = 1_000_003  # added to the seed: held-out noise
-EVIDENCE_ROWS = 8
+EVIDENCE_ROWS = 4
 WITHOUT_END = 1 << 60
 
 
@@ -104,5 +104,6 @@ def _usual_evidence(request: Request, plan: Plan, effort: Effort, budget: int | 
     if instant or not request.fitted:  # what is on paths is measured there
         return 0
     asked = request.fitted, request.steps
-    least = evidence.least_budget(*asked, evidence_rows(plan))
-    return max(least, min(evidence.default_budget(*asked, EVIDENCE_ROWS), plan.calls))
+    scope = evidence.WHOLE if effort.every else evidence.FEW
+    least = evidence.least_budget(*asked, evidence_rows(plan), scope)
+    return max(least, min(evidence.default_budget(*asked, evidence_rows(plan), scope), plan.calls))

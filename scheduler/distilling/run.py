@@ -216,6 +216,7 @@ class Run:
             self.plan.evidence,
             sigma_min=request.sigma_min,
             finished=self.parts.finished,
+            ranked=None if every else made.ranked,
         )
         self.stages.end(EVIDENCE, rows=rows, seed=request.seed + EVIDENCE_SEED)
         self.stands(made, found.recipes, found.summary)

@@ -1,6 +1,6 @@
 """Evidence: recipes on held-out noise beside every stock schedule at equal model calls."""
 
 from .measuring import Evidence, measure
-from .plan import default_budget, full_budget, least_budget
+from .plan import FEW, WHOLE, default_budget, full_budget, least_budget
 
-__all__ = ["Evidence", "default_budget", "full_budget", "least_budget", "measure"]
+__all__ = ["FEW", "WHOLE", "Evidence", "default_budget", "full_budget", "least_budget", "measure"]

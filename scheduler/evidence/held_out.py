@@ -6,7 +6,8 @@ A fine reference teacher, and every run's distance from it, row by row.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -15,7 +16,8 @@ from ..denoiser import AnyDenoiser, Reporting, start_state
 from ..errors import DenoiserError
 from ..record import Recipe
 from ..rows import row_errors
-from ..samplers import sample
+from ..samplers import sample, sample_linear
+from ..samplers.adams3 import adams3_rule
 from ..samplers.distilled import run_recipe, stock_sampler
 from ..sigmas import NoiseTable, baselines, log_snr_grid
 from ..sigmas.validity import Floats
@@ -23,17 +25,28 @@ from . import verdicts
 
 # (name, work) -> the result of work, now or of an earlier run
 Finished = Callable[[str, Callable[[], dict]], dict]
+Ranked = Callable[[str, int], Sequence[str]]  # (sampler, steps) -> schedules, the best first
 RunKey = tuple[str, tuple[float, ...]]  # a stock sampler and its sigmas
+
+
+@dataclass(frozen=True)
+class Few:
+    """The first stock schedules by what was recorded, not all of them, beside a reference of half
+    the calls."""
+
+    ranked: Ranked
+    most: int
 
 
 class HeldOut:
     """Runs recipes and stock schedules from the same noise and keeps each row's end error.
 
     Errors are (R,): RMS per element from the reference's end. The reference is Heun on `nodes`
-    levels uniform in half-log-SNR. A run is done once; one that does not stay finite has errors of
-    inf. on_call(model calls so far) follows each evaluation and may raise to stop. `finished` (such
-    as `FinishedParts.finished`) keeps runs for a later start; the reference is drawn anew, and tells
-    whether they still hold. Raises DenoiserError when the reference itself fails.
+    levels uniform in half-log-SNR (with `few` a third-order multistep solver). A run is done once;
+    one that does not stay finite has errors of inf. on_call(model calls so far) follows each
+    evaluation and may raise to stop. `finished` (such as `FinishedParts.finished`) keeps runs for a
+    later start; the reference is drawn anew, and tells whether they still hold. Raises
+    DenoiserError when the reference itself fails.
     """
 
     def __init__(
@@ -46,6 +59,7 @@ class HeldOut:
         nodes: int,
         on_call: Callable[[int], None] | None = None,
         finished: Finished | None = None,
+        few: Few | None = None,
     ):
         self.model = Reporting(denoise, on_call)
         self.noise = noise
@@ -56,7 +70,11 @@ class HeldOut:
         self._finished = finished or (lambda name, work: work())
         start = start_state(noise, self.sigma_max, process)
         grid = log_snr_grid(self.sigma_min, self.sigma_max, nodes, process)
-        self.end = sample(self.model, start, grid, "heun")
+        self._few = few
+        if few is None:
+            self.end = sample(self.model, start, grid, "heun")
+        else:
+            self.end = sample_linear(self.model, start, grid, None, adams3_rule(process))
         self.apart = verdicts.picture_distance(self.end.float().flatten(1).cpu().double().numpy())
 
     def schedules(self, steps: int) -> dict[str, np.ndarray]:
@@ -72,8 +90,13 @@ class HeldOut:
         return self._runs[key]
 
     def run_all(self, sampler: str, steps: int) -> dict[str, np.ndarray]:
-        """Errors (R,) of a stock sampler on every baseline of a number of steps, by name."""
+        """Errors (R,) of a stock sampler on every baseline (or the first few) of a number of steps,
+        by name."""
         schedules = self.schedules(steps)
+        if self._few is not None:
+            names = self._few.ranked(sampler, steps)
+            names = [name for name in names if name in schedules][: self._few.most]
+            schedules = {name: schedules[name] for name in names}
 
         def work() -> dict:
             return {name: self.run(sampler, sigmas).tolist() for name, sigmas in schedules.items()}

@@ -13,15 +13,18 @@ import torch
 
 from ..denoiser import AnyDenoiser
 from ..record import SAME_START, Choice, Recipe, curve_key
-from ..record.left_out import LOWER_STARTS, TOO_SMALL
+from ..record.left_out import FEW_STOCK, LOWER_STARTS, TOO_SMALL
 from ..samplers import model_calls
 from ..samplers.names import ON_PATHS
-from ..sigmas import MOST_BASELINES, NoiseTable, baselines
+from ..sigmas import NoiseTable, baselines
 from . import verdicts
-from .held_out import Finished, HeldOut
+from .held_out import Few, Finished, HeldOut, Ranked
 from .plan import (
+    FEW,
     LONGER_SCHEDULES,
+    WHOLE,
     EvidencePlan,
+    Scope,
     calls_of,
     default_budget,
     equal_calls_steps,
@@ -65,6 +68,7 @@ def measure(
     sigma_min: float | None = None,
     on_call: Callable[[int], None] | None = None,
     finished: Finished | None = None,
+    ranked: Ranked | None = None,
 ) -> Evidence:
     """The evidence for recipes, from unit Gaussian held-out `noise` (R, ...).
 
@@ -73,22 +77,30 @@ def measure(
     them is picked in hindsight, on these very rows, so that the comparison favours stock. `budget`:
     most model calls, every row counted (None: `default_budget`); with less, less is measured, and
     the summary says what was left out. Recipes that start below the others' start are not measured.
-    on_call(model calls so far) follows each; `finished` keeps runs for a later start (`HeldOut`).
+    `ranked`: (sampler, steps) -> stock schedules' names, the best first by what was recorded: with
+    it the first few are run alone (plan.FEW), beside a cheaper reference. on_call(model calls so
+    far) follows each; `finished` keeps runs for a later start (`HeldOut`).
     Raises DenoiserError, SigmaRangeError, and whatever on_call raises.
     """
-    budget = default_budget(*_wanted(recipes), len(noise)) if budget is None else budget
+    scope = WHOLE if ranked is None else FEW
+    budget = default_budget(*_wanted(recipes), len(noise), scope) if budget is None else budget
     ours = [recipe for recipe in recipes if recipe.sampler not in ON_PATHS]  # see stochastic.py
     start = max((recipe.start_sigma for recipe in ours), default=table.sigma_max)
     whole = [recipe for recipe in ours if recipe.start_sigma >= start * (1 - SAME_START)]
     low = table.sigma_min if sigma_min is None else sigma_min
-    schedules = len(baselines(table, 1, low, start)) if whole else MOST_BASELINES
-    plan = plan_evidence(whole, len(noise), budget, schedules) if whole and len(noise) else None
+    if whole and ranked is None:
+        scope = replace(scope, schedules=len(baselines(table, 1, low, start)))
+    plan = plan_evidence(whole, len(noise), budget, scope) if whole and len(noise) else None
     if plan is None:
-        return _nothing(recipes, whole, len(noise), budget)
+        return _nothing(recipes, whole, len(noise), budget, scope)
     left_out = [entry | {"budget": budget} for entry in plan.left_out]
+    if ranked is not None:
+        left_out.append({"code": FEW_STOCK, "schedules": scope.schedules})
     if len(whole) < len(ours):
         left_out.append({"code": LOWER_STARTS})
-    held_out = HeldOut(denoise, noise, table, process, (low, start), plan.nodes, on_call, finished)
+    few = None if ranked is None else Few(ranked, scope.schedules)
+    about = (low, start), plan.nodes, on_call, finished, few
+    held_out = HeldOut(denoise, noise, table, process, *about)
     found = _measured(held_out, [recipe for recipe in whole if recipe.steps in plan.steps], plan)
     curves, stock_curves = _curves(found)
     _follow_stock(held_out, found, stock_curves, plan.spare)
@@ -224,10 +236,10 @@ def _identity(recipe: Recipe) -> tuple:
 
 
 def _nothing(
-    recipes: Sequence[Recipe], whole: Sequence[Recipe], rows: int, budget: int
+    recipes: Sequence[Recipe], whole: Sequence[Recipe], rows: int, budget: int, scope: Scope
 ) -> Evidence:
     if not whole or not rows or budget == 0:
         return Evidence(list(recipes), {}, 0)
-    least = least_budget(*_wanted(whole), rows)
+    least = least_budget(*_wanted(whole), rows, scope)
     left_out = [{"code": TOO_SMALL, "budget": budget, "least": least}]
     return Evidence(list(recipes), {"left_out": left_out}, 0)

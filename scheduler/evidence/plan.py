@@ -27,6 +27,27 @@ Cell = tuple[str, int]  # a sampler and its steps
 
 
 @dataclass(frozen=True)
+class Scope:
+    """Whom ours meets. schedules: of each stock sampler, the first by the inner products where they
+    are not all. pairs: the samplers of stock pairs, the most wanted first; fewest: of them that
+    must be there. nodes: of the reference, the finest first, and its solver."""
+
+    schedules: int
+    pairs: tuple[str, ...]
+    fewest: int
+    nodes: tuple[int, ...]
+    solver: str
+
+    def reference_calls(self, nodes: int) -> int:
+        """Model calls a row."""
+        return nodes if self.solver == "adams3" else model_calls(self.solver, nodes)
+
+
+WHOLE = Scope(MOST_BASELINES, PAIR_SAMPLERS, 2, REFERENCE_NODES, "heun")
+FEW = Scope(2, ("dpmpp_2m", "uni_pc"), 1, (48, 32), "adams3")
+
+
+@dataclass(frozen=True)
 class EvidencePlan:
     """What is measured.
 
@@ -68,14 +89,16 @@ def longer_steps(most: int) -> list[int]:
     return sorted(count for count in counts if count > most)
 
 
-def default_budget(samplers: Sequence[str], steps: Sequence[int], rows: int) -> int:
+def default_budget(
+    samplers: Sequence[str], steps: Sequence[int], rows: int, scope: Scope = WHOLE
+) -> int:
     """Model calls of the evidence unless told otherwise.
 
-    At most five step counts, every stock schedule, a 50-node reference; as if every recipe came
-    with and without offsets. Every row of every call is counted.
+    At most five step counts, the coarser reference; as if every recipe came with and without
+    offsets. Every row of every call is counted.
     """
     counts = thinned(sorted(set(steps)), DEFAULT_STEP_COUNTS)
-    return rows * _whole_cost(_expected(samplers, steps), counts, REFERENCE_NODES[-1])
+    return rows * _whole_cost(_expected(samplers, steps), counts, scope.nodes[-1], scope)
 
 
 def full_budget(samplers: Sequence[str], steps: Sequence[int], rows: int) -> int:
@@ -83,37 +106,37 @@ def full_budget(samplers: Sequence[str], steps: Sequence[int], rows: int) -> int
 
     Every step count, every stock schedule and pair, a 100-node reference.
     """
-    return rows * _whole_cost(_expected(samplers, steps), sorted(set(steps)), REFERENCE_NODES[0])
+    counts, scope = sorted(set(steps)), WHOLE
+    return rows * _whole_cost(_expected(samplers, steps), counts, scope.nodes[0], scope)
 
 
-def least_budget(samplers: Sequence[str], steps: Sequence[int], rows: int) -> int:
-    """The fewest model calls for which anything is measured.
-
-    One step count beside every stock schedule.
-    """
+def least_budget(
+    samplers: Sequence[str], steps: Sequence[int], rows: int, scope: Scope = WHOLE
+) -> int:
+    """The fewest model calls for which anything is measured: one step count."""
     count = thinned(sorted(set(steps)), 1)
     wanted = _expected(samplers, steps)
-    nodes = REFERENCE_NODES[-1]
-    return rows * _cost(wanted, count, PAIR_SAMPLERS[:2], nodes, MOST_BASELINES)
+    return rows * _cost(wanted, count, scope.pairs[: scope.fewest], scope.nodes[-1], scope)
 
 
 def plan_evidence(
-    recipes: Sequence[Recipe], rows: int, budget: int, schedules: int = MOST_BASELINES
+    recipes: Sequence[Recipe], rows: int, budget: int, scope: Scope = WHOLE
 ) -> EvidencePlan | None:
     """The most that fits the budget; None when not even one step count does.
 
     Given up in this order: stock runs longer than ours, the finer reference, pair samplers, step
-    counts; never a stock schedule.
+    counts; never a stock schedule of the scope.
     """
     contents = [(recipe.sampler, recipe.steps) for recipe in recipes]
     room = budget // max(rows, 1)
     every = sorted({steps for _, steps in contents})
-    most_pairs = len(PAIR_SAMPLERS) if any(sampler == "distilled" for sampler, _ in contents) else 2
-    counts = range(len(every), 0, -1)
-    for count, kept, nodes in product(counts, range(most_pairs, 1, -1), REFERENCE_NODES):
+    paired = any(sampler == "distilled" for sampler, _ in contents)
+    most_pairs = len(scope.pairs) if paired else scope.fewest
+    counts, kinds = range(len(every), 0, -1), range(most_pairs, scope.fewest - 1, -1)
+    for count, kept, nodes in product(counts, kinds, scope.nodes):
         steps = thinned(every, count)
-        pairs = PAIR_SAMPLERS[:kept]
-        calls = _cost(contents, steps, pairs, nodes, schedules)
+        pairs = scope.pairs[:kept]
+        calls = _cost(contents, steps, pairs, nodes, scope)
         if calls <= room:
             return EvidencePlan(
                 nodes=nodes,
@@ -122,7 +145,7 @@ def plan_evidence(
                 cells=_cells(contents, steps, pairs),
                 calls=calls,
                 spare=room - calls,
-                left_out=_left_out(every, steps, PAIR_SAMPLERS[kept:most_pairs]),
+                left_out=_left_out(every, steps, scope.pairs[kept:most_pairs]),
             )
     return None
 
@@ -167,19 +190,19 @@ def _cost(
     steps: Sequence[int],
     pairs: Sequence[str],
     nodes: int,
-    schedules: int,
+    scope: Scope,
 ) -> int:
-    """Model calls a row: of the reference by Heun, of the recipes, and of every stock run."""
-    reference = model_calls("heun", nodes)
+    """Model calls a row: of the reference, of the recipes, and of every stock run."""
+    reference = scope.reference_calls(nodes)
     ours = sum(calls_of(sampler, count) for sampler, count in contents if count in steps)
     stock = sum(model_calls(*cell) for cell in _cells(contents, steps, pairs))
-    return reference + ours + schedules * stock
+    return reference + ours + scope.schedules * stock
 
 
-def _whole_cost(contents: Sequence[Cell], steps: Sequence[int], nodes: int) -> int:
+def _whole_cost(contents: Sequence[Cell], steps: Sequence[int], nodes: int, scope: Scope) -> int:
     """Model calls a row with nothing left out, longer stock runs included."""
     beyond = longer_steps(max(steps))
     samplers = {sampler for sampler, _ in contents}
     longer = sum(calls_of(sampler, count) for sampler in samplers for count in beyond)
-    whole = _cost(contents, steps, PAIR_SAMPLERS, nodes, MOST_BASELINES)
+    whole = _cost(contents, steps, scope.pairs, nodes, scope)
     return whole + longer * LONGER_SCHEDULES

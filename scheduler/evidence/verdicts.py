@@ -55,9 +55,10 @@ def paired_ratio(ours: np.ndarray, theirs: np.ndarray) -> tuple[float | None, fl
     """(ratio of the RMS errors, margin): with 95 % confidence the true ratio lies between ratio
     e^-margin and ratio e^margin.
 
-    Paired by row: the margin is Student's t times the standard error of log(ratio) by
-    linearisation, whose part of row r is (ours_r^2 / mean - theirs_r^2 / mean) / 2. None where rows
-    are too few, or an error is zero or not finite, to say.
+    Paired by row: the margin is Student's t times the standard error of log(ratio), the larger of
+    two: by linearisation, whose part of row r is (ours_r^2 / mean - theirs_r^2 / mean) / 2, and by
+    the jackknife, which a single row that decides the ratio makes wide. None where rows are too
+    few, or an error is zero or not finite, to say.
     """
     squares = [np.square(errors, dtype=np.float64) for errors in (ours, theirs)]
     means = [float(each.mean()) for each in squares]
@@ -67,7 +68,16 @@ def paired_ratio(ours: np.ndarray, theirs: np.ndarray) -> tuple[float | None, fl
     if len(ours) < 2:
         return ratio, None
     parts = (squares[0] / means[0] - squares[1] / means[1]) / 2
-    return ratio, _student(len(ours) - 1) * float(parts.std(ddof=1)) / math.sqrt(len(ours))
+    linear = float(parts.std(ddof=1)) / math.sqrt(len(ours))
+    return ratio, _student(len(ours) - 1) * max(linear, _jackknife(*squares))
+
+
+def _jackknife(ours: np.ndarray, theirs: np.ndarray) -> float:
+    """The standard error of half the log ratio of means, from leaving each row out in turn."""
+    rows = len(ours)
+    left = [np.maximum(each.sum() - each, 1e-300 * each.sum()) for each in (ours, theirs)]
+    logs = np.log(left[0] / left[1]) / 2
+    return float(np.sqrt((rows - 1) / rows * np.square(logs - logs.mean()).sum()))
 
 
 def compared(

@@ -16,6 +16,7 @@ FIT_ORDERS = "fit_orders"  # rows: how many trajectories there are
 # Of the evidence.
 STEP_COUNTS = "step_counts"  # steps: those that were not measured
 STOCK_PAIRS = "stock_pairs"  # samplers: whose stock pairs were not run
+FEW_STOCK = "few_stock"  # schedules: of each stock sampler, the first by the inner products
 LOWER_STARTS = "lower_starts"
 TOO_SMALL = "too_small"  # budget, and the least that works
 
@@ -88,6 +89,10 @@ _WORDS = {
     ),
     STEP_COUNTS: lambda entry: "the step counts " + ", ".join(map(str, entry.get("steps", ()))),
     STOCK_PAIRS: lambda entry: "stock pairs with " + ", ".join(entry.get("samplers", ())),
+    FEW_STOCK: lambda entry: (
+        f"of each stock sampler the {entry.get('schedules', 0)} schedules that the recorded teacher "
+        "ranks first were measured, not all"
+    ),
     LOWER_STARTS: lambda _: "recipes that start below the highest start sigma were not measured",
     TOO_SMALL: _too_small,
 }

@@ -32,7 +32,7 @@ class Scene:
             "cfg": CFG,
             "sampler_name": "distilled",
             "max_steps": 5,
-            "quality": "quick",
+            "quality": "instant",
             "noise_seed": 0,
         } | changed
         return self.add(

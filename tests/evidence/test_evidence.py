@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections import Counter
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -250,7 +252,7 @@ def test_fewer_pairs_before_fewer_step_counts():
         )
         for n in (2, 3, 4)
     ]
-    plan = evidence_plan.plan_evidence(wanted, 1, 450, schedules=12)
+    plan = evidence_plan.plan_evidence(wanted, 1, 450, replace(evidence.WHOLE, schedules=12))
     assert plan.steps == (2, 3, 4) and plan.pairs == ("euler", "dpmpp_2m", "uni_pc")
     assert plan.left_out == ({"code": "stock_pairs", "samplers": ["res_multistep", "heun"]},)
 

@@ -91,7 +91,18 @@ def test_the_margin_is_students_times_the_standard_error_of_the_log_ratio():
     spread = np.std((mine - others) / 2, ddof=1) / 2  # a half: the root of four rows
     ratio, margin = paired_ratio(ours, theirs)
     assert ratio == pytest.approx(np.sqrt(np.mean(ours**2) / np.mean(theirs**2)))
-    assert margin == pytest.approx(3.182 * spread, rel=0.01)
+    out = [np.delete(np.arange(4), k) for k in range(4)]
+    logs = [np.log(np.mean(ours[each] ** 2) / np.mean(theirs[each] ** 2)) / 2 for each in out]
+    jackknife = np.sqrt(3 / 4 * np.sum((logs - np.mean(logs)) ** 2))
+    assert jackknife > spread and margin == pytest.approx(3.182 * jackknife, rel=0.01)
+
+
+def test_one_row_that_decides_makes_the_margin_wide():
+    rng = np.random.default_rng(0)
+    ours, theirs = 0.1 + 0.01 * rng.random(8), 0.2 + 0.01 * rng.random(8)
+    _, plain = paired_ratio(ours, theirs)
+    _, wide = paired_ratio(np.append(ours[1:], 2.0), theirs)
+    assert plain < 0.1 and wide > 1
 
 
 def test_two_rows_have_a_margin_and_one_has_none():

@@ -18,7 +18,7 @@ WISH = {
     "height": 64,
     "samplers": ["euler"],
     "steps": [3, 4],
-    "quality": "quick",
+    "quality": "instant",
 }
 WISH |= {"measure": False}
 

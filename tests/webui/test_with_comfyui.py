@@ -77,7 +77,7 @@ def test_distilled_there_found_here(shared, comfyui, model):
         "cfg": 3.0,
         "sampler_name": "euler",
         "max_steps": 2,
-        "quality": "quick",
+        "quality": "instant",
         "noise_seed": 0,
     }
     graph.add(
