@@ -37,7 +37,10 @@ FIRST = (1, 2, 3)  # steps asked before any is skipped
 DEGREE = 3  # of the Chebyshev fit
 RIDGE = 1e-3
 HALVINGS = 14  # of the bracket of a threshold
-OURS: dict[str, dict] = {"distilled, instant": {"effort": "instant"}, "distilled, 1,000 calls": {"budget": 1000}}
+OURS: dict[str, dict] = {
+    "distilled, instant": {"effort": "instant"},
+    "distilled, 1,000 calls": {"budget": 1000},
+}
 CACHE = Path(tempfile.gettempdir()) / "stepdistill-quality"
 
 Forecast = Callable[[list[float], list[Tensor], float], Tensor]
