@@ -7,10 +7,10 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scheduler.distilling.tasks import distilled_task, stock_task
 
 from scheduler.distilling.effort import EFFORTS, anchors_of
 from scheduler.distilling.plan import MOST_ROWS, QUALITY, budget_for, plan_for
+from scheduler.distilling.tasks import distilled_task, stock_task
 from scheduler.errors import BudgetError, UnknownNameError
 from scheduler.record.left_out import left_out
 from scheduler.samplers import SAMPLERS
