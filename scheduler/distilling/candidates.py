@@ -10,6 +10,7 @@ import numpy as np
 
 from ..fit.candidate import DISTILLED, Candidate
 from ..record import Recipe
+from ..samplers.lengthened import lengthened
 from .expected import evidence_of
 from .guard import wins
 from .searches import Search
@@ -20,10 +21,26 @@ def recipes_of(searches: Sequence[Search], samplers: Sequence[str]) -> list[Reci
     found: list[Recipe] = []
     for sampler in samplers:
         mine = [each for each in searches if each.wish.sampler == sampler]
+        below: Candidate | None = None
         for steps in sorted({each.wish.steps for each in mine}):
             here = [each for each in mine if each.wish.steps == steps]
-            found += [_recipe(sampler, *each) for each in _of_one(here, sampler)]
+            for search, best in _of_one(here, sampler):
+                best = _no_worse(best, below)
+                below = best if sampler == DISTILLED else None
+                found.append(_recipe(sampler, search, best))
     return found
+
+
+def _no_worse(found: Candidate, below: Candidate | None) -> Candidate:
+    """A find, or fewer steps lengthened where these came nearer on the same rows."""
+    if below is None or below.coefficients is None or below.mean_error >= found.mean_error:
+        return found
+    assert below.offsets is not None  # it was walked
+    numbers = lengthened(
+        below.sigmas.tolist(), below.offsets.tolist(), below.coefficients.tolist(), found.steps
+    )
+    sigmas, offsets, coefficients = map(np.array, numbers)
+    return replace(below, sigmas=sigmas, offsets=offsets, coefficients=coefficients)
 
 
 def _recipe(sampler: str, search: Search, found: Candidate) -> Recipe:

@@ -7,8 +7,11 @@ import torch
 from ..denoiser import ScalarDenoiser
 from ..errors import DenoiserError
 
-SAME = 3e-3  # relative: beyond what half precision and unordered sums on a GPU leave
-ASKED, AGAIN = 1 / 6, 1 / 3  # shares of a run: which query is asked again, and when
+SAME = 1e-2  # relative: beyond what unordered sums in half precision leave, under guidance too
+AGAIN = 1 / 3  # the share of a run after which an earlier query is asked again
+# That one is five calls back: a cache that skips every second, third or fourth call has answered
+# one of the two from memory, whichever calls it skips.
+BACK = 5
 
 
 class Twice(ScalarDenoiser):
@@ -17,8 +20,8 @@ class Twice(ScalarDenoiser):
 
     def __init__(self, model: ScalarDenoiser, queries: int):
         self.model = model
-        self._first = int(queries * ASKED)
-        self._again = max(int(queries * AGAIN), self._first + 1)
+        self._again = max(int(queries * AGAIN), BACK)
+        self._first = self._again + 1 - BACK  # never the first, which no cache can answer
         self._asked = 0
         self._kept: tuple[torch.Tensor, float, torch.Tensor] | None = None
 

@@ -30,6 +30,7 @@ class Experiments:
         self.start_sigma = request.start_sigma
         self._most_steps = most_steps
         self._schedules: dict[tuple[str, str], dict[int, np.ndarray]] = {}
+        self._stock: dict[int, dict[str, np.ndarray]] = {}
 
     @cached_property
     def answers(self) -> Answers:
@@ -53,6 +54,11 @@ class Experiments:
     def stock_schedules(self, steps: int) -> dict[str, np.ndarray]:
         """The stock and published schedules from this start; the noise table's top counts as the
         model's."""
+        if steps not in self._stock:
+            self._stock[steps] = self._stock_schedules(steps)
+        return self._stock[steps]
+
+    def _stock_schedules(self, steps: int) -> dict[str, np.ndarray]:
         request = self.request
         if self.start_sigma < request.sigma_max:
             return tails(request.table, steps, self.start_sigma, request.sigma_min)

@@ -16,7 +16,7 @@ from ..denoiser import Denoiser
 from ..errors import RecordError, Stopped
 from ..files import PathLike
 from ..fit.candidate import Candidate
-from ..record import SAME_START, Recipe, Record
+from ..record import SAME_START, Gram, Recipe, Record
 from ..record.provenance import RECORDING
 from ..recordings import Recording
 from ..search.gram import merge
@@ -123,7 +123,7 @@ class _Improving(Run):
 
     def made_of(
         self,
-        made: Experiments,
+        made: Experiments | None,
         recipes: Sequence[Recipe],
         searches: Sequence[Search],
         summary: dict,
@@ -142,7 +142,7 @@ class _Improving(Run):
             recipes=tuple(merged.values()),
             evidence=_evidence_without(self.before.evidence, changed),
             provenance=_provenance(self.before.provenance, fresh.provenance),
-            gram=_gram(self.before, made) if made is not None else self.before.gram,
+            gram=_gram(self.before, made),
         )
 
 
@@ -214,9 +214,11 @@ def _provenance(before: dict, new: dict) -> dict:
     return found
 
 
-def _gram(before: Record, made: Experiments):
+def _gram(before: Record, made: Experiments | None) -> Gram | None:
     """Both teachers' inner products where they are on one grid, else those that reach higher, of
     more rows."""
+    if made is None:
+        return before.gram
     old, new = before.gram, made.gram
     if old is None or new.sigmas[0] > old.sigmas[0] * (1 + 1e-6):
         return new

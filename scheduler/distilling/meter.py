@@ -63,10 +63,11 @@ class Metered(Checked):
         if self._known is not None and sigma == self._known[1] and torch.equal(x, self._known[0]):
             return self._known[2].clone()
         if self.keep is None:
-            return self._asked(x, sigma)
-        return self.keep(x, sigma, lambda: self._asked(x, sigma))
+            return self.fresh(x, sigma)
+        return self.keep(x, sigma, lambda: self.fresh(x, sigma))
 
-    def _asked(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
+    def fresh(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
+        """An answer asked for now, whatever was kept."""
         denoised = super().__call__(x, sigma)
         self.meter.count(x.shape[0])
         return denoised

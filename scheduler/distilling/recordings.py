@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 import torch
 
-from ..denoiser import Denoiser, ScalarDenoiser
+from ..denoiser import Denoiser
 from ..errors import RecordingError
 from ..fit.trajectories import TrajectorySet
 from ..record import SAME_START, Gram
@@ -91,11 +91,11 @@ def _trajectories(
     return TrajectorySet(model, noise, sigmas, recording.vectors, rows)
 
 
-def _check_drawn(made: TrajectorySet, model: ScalarDenoiser) -> None:
+def _check_drawn(made: TrajectorySet, model: Metered) -> None:
     node = int((len(made.sigmas) - 1) * ASKED)
     x = made.vectors[node].to(made.noise)
     recorded = made.vectors[len(made.sigmas) + node]
-    answer = model(x, float(made.sigmas[node])).cpu()
+    answer = model.fresh(x, float(made.sigmas[node])).cpu()
     apart = float((answer.float() - recorded).norm() / recorded.norm().clamp(min=1e-30))
     if apart > SAME_ANSWER:
         raise RecordingError(

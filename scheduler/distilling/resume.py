@@ -10,9 +10,9 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
-from ..files import PathLike, atomic_path, make_folder, write_text
+from ..files import PathLike, make_folder, write_bytes, write_text
 
 
 class FinishedParts:
@@ -55,10 +55,10 @@ class FinishedParts:
             return None
 
     def save_tensors(self, name: str, tensors: dict[str, torch.Tensor]) -> None:
-        """Keep tensors under a name, whole or not at all."""
+        """Keep tensors under a name, whole or not at all; raises OutputError."""
         if self.folder is not None:
-            with atomic_path(self.folder / self._tensor_file(name)) as path:
-                save_file({key: value.contiguous() for key, value in tensors.items()}, path)
+            whole = save({key: value.contiguous() for key, value in tensors.items()})
+            write_bytes(self.folder / self._tensor_file(name), whole)
 
     def answer(
         self, of: int, x: torch.Tensor, sigma: float, ask: Callable[[], torch.Tensor]

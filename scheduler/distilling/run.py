@@ -250,7 +250,7 @@ class Run:
 
     def made_of(
         self,
-        made: Experiments,
+        made: Experiments | None,
         recipes: Sequence[Recipe],
         searches: Sequence[Search],
         summary: dict,

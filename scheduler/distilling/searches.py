@@ -38,13 +38,17 @@ class Search:
         self.made, self.wish, self.beside = made, wish, beside
         self.guards: list[Candidate] = []
         self.others: list[Candidate] = []  # of ours that are not refined
+        self._begun = False
         starts, more = self._starts()
         starts = [*starts, *(partial(made.run, each) for each in given)]
         self._refinement = Refinement(made.answers, starts, more) if wish.refined else None
         self._plain_starts = [] if wish.refined else starts
 
     def begin(self) -> None:
-        """Run the guards and the starts."""
+        """Run the guards and the starts, once."""
+        if self._begun:
+            return
+        self._begun = True
         self.others += [start() for start in self._plain_starts]
         if self._refinement is not None:
             self._refinement.begin()
@@ -179,6 +183,7 @@ class Search:
         noise_range = made.request.noise_range
         steps = zip(sigmas[:-1].tolist(), sigmas[1:].tolist(), strict=True)
         offsets = np.array([guessed_offset(s, s_next, 1.0, noise_range) for s, s_next in steps])
+        offsets[0] = 0.0  # the teacher's own first query, which costs nothing
         return [lambda: made.run(Candidate(self.wish.sampler, sigmas, offsets))]
 
     def _nonlinear(self) -> list[Start]:
@@ -192,8 +197,10 @@ class Search:
     def _borrowed(self) -> Candidate:
         """The schedule and offsets of the sampler that it borrows them from."""
         lender = Wish(BORROWS_OFFSETS[self.wish.sampler], self.wish.steps, True)
-        lent = next(each.ours for each in self.beside if each.wish == lender)
-        assert lent is not None  # its starts were run before
+        search = next(each for each in self.beside if each.wish == lender)
+        search.begin()
+        lent = search.ours
+        assert lent is not None  # its start is one of ours
         return self.made.run(replace(lent, sampler=self.wish.sampler, errors=np.empty(0)))
 
     def _guard(self, place: int) -> Candidate:

@@ -39,6 +39,10 @@ class Parameters:
         self.shifted = start.offsets is not None
         self.fitted = start.coefficients is not None
         self._free = _free_coefficients(self.steps) if self.fitted else np.zeros((0, 4), bool)
+        # a stock rule on uneven steps may lie beyond what is fitted, and must stay what it is
+        self._most = np.full(0, MOST_COEFFICIENT)
+        if start.coefficients is not None:
+            self._most = np.maximum(np.abs(start.coefficients[self._free]), MOST_COEFFICIENT)
 
     def vector(self) -> np.ndarray:
         """(F,): the start's own numbers."""
@@ -80,7 +84,7 @@ class Parameters:
             return Numbers(sigmas, offsets, None)
         coefficients = np.zeros((count, self.steps, 4))
         values = vectors[:, place:] * COEFFICIENT_UNIT
-        coefficients[:, self._free] = np.clip(values, -MOST_COEFFICIENT, MOST_COEFFICIENT)
+        coefficients[:, self._free] = np.clip(values, -self._most, self._most)
         return Numbers(sigmas, offsets, coefficients)
 
     def candidate(self, vector: np.ndarray) -> Candidate:

@@ -40,6 +40,7 @@ class Answers:
         self.span = Span(sum(len(each.noise) for each in sets), sets[0].noise[0].numel())
         variance = float(torch.cat(ends).double().var())
         self.surrogate = Surrogate(self.span, self._paths(), self.process, variance)
+        self.begun: tuple[float, Answer] | None = None  # the first query of runs from another sigma
 
     @property
     def process(self) -> str:
@@ -77,8 +78,8 @@ class Answers:
         ]
 
     def run(self, candidate: Candidate) -> Candidate:
-        """A candidate with its true end errors; N model calls a row, one less from the teacher's
-        own first query. Only linear samplers and "distilled"."""
+        """A candidate with its true end errors; N model calls a row, one less where the first query
+        is the teacher's own or an earlier run's. Only linear samplers and "distilled"."""
         student = Student(self, float(candidate.sigmas[0]))
         found = Numbers(
             candidate.sigmas[None],
@@ -177,8 +178,16 @@ class Student:
         )
 
     def _answered(self, sigma: float, offset: float) -> Answer:
-        if offset == 0 and self.of.starts_as_teacher(sigma):
+        """The first query of a run without offset is the same in every run, and asked once."""
+        if self.states or offset != 0:
+            return self._asked(sigma, offset)
+        if self.of.starts_as_teacher(sigma):
             return Answer([each.first_answer for each in self.of.sets], self.of.surrogate.first)
+        if self.of.begun is None or self.of.begun[0] != sigma:
+            self.of.begun = sigma, self._asked(sigma, offset)
+        return self.of.begun[1]
+
+    def _asked(self, sigma: float, offset: float) -> Answer:
         process, span = self.of.process, self.of.span
         parts = [
             ask(each.model, x, sigma, offset, process)

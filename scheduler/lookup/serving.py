@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from ..errors import RecipeError, StepDistillError
 from ..record import Choice, Recipe, Record
+from ..samplers.lengthened import lengthened
 from ..samplers.names import DISTILLED, ON_PATHS, RELATIVE, stock_sampler
 from .match import Match
 from .model_facts import ModelFacts
@@ -18,6 +19,7 @@ from .wanted import COEFFICIENTS, SIGMAS, Wanted
 # Substitutions beside those of the rule (its kind).
 UNFITTED = "unfitted"  # no coefficients: `distilled` runs as a stock sampler
 SOLVED_AS = "solved_as"  # solved as if for another sampler
+LENGTHENED = "lengthened"  # fewer steps of the same sampler, and some that change nothing
 PLAIN = "plain"  # a stock sampler in the place of `distilled`, whose numbers sigmas cannot carry
 
 # Why nothing serves, beside solving's NOTHING_FOR and STOCK_WON.
@@ -29,16 +31,20 @@ NO_RECORD = "no_record"  # of this model, or only one that the policy forbids
 STOCK_ASKED = "stock_asked"  # by the user
 REFUSED = "refused"  # by an error, whose own sentence says it
 
+STOCK_CATCHES_UP = 2  # times as many steps, where the record does not say when
+
 
 @dataclass(frozen=True)
 class Substitution:
     """What stands in for what was asked for.
 
-    code: a kind of rule, UNFITTED, SOLVED_AS or PLAIN. sampler: the one that serves, or runs.
+    code: a kind of rule, UNFITTED, SOLVED_AS, LENGTHENED or PLAIN. sampler: the one that serves, or
+    runs. steps: of LENGTHENED: those of the recipe that was fitted.
     """
 
     code: str
     sampler: str
+    steps: int | None = None
 
 
 @dataclass(frozen=True)
@@ -97,6 +103,9 @@ def stated(match: Match, wanted: Wanted, rule: Rule) -> Served | None:
     if rule.serves != DISTILLED:
         pairs = [each for each in plain_recipes(record, wanted) if each.sampler == rule.serves]
         return Served(pairs[0], borrowed) if pairs else None
+    longer = _longer(record, wanted)
+    if longer is not None:
+        return longer
     relative = _recipe(record, RELATIVE, wanted, offsets=True)
     if relative is None:
         return None
@@ -133,6 +142,30 @@ def solve(match: Match, wanted: Wanted, rule: Rule, facts: ModelFacts) -> Served
     elif linear != wish:
         instead.append(Substitution(SOLVED_AS, linear))
     return Served(replace(found, sampler=wish), tuple(instead), solved=True)
+
+
+def _longer(record: Record, wanted: Wanted) -> Served | None:
+    """What was fitted for fewer steps, lengthened, as long as stock is not expected to do as well
+    with those that are asked for; None where nothing was."""
+    start = record.model.sigma_max if wanted.start is None else wanted.start
+    fitted = [
+        each
+        for each in record.recipes
+        if each.sampler == DISTILLED
+        and each.coefficients is not None
+        and each.steps < wanted.steps
+        and same_start(each.start_sigma, start)
+    ]
+    if not fitted:
+        return None
+    most = max(fitted, key=lambda each: each.steps)
+    reaches = most.evidence.get("equals_stock_steps") or STOCK_CATCHES_UP * most.steps
+    if wanted.steps >= reaches or most.coefficients is None:
+        return None
+    offsets = most.offsets or (0.0,) * most.steps
+    sigmas, shifts, rows = lengthened(most.sigmas, offsets, most.coefficients, wanted.steps)
+    made = replace(most, steps=wanted.steps, sigmas=sigmas, offsets=shifts, coefficients=rows)
+    return Served(made, (Substitution(LENGTHENED, DISTILLED, most.steps),), solved=True)
 
 
 def plain_recipes(record: Record, wanted: Wanted) -> Iterator[Recipe]:

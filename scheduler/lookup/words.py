@@ -92,6 +92,8 @@ def substitution(one: Substitution, sampler: str, labels: Labels = NO_LABELS) ->
         rules.ALIKE: f"it is {name}'s schedule, not measured for {sampler}",
         serving.UNFITTED: f"no coefficients were fitted for that, so the sampler runs as {name}",
         serving.SOLVED_AS: f"it was solved as for {name}",
+        serving.LENGTHENED: f"it was fitted for {counted(one.steps or 0)}, and the others change "
+        "nothing: take those, or distil for more",
     }.get(one.code, "")
 
 

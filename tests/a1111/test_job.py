@@ -122,12 +122,12 @@ def test_wishes_from_plain_data(webui):
             work.wish_of(wrong)
 
 
-def test_evidence_is_affordable(webui):
-    """Enough for at least one step count, and nothing when it is not wanted."""
-    work, evidence = made.ours("a1111.route_actions"), made.ours("scheduler.evidence")
-    found = work.wish_of({"samplers": ["euler"], "steps": [3, 5], "quality": "quick"})
-    assert found.evidence_budget(8) >= evidence.least_budget(("euler",), (3, 4, 5), 8)
-    assert work.wish_of({"measure": False}).evidence_budget(8) == 0
+def test_what_an_effort_costs_is_known_beforehand(webui):
+    work, effort = made.ours("a1111.route_actions"), made.ours("scheduler.distilling.effort")
+    found = work.wish_of({"samplers": ["euler"], "steps": [3, 5], "quality": "standard"})
+    assert found.budget == effort.budget_for("standard", ("euler",), (3, 4, 5))
+    quick = work.wish_of({"samplers": ["euler"], "steps": [3, 5], "quality": "quick"})
+    assert quick.budget == effort.budget_for("instant", ("euler",), (3, 4, 5)) < found.budget
 
 
 def test_views_are_html(webui, checkpoint, record, stored):

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from benchmarks.beds import isotropic_bed
 from scheduler import Conditions, distill, load_record
 from scheduler.denoiser import start_state
-from scheduler.distilling.plan import EFFORTS
+from scheduler.distilling.effort import EFFORTS
 from scheduler.distilling.recording import fit_rows
 from scheduler.errors import (
     BudgetError,
@@ -157,35 +157,23 @@ def test_calls_never_exceed_the_plan(parametrisation, samplers, steps, extra, se
 
 @pytest.mark.parametrize(
     "effort",
-    [
-        pytest.param(
-            effort, id=effort.name, marks=[] if effort.least_rows < 8 else pytest.mark.slow
-        )
-        for effort in EFFORTS
-    ],
+    [pytest.param(name, marks=[] if name == "instant" else pytest.mark.slow) for name in EFFORTS],
 )
 @pytest.mark.parametrize("parametrisation", BOTH)
 def test_every_effort_keeps_to_its_plan(parametrisation, effort):
-    model, plans, budget = Counted(small_mixture(parametrisation)), [], 200
+    model, plans = Counted(small_mixture(parametrisation)), []
     samplers, steps = ("uni_pc", "euler", "distilled"), (2, 3, 5)
-    while not plans or plans[-1].effort.name != effort.name:
-        budget = int(budget * 1.15)
-        plans += [found for found in [_plan(parametrisation, samplers, steps, budget)] if found]
-    record = run(parametrisation, model, samplers=samplers, steps=steps, budget=budget)
+    record = run(
+        parametrisation,
+        model,
+        samplers=samplers,
+        steps=steps,
+        budget=None,
+        effort=effort,
+        on_plan=plans.append,
+    )
     assert model.calls == record.provenance["model_calls"] <= plans[-1].calls
-
-
-def _plan(parametrisation, samplers, steps, budget):
-    found = []
-
-    def heard(plan):
-        found.append(plan)
-        raise InterruptedError
-
-    try:
-        run(parametrisation, samplers=samplers, steps=steps, budget=budget, on_plan=heard)
-    except (InterruptedError, BudgetError):
-        return found[0] if found else None
+    assert record.provenance["plans"][0]["effort"] == effort
 
 
 def test_equal_runs_are_equal_and_the_seed_matters():
@@ -227,7 +215,6 @@ def test_one_sample_is_enough_to_run(parametrisation):
     model = Counted(small_mixture(parametrisation))
     record = run(parametrisation, model, samples=1, evidence_budget=2000)
     assert model.batches == {1} and record.teacher["samples"] == 1
-    assert {"code": "fit_orders", "rows": 1} in record.provenance["plans"][0]["left_out"]
 
 
 @pytest.mark.parametrize("share", [1 - 1e-8, 1 + 1e-8, 1 - 5e-3, 1 + 5e-3])
@@ -254,7 +241,13 @@ def test_progress_only_rises_and_names_each_phase():
     assert (
         all(a < b for a, b in pairwise(done)) and done[-1] <= planned[0] and len(set(planned)) == 1
     )
-    assert list(dict.fromkeys(phases)) == ["teacher", "euler", "distilled", "evidence"]
+    assert list(dict.fromkeys(phases)) == [
+        "teacher",
+        "euler",
+        "distilled",
+        "refinement",
+        "evidence",
+    ]
 
 
 class Stops:
@@ -292,7 +285,7 @@ def test_stopped_anywhere_and_resumed_the_record_is_the_same(
     total = whole.provenance["model_calls"] + whole.provenance["evidence_calls"]
     assert model.calls <= total + stopped * part + len(stops) * (plans[0].rows + 8 * 99 * 2)
     if (
-        max(stops) > 2 * plans[0].effort.nodes + 4
+        max(stops) > 2 * plans[0].nodes + 4
     ):  # two questions a call: the teacher at least was finished, and is not drawn again
         assert model.calls - before < total
 
@@ -388,7 +381,7 @@ def test_a_model_that_breaks_off_the_beaten_path_gets_no_recipe_that_goes_there(
 
     def heard(plan):
         known.update(
-            float(np.float32(s)) for s in log_snr_grid(*RANGES["flow"], plan.effort.nodes, "flow")
+            float(np.float32(s)) for s in log_snr_grid(*RANGES["flow"], plan.nodes, "flow")
         )
 
     def fragile(x, sigma):
@@ -402,7 +395,7 @@ def test_a_model_that_breaks_off_the_beaten_path_gets_no_recipe_that_goes_there(
     "denoise, told",
     [
         (lambda x, s: x * math.nan, r"NaN or infinite values at sigma 1;"),
-        (lambda x, s: x / (s[0] > 0.05), r"NaN or infinite values at sigma 0\.04"),
+        (lambda x, s: x / (s[0] > 0.05), r"NaN or infinite values at sigma 0\.0[34]"),
         (lambda x, s: x[:, :, :4], r"shape \(\d+, 1, 4\) at sigma 1;"),
         (lambda x, s: x.long(), r"torch.int64 at sigma 1;"),
         (lambda x, s: x.numpy(), r"ndarray at sigma 1;"),

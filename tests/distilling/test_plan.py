@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.distilling.effort import EFFORTS, anchors_of
-from scheduler.distilling.plan import MOST_ROWS, QUALITY, budget_for, plan_for
-from scheduler.distilling.tasks import distilled_task, stock_task
-from scheduler.errors import BudgetError, UnknownNameError
+from scheduler.distilling.effort import EFFORTS
+from scheduler.distilling.plan import CAUTIOUS, ENOUGH_RUNS, SHARES, Plan, plan_for
+from scheduler.distilling.wishes import LEAST_NUMBERS, wishes_of
+from scheduler.errors import BudgetError
 from scheduler.record.left_out import left_out
 from scheduler.samplers import SAMPLERS
 from tests.examples import examples
@@ -22,163 +24,185 @@ SAMPLER_SETS = st.lists(
 STEP_SETS = st.lists(st.integers(1, 40), min_size=1, max_size=12, unique=True).map(
     lambda each: tuple(sorted(each))
 )
-SETS, SAMPLES = st.integers(1, 20), st.none() | st.integers(1, 20)
+SETS, SAMPLES, RECORDED = st.integers(1, 20), st.none() | st.integers(1, 20), st.integers(0, 4)
+ELEMENTS = st.sampled_from([8, 64, 1024, 1 << 16])
+HUGE = 10**7
 
 
-def least_for(*asked) -> int:
+def least_for(*asked, **more) -> int:
     """The least that works, from the error that a budget of nothing raises."""
     samplers, steps, sets, samples = asked
     with pytest.raises(BudgetError) as told:
-        plan_for(samplers, steps, 0, sets, samples)
+        plan_for(samplers, steps, 0, sets, samples, **more)
     return int(re.search(r"least that works is (\d+)", str(told.value)).group(1))
 
 
-@examples(50)
-@given(SAMPLER_SETS, STEP_SETS, SETS, SAMPLES, st.floats(1, 30))
-def test_cost_never_exceeds_the_budget(samplers, steps, sets, samples, times):
-    budget = int(times * least_for(samplers, steps, sets, samples))
-    plan = plan_for(samplers, steps, budget, sets, samples, evidence=7)
-    assert 0 < plan.calls <= budget
-    assert set(plan.costs) == {"teacher", *samplers} and min(plan.costs.values()) >= 0
-    assert plan.costs["teacher"] == plan.effort.nodes * plan.rows * sets
-    assert plan.rows == samples if samples else 1 <= plan.rows * sets < MOST_ROWS + sets
-    assert {steps[0], steps[-1]} <= set(plan.anchors) <= set(steps)
-    assert plan.evidence == 7 and str(plan.calls) in str(plan) and "\n" not in plan.summary
+def place_of(plan: Plan, shares=SHARES) -> int:
+    """Where in the order of preference the plan's share stands."""
+    return [(rows, nodes) for rows, nodes, _ in shares].index((plan.rows * plan.sets, plan.nodes))
 
 
 @examples(50)
-@given(SAMPLER_SETS, STEP_SETS, SETS, SAMPLES)
-def test_the_least_that_works_is_named(samplers, steps, sets, samples):
-    least = least_for(samplers, steps, sets, samples)
-    assert plan_for(samplers, steps, least, sets, samples).calls <= least
+@given(SAMPLER_SETS, STEP_SETS, SETS, SAMPLES, ELEMENTS, RECORDED, st.floats(1, 30))
+def test_cost_never_exceeds_the_budget(samplers, steps, sets, samples, elements, recorded, times):
+    asked = samplers, steps, sets, samples
+    more = {"elements": elements, "recorded": recorded}
+    budget = int(times * least_for(*asked, **more))
+    plan = plan_for(samplers, steps, budget, sets, samples, **more)
+    assert 0 < plan.calls <= budget and plan.runs >= 0
+    assert {"teacher", *samplers} <= set(plan.costs) and min(plan.costs.values()) >= 0
+    assert plan.steps == steps and plan.sets == sets
+    assert plan.rows == (recorded or samples or plan.rows) >= 1
+    teacher = 1 + (0 if recorded else plan.nodes)  # one query is asked again
+    assert plan.costs["teacher"] == plan.rows * sets * teacher
+    assert str(plan.calls) in str(plan) and "\n" not in plan.summary
+
+
+@examples(50)
+@given(SAMPLER_SETS, STEP_SETS, SETS, SAMPLES, ELEMENTS, RECORDED)
+def test_the_least_that_works_is_named(samplers, steps, sets, samples, elements, recorded):
+    more = {"elements": elements, "recorded": recorded}
+    least = least_for(samplers, steps, sets, samples, **more)
+    assert plan_for(samplers, steps, least, sets, samples, **more).calls <= least
     with pytest.raises(BudgetError, match=f"least that works is {least}"):
-        plan_for(samplers, steps, least - 1, sets, samples)
+        plan_for(samplers, steps, least - 1, sets, samples, **more)
+
+
+@given(SAMPLER_SETS, STEP_SETS, st.sampled_from(sorted(EFFORTS)))
+def test_the_least_that_works_is_named_for_an_effort_too(samplers, steps, name):
+    effort = EFFORTS[name]
+    least = least_for(samplers, steps, 1, None, effort=effort)
+    assert plan_for(samplers, steps, least, effort=effort).calls <= least
 
 
 @examples(50)
-@given(SAMPLER_SETS, STEP_SETS, SETS, st.floats(1, 20))
-def test_more_budget_never_buys_less(samplers, steps, sets, times):
-    budget = int(times * least_for(samplers, steps, sets, None))
-    small = plan_for(samplers, steps, budget, sets)
-    large = plan_for(samplers, steps, 2 * budget, sets)
-    names = [effort.name for effort in EFFORTS]
-    assert names.index(large.effort.name) <= names.index(small.effort.name)
-    assert large.rows >= small.rows or large.effort != small.effort
+@given(SAMPLER_SETS, STEP_SETS, st.floats(1, 40))
+def test_more_budget_never_buys_less(samplers, steps, times):
+    """Never a share further down; in the same one, never fewer runs."""
+    budget = int(times * least_for(samplers, steps, 1, None))
+    small, large = (plan_for(samplers, steps, calls) for calls in (budget, 2 * budget))
+    assert place_of(large) <= place_of(small)
+    if place_of(large) == place_of(small):
+        assert large.runs >= small.runs
+    assert large.rows >= small.rows
+
+
+@pytest.mark.parametrize("shares", [SHARES, CAUTIOUS])
+def test_shares_rank(shares):
+    """More rows come first, with as many nodes and runs; the last has no run left after its starts."""
+    for better, next_best in pairwise(shares):
+        assert better > next_best and better[2] >= next_best[2]
+    assert shares[-1][2] == 0
 
 
 @pytest.mark.parametrize("sets", [1, 2, 3, 8, 20])
-def test_an_effort_needs_its_rows_of_all_sets_together(sets):
-    for budget in range(500, 12_000, 250):
+def test_a_share_has_its_rows_of_all_sets_together(sets):
+    for budget in range(500, 12_000, 500):
         plan = plan_for(("euler", "distilled"), (4, 6, 8), budget * sets, sets)
-        assert plan.rows * sets >= plan.effort.least_rows
+        rows = [share for share, nodes, _ in SHARES if nodes == plan.nodes]
+        assert plan.rows in {-(-share // sets) for share in rows}
 
 
-@pytest.mark.parametrize("quality", QUALITY)
-def test_presets_are_whole_at_their_reference_and_less_for_less(quality):
-    samplers, steps = ("euler", "dpmpp_2m", "distilled"), range(4, 13)
-    assert budget_for(quality, samplers, steps) == QUALITY[quality]
-    smaller = [
-        budget_for(quality, samplers[:1], steps),
-        budget_for(quality, samplers, [4]),
-        budget_for(quality, samplers[:1], [4]),
-    ]
-    assert all(0.15 * QUALITY[quality] <= budget < QUALITY[quality] for budget in smaller)
-    assert budget_for(quality, samplers, range(1, 30)) > QUALITY[quality]
-    for n in (1, 4, 20):
-        plan_for(samplers[:1], (n,), budget_for(quality, samplers[:1], (n,)))
+def test_rows_that_are_given_are_kept_and_all_else_follows():
+    plan = plan_for(("distilled",), (6,), 2000, samples=3)
+    assert plan.rows == 3 and plan.costs["teacher"] == 3 * (plan.nodes + 1)
 
 
-def test_presets_rank_and_unknown_ones_are_named():
-    plans = [
-        plan_for(("euler", "dpmpp_2m", "distilled"), tuple(range(4, 13)), budget)
-        for budget in QUALITY.values()
-    ]
-    assert [plan.effort.name for plan in plans] == ["lean", "good", "full"] and plans[
-        0
-    ].rows < plans[1].rows < plans[2].rows
-    with pytest.raises(UnknownNameError, match="quick, standard, thorough"):
-        budget_for("best", ("euler",), (4,))
+def test_recorded_rows_cost_a_question_each():
+    """Which tells whether they are this model's."""
+    fresh = plan_for(("distilled",), (6,), 300, samples=2)
+    plan = plan_for(("distilled",), (6,), 300, recorded=2)
+    assert plan.costs["teacher"] == 2 and plan.rows == 2 and plan.runs > fresh.runs
 
 
-@given(STEP_SETS, st.floats(1, 3))
-def test_anchors_hold_both_ends_and_leave_no_wide_gap(steps, ratio):
-    anchors = anchors_of(steps, ratio)
-    assert (
-        anchors[0] == steps[0]
-        and anchors[-1] == steps[-1]
-        and list(anchors) == sorted(set(anchors))
-    )
-    for n in steps:
-        if n not in anchors:  # it has a neighbour on either side, and the one below is near
-            below = max(each for each in anchors if each < n)
-            assert n < ratio * below and any(each > n for each in anchors)
-    assert anchors_of(steps, 1.0) == steps
+def test_all_that_is_left_goes_into_runs():
+    for budget in (60, 100, 200, 1000):
+        plan = plan_for(("distilled",), (6,), budget)
+        a_run = wishes_of(("distilled",), (6,))[0].run
+        assert budget - plan.calls < a_run * plan.rows
+
+
+def test_efforts_buy_their_own_rows_and_not_those_of_a_budget():
+    rich = plan_for(("distilled",), (6,), HUGE, effort=EFFORTS["instant"])
+    assert rich.rows == EFFORTS["instant"].rows < plan_for(("distilled",), (6,), HUGE).rows
+    assert rich.name == "instant" and plan_for(("distilled",), (6,), HUGE).name == "budget"
+
+
+# --- latents of few numbers ---
+
+
+def test_latents_of_few_numbers_need_more_rows_before_anything_is_refined():
+    """A share comes first whose rows hold enough for all that is fitted; where none does, rows are
+    all that a budget buys."""
+    numbers = wishes_of(("distilled",), (6,))[0].numbers
+    enough_in_four = -(-LEAST_NUMBERS * numbers // 4)
+    for budget in (200, 400, 800):
+        large = plan_for(("distilled",), (6,), budget, elements=1 << 16)
+        four = plan_for(("distilled",), (6,), budget, elements=enough_in_four)
+        tiny = plan_for(("distilled",), (6,), budget, elements=8)
+        assert tiny.rows >= large.rows
+        assert four.rows >= 4 or (four.rows, four.nodes, 0) in CAUTIOUS
+        assert (tiny.rows, tiny.nodes, 0) in CAUTIOUS
+
+
+@pytest.mark.parametrize("missing", [0, 1])
+def test_one_row_is_refined_where_it_alone_holds_enough_numbers(missing):
+    """With one number less nothing is, and calls go into the teacher before they go into runs."""
+    wish = wishes_of(("distilled",), (6,))[0]
+    _, nodes, runs = next(share for share in SHARES if share[:2] == (1, 16))
+    elements = LEAST_NUMBERS * wish.numbers - missing
+    plan = plan_for(("distilled",), (6,), nodes + 1 + wish.calls(runs), elements=elements)
+    assert plan.rows == 1 and (plan.nodes == nodes) == (missing == 0)
+
+
+# --- what is said ---
+
+
+def made(**changes) -> Plan:
+    plain = Plan("instant", 24, 1, 1, 8, (6,), {"teacher": 25, "distilled": 56})
+    return replace(plain, **changes)
+
+
+def test_it_pays_after_so_many_pictures():
+    """The calls of plan and evidence over those that each picture saves, rounded up."""
+    assert made().pays_after(6, 12) == 14  # 81 calls, 6 saved a picture
+    assert made(evidence=40).pays_after(6, 12) == 21
+    assert made().pays_after(6, 6) is None and made().pays_after(6, 5) is None
+    assert "pays after 14 pictures" in str(made()) and "12 of stock" in str(made())
+
+
+def test_it_says_what_it_will_cost():
+    text = str(made(sets=2, rows=3, evidence=40))
+    assert text.startswith("Plan: at most 81 model calls on 6 samples, then 40 for the evidence.")
+    assert "  teacher: 25" in text.splitlines() and "  distilled: 56" in text.splitlines()
+    assert "on 1 sample." in str(made())
+    assert "pays" not in str(made(steps=()))
+
+
+def test_a_record_keeps_the_plan():
+    plan = made(sets=2, rows=3, evidence=40)
+    data = plan.data
+    assert data["effort"] == "instant" and data["rows"] == 6 and data["sets"] == 2
+    assert data["calls"] == sum(data["costs"].values()) == 81 and data["evidence_calls"] == 40
 
 
 def test_what_is_left_out_is_said():
-    whole = plan_for(("distilled",), (4, 5, 6), 10**6)
-    assert "full_fits" not in {each["code"] for each in whole.left_out}
-    bare = plan_for(("distilled",), tuple(range(4, 13)), 150, samples=1)
-    told = " ".join(map(left_out, bare.left_out))
-    assert (
-        "full fits only at 4, " in told
-        and " 12 steps" in told
-        and "two query offsets" in told
-        and "1 trajectory is too few" in told
-    )
+    whole = plan_for(("distilled",), (4, 5, 6), HUGE)
+    assert whole.left_out == () and "left out" not in str(whole)
+    least = least_for(("distilled",), (6,), 1, None)
+    bare = plan_for(("distilled",), (6,), least)
+    assert bare.runs < ENOUGH_RUNS
+    (told,) = map(left_out, bare.left_out)
+    assert f"{bare.runs} runs of each recipe" in told and told in str(bare)
 
 
-def test_what_is_left_refines_and_polishes_few_steps_first():
-    samplers, steps = ("distilled",), tuple(range(4, 13))
-    plans = [plan_for(samplers, steps, budget, samples=4) for budget in (1000, 1400, 2200, 4000)]
-    refined, polished = (
-        [getattr(plan.effort, part) for plan in plans] for part in ("refine_to", "polish_to")
-    )
-    assert (
-        refined == sorted(refined)
-        and polished == sorted(polished)
-        and refined[0] < refined[-1]
-        and polished[0] < polished[-1]
-    )
-    assert all(
-        to == 0 or to in plan.anchors
-        for plan in plans
-        for to in (plan.effort.refine_to, plan.effort.polish_to)
-    )
+def test_a_sampler_that_is_never_refined_leaves_no_refinement_out():
+    assert plan_for(("heun",), (6,), least_for(("heun",), (6,), 1, None)).left_out == ()
 
 
-def test_small_latents_are_neither_refined_nor_carried_over():
-    small, large = (
-        plan_for(("distilled",), (4, 5, 6), 4000, samples=4, elements=size).effort
-        for size in (4, 4096)
-    )
-    assert small.refine_to == small.polish_to == 0 and afresh(small, (4, 5, 6), 4, 5)
-    assert large.refine_to == large.polish_to == 6 and not afresh(large, (4, 5, 6), 4, 5)
-    assert afresh(large, (4, 12), 4, 12)  # too far to carry
-
-
-def afresh(effort, anchors, below, steps):
-    return distilled_task(effort, anchors, below, steps).afresh
-
-
-def test_eulers_offsets_are_searched_for_seldom():
-    anchors = (4, 5, 6, 8, 10, 12, 16)
-    good = plan_for(("euler",), anchors, 4000, samples=4).effort
-    searched = [n for n in anchors if stock_task(good, "euler", anchors, n).offsets == "search"]
-    assert searched == [4, 16]
-    assert all(stock_task(good, "dpmpp_2m", anchors, n).offsets == "search" for n in anchors)
-
-
-@pytest.mark.parametrize("samplers", [("dpmpp_2m", "uni_pc", "distilled"), ("uni_pc", "distilled")])
-def test_the_plan_is_the_sum_of_what_the_tasks_cost(samplers):
-    """What is made by one sampler's own task is not paid twice."""
-    steps = (4, 6, 8)
-    plan = plan_for(samplers, steps, 20_000)
-    for name in samplers:
-        fits = name == "distilled"
-        tasks = plan.distilled_tasks(steps) if fits else plan.stock_tasks(name, steps)
-        a_row = sum(task.calls(samplers) for task in tasks)
-        assert plan.costs[name] == a_row * plan.rows * plan.sets
-    alone = plan_for(samplers[:-1], steps, 20_000)
-    task = next(t for t in alone.stock_tasks("uni_pc", steps) if t.offsets == "search")
-    assert task.calls(["uni_pc"]) > task.calls(["uni_pc", "dpmpp_2m"])
+def test_lenders_are_paid_for():
+    """uni_pc borrows its offsets from dpmpp_2m, which is fitted for it."""
+    alone = plan_for(("uni_pc",), (6,), 1000)
+    assert alone.costs["dpmpp_2m"] > 0
+    both = plan_for(("uni_pc", "dpmpp_2m"), (6,), 1000)
+    assert alone.calls == both.calls

@@ -3,8 +3,10 @@ trusted when broken."""
 
 from __future__ import annotations
 
+import errno
 import json
 import stat
+from pathlib import Path
 
 import pytest
 import torch
@@ -85,6 +87,113 @@ def test_clear_forgets_what_another_model_drew(tmp_path):
     }
     assert FinishedParts(tmp_path, KEY).finished("a", never) == {"x": 2}
 
+
+# --- answers ---
+
+
+class Model:
+    """Counts how often it is asked."""
+
+    asked = 0
+
+    def __call__(self):
+        self.asked += 1
+        return torch.full((2, 3), float(self.asked))
+
+
+def test_an_answer_is_kept_for_the_next_run(tmp_path):
+    model, x = Model(), torch.randn(2, 3)
+    first = FinishedParts(tmp_path, KEY)
+    given = first.answer(0, x, 0.5, model)
+    assert model.asked == 1 and first.earlier == 0
+    again = FinishedParts(tmp_path, KEY)
+    assert torch.equal(again.answer(0, x, 0.5, never), given)
+    assert again.earlier == 2  # model calls: a row each
+
+
+def test_only_the_same_query_of_the_same_set_has_that_answer(tmp_path):
+    model, x = Model(), torch.randn(2, 3)
+    parts = FinishedParts(tmp_path, KEY)
+    parts.answer(0, x, 0.5, model)
+    other = x.clone()
+    other[1, 2] += 1e-6
+    for of, state, sigma in ((1, x, 0.5), (0, other, 0.5), (0, x, 0.5 + 1e-12), (0, x.T, 0.5)):
+        before = model.asked
+        parts.answer(of, state, sigma, model)
+        assert model.asked == before + 1
+    before = model.asked
+    FinishedParts(tmp_path, "another").answer(0, x, 0.5, model)
+    assert model.asked == before + 1
+
+
+def test_an_answer_has_the_precision_of_its_query(tmp_path):
+    x = torch.randn(2, 3, dtype=torch.float64)
+    FinishedParts(tmp_path, KEY).answer(0, x, 0.5, lambda: x / 3)
+    kept = FinishedParts(tmp_path, KEY).answer(0, x, 0.5, never)
+    assert kept.dtype == torch.float64 and torch.equal(kept, x / 3)
+    half = x.bfloat16()
+    FinishedParts(tmp_path, KEY).answer(0, half, 0.5, lambda: half)
+    assert torch.equal(FinishedParts(tmp_path, KEY).answer(0, half, 0.5, never), half)
+
+
+def test_without_a_folder_answers_are_asked():
+    model, x = Model(), torch.randn(2, 3)
+    parts = FinishedParts(None, KEY)
+    for count in (1, 2):
+        parts.answer(0, x, 0.5, model)
+        assert model.asked == count and parts.earlier == 0
+
+
+def test_an_answer_that_failed_is_not_kept(tmp_path):
+    x = torch.randn(2, 3)
+    with pytest.raises(KeyboardInterrupt):
+        FinishedParts(tmp_path, KEY).answer(
+            0, x, 0.5, lambda: (_ for _ in ()).throw(KeyboardInterrupt())
+        )
+    assert not list(tmp_path.iterdir())
+
+
+def test_broken_answers_are_asked_again(tmp_path):
+    model, x = Model(), torch.randn(2, 3)
+    FinishedParts(tmp_path, KEY).answer(0, x, 0.5, model)
+    (path,) = tmp_path.glob("answer-*.safetensors")
+    whole = path.read_bytes()
+    for broken in (b"", whole[:-5], b"nonsense"):
+        path.write_bytes(broken)
+        parts = FinishedParts(tmp_path, KEY)
+        parts.answer(0, x, 0.5, model)
+        assert parts.earlier == 0 and len(path.read_bytes()) == len(whole)
+    assert model.asked == 4
+
+
+def test_clear_forgets_answers_of_this_key_alone(tmp_path):
+    model, x = Model(), torch.randn(2, 3)
+    for key in (KEY, "another"):
+        FinishedParts(tmp_path, key).answer(0, x, 0.5, model)
+    parts = FinishedParts(tmp_path, KEY)
+    parts.save_tensors("t", {"x": x})
+    parts.clear()
+    FinishedParts(tmp_path, "another").answer(0, x, 0.5, never)
+    parts.answer(0, x, 0.5, model)
+    assert model.asked == 3 and parts.load_tensors("t") is not None
+
+
+def test_a_full_disk_is_said_in_one_sentence_and_loses_nothing(tmp_path, monkeypatch):
+    model, x = Model(), torch.randn(2, 3)
+    parts = FinishedParts(tmp_path, KEY)
+    parts.answer(0, x, 0.5, model)
+
+    def full(path, data):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OutputError, match="could not be written: no space left on device; "):
+        parts.answer(0, x, 0.4, model)
+    assert not [path for path in tmp_path.iterdir() if "tmp" in path.name]
+    FinishedParts(tmp_path, KEY).answer(0, x, 0.5, never)
+
+
+# --- bad input ---
 
 BROKEN = [
     "{",

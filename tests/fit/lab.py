@@ -28,6 +28,18 @@ ROWS = 6
 SHAPE = (1, 8)
 
 
+def mosaic(process: str) -> Callable:
+    """The mixture's denoiser on every eight numbers of a latent on their own: a large picture of many
+    parts, as images are."""
+    exact = small_mixture(process)
+
+    def denoise(x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+        parts = x.reshape(-1, 8)
+        return exact(parts, sigma.repeat_interleave(len(parts) // len(x))).reshape(x.shape)
+
+    return denoise
+
+
 def range_of(process: str) -> NoiseRange:
     return NoiseRange(process, *RANGES[process])
 

@@ -163,6 +163,17 @@ def test_steps_that_are_too_long_are_all_shortened_alike(process):
     np.testing.assert_allclose(lengths / lengths.sum(), before / before.sum(), rtol=1e-9)
 
 
+def test_a_stock_rule_on_uneven_steps_stays_what_it_is():
+    """Its coefficients may lie beyond those that are fitted: a start that was cut would be another."""
+    sigmas = np.array([14.6, 13.0, 0.5, 0.45, 0.05, 0.0])
+    rows = stock_coefficients(sigmas)
+    assert rows.max() > MOST_COEFFICIENT
+    of = parameters(Candidate(DISTILLED, sigmas, np.zeros(5), rows), "ve")
+    np.testing.assert_allclose(of.candidate(of.vector()).coefficients, rows, rtol=1e-12)
+    moved = of.candidate(of.vector() + 100).coefficients
+    assert (moved <= np.maximum(rows, MOST_COEFFICIENT)).all() and moved.max() == rows.max()
+
+
 @given(PROCESSES, st.floats(-4, 4), st.floats(0, 1))
 def test_offsets_are_asked_and_bounded_as_the_samplers_do(process, offset, place):
     """Arrays and single numbers say the same."""

@@ -76,6 +76,26 @@ def test_a_first_query_at_another_level_is_asked():
 
 
 @OF_EACH
+def test_the_first_query_of_a_lower_start_is_asked_once(process):
+    """Every run and walk from there begins with the same one."""
+    answers, sigmas = answers_of(process), SIGMAS[process][2:]
+    first = answers.run(Candidate("euler", sigmas))
+    assert calls(answers) == 3 * ROWS
+    again = answers.run(Candidate("euler", sigmas))
+    walked = answers.walk(sigmas)
+    assert calls(answers) == (3 + 2 + 2) * ROWS
+    np.testing.assert_array_equal(again.errors, first.errors)
+    (each,) = answers.sets
+    np.testing.assert_allclose(
+        walked.errors, each.errors(sampled(each, walked, process)), atol=1e-5
+    )
+    before = calls(answers)
+    answers.run(Candidate("euler", SIGMAS[process][1:]))
+    answers.run(Candidate("euler", sigmas, np.array([-0.1, 0.0, 0.0])))
+    assert calls(answers) - before == (4 + 3) * ROWS
+
+
+@OF_EACH
 def test_a_lower_start_begins_at_the_teachers_state_there(process):
     sigmas = SIGMAS[process][2:]
     answers = answers_of(process)
@@ -190,17 +210,23 @@ def products_of(vectors: list[torch.Tensor], rows: np.ndarray) -> np.ndarray:
 
 
 @OF_EACH
-@pytest.mark.parametrize("fitted", [ROWS, 4])
-def test_a_walks_coefficients_are_fitted_to_the_true_tensors(process, fitted):
-    """On the student's own states, against the teacher's next one, from the rows of the fit."""
-    rows = np.arange(ROWS) < fitted
-    each = recorded(process, fit=rows)
+@pytest.mark.parametrize(
+    "fitted, elements, order", [(ROWS, 64, 3), (2, 64, 2), (1, 512, 3), (4, 8, 1)]
+)
+def test_a_walks_coefficients_are_fitted_to_the_true_tensors(process, fitted, elements, order):
+    """On the student's own states, against the teacher's next one, from the rows of the fit; of the
+    order that these hold numbers for."""
+    rows, model = np.arange(ROWS) < fitted, small_mixture(process, elements)
+    each = recorded(process, fit=rows, denoise=model, shape=(1, elements))
     offsets = a_candidate(process).offsets
-    found = answers_of(process, each).walk(SIGMAS[process], offsets)
+    answers = answers_of(process, each)
+    found = answers.walk(SIGMAS[process], offsets)
+    assert min(answers.most_order, 3) == order
     x, past = each.state(float(SIGMAS[process][0])), []
     for k, (sigma, s_next) in enumerate(pairwise(SIGMAS[process].tolist())):
         past = [ask(each.model, x, sigma, float(offsets[k]), process), *past][:PAST]
-        step = fit_step(products_of([x, *past, each.state(s_next)], rows), sigma, s_next)
+        products = products_of([x, *past, each.state(s_next)], rows)
+        step = fit_step(products, sigma, s_next, most_order=order)
         np.testing.assert_allclose(found.coefficients[k], step.coefficients, atol=2e-4)
         x = combine(step.weights, [x, *past])
     assert np.array_equal(found.offsets, offsets)

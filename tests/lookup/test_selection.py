@@ -334,9 +334,22 @@ def test_samplers_that_no_rule_solves_for_are_solved_as_dpmpp_2m():
     assert found.substituted == (serving.Substitution(serving.SOLVED_AS, "dpmpp_2m"),)
     both = find(record(recipe("heun"), gram=GRAM), sampler="dpm_2", steps=5)
     assert [each.code for each in both.substituted] == [rules.ALIKE, serving.SOLVED_AS]
-    fit = find(record(fitted(), gram=GRAM), sampler=DISTILLED, steps=5)
+    fit = find(record(fitted(), gram=GRAM), sampler=DISTILLED, steps=2)
     assert fit.substituted == (serving.Substitution(serving.UNFITTED, "dpmpp_2m"),)
     assert fit.recipe.sampler == DISTILLED
+
+
+@pytest.mark.parametrize("equal, most", [(None, 5), (10, 9)])
+def test_more_steps_than_were_fitted_are_the_fitted_ones_until_stock_is_as_good(equal, most):
+    evidence = {} if equal is None else {"equals_stock_steps": equal}
+    made = record(replace(fitted(), evidence=evidence), gram=GRAM)
+    for steps in (4, most):
+        longer = find(made, sampler=DISTILLED, steps=steps)
+        assert longer.substituted == (serving.Substitution(serving.LENGTHENED, DISTILLED, 3),)
+        assert longer.recipe.sigmas[-3:] == fitted().sigmas[-3:]
+        assert longer.recipe.coefficients[-3:] == fitted().coefficients
+    beyond = find(made, sampler=DISTILLED, steps=most + 1)
+    assert beyond.substituted == (serving.Substitution(serving.UNFITTED, "dpmpp_2m"),)
 
 
 # --- runs ---------------------------------------------------------------------------------------

@@ -118,7 +118,7 @@ def test_what_a_narrower_and_better_record_would_lose_is_kept(kept):
 def test_a_wider_record_of_less_effort_does_not_take_the_better_ones_place(kept):
     store, key, made = kept
     store.put(remade(made, (4, 5), "thorough")[1])
-    asked, wider = remade(made, (4, 5, 6), "quick")
+    asked, wider = remade(made, (4, 5, 6), "instant")
     whole, words = earlier.with_earlier(store, key, wider, asked)
     assert steps_by(whole) == {4, 5, 6} and "for 4, 5 steps" in words
     store.put(whole)
