@@ -63,13 +63,14 @@ def test_calls_are_counted_by_the_denoiser():
 
 
 def test_a_trial_keeps_stock_runs_and_the_artists_own_end_apart(tmp_path):
-    of, setting = subject(BED), Setting("dpmpp_2m", "karras", 25)
-    true, own = Trial(of, folder=tmp_path), Trial(of, folder=tmp_path, setting=setting)
+    of = subject("isotropic-16:1")
+    setting = Setting("dpmpp_2m", "karras", 25)
+    true, own = Trial(of, 4, tmp_path), Trial(of, 4, tmp_path, setting)
     assert own.best(25)[1] == 0
     assert own.best(25)[0] == "karras + dpmpp_2m"
     assert true.best(25)[1] > 0
     assert len(list(tmp_path.glob("*.npz"))) == 2
-    again = Trial(of, folder=tmp_path)
+    again = Trial(of, 4, tmp_path)
     again.denoise = again._model.denoise = lambda x, sigma: pytest.fail("asked again")
     assert again.best(25) == true.best(25)
 
