@@ -209,8 +209,8 @@ def _provenance(before: dict, new: dict) -> dict:
     found = dict(before)
     for name in ("model_calls", "evidence_calls", "seconds"):
         found[name] = before.get(name, 0) + new.get(name, 0)
-    for name in ("plans", "stages"):
-        found[name] = [*before.get(name, ()), *new.get(name, ())]
+    found["plans"] = [*new.get("plans", ()), *before.get("plans", ())]  # the newest first
+    found["stages"] = [*before.get("stages", ()), *new.get("stages", ())]
     return found
 
 

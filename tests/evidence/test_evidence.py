@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-
 from dataclasses import replace
 
 import numpy as np
