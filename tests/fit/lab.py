@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 import torch
@@ -56,12 +57,27 @@ def recorded(
 ) -> TrajectorySet:
     """`rows` trajectories of a denoiser, or of the one that they were drawn by; fits may use them all
     unless told otherwise. Its model counts calls."""
-    denoise = denoise or small_mixture(process)
     noise = unit_noise(rows, *shape, seed=seed, dtype=torch.float32)
     grid = log_snr_grid(*RANGES[process], nodes, process)
-    teacher = record_teacher(drawn_by or denoise, noise, grid, process, "adams3", keep_states=True)
-    rows_of_fit = np.ones(rows, bool) if fit is None else fit
-    return TrajectorySet(Checked(denoise), noise, grid, teacher.vectors, rows_of_fit)
+    drawn_by = drawn_by or denoise
+    if drawn_by is None:
+        vectors = [vector.clone() for vector in _drawn(process, rows, seed, nodes, shape)]
+    else:
+        vectors = _vectors(drawn_by, noise, grid, process)
+    model = Checked(denoise or small_mixture(process))
+    return TrajectorySet(model, noise, grid, vectors, np.ones(rows, bool) if fit is None else fit)
+
+
+@cache
+def _drawn(process: str, rows: int, seed: int, nodes: int, shape: tuple[int, ...]):
+    """The mixture's own, drawn once."""
+    noise = unit_noise(rows, *shape, seed=seed, dtype=torch.float32)
+    grid = log_snr_grid(*RANGES[process], nodes, process)
+    return _vectors(small_mixture(process), noise, grid, process)
+
+
+def _vectors(denoise: Callable, noise: torch.Tensor, grid: np.ndarray, process: str):
+    return record_teacher(denoise, noise, grid, process, "adams3", keep_states=True).vectors
 
 
 def parts_of(whole: TrajectorySet, *places: slice) -> list[TrajectorySet]:

@@ -47,7 +47,7 @@ def stock(process: str, sampler: str = DISTILLED, offsets: bool = True) -> Candi
 def exactly_known(process: str) -> Answers:
     """A Gaussian's denoiser, whose answers the surrogate knows everywhere."""
     model = mixture_denoiser(torch.zeros(1, 8), [1.0], VARIANCE, process)
-    answers = answers_of(process, recorded(process, denoise=model, nodes=80))
+    answers = answers_of(process, recorded(process, rows=3, denoise=model, nodes=80))
     answers.surrogate.variance = VARIANCE
     return answers
 
@@ -66,7 +66,7 @@ KINDS = [
 def test_what_it_expects_comes_true_where_the_surrogate_is_right(process, kind):
     answers = exactly_known(process)
     start = answers.run(stock(process, *kind))
-    found, expected = proposed(answers, start, Pull(), ALL)
+    found, expected = proposed(answers, start, Pull(), np.ones(3))
     ran = answers.run(found)
     assert expected == pytest.approx(ran.mean_error, rel=0.05, abs=2e-4)
     assert ran.mean_error < (1.0 if kind[0] == "lms" else 0.7) * start.mean_error
@@ -105,7 +105,7 @@ def test_the_errors_that_it_expects_of_a_run_that_was_seen_are_that_runs(process
 
 
 @OF_EACH
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", KINDS[:3])
 def test_where_nothing_holds_it_back_it_expects_a_lower_error(process, kind):
     answers = answers_of(process)
     start = answers.run(a_candidate(process, *kind))
@@ -132,7 +132,7 @@ def test_the_slopes_are_those_of_the_true_run(process):
     """The derivative of the end error in each number, against two true runs to either side."""
     answers = exactly_known(process)
     (each,) = answers.sets
-    search = _Search(answers, answers.run(stock(process)), FREE, ALL / ROWS)
+    search = _Search(answers, answers.run(stock(process)), FREE, np.ones(3) / 3)
     size, nudge = len(search.start), 0.02
     steps = nudge * np.eye(size)
     slopes = (
@@ -278,7 +278,7 @@ def test_nothing_is_proposed_where_nothing_is_expected_to_be_better(process):
     answers = exactly_known(process)
     best = answers.run(stock(process))
     for _ in range(30):
-        made = proposed(answers, best, Pull(), ALL)
+        made = proposed(answers, best, Pull(), np.ones(3))
         if made is None:
             break
         best = answers.run(made[0])

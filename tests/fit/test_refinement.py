@@ -59,7 +59,7 @@ def test_it_is_never_worse_than_any_start_and_soon_far_better(process):
 @OF_EACH
 def test_what_it_says_of_the_best_is_what_a_run_gives(process):
     each = recorded(process)
-    best = refined(process, 6, each).best
+    best = refined(process, 2, each).best
     again = answers_of(process, each).run(best)
     np.testing.assert_allclose(best.errors, again.errors, rtol=1e-4, atol=1e-6)
 
@@ -72,24 +72,24 @@ def test_a_step_costs_one_run(process):
     found.begin()
     a_run = ROWS * (len(SIGMAS[process]) - 2)
     assert each.model.calls == 2 * a_run
-    for k in range(5):
+    for k in range(2):
         found.step()
         assert each.model.calls == (3 + k) * a_run
 
 
 def test_the_same_twice_and_two_sets_as_one():
     whole = recorded("ve")
-    first, second = (refined("ve", 3, whole) for _ in range(2))
+    first, second = (refined("ve", 2, whole) for _ in range(2))
     np.testing.assert_array_equal(first.best.sigmas, second.best.sigmas)
     np.testing.assert_array_equal(first.best.errors, second.best.errors)
-    apart = refined("ve", 3, *parts_of(whole, slice(0, 2), slice(2, ROWS)))
+    apart = refined("ve", 2, *parts_of(whole, slice(0, 2), slice(2, ROWS)))
     np.testing.assert_allclose(first.best.errors, apart.best.errors, atol=5e-3)
 
 
 @OF_EACH
 def test_a_lower_error_on_unseen_noise_too(process):
     """The fit sees six rows; sixteen others are nearer to the teacher too."""
-    found, unseen = refined(process, 6), recorded(process, rows=16, seed=77)
+    found, unseen = refined(process, 4), recorded(process, rows=16, seed=77)
     of_them = answers_of(process, unseen)
     start, best = (of_them.run(each).mean_error for each in (found.tried[0], found.best))
     assert best < 0.6 * start
