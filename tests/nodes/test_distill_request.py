@@ -63,11 +63,13 @@ def test_zero_steps_are_refused():
 def test_whatever_can_be_asked_for_has_a_plan_with_evidence(quality, name, most, sets):
     plan = wish(asking.samplers_of(name), asking.steps_of(most), quality, sets).plan()
     assert plan.rows >= 1 and plan.sets == sets and plan.calls > 0
-    least = module("scheduler.evidence").least_budget
+    evidence = module("scheduler.evidence")
+    scope = evidence.WHOLE if quality == "thorough" else evidence.FEW
+    asked = asking.samplers_of(name), asking.steps_of(most)
     if quality == "instant":  # its own rows say what it is worth
         assert plan.evidence == 0
     else:
-        assert plan.evidence >= least(asking.samplers_of(name), asking.steps_of(most), 8)
+        assert plan.evidence >= evidence.least_budget(*asked, max(4, plan.rows), scope)
 
 
 def test_more_is_measured_the_higher_the_quality():
