@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 
 from ..denoiser import ScalarDenoiser
@@ -12,14 +14,16 @@ AGAIN = 1 / 3  # the share of a run after which an earlier query is asked again
 # That one is five calls back: a cache that skips every second, third or fourth call has answered
 # one of the two from memory, whichever calls it skips.
 BACK = 5
+Ask = Callable[[torch.Tensor, float], torch.Tensor]
 
 
 class Twice(ScalarDenoiser):
     """Passes queries on; once on its way it asks an earlier one again. Raises DenoiserError where the
     answer is another: the model is random, or keeps something from call to call (a step cache)."""
 
-    def __init__(self, model: ScalarDenoiser, queries: int):
+    def __init__(self, model: ScalarDenoiser, queries: int, fresh: Ask | None = None):
         self.model = model
+        self._fresh = fresh or model  # which asks anew, whatever was kept
         self._again = max(int(queries * AGAIN), BACK)
         self._first = self._again + 1 - BACK  # never the first, which no cache can answer
         self._asked = 0
@@ -32,7 +36,7 @@ class Twice(ScalarDenoiser):
             self._kept = x.cpu(), sigma, denoised.cpu()
         elif self._asked == self._again and self._kept is not None:
             earlier, level, answered = self._kept
-            check_same(self.model(earlier.to(x), level).cpu(), answered, level)
+            check_same(self._fresh(earlier.to(x), level).cpu(), answered, level)
             self.calls += len(x)
             self._kept = None
         self._asked += 1

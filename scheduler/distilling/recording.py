@@ -68,7 +68,7 @@ def _trajectories(
         vectors = [kept[str(k)] for k in range(2 * len(grid) - 1)]
         return vectors, gram_of(grid, torch.stack([vector.flatten(1) for vector in vectors]))
     parts.clear()
-    twice = Twice(model, len(grid) - 1)
+    twice = Twice(model, len(grid) - 1, model.fresh)
     teacher = record_teacher(twice, noise, grid, request.process, SOLVER, keep_states=True)
     vectors = teacher.vectors
     parts.save_tensors(name, {str(k): vector for k, vector in enumerate(vectors)})

@@ -12,6 +12,7 @@ from benchmarks.trial import Setting, Trial
 BED = "mosaic/isotropic-16:1"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("label", MOSAICS)
 def test_every_sample_of_a_mosaic_holds_many_numbers(label):
     of = subject(label)
@@ -62,6 +63,7 @@ def test_calls_are_counted_by_the_denoiser():
     assert about["calls"] == record.provenance["model_calls"]
 
 
+@pytest.mark.slow
 def test_a_trial_keeps_stock_runs_and_the_artists_own_end_apart(tmp_path):
     of = subject("isotropic-16:1")
     setting = Setting("dpmpp_2m", "karras", 25)

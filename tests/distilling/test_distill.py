@@ -64,9 +64,9 @@ def run(parametrisation="flow", denoise=None, **options) -> Record:
         "parametrisation": parametrisation,
     }
     small = {
-        "budget": 600,
+        "budget": 300,
         "evidence_budget": 0,
-        "steps": (3, 5),
+        "steps": (2, 4),
         "samplers": ("euler", "distilled"),
     }
     return distill(denoise or small_mixture(parametrisation), **about | small | options)
@@ -176,6 +176,17 @@ def test_every_effort_keeps_to_its_plan(parametrisation, effort):
     assert record.provenance["plans"][0]["effort"] == effort
 
 
+def test_a_random_model_is_refused_with_a_resume_folder_too(tmp_path):
+    def denoise(x, sigma):
+        return small_mixture()(x, sigma) + 0.1 * torch.randn(x.shape)
+
+    for folder in (None, tmp_path):
+        model = Counted(denoise)
+        with pytest.raises(DenoiserError, match="it is random, or keeps something between calls"):
+            run(denoise=model, samples=2, resume=folder)
+        assert model.calls <= 2 * 16
+
+
 def test_equal_runs_are_equal_and_the_seed_matters():
     options = {"evidence_budget": 1500, "steps": (3,)}
     first, second = run(**options), run(**options)
@@ -203,7 +214,7 @@ def test_ours_beats_stock_euler_on_noise_of_its_own():
 def test_a_sequence_of_denoisers_is_fitted_together():
     means = unit_noise(2, 8, seed=5)
     models = [Counted(mixture_denoiser(means[k : k + 1], [1.0], 0.05)) for k in range(2)]
-    record = run(denoise=models, budget=1000)
+    record = run(denoise=models)
     assert models[0].calls == models[1].calls > 0
     assert (
         record.conditions.prompts == 2 and record.teacher["samples"] == 2 * models[0].batches.pop()
@@ -231,7 +242,7 @@ def test_a_range_that_is_nearly_the_tables_own(share):
 
 def test_progress_only_rises_and_names_each_phase():
     heard = []
-    evidence = least_budget(("euler", "distilled"), (3, 5), 8)
+    evidence = least_budget(("euler", "distilled"), (2, 4), 4)
     run(
         samples=2,
         evidence_budget=evidence,
@@ -261,7 +272,7 @@ class Stops:
         return self.left < 0
 
 
-@examples(5)
+@examples(3)
 @given(st.lists(st.integers(1, 200), min_size=1, max_size=2), st.sampled_from(sorted(RANGES)))
 def test_stopped_anywhere_and_resumed_the_record_is_the_same(
     tmp_path_factory, stops, parametrisation
@@ -326,6 +337,7 @@ def test_another_model_with_the_same_folder_is_noticed(tmp_path, parametrisation
     )
 
 
+@pytest.mark.slow
 def test_another_guidance_with_the_same_folder_is_noticed(tmp_path):
     bed, classes = isotropic_bed(), torch.arange(4)
     options = {
@@ -341,6 +353,7 @@ def test_another_guidance_with_the_same_folder_is_noticed(tmp_path):
     assert found.recipes == run("ve", bed.denoiser(classes, 3.5), **options).recipes
 
 
+@pytest.mark.slow
 def test_broken_resume_files_are_replaced(tmp_path):
     first = run(resume=tmp_path)
     for path in tmp_path.iterdir():
@@ -436,6 +449,7 @@ def test_mistakes_are_found_before_the_first_model_call(wrong, error):
     assert model.calls == 0 and str(caught.value).rstrip().endswith(".")
 
 
+@pytest.mark.slow
 def test_a_recipe_of_one_guidance_holds_at_others():
     """Fitted at guidance 3, run at 2 and 4.5 on other noise: finite; where ours stood, no worse
     than the best stock Euler run there."""
@@ -506,7 +520,7 @@ def test_noise_is_the_seeds():
 
 
 def test_a_record_carries_its_inner_products_and_says_who_did_what():
-    record = run(evidence_budget=1500, steps=(3, 5))
+    record = run(evidence_budget=1500, steps=(3, 5), budget=400)
     again = Record.from_json(record.to_json())
     assert again == record and again.gram.samples == record.teacher["samples"]
     assert again.gram.steps == record.teacher["nodes"] and again.gram.sigmas[0] == 1.0

@@ -226,3 +226,19 @@ def test_a_folder_that_cannot_be_written(tmp_path):
     with pytest.raises(OutputError):
         FinishedParts(blocked, KEY)
     assert stat.S_ISREG(blocked.stat().st_mode)
+
+
+def test_a_kept_answer_serves_the_next_run_once(tmp_path):
+    """What a run asked twice costs twice, in whichever run it was asked."""
+    x, asked = torch.ones(3, 2), []
+
+    def ask():
+        asked.append(1)
+        return x * 2
+
+    for run in range(2):
+        asked.clear()
+        parts = FinishedParts(tmp_path, "key")
+        for _ in range(2):
+            assert torch.equal(parts.answer(0, x, 0.5, ask), x * 2)
+        assert len(asked) == (1 if run else 2) and parts.earlier == (3 if run else 0)

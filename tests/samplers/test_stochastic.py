@@ -66,6 +66,7 @@ def gap(one, other):
     return float((one - other).square().mean().sqrt())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("process", CASES)
 def test_every_sampler_comes_to_its_path_s_own_end(process):
     fine = {"er_sde": ends(process, "er_sde", 200)}

@@ -34,8 +34,8 @@ def record_for(model: Path, cfg: float = 7.0):
     wanted = {
         "samplers": ("distilled", "dpmpp_2m", "euler"),
         "steps": range(3, 7),
-        "budget": 1200,
-        "evidence_budget": 4000,
+        "budget": 500,
+        "evidence_budget": 1500,
     }
     record = distill(
         denoise,
