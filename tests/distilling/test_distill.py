@@ -301,12 +301,14 @@ def test_stopped_anywhere_and_resumed_the_record_is_the_same(
         assert model.calls - before < total
 
 
-def test_a_finished_run_is_taken_up_at_the_cost_of_one_question(tmp_path):
+def test_a_finished_run_is_taken_up_at_the_cost_of_a_few_questions(tmp_path):
+    """One tells whether the model is the same; what was asked twice is asked once more."""
     model, plans = Counted(small_mixture()), []
     first = run(denoise=model, resume=tmp_path, on_plan=plans.append)
     before = model.calls
     again = run(denoise=model, resume=tmp_path)
-    assert undated(again) == undated(first) and model.calls - before == plans[0].rows
+    assert undated(again) == undated(first)
+    assert plans[0].rows <= model.calls - before <= 0.1 * before
     more = run(denoise=model, resume=tmp_path, seed=3)
     assert more.recipes != first.recipes
 
