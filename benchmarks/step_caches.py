@@ -32,11 +32,11 @@ BEDS = ("flow:3", "eps:3")
 CALLS = (5, 10)
 SAMPLERS = ("euler", "dpmpp_2m")
 SCHEDULES = {"flow": ("simple", "beta", "sgm_uniform"), "ve": ("karras", "beta", "ays_sdxl")}
-LONGER = (2, 3, 4)  # times as many steps as calls
-FIRST = (1, 2, 3)  # steps asked before any is skipped
+LONGER = (2, 4)  # times as many steps as calls
+FIRST = (1, 2)  # steps asked before any is skipped
 DEGREE = 3  # of the Chebyshev fit
 RIDGE = 1e-3
-HALVINGS = 14  # of the bracket of a threshold
+HALVINGS = 12  # of the bracket of a threshold
 OURS: dict[str, dict] = {
     "distilled, instant": {"effort": "instant"},
     "distilled, 1,000 calls": {"budget": 1000},
@@ -154,7 +154,7 @@ def fixed(trial: Trial, calls: int, forecast: Forecast) -> float:
     found = []
     for sampler, sigmas in _runs(trial, calls):
         for asked in _patterns(calls, len(sigmas) - 1):
-            model = Skipping(trial.denoise, asked, forecast, process)
+            model = Skipping(trial.model, asked, forecast, process)
             found.append(_error(trial, model, sampler, sigmas))
     return min(found)
 
@@ -166,7 +166,7 @@ def thresholded(trial: Trial, calls: int) -> float:
         low, high = 0.0, 8.0
         for _ in range(HALVINGS):
             middle = (low + high) / 2
-            model = Thresholded(trial.denoise, middle, difference)
+            model = Thresholded(trial.model, middle, difference)
             error = _error(trial, model, sampler, sigmas)
             if model.calls <= calls:
                 found.append(error)

@@ -69,7 +69,7 @@ class Trial:
         self.subject = subject
         self.noise = subject.noise(rows, TEST_SEED)
         self.denoise = subject.testing(rows)
-        self._model = _Remembering(self.denoise)
+        self.model = _Remembering(self.denoise)
         self._path = None
         self._unsaved = False
         self._kept: dict[str, np.ndarray] = {}
@@ -154,7 +154,7 @@ class Trial:
 
     def _draw(self, sampler: str, sigmas: np.ndarray) -> torch.Tensor:
         start = start_state(self.noise, float(sigmas[0]), self.subject.parametrisation)
-        return sample(self._model, start, sigmas, sampler)
+        return sample(self.model, start, sigmas, sampler)
 
     def _keep(self, key: str, values: np.ndarray, save: bool = True) -> None:
         self._kept[key] = values

@@ -73,7 +73,7 @@ def test_a_trial_keeps_stock_runs_and_the_artists_own_end_apart(tmp_path):
     assert true.best(25)[1] > 0
     assert len(list(tmp_path.glob("*.npz"))) == 2
     again = Trial(of, 4, tmp_path)
-    again.denoise = again._model.denoise = lambda x, sigma: pytest.fail("asked again")
+    again.denoise = again.model.denoise = lambda x, sigma: pytest.fail("asked again")
     assert again.best(25) == true.best(25)
 
 
