@@ -17,6 +17,8 @@ def plan_text(plan, wish, notes: list[str], scene) -> str:
         f"({plan.calls} to distil, {plan.evidence} to measure), {plan.sets * plan.rows} samples, "
         f"{min(scene.batch, plan.rows)} at a time."
     ]
+    more = [plan.evaluations(wish.conditions.cfg), plan.pay_back]
+    lines += [f"{each[0].upper()}{each[1:]}." for each in more if each]
     return "\n".join(lines + notes)
 
 

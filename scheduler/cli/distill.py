@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ..errors import OutputError
 from ..files import PathLike, make_folder
@@ -23,6 +24,9 @@ from .console import (
 )
 from .models import Asked, add_model, asked_model
 from .show import show_record
+
+if TYPE_CHECKING:
+    from ..distilling.plan import Plan
 
 EFFORTS = ("instant", "standard", "thorough")
 DESCRIPTION = """\
@@ -191,8 +195,14 @@ def distilled(asked: Asked, settings: Settings, quiet: bool = False) -> Record:
             progress=progress,
             should_stop=should_stop,
             resume=settings.resume,
-            on_plan=None if quiet else lambda plan: say(f"{plan}\n"),
+            on_plan=None if quiet else lambda plan: say_plan(plan, settings.conditions.cfg),
         )
+
+
+def say_plan(plan: Plan, cfg: float | None) -> None:
+    """What will be done, before it is."""
+    evaluations = plan.evaluations(cfg)
+    say(f"{plan}\n" + (f"  {evaluations}\n" if evaluations else ""))
 
 
 def former(name: str) -> str:

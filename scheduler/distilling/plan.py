@@ -93,17 +93,28 @@ class Plan:
         saved = stock_steps - steps
         return -(-(self.calls + self.evidence) // saved) if saved > 0 else None
 
+    def evaluations(self, cfg: float | None) -> str:
+        """How often the network itself runs, where that is more than once a call; else ""."""
+        if cfg is None or cfg == 1:
+            return ""
+        total = 2 * (self.calls + self.evidence)
+        return f"{total} network evaluations at most: under guidance two a call"
+
+    @property
+    def pay_back(self) -> str:
+        """After how many pictures it is earned back, in words."""
+        if not self.steps:
+            return ""
+        fewest, double = self.steps[0], 2 * self.steps[0]
+        pictures = self.pays_after(fewest, double)
+        return f"pays after {pictures} pictures, if {fewest} steps of ours are as good as {double} of stock"
+
     def __str__(self) -> str:
         samples = f"{self.sets * self.rows} sample" + "s" * (self.sets * self.rows > 1)
         measured = f", then {self.evidence} for the evidence" if self.evidence else ""
         lines = [f"Plan: at most {self.calls} model calls on {samples}{measured}."]
         lines += [f"  {phase}: {calls}" for phase, calls in self.costs.items()]
-        if self.steps:
-            fewest, double = self.steps[0], 2 * self.steps[0]
-            lines.append(
-                f"  pays after {self.pays_after(fewest, double)} pictures, if {fewest} steps of ours "
-                f"are as good as {double} of stock"
-            )
+        lines += [f"  {self.pay_back}"] * bool(self.pay_back)
         return "\n".join(lines + [f"  left out: {each}" for each in map(left_out, self.left_out)])
 
 
