@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ..fingerprint.kinship import Kinship
 from ..record import Recipe, Record
 from ..record.choice import PUBLISHED as PUBLISHED_CHOICE
+from ..record.verdict import SEEN
 from ..samplers.names import DISTILLED, stock_sampler
 from . import SIMPLE
 from .differences import Difference
@@ -33,6 +34,7 @@ __all__ = ["EXACT", "GIVEN", "NEAREST", "STOCK", "Selection", "select"]
 STOCK = "stock"  # a source beside EXACT, NEAREST and GIVEN: no record's recipe
 
 # How a recipe was measured.
+# SEEN: on the rows of its own fit alone
 HELD_OUT = "held_out"  # on samples that nothing was fitted on, with the sampler that runs it
 BORROWED = "borrowed"  # so too, with another sampler
 SOLVED = "solved"  # from recorded inner products: not at all
@@ -231,7 +233,9 @@ def _measured(served: Served) -> str:
         return SOLVED
     if "rms" in served.recipe.evidence:
         borrowed = any(each.code in (ALIKE, STOCHASTIC_ONE) for each in served.substituted)
-        return BORROWED if borrowed else HELD_OUT
+        if borrowed:
+            return BORROWED
+        return SEEN if served.recipe.evidence.get("verdict") == SEEN else HELD_OUT
     published = served.recipe.choice.schedule.startswith(PUBLISHED_CHOICE)
     return PUBLISHED if published else NOT_MEASURED
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from .choice import PUBLISHED
-from .verdict import BETTER, EQUAL, WORSE, outcome
+from .verdict import BETTER, EQUAL, SEEN, WORSE, outcome
 from .verdict_words import NOT_MEASURED, choice_words
 from .words import NO_LABELS, Labels
 
@@ -29,6 +29,7 @@ NOTES = """\
 calls: model calls a sample, the same for stock. ours/stock: the ratio of the errors and its 95 % margin.
 stock needs: the fewest steps at which the best stock schedule reaches our error. other picture: the share
 of samples that come out as another picture than the teacher's."""
+OWN_ROWS = "on its own rows"  # seen by the fit: no proof
 JUDGED = {BETTER: "better", EQUAL: "no gain", WORSE: "worse"}
 
 
@@ -64,11 +65,13 @@ def evidence_table(recipes: Sequence[Recipe], labels: Labels = NO_LABELS) -> str
 
 
 def verdict_word(recipe: Recipe, labels: Labels = NO_LABELS) -> str:
-    """A word or two: "better", "no gain", "worse", "published", or the stock choice that won."""
+    """A word or two: "better", "no gain", "on its own rows", "published", or the stock choice that won."""
     if recipe.choice.schedule == PUBLISHED:
         return PUBLISHED
     if not recipe.choice.ours:
         return f"stock: {choice_words(recipe.choice, labels)}"
+    if recipe.evidence.get("verdict") == SEEN:
+        return OWN_ROWS
     return JUDGED[outcome(recipe.evidence.get("ratio"), recipe.evidence.get("margin"))]
 
 

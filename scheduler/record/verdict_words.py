@@ -140,7 +140,10 @@ def evidence_words(recipe: Recipe, labels: Labels = NO_LABELS) -> str:
     on how many rows."""
     if "rms" not in recipe.evidence:
         return verdict(recipe, labels)
-    return f"{_saved(recipe, labels)}{verdict(recipe, labels)}; {rows_words(recipe.evidence)}"
+    told = f"{_saved(recipe, labels)}{verdict(recipe, labels)}"
+    if recipe.evidence.get("verdict") == SEEN:  # which says on which rows
+        return told
+    return f"{told}; {rows_words(recipe.evidence)}"
 
 
 def _saved(recipe: Recipe, labels: Labels) -> str:
@@ -148,7 +151,8 @@ def _saved(recipe: Recipe, labels: Labels) -> str:
     best = recipe.evidence.get("best_stock")
     if not equal or equal <= recipe.steps or not recipe.choice.ours or best is None:
         return ""
-    return f"{counted(recipe.steps)} = stock's {equal} ({choice_words(best, labels)}): "
+    about = "about " if recipe.evidence.get("verdict") == SEEN else ""
+    return f"{counted(recipe.steps)} = {about}stock's {equal} ({choice_words(best, labels)}): "
 
 
 def rows_words(evidence: Mapping) -> str:
