@@ -272,6 +272,7 @@ class Stops:
         return self.left < 0
 
 
+@pytest.mark.slow
 @examples(3)
 @given(st.lists(st.integers(1, 200), min_size=1, max_size=2), st.sampled_from(sorted(RANGES)))
 def test_stopped_anywhere_and_resumed_the_record_is_the_same(
@@ -301,6 +302,7 @@ def test_stopped_anywhere_and_resumed_the_record_is_the_same(
         assert model.calls - before < total
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_taken_up_at_the_cost_of_a_few_questions(tmp_path):
     """One tells whether the model is the same; what was asked twice is asked once more."""
     model, plans = Counted(small_mixture()), []
@@ -330,6 +332,7 @@ def test_a_stop_between_teacher_and_fits_does_not_repeat_the_teacher(tmp_path):
     assert whole.provenance["model_calls"] == run().provenance["model_calls"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parametrisation", BOTH)
 def test_another_model_with_the_same_folder_is_noticed(tmp_path, parametrisation):
     run(parametrisation, resume=tmp_path)
