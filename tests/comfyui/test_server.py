@@ -34,7 +34,7 @@ DEFAULTS = {
     "StepDistillDistill": {
         "cfg": 4.0,
         "max_steps": 12,
-        "quality": "standard",
+        "quality": "instant",
         "noise_seed": 0,
         "sampler_name": "distilled",
     },
