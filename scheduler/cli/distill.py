@@ -35,11 +35,11 @@ file.
 
 First a teacher is recorded: a sample or a few, drawn with many steps. Recipes are then made to imitate
 it within the calls of --effort, or --budget (one evaluation of the model for one sample; all are
-counted): the first is there after tens of calls, and every further call only makes it better. From
-`standard` up they are measured last, on noise and conditioning that the distilling never saw, beside
-stock schedules, with a budget of its own, --evidence-budget; `instant` says what its own rows show. What
-will be done, what has to be left out and after how many pictures it pays is said beforehand. A recipe
-that does not beat the stock schedules is replaced by the best of them, and says so."""
+counted): the first is there after tens of calls, and the calls that follow refine it. From `standard` up
+they are measured last, on noise and conditioning that the distilling never saw, beside stock schedules,
+with a budget of its own, --evidence-budget; `instant` says what its own rows show. What will be done,
+what has to be left out and after how many pictures it pays is said beforehand. A recipe that does not
+beat the stock schedules is replaced by the best of them, and says so."""
 EXAMPLES = """\
   python -m scheduler distill flow --steps 6 -o flow.json
   python -m scheduler distill eps --samplers euler,distilled --steps 4-8 --effort standard -o eps.json

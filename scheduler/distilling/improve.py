@@ -1,7 +1,8 @@
 """`improve`: goes on from any record, with new rows or recordings, further step counts, another start.
 
 What the record has is run among the starts, so that on the new rows nothing gets worse; a recipe is
-replaced only where its successor beats it by the guard's rule, on rows that it was not made for.
+replaced only where its successor beats it there by the guard's rule, with the wider margin of rows
+that the successor was fitted to.
 """
 
 from __future__ import annotations
