@@ -29,7 +29,7 @@ model calls: one evaluation of the model for one sample."""
 EPILOG = """\
 examples
   python -m scheduler demo                                    all of it on a small checkpoint, in two minutes
-  python -m scheduler distill flow --steps 4-12 -o my.json    a checkpoint's recipes, with their evidence
+  python -m scheduler distill flow --samplers euler,distilled -o my.json    a checkpoint's recipes
   python -m scheduler show my.json                            what was found, beside every stock schedule
   python -m scheduler plot my.json -o errors.png              the same as curves
   python -m scheduler bake my.json --sampler euler --steps 6  the sigmas, for ComfyUI's ManualSigmas node
