@@ -11,7 +11,10 @@ from .student import Answers
 
 TRUST = Pull().trust
 MOST_TRUST, LEAST_TRUST = 1e3, 1e-4
-GAINED, LOST = 0.5, 4.0  # the trust weight's factor after a run that was better, and worse
+# The trust weight's factor after a run, by the share of the expected gain that it truly brought.
+AS_EXPECTED, IN_PART = 0.7, 0.25
+FACTORS = (0.2, 0.6, 1.0, 4.0)  # as expected, in part, less, none
+NOTHING = 1e-12  # of an expected gain
 PATIENCE = 4  # runs in a row that together must gain
 ENOUGH = 0.01  # this share, or the line has ended
 
@@ -98,8 +101,18 @@ class Refinement:
             return
         ran = self.answers.run(found[0])
         self.tried.append(ran)
+        factor = self._factor(line.best, found[1], ran)
         better = self.score(ran) < self.score(line.best)
         line.best = ran if better else line.best
-        trust = line.trust * (GAINED if better else LOST)
-        line.trust = min(max(trust, LEAST_TRUST), MOST_TRUST)
+        line.trust = min(max(line.trust * factor, LEAST_TRUST), MOST_TRUST)
         line.scores.append(self.score(line.best))
+
+    def _factor(self, before: Candidate, expected: float, after: Candidate) -> float:
+        """Of the trust weight, as Levenberg and Marquardt change theirs."""
+        here, there = (float(each.errors[self.fit].mean()) for each in (before, after))
+        if there >= here:
+            return FACTORS[3]
+        share = (here - there) / max(here - expected, NOTHING)
+        if share > AS_EXPECTED:
+            return FACTORS[0]
+        return FACTORS[1] if share > IN_PART else FACTORS[2]

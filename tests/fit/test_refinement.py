@@ -131,12 +131,12 @@ def candidate(name: str, error) -> Candidate:
 @pytest.fixture
 def proposals(monkeypatch):
     """(from which candidate, trust) of every proposal, which repeats the candidate."""
-    heard = SimpleNamespace(made=[], nothing=False)
+    heard = SimpleNamespace(made=[], nothing=False, gain=1e-3)
 
     def proposed(answers, best, pull, weights):
         heard.made.append((best.sampler, pull.trust))
         heard.weights = weights
-        return None if heard.nothing else (best, 0.0)
+        return None if heard.nothing else (best, best.mean_error - heard.gain)
 
     monkeypatch.setattr(module, "proposed", proposed)
     return heard
@@ -194,12 +194,14 @@ def test_a_descent_ends_where_nothing_is_proposed(proposals):
 
 
 def test_trust_follows_the_runs(proposals):
-    """Each success halves what holds the next step back, each failure makes it four times as much."""
-    found = begun(Made([0.4, 0.3, 0.9, 0.2]), [candidate("a", 0.5)])
+    """The nearer a run comes to what was expected of it, the less holds the next one back; one that
+    is worse makes it four times as much."""
+    proposals.gain = 0.1
+    found = begun(Made([0.4, 0.36, 0.35, 0.9, 0.2]), [candidate("a", 0.5)])
     for _ in range(5):
         found.step()
     factors = [trust / TRUST for _, trust in proposals.made]
-    assert factors == pytest.approx([1, 0.5, 0.25, 1, 0.5])
+    assert factors == pytest.approx([1, 0.2, 0.12, 0.12, 0.48])
 
 
 def test_trust_stays_in_its_bounds(proposals):
