@@ -14,7 +14,7 @@ ABOUT = {
     "sigma_min": 0.002,
     "samplers": ("distilled",),
     "steps": (2, 3),
-    "budget": 80,
+    "budget": 50,
     "evidence_budget": 500,
 }
 
@@ -53,7 +53,7 @@ def measured_steps(record: Record) -> list[int]:
 
 def test_evidence_of_finished_step_counts_is_in_the_record():
     whole = distill(blocks, **ABOUT)
-    record, heard = stopped_after("evidence", 90)
+    record, heard = stopped_after("evidence", 52)
     found = measured_steps(record)
     assert found == [2]
     for recipe in record.recipes:

@@ -660,9 +660,8 @@ UNKNOWN = {
 }
 
 
-@pytest.mark.parametrize(
-    "name", ["numbers", *(pytest.param(n, marks=pytest.mark.slow) for n in ("objects", "keys"))]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", UNKNOWN)
 def test_what_is_kept_unknown_is_cheap_too(name):
     """The most that the bounds allow, beside the largest inner products; the same claim."""
     whole = replace(example(), gram=smooth_gram(MAX_NODES))
