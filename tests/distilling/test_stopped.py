@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from scheduler import Record, distill
@@ -12,11 +14,11 @@ ABOUT = {
     "latent_shape": (1, 256),  # enough for a refinement on one row
     "sigma_max": 1.0,
     "sigma_min": 0.002,
-    "samplers": ("distilled",),
     "steps": (2, 3),
     "budget": 50,
     "evidence_budget": 500,
 }
+SAME = ("rms", "best_stock", "ratio", "margin", "verdict")
 
 
 def blocks(x, sigma):
@@ -25,25 +27,20 @@ def blocks(x, sigma):
     return denoise(x.reshape(-1, 1, 8), sigma.repeat_interleave(32)).reshape(x.shape)
 
 
-def stopped_after(last: str, reached: int) -> tuple[Record, list[Record]]:
-    """(the record that a stop carries after so many calls of a phase, the records heard before)."""
-    calls, heard = [], []
-
-    def progress(done: int, planned: int, phase: str) -> None:
-        calls.append(phase)
-
-    def stop() -> bool:
-        return calls.count(last) >= reached
-
-    with pytest.raises(Stopped) as stopped:
+def stopped(when: Callable[[list[Record], list[str]], bool]) -> tuple[Record, list[Record]]:
+    """(the record that a stop carries, the records heard before). when(records heard, the phase of
+    every call): whether to stop."""
+    phases: list[str] = []
+    heard: list[Record] = []
+    with pytest.raises(Stopped) as stop:
         distill(
             blocks,
             **ABOUT,
-            progress=progress,
-            should_stop=stop,
+            progress=lambda done, planned, phase: phases.append(phase),
+            should_stop=lambda: when(heard, phases),
             on_record=heard.append,
         )
-    return stopped.value.record, heard
+    return stop.value.record, heard
 
 
 def measured_steps(record: Record) -> list[int]:
@@ -53,24 +50,22 @@ def measured_steps(record: Record) -> list[int]:
 
 def test_evidence_of_finished_step_counts_is_in_the_record():
     whole = distill(blocks, **ABOUT)
-    record, heard = stopped_after("evidence", 52)
-    found = measured_steps(record)
-    assert found == [2]
+    assert measured_steps(whole) == [2, 3]
+    record, heard = stopped(lambda records, _: bool(records) and bool(measured_steps(records[-1])))
+    assert measured_steps(record) == [2] and heard[-1] is record
     for recipe in record.recipes:
-        was = whole.recipe(recipe.sampler, recipe.steps, offsets=recipe.offsets is not None)
-        same = ("rms", "best_stock", "ratio", "margin", "verdict")
-        equal = [recipe.evidence.get(k) for k in same] == [was.evidence.get(k) for k in same]
-        assert equal == (recipe.steps in found)
-    assert {tuple(curve) for curve in record.evidence["stock_curve"].values()} == {("2",)}
-    assert heard[-1] is record and Record.from_json(record.to_json()) == record
+        was = whole.recipe(recipe.sampler, recipe.steps).evidence
+        equal = [recipe.evidence.get(k) == was.get(k) for k in SAME]
+        assert all(equal) == (recipe.steps == 2)
+    assert [tuple(curve) for curve in record.evidence["stock_curve"].values()] == [("2",)]
+    assert Record.from_json(record.to_json()) == record
     stages = [each["stage"] for each in record.provenance["stages"]]
     assert stages.count("evidence") == 1 and record.provenance["evidence_calls"] > 0
 
 
 def test_runs_of_an_unfinished_refinement_are_in_the_record():
-    record, heard = stopped_after("refinement", 15)
-    (started,) = heard[:1]
-    assert record.recipes != started.recipes
+    record, (started, last) = stopped(lambda _, phases: phases.count("refinement") >= 8)
+    assert last is record and record.recipes != started.recipes
     assert record.provenance["stages"][-1]["stage"] == "refinement"
     for now, before in zip(record.recipes, started.recipes, strict=True):
         assert now.evidence["rms"] <= before.evidence["rms"]
