@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..scheduler.errors import OutputError, StepDistillError
 from .distill_request import EVERY, QUALITY, GraphWish, rows_that_fit, samplers_of, steps_of
-from .fields import CATEGORY, RECORD, SCENE, SEED, stock_samplers
+from .fields import CATEGORY, RECORD, SCENE, SEED, distillable
 from .names import DISTILLED
 from .page import distill_report
 from .page.card_data import shown
@@ -64,7 +64,7 @@ class StepDistillDistill:
     def INPUT_TYPES(cls):
         required = {
             **SCENE,
-            "sampler_name": ([DISTILLED, *stock_samplers(), EVERY], {"default": DISTILLED}),
+            "sampler_name": ([*distillable(), EVERY], {"default": DISTILLED}),
             "max_steps": ("INT", {"default": 12, "min": 1, "max": 100}),
             "quality": (list(QUALITY), {"default": "instant"}),
             "noise_seed": SEED,
