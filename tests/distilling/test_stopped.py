@@ -8,6 +8,7 @@ import pytest
 
 from scheduler import Record, distill
 from scheduler.errors import Stopped
+from scheduler.record.verdict import SEEN
 from tests.mixture import small_mixture
 
 ABOUT = {
@@ -18,7 +19,6 @@ ABOUT = {
     "budget": 50,
     "evidence_budget": 500,
 }
-SAME = ("rms", "best_stock", "ratio", "margin", "verdict")
 
 
 def blocks(x, sigma):
@@ -49,14 +49,9 @@ def measured_steps(record: Record) -> list[int]:
 
 
 def test_evidence_of_finished_step_counts_is_in_the_record():
-    whole = distill(blocks, **ABOUT)
-    assert measured_steps(whole) == [2, 3]
     record, heard = stopped(lambda records, _: bool(records) and bool(measured_steps(records[-1])))
     assert measured_steps(record) == [2] and heard[-1] is record
-    for recipe in record.recipes:
-        was = whole.recipe(recipe.sampler, recipe.steps).evidence
-        equal = [recipe.evidence.get(k) == was.get(k) for k in SAME]
-        assert all(equal) == (recipe.steps == 2)
+    assert [each.evidence["verdict"] == SEEN for each in record.recipes] == [False, True]
     assert [tuple(curve) for curve in record.evidence["stock_curve"].values()] == [("2",)]
     assert Record.from_json(record.to_json()) == record
     stages = [each["stage"] for each in record.provenance["stages"]]
