@@ -33,7 +33,7 @@ from .experiments import Experiments
 from .meter import Meter, Metered, Progress
 from .on_paths import path_recipes
 from .plan import Plan
-from .planning import EVIDENCE_SEED, evidence_rows, plan_request
+from .planning import EVIDENCE_SEED, evidence_rows, plan_request, starts_below
 from .recording import SOLVER, recorded
 from .recordings import check_usable, grouped, learnt_from, start_of
 from .request import Request, checked_denoisers, request_of
@@ -216,7 +216,8 @@ class Run:
     def affords(self, wish: Wish) -> bool:
         """Whether one more run is within the plan."""
         spent = self.meter.done + self.parts.earlier
-        return spent + wish.run * self.rows <= self.plan.calls
+        most = wish.run + starts_below(self.request, self.recordings)  # where an offset moves it
+        return spent + most * self.rows <= self.plan.calls
 
     def measured(self, made: Experiments, denoise: Denoiser, every: bool) -> None:
         """The evidence on held-out rows of a denoiser: the record has each step count's as soon as

@@ -155,6 +155,33 @@ def test_calls_never_exceed_the_plan(parametrisation, samplers, steps, extra, se
     }
 
 
+@examples(30)
+@given(
+    st.lists(st.sampled_from([*SAMPLERS, "distilled"]), min_size=1, max_size=2, unique=True),
+    st.lists(st.integers(1, 8), min_size=1, max_size=2, unique=True),
+    st.sampled_from([None, 0.6]),
+    st.booleans(),
+)
+def test_starts_cost_what_was_planned(samplers, steps, start_sigma, cautious):
+    """From a lower start too, and on latents that nothing is refined on. A walk may find both of its
+    offsets equal, and ask once."""
+
+    def blocks(x, sigma):
+        many = sigma.repeat_interleave(x[0].numel() // 8)
+        return small_mixture()(x.reshape(-1, 1, 8), many).reshape(x.shape)
+
+    model, plans = Counted(blocks), []
+    options = {"samplers": samplers, "steps": steps, "start_sigma": start_sigma}
+    options |= {"denoise": model, "latent_shape": (1, 8 if cautious else 640), "samples": 1}
+    with pytest.raises(BudgetError) as told:
+        run(**options, budget=0)
+    least = int(re.search(r"least that works is (\d+)", str(told.value)).group(1))
+    run(**options, budget=least, on_plan=plans.append)
+    assert plans[0].calls == least
+    walked = sum(steps) if "distilled" in samplers else 0
+    assert least - walked <= model.calls <= least
+
+
 @pytest.mark.parametrize(
     "effort",
     [pytest.param(name, marks=[] if name == "instant" else pytest.mark.slow) for name in EFFORTS],
