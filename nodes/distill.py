@@ -32,7 +32,8 @@ HELP = {
     "sampler_name": (
         "What the recipes are for, and nothing else: `distilled` is StepDistill's own sampler "
         "and gains most; `all`: it, euler, dpmpp_2m, res_multistep and uni_pc, at several times "
-        "the cost."
+        "the cost. Of a stochastic one (ancestral, SDE) every stock schedule is measured and the best one "
+        "taken, for a few thousand model calls."
     ),
     "max_steps": f"Recipes are made for every step count from {4} (or from this number, where it "
     "is less) up to this number.",
