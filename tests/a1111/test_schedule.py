@@ -196,6 +196,7 @@ def test_filled_gives_the_recipe_when_cut(webui, steps, more, drops, start):
     assert kept[-steps - 1 :] == recipe
 
 
+@pytest.mark.slow  # a Python of its own, which loads torch
 def test_the_script_loads_nothing_heavy(tmp_path):
     """The host's start pays for names and callbacks only."""
     code = (

@@ -45,7 +45,11 @@ def made(gram):
     )
 
 
-@pytest.fixture(scope="module", params=[True, False], ids=["solvable", "bare"])
+@pytest.fixture(
+    scope="module",
+    params=[True, pytest.param(False, marks=pytest.mark.slow)],
+    ids=["solvable", "bare"],
+)
 def written(request, tmp_path_factory):
     """A store with one record in it: (its folder, the record's file)."""
     from scheduler.store import Store
