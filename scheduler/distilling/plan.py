@@ -146,12 +146,13 @@ def plan_for(
         if least <= budget:
             every = mine * sets
             spare = budget // every - teacher - starts
-            counts = _runs(wishes, spare, elements * (every - unseen_of(every)))
+            numbers = elements * (every - unseen_of(every))
+            counts = _runs(wishes, spare, numbers)
             costs = {"teacher": teacher * every} if teacher else {}
             for wish, count in zip(wishes, counts, strict=True):
                 costs[wish.sampler] = costs.get(wish.sampler, 0) + wish.calls(count, below) * every
             most = max(counts, default=0)
-            few = most < ENOUGH_RUNS and any(_refines(wish, elements * every) for wish in wishes)
+            few = most < ENOUGH_RUNS and any(each.most_runs(numbers) is None for each in wishes)
             left = ({"code": RUNS, "runs": most},) if few else ()
             return Plan(name, nodes, sets, mine, most, tuple(steps), costs, 0, left)
     raise BudgetError(
@@ -200,7 +201,3 @@ def _runs(wishes: Sequence[Wish], spare: int, numbers: int) -> list[int]:
     if few < FURTHER_WALKS or a_run == 0:
         return runs_of(few)
     return runs_of(FURTHER_WALKS + (spare - cost(FURTHER_WALKS)) // a_run)
-
-
-def _refines(wish: Wish, numbers: int) -> bool:
-    return wish.refined and not wish.cautious(numbers)
