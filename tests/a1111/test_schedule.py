@@ -116,7 +116,7 @@ def test_samplers_that_drop_a_sigma(webui, checkpoint, record, stored):
     assert np.allclose(found, record.recipe("dpmpp_2m", 4, offsets=False).sigmas, rtol=1e-5)
 
 
-@pytest.mark.parametrize("drops", [False, True])
+@pytest.mark.parametrize("drops", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("fixed", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "strength",
