@@ -28,6 +28,15 @@ def sampler_labels() -> dict[str, str]:
     return found
 
 
+def distillable() -> list[str]:
+    """The samplers that recipes are made for, of those that this host has; the usual ones first."""
+    from ..scheduler.samplers.names import DISTILLABLE, RELATIVE
+
+    there = sampler_labels()
+    usual = (NAME, RELATIVE)
+    return [*usual, *(name for name in DISTILLABLE if name in there and name not in usual)]
+
+
 def loaded_model() -> Any | None:
     """The checkpoint that is loaded now, or None; nothing is ever loaded for the question."""
     from modules import sd_models

@@ -25,7 +25,6 @@ IDLE, WAITING, RUNNING, DONE, INTERRUPTED, FAILED = (
     "interrupted",
     "failed",
 )
-SAMPLERS = ("distilled", "dpmpp_2m", "euler", "heun", "lms")
 QUALITY = ("instant", "standard", "thorough")  # efforts, by what each tries
 FEW = 3  # evaluations after which the time is estimated; the first, which may load the model, is not counted
 
@@ -43,13 +42,6 @@ class Wish:
     measure: bool = True
     again: bool = False
     name: str = ""
-
-    @property
-    def budget(self) -> int:
-        """Model calls of the effort asked for; raises UnknownNameError."""
-        from ..scheduler.distilling.effort import budget_for
-
-        return budget_for(self.quality, self.samplers, self.counts)
 
     @property
     def counts(self) -> tuple[int, ...]:
@@ -89,11 +81,12 @@ class Job:
     def start(self, wish: Wish) -> None:
         """Begin, as soon as the host is free; raises StepDistillError for what cannot be asked, and
         while another runs."""
+        from ..scheduler.distilling.effort import effort_named
         from ..scheduler.distilling.request import checked_samplers, checked_steps
 
         checked_samplers(wish.samplers)
         checked_steps(wish.counts)
-        wish.budget  # noqa: B018 - for what it raises
+        effort_named(wish.quality)
         if not wish.scene.prompts:
             raise StepDistillError("No prompt was given; give at least one, which may be empty.")
         with self._lock:

@@ -64,15 +64,16 @@ class Controls:
         self.status = gr.HTML(panel_actions.status, elem_id=self._id("status"))
 
     def _ask(self) -> None:
-        from .job import QUALITY, SAMPLERS
+        from .host import distillable
+        from .job import QUALITY, Wish
 
         with gr.Row():
             self.quality = gr.Radio(
                 list(QUALITY), value="instant", label="Quality", elem_id=self._id("quality")
             )
             self.samplers = gr.CheckboxGroup(
-                list(SAMPLERS),
-                value=list(SAMPLERS[:2]),
+                distillable(),
+                value=list(Wish.samplers),
                 label="Samplers to distil for",
                 elem_id=self._id("samplers"),
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .fields import stock_samplers
+from .fields import distillable
 from .names import DISTILLED
 from .page.card_data import payload
 from .records import CATEGORY
@@ -48,7 +48,10 @@ class StepDistillBake:
         return {
             "required": {
                 "record": ("RECORD", {"tooltip": "The record whose recipe is baked."}),
-                "sampler_name": ([BEST, *stock_samplers()], {"tooltip": which}),
+                "sampler_name": (
+                    [BEST, *(name for name in distillable() if name != DISTILLED)],
+                    {"tooltip": which},
+                ),
                 "steps": ("INT", steps),
                 "denoise": ("FLOAT", denoise),
             }

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..scheduler.errors import OutputError, StepDistillError
 from .distill_request import EVERY, QUALITY, GraphWish, rows_that_fit, samplers_of, steps_of
-from .fields import CATEGORY, RECORD, SCENE, SEED, stock_samplers
+from .fields import CATEGORY, RECORD, SCENE, SEED, distillable
 from .names import DISTILLED
 from .page import distill_report
 from .page.card_data import shown
@@ -32,7 +32,8 @@ HELP = {
     "sampler_name": (
         "What the recipes are for, and nothing else: `distilled` is StepDistill's own sampler "
         "and gains most; `all`: it, euler, dpmpp_2m, res_multistep and uni_pc, at several times "
-        "the cost."
+        "the cost. Of a stochastic one (ancestral, SDE) every stock schedule is measured and the best one "
+        "taken, for a few thousand model calls."
     ),
     "max_steps": f"Recipes are made for every step count from {4} (or from this number, where it "
     "is less) up to this number.",
@@ -64,7 +65,7 @@ class StepDistillDistill:
     def INPUT_TYPES(cls):
         required = {
             **SCENE,
-            "sampler_name": ([DISTILLED, *stock_samplers(), EVERY], {"default": DISTILLED}),
+            "sampler_name": ([*distillable(), EVERY], {"default": DISTILLED}),
             "max_steps": ("INT", {"default": 12, "min": 1, "max": 100}),
             "quality": (list(QUALITY), {"default": "instant"}),
             "noise_seed": SEED,

@@ -65,10 +65,18 @@ def steps(default: int) -> tuple:
 
 
 def stock_samplers() -> tuple[str, ...]:
-    """The stock samplers that recipes are made for."""
+    """The stock samplers that can be compared row by row: those that are not stochastic."""
     from ..scheduler.samplers.names import SAMPLERS
 
     return SAMPLERS
+
+
+def distillable() -> tuple[str, ...]:
+    """All samplers that recipes are made for: ours, the stock ones, and the stochastic ones whose
+    best schedule is measured."""
+    from ..scheduler.samplers.names import DISTILLABLE
+
+    return DISTILLABLE
 
 
 def samplers() -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import UnknownNameError
-from .wishes import wishes_of
+from .wishes import first_query, wishes_of
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,14 @@ def budget_for(
     steps: Sequence[int],
     sets: int = 1,
     recorded: int = 0,
+    below: bool = False,
 ) -> int:
     """The model calls of an effort for these samplers and step counts, on so many trajectory sets,
-    or on rows that were recorded before; raises UnknownNameError."""
+    or on rows that were recorded before. below: recipes start below the teacher. Raises
+    UnknownNameError."""
     chosen = effort_named(effort)
     rows = recorded or sets * -(-chosen.rows // sets)
     wishes = wishes_of(samplers, steps)
     teacher = 1 if recorded else chosen.nodes + 1  # one query is asked again
-    return rows * (teacher + sum(wish.calls(chosen.runs) for wish in wishes))
+    teacher += first_query(wishes, below)
+    return rows * (teacher + sum(wish.calls(chosen.runs, below) for wish in wishes))

@@ -35,20 +35,31 @@ def evidence_of(search: Search, found: Candidate) -> dict:
 
 
 def equal_steps(made: Experiments, found: Candidate) -> dict:
-    """{"equals_stock_steps": N}: the fewest steps of dpmpp_2m on its best-ranked schedule that the
-    surrogate expects to come as near to the end; {} where it never does, or nothing is known."""
+    """{"equals_stock_steps": N}: the steps of dpmpp_2m on its best-ranked schedule from which on
+    the surrogate expects it to come as near to the end; {} where it never does, or nothing is
+    known. Sought by halves, for more steps are expected to come nearer."""
     if found.sampler != DISTILLED or found.choice.stock:
         return {}
-    curve = {}
-    for steps in _counts(found.steps):
-        sigmas = made.stock_schedules(steps)[made.ranked(RELATIVE, steps)[0]]
-        coefficients = stock_coefficients(sigmas, RELATIVE)
-        stock = Candidate(DISTILLED, sigmas, np.zeros(steps), coefficients)
-        curve[steps] = float(np.sqrt(np.mean(np.square(expected_errors(made.answers, stock)))))
-        if curve[steps] <= _rms(found):
-            break
-    equal = verdicts.equal_steps(_rms(found), curve)
+    counts, error = _counts(found.steps), _rms(found)
+    curve = {counts[-1]: _expected_of_stock(made, counts[-1])}
+    below, reached = -1, len(counts) - 1
+    while reached - below > 1 and curve[counts[reached]] <= error:
+        middle = (below + reached) // 2
+        curve[counts[middle]] = _expected_of_stock(made, counts[middle])
+        if curve[counts[middle]] <= error:
+            reached = middle
+        else:
+            below = middle
+    equal = verdicts.equal_steps(error, curve)
     return {} if equal is None else {"equals_stock_steps": equal}
+
+
+def _expected_of_stock(made: Experiments, steps: int) -> float:
+    """The RMS error that the surrogate expects of dpmpp_2m on its best-ranked schedule."""
+    sigmas = made.stock_schedules(steps)[made.ranked(RELATIVE, steps)[0]]
+    coefficients = stock_coefficients(sigmas, RELATIVE)
+    stock = Candidate(DISTILLED, sigmas, np.zeros(steps), coefficients)
+    return float(np.sqrt(np.mean(np.square(expected_errors(made.answers, stock)))))
 
 
 def _counts(steps: int) -> list[int]:

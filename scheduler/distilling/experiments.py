@@ -31,6 +31,7 @@ class Experiments:
         self._most_steps = most_steps
         self._schedules: dict[tuple[str, str], dict[int, np.ndarray]] = {}
         self._stock: dict[int, dict[str, np.ndarray]] = {}
+        self._ranked: dict[tuple[str, int], list[str]] = {}
 
     @cached_property
     def answers(self) -> Answers:
@@ -71,8 +72,11 @@ class Experiments:
 
     def ranked(self, sampler: str, steps: int) -> list[str]:
         """The stock schedules' names, best first by the inner products."""
-        schedules = self.stock_schedules(steps)
-        return ranked(self.gram, sampler, schedules, self.start_sigma)
+        key = sampler, steps
+        if key not in self._ranked:
+            schedules = self.stock_schedules(steps)
+            self._ranked[key] = ranked(self.gram, sampler, schedules, self.start_sigma)
+        return self._ranked[key]
 
     def run(self, candidate: Candidate) -> Candidate:
         """A candidate with its end errors; of linear samplers every answer is kept."""

@@ -14,7 +14,7 @@ from ..errors import BudgetError
 from ..evidence.stochastic import PathPlan
 from ..record.left_out import RUNS, left_out
 from .effort import Effort
-from .wishes import LEAST_NUMBERS, Wish, wishes_of
+from .wishes import FURTHER_WALKS, LEAST_NUMBERS, Wish, first_query, wishes_of
 
 MOST_ROWS = 16
 # (rows, nodes of the teacher, runs of each recipe that must be left), the best affordable first:
@@ -127,22 +127,34 @@ def plan_for(
     elements: int = 1 << 16,
     recorded: int = 0,
     effort: Effort | None = None,
+    below: bool = False,
 ) -> Plan:
     """The best plan that the budget allows; steps ascend. elements: of one latent. samples: rows of
     each set, where that is given. recorded: rows of each set that were recorded before, and cost
-    nothing. effort: whose shares are taken, where a name was asked for. Raises BudgetError, naming
-    the least that works."""
+    nothing. effort: whose shares are taken, where a name was asked for. below: recipes start below
+    the teacher. Raises BudgetError, naming the least that works."""
     wishes = wishes_of(samplers, steps)
-    a_run, starts = _sums(wishes)
+    a_run, starts = _sums(wishes, below)
     name = effort.name if effort else BUDGET
     needed = []
     for rows, nodes, runs in _shares(wishes, elements, effort):
         mine = recorded or samples or -(-rows // sets)
         teacher = 1 if recorded else nodes + 1  # one query is asked again
+        teacher += first_query(wishes, below)
         needed.append(mine * sets * (teacher + starts))
         least = mine * sets * (teacher + starts + runs * a_run)
         if least <= budget:
-            return _planned(wishes, steps, budget, sets, mine, nodes, teacher, name)
+            every = mine * sets
+            spare = budget // every - teacher - starts
+            numbers = elements * (every - unseen_of(every))
+            counts = _runs(wishes, spare, numbers)
+            costs = {"teacher": teacher * every} if teacher else {}
+            for wish, count in zip(wishes, counts, strict=True):
+                costs[wish.sampler] = costs.get(wish.sampler, 0) + wish.calls(count, below) * every
+            most = max(counts, default=0)
+            few = most < ENOUGH_RUNS and any(each.most_runs(numbers) is None for each in wishes)
+            left = ({"code": RUNS, "runs": most},) if few else ()
+            return Plan(name, nodes, sets, mine, most, tuple(steps), costs, 0, left)
     raise BudgetError(
         f"A budget of {budget} model calls is too small for {', '.join(samplers)} at {len(steps)} "
         f"step counts; the least that works is {min(needed)}: raise it, or ask for fewer samplers, "
@@ -162,28 +174,30 @@ def _shares(
     return enough if rows <= 1 else [*enough, *CAUTIOUS]
 
 
-def _sums(wishes: Sequence[Wish]) -> tuple[int, int]:
+def unseen_of(rows: int) -> int:
+    """How many of all rows the fits leave alone, for the guard."""
+    return rows // 5 if rows >= 8 else 0
+
+
+def _sums(wishes: Sequence[Wish], below: bool) -> tuple[int, int]:
     """(calls a row of one run of every recipe that is refined, of all starts)."""
-    return sum(wish.run for wish in wishes if wish.refined), sum(wish.calls(0) for wish in wishes)
+    starts = sum(wish.calls(0, below) for wish in wishes)
+    return sum(wish.run for wish in wishes if wish.refined), starts
 
 
-def _planned(
-    wishes: Sequence[Wish],
-    steps: Sequence[int],
-    budget: int,
-    sets: int,
-    rows: int,
-    nodes: int,
-    teacher: int,
-    name: str,
-) -> Plan:
-    """The plan for so many rows: all that is left goes into runs."""
-    a_run, starts = _sums(wishes)
-    a_row = budget // (sets * rows)
-    runs = (a_row - teacher - starts) // a_run if a_run else 0
-    costs = {"teacher": teacher * rows * sets} if teacher else {}
-    for sampler in dict.fromkeys(wish.sampler for wish in wishes):
-        mine = (wish.calls(runs) for wish in wishes if wish.sampler == sampler)
-        costs[sampler] = sum(mine) * rows * sets
-    left = ({"code": RUNS, "runs": runs},) if runs < ENOUGH_RUNS and a_run else ()
-    return Plan(name, nodes, sets, rows, runs, tuple(steps), costs, 0, left)
+def _runs(wishes: Sequence[Wish], spare: int, numbers: int) -> list[int]:
+    """Runs of each recipe after its starts, for so many calls a row: as many of each, but where
+    rows of so few numbers allow less."""
+    bounds = [wish.most_runs(numbers) for wish in wishes]
+
+    def runs_of(each: int) -> list[int]:
+        return [each if bound is None else min(each, bound) for bound in bounds]
+
+    def cost(each: int) -> int:
+        return sum(wish.run * n for wish, n in zip(wishes, runs_of(each), strict=True))
+
+    few = next((n for n in range(FURTHER_WALKS) if cost(n + 1) > spare), FURTHER_WALKS)
+    a_run = cost(FURTHER_WALKS + 1) - cost(FURTHER_WALKS)  # of those that have no bound
+    if few < FURTHER_WALKS or a_run == 0:
+        return runs_of(few)
+    return runs_of(FURTHER_WALKS + (spare - cost(FURTHER_WALKS)) // a_run)

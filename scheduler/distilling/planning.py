@@ -40,6 +40,12 @@ def plan_request(
     return replace(plan, evidence=evidence_budget)
 
 
+def starts_below(request: Request, recordings: Sequence[Recording]) -> bool:
+    """Whether recipes begin below the teacher, so that its first answer is none of theirs."""
+    top = min((each.start_sigma for each in recordings), default=request.sigma_max)
+    return request.start_sigma < top
+
+
 def evidence_rows(plan: Plan) -> int:
     """EVIDENCE_ROWS, rounded up to whole batches."""
     return -(-EVIDENCE_ROWS // plan.rows) * plan.rows
@@ -78,16 +84,17 @@ def _fitting_plan(
     sets = 1 if recordings else len(request.denoisers)
     recorded = sum(each.rows for each in recordings)
     asked = request.fitted, request.steps
+    below = starts_below(request, recordings)
     if not request.fitted:
         return Plan(BUDGET, 0, sets, samples or effort.rows, 0, request.steps, {})
     if budget is None:
-        share = budget_for(effort.name, *asked, sets, recorded)
+        share = budget_for(effort.name, *asked, sets, recorded, below)
     else:
         share = budget * len(request.fitted) // len(request.samplers)
     elements = math.prod(request.latent_shape)
     chosen = effort if budget is None else None
     try:
-        return plan_for(*asked, share, sets, samples, elements, recorded, chosen)
+        return plan_for(*asked, share, sets, samples, elements, recorded, chosen, below)
     except BudgetError as problem:
         if not request.on_paths:
             raise

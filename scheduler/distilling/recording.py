@@ -15,7 +15,7 @@ from ..sigmas import log_snr_grid
 from .consistency import Twice
 from .experiments import Experiments
 from .meter import Meter, Metered
-from .plan import Plan
+from .plan import Plan, unseen_of
 from .request import Request
 from .resume import FinishedParts
 
@@ -46,7 +46,7 @@ def fit_rows(rows: int, sets: int = 1, index: int = 0) -> np.ndarray:
     """(rows,) bool: which rows of a set the fits use; from eight rows of all sets up a fifth stays
     unseen, for the guard."""
     every = rows * sets
-    return np.arange(rows) * sets + index < every - (every // 5 if every >= 8 else 0)
+    return np.arange(rows) * sets + index < every - unseen_of(every)
 
 
 def _trajectories(

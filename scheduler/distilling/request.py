@@ -19,13 +19,12 @@ from ..errors import (
 )
 from ..record import SAME_START
 from ..record.schema import MAX_RECIPES
-from ..samplers import SAMPLERS, check_sampler, ode_sampler_for
-from ..samplers.names import ON_PATHS, VE_ONLY, without_gpu
+from ..samplers import check_sampler, ode_sampler_for
+from ..samplers.names import DISTILLABLE, ON_PATHS, VE_ONLY, without_gpu
 from ..sigmas.noise_range import NoiseRange
 from ..sigmas.noise_table import NoiseTable, check_range, table_for
 
 MOST_STEPS = 1000
-DISTILLABLE = (*SAMPLERS, "distilled", *ON_PATHS)
 
 
 @dataclass(frozen=True)

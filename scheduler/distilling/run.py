@@ -33,7 +33,7 @@ from .experiments import Experiments
 from .meter import Meter, Metered, Progress
 from .on_paths import path_recipes
 from .plan import Plan
-from .planning import EVIDENCE_SEED, evidence_rows, plan_request
+from .planning import EVIDENCE_SEED, evidence_rows, plan_request, starts_below
 from .recording import SOLVER, recorded
 from .recordings import check_usable, grouped, learnt_from, start_of
 from .request import Request, checked_denoisers, request_of
@@ -145,9 +145,11 @@ class Run:
         self.stages = Stages(lambda: meter.done + parts.earlier)
         self.record: Record | None = None
         self.searches: list[Search] = []
+        self.recipes: list[Recipe] = []
+        self._refining: Experiments | None = None
 
     def whole(self, held_out: Denoiser | None, every: bool) -> Record:
-        """All stages; where it is stopped, Stopped carries the record as it stands."""
+        """All stages; where it is stopped, Stopped carries the record of what is finished."""
         try:
             made = self.taught() if self.request.fitted else None
             if made is not None:
@@ -157,6 +159,8 @@ class Run:
             if held_out is not None and self.plan.paths is not None:
                 self.on_paths(made, held_out, self.plan.paths)
         except Stopped as stop:
+            if self._refining is not None:
+                self.refined(self._refining)
             stop.record = self.record
             raise
         assert self.record is not None
@@ -187,11 +191,23 @@ class Run:
                 if search.wish.sampler == sampler:
                     search.begin()
             self.stages.end(RECIPES, sampler=sampler, steps=steps, rows=rows)
-        self.stands(made, recipes_of(self.searches, request.fitted))
+        self._refining = made
+        if self.on_record is not None:
+            self.stands(made, self.found())
         self.meter.phase = REFINEMENT
         refined_together(self.searches, self.affords)
-        self.stages.end(REFINEMENT, steps=steps, rows=rows)
-        self.stands(made, recipes_of(self.searches, request.fitted))
+        self.refined(made)
+
+    def found(self) -> list[Recipe]:
+        """The recipes as they are now."""
+        return recipes_of(self.searches, self.request.fitted)
+
+    def refined(self, made: Experiments) -> None:
+        """The end of the refinement, or of as much of it as was let run."""
+        self._refining = None
+        went_on = self.stages.end(REFINEMENT, steps=list(self.request.steps), rows=self.rows)
+        if went_on or self.record is None:
+            self.stands(made, self.found())
 
     def given(self, wish: Wish) -> Sequence[Candidate]:
         """What an earlier record has for a wish."""
@@ -200,26 +216,34 @@ class Run:
     def affords(self, wish: Wish) -> bool:
         """Whether one more run is within the plan."""
         spent = self.meter.done + self.parts.earlier
-        return spent + wish.run * self.rows <= self.plan.calls
+        most = wish.run + starts_below(self.request, self.recordings)  # where an offset moves it
+        return spent + most * self.rows <= self.plan.calls
 
     def measured(self, made: Experiments, denoise: Denoiser, every: bool) -> None:
-        """The evidence on held-out rows of a denoiser, step count by step count."""
+        """The evidence on held-out rows of a denoiser: the record has each step count's as soon as
+        it is finished."""
         request, rows = self.request, evidence_rows(self.plan)
         self.meter.phase = EVIDENCE
-        noise = noise_for(request.latent_shape, rows, request.seed + EVIDENCE_SEED, self.device)
+        seed = request.seed + EVIDENCE_SEED
+        noise = noise_for(request.latent_shape, rows, seed, self.device)
+
+        def stands(found: evidence.Evidence) -> None:
+            self.stages.end(EVIDENCE, rows=rows, seed=seed)
+            self.stands(made, found.recipes, found.summary)
+
         found = evidence.measure(
             Metered(in_batches(denoise, self.plan.rows), self.meter),
             noise,
-            recipes_of(self.searches, request.fitted),
+            self.recipes,
             request.table,
             request.process,
             self.plan.evidence,
             sigma_min=request.sigma_min,
             finished=self.parts.finished,
             ranked=None if every else made.ranked,
+            on_found=stands,
         )
-        self.stages.end(EVIDENCE, rows=rows, seed=request.seed + EVIDENCE_SEED)
-        self.stands(made, found.recipes, found.summary)
+        stands(found)
 
     def teacher(self) -> dict:
         """Who is imitated, as the record says it."""
@@ -245,6 +269,7 @@ class Run:
         self, made: Experiments | None, recipes: list[Recipe], summary: dict | None = None
     ) -> None:
         """The record as it is now, told to who listens."""
+        self.recipes = recipes
         self.record = self.made_of(made, recipes, self.searches, summary or {})
         if self.on_record is not None:
             self.on_record(self.record)

@@ -18,7 +18,7 @@ from ..samplers.names import RELATIVE
 from ..samplers.query_offsets import guessed_offset
 from .experiments import Experiments
 from .guard import wins
-from .wishes import BORROWS_OFFSETS, GUARDS, LEAST_NUMBERS, NONLINEAR_GUARDS, Wish
+from .wishes import BORROWS_OFFSETS, GUARDS, NONLINEAR_GUARDS, Wish
 
 
 class Search:
@@ -63,7 +63,7 @@ class Search:
     def cautious(self) -> bool:
         """Whether the rows hold too few numbers for a joint fit: each step is fitted on its own,
         and nothing is refined."""
-        return self.made.numbers < LEAST_NUMBERS * self.wish.numbers
+        return self.wish.cautious(self.made.numbers)
 
     @property
     def ours(self) -> Candidate | None:

@@ -14,6 +14,7 @@ BORROWS_OFFSETS = {"uni_pc": "dpmpp_2m", "uni_pc_bh2": "dpmpp_2m"}
 GUARDS = 2  # stock schedules that a stock sampler's own must beat
 # More for samplers whose steps the inner products can only rank as another's.
 NONLINEAR_GUARDS = 3
+FURTHER_WALKS = 2  # starts of `distilled` that follow where nothing is refined
 LEAST_NUMBERS = 16  # latent elements of the fit's rows for each number that is fitted jointly
 
 
@@ -53,10 +54,33 @@ class Wish:
             return 3
         return 1 if self.shifted else GUARDS + 1
 
-    def calls(self, runs: int) -> int:
-        """The most model calls a row with so many runs after the starts."""
+    def calls(self, runs: int, below: bool = False) -> int:
+        """The most model calls a row with so many runs after the starts. below: recipes start where
+        the teacher's first answer is none of theirs; linear samplers ask once for all their runs
+        (`first_query`), the others in each."""
         walked = self.sampler == DISTILLED  # which may ask for one query more than a run
-        return self.run * (self.starts + runs * self.refined) + walked
+        asked = self.starts if below and not self.refined else 0
+        return self.run * (self.starts + runs * self.refined) + walked + asked
+
+    def most_runs(self, numbers: int) -> int | None:
+        """How many runs there can be after the starts, on rows that hold so many numbers; None: as
+        many as are affordable."""
+        if not self.refined:
+            return 0
+        if not self.cautious(numbers):
+            return None
+        return FURTHER_WALKS if self.sampler == DISTILLED else 0
+
+    def cautious(self, numbers: int) -> bool:
+        """Whether rows hold too few numbers for a joint fit: each step is fitted on its own then,
+        and nothing is refined."""
+        return numbers < LEAST_NUMBERS * self.numbers
+
+
+def first_query(wishes: Sequence[Wish], below: bool) -> int:
+    """Model calls a row of the first query that all linear samplers share, where it is not the
+    teacher's own."""
+    return int(below and any(wish.refined for wish in wishes))
 
 
 def wishes_of(samplers: Sequence[str], steps: Sequence[int]) -> list[Wish]:

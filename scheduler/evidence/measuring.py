@@ -69,6 +69,7 @@ def measure(
     on_call: Callable[[int], None] | None = None,
     finished: Finished | None = None,
     ranked: Ranked | None = None,
+    on_found: Callable[[Evidence], None] | None = None,
 ) -> Evidence:
     """The evidence for recipes, from unit Gaussian held-out `noise` (R, ...).
 
@@ -79,8 +80,9 @@ def measure(
     the summary says what was left out. Recipes that start below the others' start are not measured.
     `ranked`: (sampler, steps) -> stock schedules' names, the best first by what was recorded: with
     it the first few are run alone (plan.FEW), beside a cheaper reference. on_call(model calls so
-    far) follows each; `finished` keeps runs for a later start (`HeldOut`).
-    Raises DenoiserError, SigmaRangeError, and whatever on_call raises.
+    far) follows each; `finished` keeps runs for a later start (`HeldOut`); on_found hears what
+    there is after each step count but the last. Raises DenoiserError, SigmaRangeError, and
+    whatever on_call raises.
     """
     scope = WHOLE if ranked is None else FEW
     budget = default_budget(*_wanted(recipes), len(noise), scope) if budget is None else budget
@@ -101,23 +103,55 @@ def measure(
     few = None if ranked is None else Few(ranked, scope.schedules)
     about = (low, start), plan.nodes, on_call, finished, few
     held_out = HeldOut(denoise, noise, table, process, *about)
-    found = _measured(held_out, [recipe for recipe in whole if recipe.steps in plan.steps], plan)
-    curves, stock_curves = _curves(found)
-    _follow_stock(held_out, found, stock_curves, plan.spare)
-    found = _with_equal_steps(found, stock_curves)
-    knees = {key: verdicts.knee(_faithful(key, curve, found)) for key, curve in curves.items()}
-    summary = {
-        "curve": curves,
-        "stock_curve": stock_curves,
-        "knee": knees,
-        "seeds": len(noise),
-        "rows": {HELD_OUT: len(noise)},
-        "left_out": left_out,
-        "recommendation": verdicts.recommendation(found, curves, knees),
-    }
-    done = {_identity(recipe): recipe for recipe in found}
-    filled = [done.get(_identity(recipe), recipe) for recipe in recipes]
-    return Evidence(filled, summary, held_out.model.calls)
+    findings = _Findings(held_out, recipes, whole, plan, left_out)
+    for steps in plan.steps:
+        findings.measure(steps)
+        if on_found is not None and steps != plan.steps[-1]:
+            on_found(findings.evidence())
+    return findings.evidence(plan.spare)
+
+
+class _Findings:
+    """What was measured of `whole` so far, as evidence of all `recipes`."""
+
+    def __init__(
+        self,
+        held_out: HeldOut,
+        recipes: Sequence[Recipe],
+        whole: Sequence[Recipe],
+        plan: EvidencePlan,
+        left_out: list[dict],
+    ):
+        self.held_out, self.recipes, self.whole = held_out, recipes, whole
+        self.plan, self.left_out = plan, left_out
+        self._done: dict[tuple, Recipe] = {}
+
+    def measure(self, steps: int) -> None:
+        """Measure the recipes of one step count."""
+        here = [recipe for recipe in self.whole if recipe.steps == steps]
+        for recipe in _measured(self.held_out, here, self.plan):
+            self._done[_identity(recipe)] = recipe
+
+    def evidence(self, spare: int = 0) -> Evidence:
+        """All of it, with stock followed beyond our steps for `spare` calls a row."""
+        found = [self._done[name] for name in map(_identity, self.whole) if name in self._done]
+        curves, stock_curves = _curves(found)
+        _follow_stock(self.held_out, found, stock_curves, spare)
+        found = _with_equal_steps(found, stock_curves)
+        knees = {key: verdicts.knee(_faithful(key, curve, found)) for key, curve in curves.items()}
+        rows = len(self.held_out.noise)
+        summary = {
+            "curve": curves,
+            "stock_curve": stock_curves,
+            "knee": knees,
+            "seeds": rows,
+            "rows": {HELD_OUT: rows},
+            "left_out": self.left_out,
+            "recommendation": verdicts.recommendation(found, curves, knees),
+        }
+        done = {_identity(recipe): recipe for recipe in found}
+        filled = [done.get(_identity(recipe), recipe) for recipe in self.recipes]
+        return Evidence(filled, summary, self.held_out.model.calls)
 
 
 def _measured(held_out: HeldOut, recipes: Sequence[Recipe], plan: EvidencePlan) -> list[Recipe]:

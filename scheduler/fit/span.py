@@ -36,8 +36,8 @@ class Span:
         coordinates = np.zeros((self.rows, self.dimension + 1))
         left = values
         for _ in range(2):  # once more for what rounding left
-            along = np.einsum("rme,re->rm", inside, left, optimize=True)
-            left = left - np.einsum("rm,rme->re", along, inside, optimize=True)
+            along = (inside @ left[:, :, None])[:, :, 0]
+            left = left - (along[:, None] @ inside)[:, 0]
             coordinates[:, :-1] += along
         rest = np.sqrt(np.square(left).sum(1))
         new = rest > NOTHING * np.sqrt(np.square(values).sum(1))

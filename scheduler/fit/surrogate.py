@@ -62,7 +62,7 @@ class Path:
         return self._vectors[:, len(self.sigmas) - 1]
 
     def _combined(self, weights: np.ndarray) -> np.ndarray:
-        return np.einsum("sv,rvd->srd", weights, self._vectors, optimize=True)
+        return (weights @ self._vectors).swapaxes(0, 1)
 
 
 class Surrogate:
@@ -138,8 +138,8 @@ class Surrogate:
         )
         normal = normal + ridge[:, :, None] * np.eye(len(others)) + 1e-60 * np.eye(len(others))
         to_gain = np.linalg.solve(normal, gained)  # (R, K, d)
-        shares = np.einsum("prd,rkd->prk", offset - centre.offset, across, optimize=True)
-        return plain + np.einsum("prk,rkd->prd", shares, to_gain, optimize=True)
+        shares = (offset - centre.offset).swapaxes(0, 1) @ across.swapaxes(1, 2)  # (R, P, K)
+        return plain + (shares @ to_gain).swapaxes(0, 1)
 
     def _near(
         self, offset: np.ndarray, clock: float

@@ -16,6 +16,7 @@ from ..evidence import verdicts
 from ..evidence.verdicts import DEFAULT_STOCK
 from ..files import PathLike
 from ..record import Recipe, Record
+from ..samplers.names import DISTILLED
 from ..sigmas import STOCK, stock_schedule, table_for
 from .style import (
     COLOURS,
@@ -141,6 +142,8 @@ def _draw_schedules(axis: Axes, record: Record, recipes: Sequence[Recipe], steps
 
 
 def _recipe_label(recipe: Recipe) -> str:
+    if recipe.coefficients is not None:
+        return recipe.sampler
     won = "distilled" if recipe.choice.ours else f"{recipe.choice} (stock won)"
     offsets = ", for use with offsets" if recipe.offsets is not None else ""
     return f"{recipe.sampler}: {won}{offsets}"
@@ -153,11 +156,15 @@ def _draw_errors(axis: Axes, record: Record, sampler: str, steps: int | None) ->
         if recipe.sampler == sampler and recipe.evidence.get("rms")
     ]
     default = DEFAULT_STOCK[record.model.parametrisation]
-    usual = _stock_points(recipes, default + (" + euler" if sampler == "distilled" else ""))
+    usual = _stock_points(recipes, default + (" + euler" if sampler == DISTILLED else ""))
     _line(axis, usual, f"{default}, the usual default", {"linewidth": 1.4, **USUAL})
     stock = _points(record.evidence.get("stock_curve", {}).get(sampler, {}))
-    _line(axis, stock, "best stock schedule at each step count", BEST_STOCK)
+    best = "best stock schedule at each step count"
     ours = ("", "StepDistill: schedule"), (verdicts.OFFSETS, "StepDistill: schedule and offsets")
+    if sampler == DISTILLED:
+        best = "best stock sampler and schedule at each step count"
+        ours = ("", "stock won"), (verdicts.OFFSETS, "StepDistill: the distilled sampler")
+    _line(axis, stock, best, BEST_STOCK)
     for k, (suffix, label) in enumerate(ours):
         points = _points(record.evidence["curve"].get(sampler + suffix, {}))
         style: Style = {
@@ -172,7 +179,7 @@ def _draw_errors(axis: Axes, record: Record, sampler: str, steps: int | None) ->
         _line(axis, points, label, style)
     knee = _mark_knee(axis, record, sampler)
     _mark_equal(axis, recipes, steps or knee or chosen_steps(record))
-    title = sampler + (" (stock: every sampler)" if sampler == "distilled" else "")
+    title = sampler + (" (stock: every sampler)" if sampler == DISTILLED else "")
     axis.set_title(title, fontsize=12, color=INK, loc="left", fontweight="bold")
     axis.set_xlabel("steps" if sampler == "heun" else "steps = model calls a sample")
     plain_axes(axis)

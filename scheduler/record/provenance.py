@@ -26,12 +26,18 @@ class Stages:
         self.done: list[dict] = []
         self._spent, self._before = spent, 0
 
-    def end(self, stage: str, **about: object) -> None:
-        """Note that a stage has ended; one that made no call is left out. about: sampler, steps,
-        rows (how many), seed (of their noise)."""
+    def end(self, stage: str, **about: object) -> bool:
+        """Note that a stage, or a piece of one, has ended; one that made no call is left out.
+        about: sampler, steps, rows (how many), seed (of their noise). Returns whether it made any."""
         calls, self._before = self._spent() - self._before, self._spent()
-        if calls:
-            self.done.append({"stage": stage, "calls": calls, "created": now(), **about})
+        if not calls:
+            return False
+        last = self.done[-1] if self.done else {}
+        if last.get("stage") == stage and all(last.get(k) == v for k, v in about.items()):
+            self.done.pop()  # the same stage went on
+            calls += last["calls"]
+        self.done.append({"stage": stage, "calls": calls, "created": now(), **about})
+        return True
 
 
 def provenance_of(stages: Sequence[Mapping], plan: Mapping, seconds: float) -> dict:

@@ -57,9 +57,11 @@ def described(recipe: Recipe, labels: Labels = NO_LABELS) -> str:
     if not recipe.choice.ours:
         choice = choice_words(recipe.choice, labels)
         return choice if recipe.choice.sampler else f"{sampler} with {choice}"
-    named = recipe.sampler == "distilled"
-    name = "the distilled sampler" if named else f"{sampler} with the distilled schedule"
-    return name + (" and offsets" if recipe.offsets is not None else "")
+    if recipe.sampler == "distilled":
+        return "the distilled sampler"
+    return f"{sampler} with the distilled schedule" + (
+        " and offsets" if recipe.offsets is not None else ""
+    )
 
 
 def verdict(recipe: Recipe, labels: Labels = NO_LABELS) -> str:

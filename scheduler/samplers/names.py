@@ -50,6 +50,8 @@ ON_PATHS = {
     "seeds_3": 3,
     "ddpm": 1,
 }
+# All that recipes are made for, whoever offers them: ours, and each of the others by its own means.
+DISTILLABLE = (DISTILLED, *SAMPLERS, *ON_PATHS)
 # The hosts' formulas of these add a VE model's noise, also to a flow's states, which it spoils.
 VE_ONLY = ("res_multistep_ancestral", "ddpm")
 

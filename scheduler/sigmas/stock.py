@@ -39,7 +39,7 @@ def stock_schedule(name: str, table: NoiseTable, steps: int) -> np.ndarray:
     steps = check_steps(steps)
     positive = _MAKERS[name](table, steps)
     for end in (table.sigma_min, table.sigma_max):  # made free of rounding
-        positive[np.isclose(positive, end, rtol=1e-9, atol=0)] = end
+        positive[np.abs(positive - end) <= 1e-9 * end] = end
     return strictly_decreasing(np.append(positive, 0.0))
 
 

@@ -76,8 +76,11 @@ def strictly_decreasing(sigmas: Sigmas) -> np.ndarray:
             "at least two must differ for the others to be spread."
         )
     fixed[-1] = len(positive) - 1
-    tied = np.setdiff1d(np.arange(len(positive)), fixed)
-    positive[tied] = np.exp(np.interp(tied, fixed, np.log(positive[fixed])))
+    tied = np.ones(len(positive), dtype=bool)
+    tied[fixed] = False
+    if tied.any():
+        places = np.flatnonzero(tied)
+        positive[tied] = np.exp(np.interp(places, fixed, np.log(positive[fixed])))
     return check_schedule(np.append(positive, 0.0))
 
 
@@ -97,6 +100,8 @@ def truncate(sigmas: Sigmas, start_sigma: float) -> np.ndarray:
 
 
 def _as_float64(sigmas: Sigmas) -> np.ndarray:
+    if isinstance(sigmas, np.ndarray) and sigmas.dtype == np.float64:
+        return sigmas.copy()
     try:
         return torch.as_tensor(sigmas, dtype=torch.float64, device="cpu").detach().clone().numpy()
     except (TypeError, ValueError, RuntimeError):

@@ -8,6 +8,7 @@ from itertools import pairwise
 from ..lookup import words
 from ..lookup.given import select_from
 from ..lookup.rules import OWN_STEPS, rule_for
+from ..lookup.selection import Selection
 from ..lookup.wanted import COEFFICIENTS, SIGMAS
 from ..record import Record
 from .document import Document
@@ -45,30 +46,32 @@ def check_sampler_and_model(document: Document, site: Site, facts: SiteFacts, an
 
 def check_gain(
     site: Site, facts: SiteFacts, record: Record | None, carries: str, now: object = None
-) -> None:
-    """Raise Left where nothing would be gained.
+) -> Selection | None:
+    """What the record has for a node; None where the run alone tells. Raises Left where nothing
+    would be gained.
 
     That is where no schedule is known for the sampler, where the record has none for the run, and
     where stock's own `now` won there. What the file does not tell is left to the run.
     """
     if facts.sampler is None:
-        return
+        return None
     if rule_for(facts.sampler).serves is None:
         raise Left(
             "no_gain", f"no schedule is distilled for {facts.sampler}, nor for a sampler like it"
         )
     told = [site.spec.get(name) for name in ("steps", "denoise")]
     if record is None or any(name and site.node.linked(name) for name in told):
-        return
+        return None
     steps, denoise = facts.steps, facts.denoise
     if steps is None or denoise is None or not 0 < denoise <= 1:
-        return
+        return None
     found = select_from(record, facts.sampler, steps, denoise, carries=carries, cfg=facts.cfg)
     if found.reason is not None:
         reason = words.reason(found.reason).rstrip(".")
         raise Left("no_gain", f"nothing would be gained: {reason[:1].lower()}{reason[1:]}")
     if found.stock_won and found.recipe.choice == now:
         raise Left("no_gain", f"nothing would be gained: stock's {now} won there")
+    return found
 
 
 def unlinked(
@@ -95,10 +98,10 @@ def _dropdown(document: Document, site: Site, anyway: bool, record: Record | Non
         return Done("already", "distilled")
     facts = facts_of(document, site)
     check_sampler_and_model(document, site, facts, anyway)
-    check_gain(site, facts, record, COEFFICIENTS, now)
+    found = check_gain(site, facts, record, COEFFICIENTS, now)
     node.set(name, ENTRY)
     edits(node).remember(node, {"to": ENTRY, "was": {name: now}})
-    return Done("swapped", f"scheduler {now} -> {ENTRY}{_steps(facts)}", _notes(site, facts))
+    return Done("swapped", f"scheduler {now} -> {ENTRY}{_steps(facts)}", _notes(site, facts, found))
 
 
 def _maker(document: Document, site: Site, anyway: bool, record: Record | None) -> Done:
@@ -111,7 +114,7 @@ def _maker(document: Document, site: Site, anyway: bool, record: Record | None) 
     check_sampler_and_model(document, site, facts, anyway)
     values, counted = _values(document, site, facts)
     run = replace(facts, steps=values["steps"])
-    check_gain(site, run, record, COEFFICIENTS if facts.sampler == ENTRY else SIGMAS)
+    found = check_gain(site, run, record, COEFFICIENTS if facts.sampler == ENTRY else SIGMAS)
     port = model_port(document, site)
     if port is None:
         raise Left(
@@ -127,7 +130,7 @@ def _maker(document: Document, site: Site, anyway: bool, record: Record | None) 
     if not node.origin("model"):
         edits(node).connect(node, "model", port)
     edits(node).remember(node, memory)
-    return Done("swapped", f"{was} -> {SIGMAS_NODE}{_steps(facts)}", _notes(site, facts))
+    return Done("swapped", f"{was} -> {SIGMAS_NODE}{_steps(facts)}", _notes(site, facts, found))
 
 
 def _values(document: Document, site: Site, facts: SiteFacts) -> tuple[dict, list[str]]:
@@ -205,9 +208,9 @@ def _steps(facts: SiteFacts) -> str:
     return f" ({', '.join(parts)})" if parts else ""
 
 
-def _notes(site: Site, facts: SiteFacts) -> list[str]:
+def _notes(site: Site, facts: SiteFacts, found: Selection | None) -> list[str]:
     if facts.sampler is not None:
-        return borrowed(facts.sampler)
+        return borrowed(facts.sampler, None if found is None else found.recipe.sampler)
     if site.users:
         return ["which sampler it is for is not told by the file"]
     return ["no sampler uses it"]

@@ -49,7 +49,7 @@ def plain_recipe(
         raise RecipeError(words.reason(found.reason))
     recipe = found.recipe
     plain = any(each.code == PLAIN for each in found.substituted)
-    notes = [] if recipe.sampler == found.rule.on_paths else borrowed(sampler)
+    notes = borrowed(sampler, recipe.sampler)
     if plain:
         notes = [f"sampler {ENTRY} -> {recipe.sampler}"]
     notes += [
@@ -68,11 +68,14 @@ def plain_recipe(
     )
 
 
-def borrowed(sampler: str) -> list[str]:
-    """What must be said where another sampler's recipe serves."""
+def borrowed(sampler: str, served_by: str | None = None) -> list[str]:
+    """What must be said where another sampler's recipe serves, or may. served_by: whose does; None
+    where that is known at the run alone."""
     rule = rule_for(sampler)
-    if rule.own or rule.serves is None:
+    if rule.own or rule.serves is None or served_by == rule.on_paths is not None:
         return []
+    if served_by is None and rule.on_paths:
+        return [f"{sampler} takes its own schedule where that was measured, else {rule.serves}'s"]
     return [f"{sampler} takes {rule.serves}'s schedule, not measured for it"]
 
 

@@ -43,7 +43,7 @@ def job(webui, checkpoint, monkeypatch):
 
 def wish(job, **options):
     """A small one."""
-    small = {"samplers": ("euler",), "steps": (3, 4), "quality": "quick", "measure": False}
+    small = {"samplers": ("euler",), "steps": (3, 3), "quality": "quick", "measure": False}
     return job.module.Wish(job.scene(("a cat",)), **(small | options))
 
 
@@ -122,14 +122,6 @@ def test_wishes_from_plain_data(webui):
             work.wish_of(wrong)
 
 
-def test_what_an_effort_costs_is_known_beforehand(webui):
-    work, effort = made.ours("a1111.route_actions"), made.ours("scheduler.distilling.effort")
-    found = work.wish_of({"samplers": ["euler"], "steps": [3, 5], "quality": "standard"})
-    assert found.budget == effort.budget_for("standard", ("euler",), (3, 4, 5))
-    quick = work.wish_of({"samplers": ["euler"], "steps": [3, 5], "quality": "quick"})
-    assert quick.budget == effort.budget_for("instant", ("euler",), (3, 4, 5)) < found.budget
-
-
 def test_views_are_html(webui, checkpoint, record, stored):
     """The status, the table and the progress, escaped."""
     views = made.ours("a1111.panel_views")
@@ -161,5 +153,7 @@ def test_samplers_are_called_what_the_host_calls_them(webui, checkpoint, record,
     monkeypatch.setattr(module, "samplers_k_diffusion", listed, raising=False)
     assert host.sampler_labels()["dpmpp_2m"] == "DPM++ 2M"
     assert host.sampler_labels()["restart"] == "Restart"
+    listed += [("Euler a", "sample_euler_ancestral", [], {}), ("Euler", "sample_euler", [], {})]
+    assert host.distillable() == ["distilled", "dpmpp_2m", "euler", "euler_ancestral"]
     shown = views.record_html(record)
     assert "<td style='padding:2px 8px'>DPM++ 2M</td>" in shown and ">dpmpp_2m<" not in shown

@@ -116,9 +116,19 @@ def test_samplers_that_drop_a_sigma(webui, checkpoint, record, stored):
     assert np.allclose(found, record.recipe("dpmpp_2m", 4, offsets=False).sigmas, rtol=1e-5)
 
 
-@pytest.mark.parametrize("drops", [False, True])
+@pytest.mark.parametrize("drops", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("fixed", [False, pytest.param(True, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("strength", [0.0, 0.05, 0.3, 0.5, 0.75, 0.99, 0.999, 1.0])
+@pytest.mark.parametrize(
+    "strength",
+    [
+        0.0,
+        0.05,
+        0.5,
+        0.999,
+        1.0,
+        *(pytest.param(s, marks=pytest.mark.slow) for s in (0.3, 0.75, 0.99)),
+    ],
+)
 @pytest.mark.parametrize("steps", [1, 2, 5, pytest.param(8, marks=pytest.mark.slow)])
 def test_every_img2img_pass_is_a_valid_schedule(
     webui, checkpoint, stored, steps, strength, fixed, drops
@@ -186,6 +196,7 @@ def test_filled_gives_the_recipe_when_cut(webui, steps, more, drops, start):
     assert kept[-steps - 1 :] == recipe
 
 
+@pytest.mark.slow  # a Python of its own, which loads torch
 def test_the_script_loads_nothing_heavy(tmp_path):
     """The host's start pays for names and callbacks only."""
     code = (

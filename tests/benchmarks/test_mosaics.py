@@ -10,6 +10,7 @@ from benchmarks.subjects import MOSAICS, SMALL, subject
 from benchmarks.trial import Setting, Trial
 
 BED = "mosaic/isotropic-16:1"
+SLOW = ("photo", "digit")  # made with scikit-learn
 
 
 @pytest.mark.slow
@@ -37,7 +38,13 @@ def test_blocks_are_answered_each_on_its_own():
     assert torch.allclose(alone, answer[1:, 7:8], atol=1e-6)
 
 
-@pytest.mark.parametrize("label", [BED, *SMALL])
+@pytest.mark.parametrize(
+    "label",
+    [
+        pytest.param(label, marks=pytest.mark.slow if label.startswith(SLOW) else [])
+        for label in (BED, *SMALL)
+    ],
+)
 def test_fits_and_tests_share_no_class(label):
     of = subject(label)
     half = of.classes // 2
@@ -47,7 +54,7 @@ def test_fits_and_tests_share_no_class(label):
 
 
 def test_a_fit_of_any_rows_answers_as_one_of_that_many():
-    of = subject("digit-atoms:1")
+    of = subject("low-rank-64:1")
     x, sigma = of.noise(3, 0), torch.full((3,), 0.5)
     assert torch.equal(of.fitting_any(2)(x, sigma), of.fitting(3, seed=2)(x, sigma))
     assert not torch.equal(of.fitting_any(2)(x, sigma), of.fitting_any(1)(x, sigma))

@@ -17,6 +17,7 @@ def test_dct_is_orthonormal():
 
 
 @pytest.mark.parametrize(("side", "block"), [(32, 4), (16, 2)])
+@pytest.mark.slow  # with scikit-learn
 def test_latents_are_unit_and_decode_to_the_same_pictures(data, side, block):
     pictures = digits.render(data[0][::3], side)
     transform = digits.Latents.fitted(pictures, block)
@@ -42,6 +43,7 @@ def test_channels_are_frequencies():
     assert latents[0, :, 0, 0].tolist() == pytest.approx([1, -1, 0, 0], abs=1e-6)
 
 
+@pytest.mark.slow  # with scikit-learn
 def test_jitter_is_seeded_small_and_never_the_same(data):
     pictures = data[0][:200]
     first, second = (

@@ -13,6 +13,7 @@ def class_means():
     )
 
 
+@pytest.mark.slow  # with scikit-learn
 @pytest.mark.parametrize("name", ["flow", pytest.param("eps", marks=pytest.mark.slow)])
 def test_few_guided_steps_already_draw_the_class_asked_for(name, class_means):
     checkpoint, classes = load_checkpoint(name), quality.in_turn(30)

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -441,6 +442,16 @@ def test_the_demos_sentences(record_file):
         Record(record.model, record.conditions, None, [], {}, record.provenance)
     )
     assert demo.headline(record).startswith("Your 6 steps match stock's 11: euler")
+
+
+def test_the_demo_knows_stock_at_twice_the_steps(record_file):
+    """Between measured step counts on a line in logarithms; beyond them nothing is guessed."""
+    curve = {"distilled": {"4": 0.4, "16": 0.1}}
+    record = replace(load_record(record_file), evidence={"stock_curve": curve})
+    assert demo.stock_error(record, "distilled", 8) == pytest.approx(0.2)
+    assert demo.stock_error(record, "distilled", 16) == pytest.approx(0.1)
+    assert demo.stock_error(record, "distilled", 17) is None
+    assert demo.stock_error(record, "euler", 8) is None
 
 
 def test_compare_refuses_a_record_of_another_kind_of_model(tmp_path, capsys):

@@ -65,12 +65,13 @@ def client(server):
 def own_store(server):
     """Every module begins and ends with an empty store: several records of one model would stand in
     each other's way."""
-    _empty(server)
+    emptied(server)
     yield
-    _empty(server)
+    emptied(server)
 
 
-def _empty(server: Server) -> None:
+def emptied(server: Server) -> None:
+    """Take every record out of the server's store."""
     store = Store(server.store)
     for brief in store.records():
         store.remove(brief.file)

@@ -58,7 +58,7 @@ def test_a_step_count_is_added_for_its_own_calls_and_the_rest_stays(record):
 
 
 def test_another_start_brings_its_own_numbers(record):
-    better = improve(record, Model(), budget=100, start_sigma=0.6)
+    better = improve(record, Model(), budget=50, start_sigma=0.6)
     lower = better.recipe("distilled", 6, start_sigma=0.6)
     assert lower.sigmas[0] == 0.6 and lower.steps == 6
     assert lower.choice.stock or len(lower.coefficients) == 6
@@ -113,7 +113,7 @@ def test_a_picture_that_was_drawn_is_the_teacher():
 
 def test_pictures_of_several_grids_and_prompts_are_learnt_from_together(record):
     runs = [drawn(seed=1), drawn(seed=2, steps=20)]
-    made = improve(record, [Model(), Model()], recordings=runs, steps=5)
+    made = improve(record, [Model(), Model()], budget=60, recordings=runs, steps=5)
     assert made.recipe("distilled", 5).sigmas[0] == 1.0
     with pytest.raises(RecordingError, match="2 recordings and 3 denoisers"):
         improve(record, [Model()] * 3, recordings=runs)
@@ -121,7 +121,7 @@ def test_pictures_of_several_grids_and_prompts_are_learnt_from_together(record):
 
 def test_a_run_from_a_lower_start_gives_recipes_from_there():
     run = drawn(start=0.7, steps=40)
-    made = distill(Model(), **ABOUT, steps=4, recordings=[run])
+    made = distill(Model(), **ABOUT, steps=4, budget=30, recordings=[run])
     assert (
         made.recipes[0].sigmas[0] == pytest.approx(run.start_sigma, rel=1e-6)
         and run.start_sigma < 0.7

@@ -29,7 +29,8 @@ from scheduler.sigmas.noise_range import NoiseRange
 from tests.fit.lab import RANGES, mosaic, recorded
 
 ELEMENTS = 208
-OF_EACH = pytest.mark.parametrize("process", sorted(RANGES))
+# the second costs as much again
+OF_EACH = pytest.mark.parametrize("process", ["flow", pytest.param("ve", marks=pytest.mark.slow)])
 # One of each kind
 ALL = ("euler", "dpmpp_2m", "lms", "heun", "uni_pc", DISTILLED)
 

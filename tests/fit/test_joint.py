@@ -33,7 +33,8 @@ from tests.mixture import mixture_denoiser
 ALL = np.ones(ROWS)
 VARIANCE = 0.3
 FREE = Pull(trust=0.0, near=0.0, path=0.0, anchor=0.0)
-OF_EACH = pytest.mark.parametrize("process", sorted(RANGES))
+# the second costs as much again
+OF_EACH = pytest.mark.parametrize("process", ["flow", pytest.param("ve", marks=pytest.mark.slow)])
 
 
 def stock(process: str, sampler: str = DISTILLED, offsets: bool = True) -> Candidate:

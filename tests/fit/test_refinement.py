@@ -11,10 +11,11 @@ from scheduler.fit import refinement as module
 from scheduler.fit.candidate import DISTILLED, EXPLODED, Candidate
 from scheduler.fit.parameters import stock_coefficients
 from scheduler.fit.refinement import LEAST_TRUST, MOST_TRUST, PATIENCE, TRUST, Refinement
-from tests.fit.lab import RANGES, ROWS, SIGMAS, answers_of, parts_of, recorded
+from tests.fit.lab import ROWS, SIGMAS, answers_of, parts_of, recorded
 from tests.mixture import small_mixture
 
-OF_EACH = pytest.mark.parametrize("process", sorted(RANGES))
+# the second costs as much again
+OF_EACH = pytest.mark.parametrize("process", ["flow", pytest.param("ve", marks=pytest.mark.slow)])
 
 
 # --- on a true model ---

@@ -32,7 +32,8 @@ from tests.fit.lab import (
 from tests.mixture import small_mixture
 
 STEPS = 5
-OF_EACH = pytest.mark.parametrize("process", sorted(RANGES))
+# the second costs as much again
+OF_EACH = pytest.mark.parametrize("process", ["flow", pytest.param("ve", marks=pytest.mark.slow)])
 
 
 def calls(answers) -> int:

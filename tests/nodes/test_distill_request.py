@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from scheduler.samplers import SAMPLERS
+from scheduler.samplers.names import ON_PATHS
 from tests.nodes.pack import module
 
 asking, errors = module("nodes.distill_request"), module("scheduler.errors")
@@ -41,9 +42,9 @@ def test_every_sampler_of_the_library_is_offered():
     for node in ("Distill", "Compare", "Bake"):
         kind = module("nodes").NODE_CLASS_MAPPINGS[f"StepDistill{node}"]
         offered[node] = set(kind.INPUT_TYPES()["required"]["sampler_name"][0])
-    assert offered["Distill"] == {*SAMPLERS, "distilled", "all"}
+    assert offered["Distill"] == {*SAMPLERS, *ON_PATHS, "distilled", "all"}
     assert offered["Compare"] == {*SAMPLERS, "distilled"}
-    assert offered["Bake"] == {*SAMPLERS, "best"}
+    assert offered["Bake"] == {*SAMPLERS, *ON_PATHS, "best"}
 
 
 @pytest.mark.parametrize("most, counts", [(12, range(4, 13)), (4, [4]), (3, [3]), (1, [1])])

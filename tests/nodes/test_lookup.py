@@ -116,7 +116,9 @@ def test_without_a_record_stock_is_named_or_refused(store, model):
     ["euler", "dpmpp_2m", "distilled", "dpmpp_2m_sde", "gradient_estimation", "ddim", None],
 )
 @pytest.mark.parametrize("denoise", [1.0, 0.5, 0.05])
-@pytest.mark.parametrize("steps", [1, 3, 17, pytest.param(60, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "steps", [1, 3, *(pytest.param(n, marks=pytest.mark.slow) for n in (17, 60))]
+)
 def test_always_exactly_so_many_steps(store, model, gram, sampler, denoise, steps):
     store.put(replace(record_of(model), gram=gram))
     found = lookup.find(model, sampler, steps, denoise)

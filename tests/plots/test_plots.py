@@ -81,8 +81,14 @@ def test_schedules_and_errors(tmp_path, parametrisation):
     for draw in (plots.plot_schedules, plots.plot_errors):
         draw(record, tmp_path / "a.png")
         assert is_png(tmp_path / "a.png")
-        draw(record, tmp_path / "a.png", 4)
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("draw", [plots.plot_schedules, plots.plot_errors])
+def test_at_a_step_count_of_ones_own(tmp_path, draw):
+    draw(example(), tmp_path / "a.png", 4)
+    assert is_png(tmp_path / "a.png")
 
 
 def test_other_formats(tmp_path):

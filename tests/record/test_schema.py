@@ -131,9 +131,10 @@ def test_what_is_required_is_required_by_both():
         if not isinstance(place, dict):
             continue
         del place[path[-1]]
-        if VALIDATOR.is_valid(record) and not ours(record):
+        schema_takes_it, we_take_it = VALIDATOR.is_valid(record), ours(record)
+        if schema_takes_it and not we_take_it:
             ours_alone.append(path)
-        assert VALIDATOR.is_valid(record) or not ours(record)
+        assert schema_takes_it or not we_take_it
     # Without its offsets it is a second recipe for one place: a rule between fields.
     assert ours_alone == [("recipes", 1, "offsets")]
 

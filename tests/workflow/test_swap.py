@@ -244,7 +244,7 @@ def test_sigmas_are_followed_through_splits_and_reroutes():
 
 def test_stochastic_samplers_are_said_not_to_be_measured():
     assert (
-        "euler_ancestral takes euler's schedule, not measured for it"
+        "euler_ancestral takes its own schedule where that was measured, else euler's"
         in swapped(plain(sampler="euler_ancestral").data)[2][2].line
     )
     assert (
@@ -254,6 +254,18 @@ def test_stochastic_samplers_are_said_not_to_be_measured():
     graph = advanced("BasicScheduler", ["simple", 20, 1.0])
     graph.node(3).update(type="SamplerEulerAncestral", widgets_values=[1.0, 1.0])
     assert "euler_ancestral" in swapped(graph.data)[2][5].line
+
+
+def test_what_was_measured_of_a_stochastic_sampler_is_looked_up():
+    """In the record that the workflow will carry: its own schedule, or the one of the sampler like it."""
+    own = replace(record().recipes[0], sampler="euler_ancestral", offsets=None)
+    both = replace(record(), recipes=(*record().recipes, own))
+    graph = plain(sampler="euler_ancestral", steps=own.steps).data
+    assert "measured" not in swapped(graph, record=both)[2][2].line
+    assert (
+        "euler_ancestral takes euler's schedule, not measured for it"
+        in swapped(graph, record=record())[2][2].line
+    )
 
 
 def test_samplers_with_steps_of_their_own_are_left():
