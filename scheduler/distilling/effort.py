@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import UnknownNameError
-from .wishes import first_query, wishes_of
+from .wishes import first_query, unseen_of, wishes_of
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,17 @@ def budget_for(
     sets: int = 1,
     recorded: int = 0,
     below: bool = False,
+    elements: int = 1 << 16,
 ) -> int:
     """The model calls of an effort for these samplers and step counts, on so many trajectory sets,
-    or on rows that were recorded before. below: recipes start below the teacher. Raises
-    UnknownNameError."""
+    or on rows that were recorded before. below: recipes start below the teacher. elements: of one
+    latent. Raises UnknownNameError."""
     chosen = effort_named(effort)
     rows = recorded or sets * -(-chosen.rows // sets)
     wishes = wishes_of(samplers, steps)
     teacher = 1 if recorded else chosen.nodes + 1  # one query is asked again
     teacher += first_query(wishes, below)
-    return rows * (teacher + sum(wish.calls(chosen.runs, below) for wish in wishes))
+    numbers = elements * (rows - unseen_of(rows))
+    return rows * (
+        teacher + sum(wish.calls(chosen.runs, below, wish.cautious(numbers)) for wish in wishes)
+    )

@@ -14,18 +14,16 @@ from ..errors import BudgetError
 from ..evidence.stochastic import PathPlan
 from ..record.left_out import RUNS, left_out
 from .effort import Effort
-from .wishes import FURTHER_WALKS, LEAST_NUMBERS, Wish, first_query, wishes_of
+from .wishes import FURTHER_WALKS, LEAST_NUMBERS, Wish, first_query, unseen_of, wishes_of
 
 MOST_ROWS = 16
-# (rows, nodes of the teacher, runs of each recipe that must be left), the best affordable first:
-# more prompts with few runs each beat one prompt with many, but a refinement needs some.
+# (rows, nodes of the teacher, runs of each recipe that must be left), the best affordable first. A
+# descent goes on for some thirty runs; more rows before that made recipes worse, not better.
 SHARES = (
-    (16, 32, 20),
-    (8, 24, 16),
-    (6, 24, 16),
-    (4, 24, 12),
-    (4, 16, 8),
-    (2, 16, 6),
+    (16, 32, 40),
+    (8, 24, 24),
+    (4, 24, 16),
+    (2, 24, 16),
     (1, 24, 5),
     (1, 16, 3),
     (1, 12, 0),
@@ -134,27 +132,14 @@ def plan_for(
     nothing. effort: whose shares are taken, where a name was asked for. below: recipes start below
     the teacher. Raises BudgetError, naming the least that works."""
     wishes = wishes_of(samplers, steps)
-    a_run, starts = _sums(wishes, below)
     name = effort.name if effort else BUDGET
     needed = []
     for rows, nodes, runs in _shares(wishes, elements, effort):
-        mine = recorded or samples or -(-rows // sets)
-        teacher = 1 if recorded else nodes + 1  # one query is asked again
-        teacher += first_query(wishes, below)
-        needed.append(mine * sets * (teacher + starts))
-        least = mine * sets * (teacher + starts + runs * a_run)
-        if least <= budget:
-            every = mine * sets
-            spare = budget // every - teacher - starts
-            numbers = elements * (every - unseen_of(every))
-            counts = _runs(wishes, spare, numbers)
-            costs = {"teacher": teacher * every} if teacher else {}
-            for wish, count in zip(wishes, counts, strict=True):
-                costs[wish.sampler] = costs.get(wish.sampler, 0) + wish.calls(count, below) * every
-            most = max(counts, default=0)
-            few = most < ENOUGH_RUNS and any(each.most_runs(numbers) is None for each in wishes)
-            left = ({"code": RUNS, "runs": most},) if few else ()
-            return Plan(name, nodes, sets, mine, most, tuple(steps), costs, 0, left)
+        each = recorded or samples or -(-rows // sets)
+        share = _Share(wishes, sets, each, nodes, elements, bool(recorded), below)
+        needed.append(share.calls(0))
+        if share.calls(runs) <= budget:
+            return share.planned(name, tuple(steps), budget)
     raise BudgetError(
         f"A budget of {budget} model calls is too small for {', '.join(samplers)} at {len(steps)} "
         f"step counts; the least that works is {min(needed)}: raise it, or ask for fewer samplers, "
@@ -174,15 +159,59 @@ def _shares(
     return enough if rows <= 1 else [*enough, *CAUTIOUS]
 
 
-def unseen_of(rows: int) -> int:
-    """How many of all rows the fits leave alone, for the guard."""
-    return rows // 5 if rows >= 8 else 0
+@dataclass(frozen=True)
+class _Share:
+    """One way to spend a budget: so many rows of each set, and nodes of their teacher."""
 
+    wishes: Sequence[Wish]
+    sets: int
+    rows: int
+    nodes: int
+    elements: int
+    recorded: bool
+    below: bool
 
-def _sums(wishes: Sequence[Wish], below: bool) -> tuple[int, int]:
-    """(calls a row of one run of every recipe that is refined, of all starts)."""
-    starts = sum(wish.calls(0, below) for wish in wishes)
-    return sum(wish.run for wish in wishes if wish.refined), starts
+    @property
+    def every(self) -> int:
+        """Rows of all sets."""
+        return self.sets * self.rows
+
+    @property
+    def numbers(self) -> int:
+        """Latent elements of the rows that fits may use."""
+        return self.elements * (self.every - unseen_of(self.every))
+
+    @property
+    def teacher(self) -> int:
+        """Calls a row before any recipe is run; one query is asked again."""
+        recording = 1 if self.recorded else self.nodes + 1
+        return recording + first_query(self.wishes, self.below)
+
+    @property
+    def starts(self) -> int:
+        """Calls a row of all starts."""
+        return sum(self._cost(wish, 0) for wish in self.wishes)
+
+    def _cost(self, wish: Wish, runs: int) -> int:
+        return wish.calls(runs, self.below, wish.cautious(self.numbers))
+
+    def calls(self, runs: int) -> int:
+        """Of all rows, with so many runs of each recipe that is refined."""
+        a_run = sum(wish.run for wish in self.wishes if wish.refined)
+        return self.every * (self.teacher + self.starts + runs * a_run)
+
+    def planned(self, name: str, steps: tuple[int, ...], budget: int) -> Plan:
+        """All that is left of a budget goes into runs."""
+        spare = budget // self.every - self.teacher - self.starts
+        counts = _runs(self.wishes, spare, self.numbers)
+        costs = {"teacher": self.teacher * self.every} if self.teacher else {}
+        for wish, count in zip(self.wishes, counts, strict=True):
+            before = costs.get(wish.sampler, 0)
+            costs[wish.sampler] = before + self._cost(wish, count) * self.every
+        most = max(counts, default=0)
+        unbound = any(wish.most_runs(self.numbers) is None for wish in self.wishes)
+        left = ({"code": RUNS, "runs": most},) if unbound and most < ENOUGH_RUNS else ()
+        return Plan(name, self.nodes, self.sets, self.rows, most, steps, costs, 0, left)
 
 
 def _runs(wishes: Sequence[Wish], spare: int, numbers: int) -> list[int]:

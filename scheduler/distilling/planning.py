@@ -87,11 +87,11 @@ def _fitting_plan(
     below = starts_below(request, recordings)
     if not request.fitted:
         return Plan(BUDGET, 0, sets, samples or effort.rows, 0, request.steps, {})
+    elements = math.prod(request.latent_shape)
     if budget is None:
-        share = budget_for(effort.name, *asked, sets, recorded, below)
+        share = budget_for(effort.name, *asked, sets, recorded, below, elements)
     else:
         share = budget * len(request.fitted) // len(request.samplers)
-    elements = math.prod(request.latent_shape)
     chosen = effort if budget is None else None
     try:
         return plan_for(*asked, share, sets, samples, elements, recorded, chosen, below)

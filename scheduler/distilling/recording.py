@@ -15,9 +15,10 @@ from ..sigmas import log_snr_grid
 from .consistency import Twice
 from .experiments import Experiments
 from .meter import Meter, Metered
-from .plan import Plan, unseen_of
+from .plan import Plan
 from .request import Request
 from .resume import FinishedParts
+from .wishes import unseen_of
 
 SOLVER = "adams3"
 SAME_MODEL = 1e-2  # relative: a resumed model's prediction against the recorded one

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from ..fit.candidate import DISTILLED, Candidate
 from ..fit.carry_over import carried_offsets, carried_schedule
 from ..fit.evened import evened
+from ..fit.joint import Pull
 from ..fit.parameters import stock_coefficients
 from ..fit.refinement import Refinement, Start
 from ..record import Choice, Recipe
@@ -19,6 +20,17 @@ from ..samplers.query_offsets import guessed_offset
 from .experiments import Experiments
 from .guard import wins
 from .wishes import BORROWS_OFFSETS, GUARDS, NONLINEAR_GUARDS, Wish
+
+MOST_SCARCITY = 10.0  # that the pull to each step's own fit follows
+
+
+@dataclass(frozen=True)
+class _Starts:
+    """As `Refinement` takes them."""
+
+    starts: Sequence[Start]
+    next_starts: Sequence[Start] = ()
+    more: Sequence[Start] = ()
 
 
 class Search:
@@ -39,10 +51,17 @@ class Search:
         self.guards: list[Candidate] = []
         self.others: list[Candidate] = []  # of ours that are not refined
         self._begun = False
-        starts, more = self._starts()
-        starts = [*starts, *(partial(made.run, each) for each in given)]
-        self._refinement = Refinement(made.answers, starts, more) if wish.refined else None
-        self._plain_starts = [] if wish.refined else starts
+        begun = self._starts()
+        begun = replace(begun, starts=[*begun.starts, *(partial(made.run, each) for each in given)])
+        self._refinement = self._refining(begun) if wish.refined else None
+        self._plain_starts = [] if wish.refined else begun.starts
+
+    def _refining(self, begun: _Starts) -> Refinement:
+        """With the pull to each step's own fit that its rows need."""
+        scarcity = min(self.wish.scarcity(self.made.numbers), MOST_SCARCITY)
+        pull = replace(Pull(), path=Pull.path * scarcity)
+        answers = self.made.answers
+        return Refinement(answers, begun.starts, begun.next_starts, begun.more, pull)
 
     def begin(self) -> None:
         """Run the guards and the starts, once."""
@@ -104,40 +123,40 @@ class Search:
             return self._refinement.score(candidate)
         return candidate.mean_error
 
-    def _starts(self) -> tuple[list[Start], list[Start]]:
-        """(what is run at once, what is run where a descent has ended)."""
+    def _starts(self) -> _Starts:
         if self.wish.sampler == DISTILLED:
             return self._distilled()
         if not self.wish.refined:
-            return self._nonlinear(), []
-        return (self._shifted(), []) if self.wish.shifted else (self._plain(), [])
+            return _Starts(self._nonlinear())
+        return _Starts(self._shifted() if self.wish.shifted else self._plain())
 
     # --- the distilled sampler ---
 
-    def _distilled(self) -> tuple[list[Start], list[Start]]:
+    def _distilled(self) -> _Starts:
+        """Where numbers are scarce the walk that seeks its offsets comes early: it overfits least."""
         n, made = self.wish.steps, self.made
         names = self._ranked(RELATIVE)
         stock = made.stock_schedules(n)
+        pairs = [partial(self._stock_pair, name, stock[name]) for name in names[:3]]
+        walks = [partial(self._walk_on, stock[name]) for name in names[:2]]
+        own, by_euler = (partial(self._walk, name) for name in (DISTILLED, "euler"))
+        sought = partial(self._walk, DISTILLED, tries=3 if self.cautious else 2)
+        below = partial(self._walk_below, stock[names[0]])
         if self.cautious:
-            return [
-                lambda: self._stock_pair(names[0], stock[names[0]]),
-                lambda: made.answers.walk(made.schedule(DISTILLED, n), tries=2),
-            ], [
-                lambda: made.answers.walk(stock[names[0]]),
-                lambda: made.answers.walk(made.schedule(RELATIVE, n)),
-            ]
-        starts: list[Start] = [
-            lambda: self._stock_pair(names[0], stock[names[0]]),
-            lambda: self._as_stock(made.schedule(RELATIVE, n)),
-            lambda: self._walked_below() or made.answers.walk(stock[names[0]]),
-        ]
-        more: list[Start] = [
-            lambda: made.answers.walk(made.schedule(DISTILLED, n)),
-            lambda: made.answers.walk(made.schedule("euler", n)),
-            *(partial(self._stock_pair, name, stock[name]) for name in names[1:3]),
-            *(partial(self._walk_on, stock[name]) for name in names[:2]),
-        ]
-        return starts, more
+            return _Starts([pairs[0], sought], walks[:1])
+
+        def as_stock() -> Candidate:
+            return self._as_stock(made.schedule(RELATIVE, n))
+
+        more = [by_euler, *pairs[1:], *walks]
+        if self.wish.scarcity(made.numbers) > 1:
+            return _Starts([pairs[0], sought], [below, as_stock], more)
+        return _Starts([pairs[0], as_stock, below], [], [own, *more])
+
+    def _walk(self, sampler: str, tries: int = 1) -> Candidate:
+        """Down the dynamic programme's schedule for a sampler."""
+        sigmas = self.made.schedule(sampler, self.wish.steps)
+        return self.made.answers.walk(sigmas, tries=tries)
 
     def _walk_on(self, sigmas: np.ndarray) -> Candidate:
         return self.made.answers.walk(sigmas)
@@ -156,13 +175,14 @@ class Search:
         self.guards.append(guard)
         return replace(ran, choice=choice)
 
-    def _walked_below(self) -> Candidate | None:
-        """A walk on what was found for fewer steps, carried over; None where nothing was."""
+    def _walk_below(self, otherwise: np.ndarray) -> Candidate:
+        """A walk on what was found for fewer steps, carried over; where nothing was, on another
+        schedule."""
         mine = [each for each in self.beside if each.wish.sampler == DISTILLED]
         fewer = [each.ours for each in mine if each.wish.steps < self.wish.steps and each.ours]
         below = fewer[-1] if fewer else None
         if below is None or below.offsets is None:
-            return None
+            return self.made.answers.walk(otherwise)
         made, n = self.made, self.wish.steps
         before, here = (made.schedule(DISTILLED, count) for count in (below.steps, n))
         sigmas = carried_schedule(below.sigmas, before, here, made.request.sigma_min)

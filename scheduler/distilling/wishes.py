@@ -14,8 +14,10 @@ BORROWS_OFFSETS = {"uni_pc": "dpmpp_2m", "uni_pc_bh2": "dpmpp_2m"}
 GUARDS = 2  # stock schedules that a stock sampler's own must beat
 # More for samplers whose steps the inner products can only rank as another's.
 NONLINEAR_GUARDS = 3
-FURTHER_WALKS = 2  # starts of `distilled` that follow where nothing is refined
-LEAST_NUMBERS = 16  # latent elements of the fit's rows for each number that is fitted jointly
+FURTHER_WALKS = 1  # starts of `distilled` that follow where nothing is refined
+# Latent elements of the fit's rows for each number that is fitted jointly: below the first nothing is
+# refined; below the second each step stays nearer to its own fit.
+LEAST_NUMBERS, AMPLE_NUMBERS = 24, 128
 
 
 @dataclass(frozen=True)
@@ -54,11 +56,14 @@ class Wish:
             return 3
         return 1 if self.shifted else GUARDS + 1
 
-    def calls(self, runs: int, below: bool = False) -> int:
+    def calls(self, runs: int, below: bool = False, cautious: bool = False) -> int:
         """The most model calls a row with so many runs after the starts. below: recipes start where
         the teacher's first answer is none of theirs; linear samplers ask once for all their runs
-        (`first_query`), the others in each."""
-        walked = self.sampler == DISTILLED  # which may ask for one query more than a run
+        (`first_query`), the others in each. cautious: nothing is refined, and a walk seeks its
+        offsets longer."""
+        walked = 0
+        if self.sampler == DISTILLED:
+            walked = 1 + cautious * self.run  # a walk may ask for one query more than a run
         asked = self.starts if below and not self.refined else 0
         return self.run * (self.starts + runs * self.refined) + walked + asked
 
@@ -76,11 +81,20 @@ class Wish:
         and nothing is refined."""
         return numbers < LEAST_NUMBERS * self.numbers
 
+    def scarcity(self, numbers: int) -> float:
+        """By how much rows hold too few numbers for a joint fit that is left free; 1 at least."""
+        return max(AMPLE_NUMBERS * self.numbers / numbers, 1.0)
+
 
 def first_query(wishes: Sequence[Wish], below: bool) -> int:
     """Model calls a row of the first query that all linear samplers share, where it is not the
     teacher's own."""
     return int(below and any(wish.refined for wish in wishes))
+
+
+def unseen_of(rows: int) -> int:
+    """How many of all rows the fits leave alone, for the guard."""
+    return rows // 5 if rows >= 8 else 0
 
 
 def wishes_of(samplers: Sequence[str], steps: Sequence[int]) -> list[Wish]:

@@ -9,7 +9,8 @@ from .candidate import Candidate
 from .joint import Pull, proposed
 from .student import Answers
 
-TRUST = Pull().trust
+FREELY = Pull()
+TRUST = FREELY.trust
 MOST_TRUST, LEAST_TRUST = 1e3, 1e-4
 # The trust weight's factor after a run, by the share of the expected gain that it truly brought.
 AS_EXPECTED, IN_PART = 0.7, 0.25
@@ -43,13 +44,22 @@ class Refinement:
     """All candidates that were run for one sampler and step count; `best` is the one to use.
 
     Proposals see the rows of the fit; the others help to choose among what was run. starts: run at
-    once, in order, by `begin`; more: run one at a time where a descent has ended.
+    once, in order, by `begin`; next_starts: run one at a time before the first descent; more: the
+    same where a descent has ended. pull: what holds
+    the proposals back, but for the trust, which every descent learns.
     """
 
-    def __init__(self, answers: Answers, starts: Sequence[Start], more: Sequence[Start] = ()):
-        self.answers, self.fit = answers, answers.fit
+    def __init__(
+        self,
+        answers: Answers,
+        starts: Sequence[Start],
+        next_starts: Sequence[Start] = (),
+        more: Sequence[Start] = (),
+        pull: Pull = FREELY,
+    ):
+        self.answers, self.fit, self.pull = answers, answers.fit, pull
         self.tried: list[Candidate] = []
-        self._starts, self._more = list(starts), list(more)
+        self._starts, self._next_starts, self._more = list(starts), list(next_starts), list(more)
         self._open: list[Candidate] = []
         self._line: _Line | None = None
 
@@ -70,12 +80,12 @@ class Refinement:
         return (seen + float(candidate.errors[~self.fit].mean())) / 2
 
     def step(self, descend: bool = True) -> bool:
-        """One more run, proposed from the best of the present descent, or the start of another;
-        False where there is nothing left to try. descend: whether anything is proposed."""
+        """One more run: a further start, or proposed from the best of the present descent; False
+        where there is nothing left to try. descend: whether anything is proposed."""
+        if self._next_starts:
+            self._opened(self._next_starts.pop(0)())
+            return True
         if not descend:
-            if self._more:
-                self._opened(self._more.pop(0)())
-                return True
             return False
         if self._line is None or self._line.ended:
             if not self._open and self._more:
@@ -94,7 +104,7 @@ class Refinement:
         self._open.append(candidate)
 
     def _descend(self, line: _Line) -> None:
-        pull = replace(Pull(), trust=line.trust)
+        pull = replace(self.pull, trust=line.trust)
         found = proposed(self.answers, line.best, pull, self.fit.astype(float))
         if found is None:
             line.nothing_left = True

@@ -12,7 +12,7 @@ import torch
 from ..errors import DenoiserError
 from ..samplers.distilled import PAST
 from ..samplers.multistep import combine
-from ..samplers.query_offsets import ask, asked_sigma, guessed_offset
+from ..samplers.query_offsets import ask, asked_sigma, bounded_offset, guessed_offset
 from ..sigmas.noise_range import NoiseRange
 from .candidate import DISTILLED, EXPLODED, Candidate
 from .coefficients import NUMBERS_FOR_ORDER, Step, fit_step
@@ -21,6 +21,8 @@ from .span import Span
 from .surrogate import Path, Surrogate
 from .trajectories import TrajectorySet, fit_rows_of
 
+SECANT_SHARES = np.linspace(-1.0, 3.0, 21)  # of the second offset: what two answers may point at
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -28,6 +30,15 @@ class Answer:
 
     parts: list[torch.Tensor]
     coordinates: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Try:
+    """A query at one offset, and the step fitted with it."""
+
+    offset: float
+    answer: Answer
+    step: Step
 
 
 class Answers:
@@ -102,7 +113,8 @@ class Answers:
     ) -> Candidate:
         """The distilled sampler walked down `sigmas` (N + 1,), the coefficients of each step fitted
         where the student is, with these query offsets (none): as many model calls as `run`. tries
-        2: where that comes nearer to the teacher's next state, the usual offset; N calls more.
+        2: where that comes nearer to the teacher's next state, the usual offset; N calls more. 3:
+        and one that the two answers point at, but for the first step; N - 1 more.
         """
         steps = len(sigmas) - 1
         shifts = np.zeros(steps) if offsets is None else np.array(offsets)
@@ -113,7 +125,8 @@ class Answers:
                 wanted = [float(shifts[k])]
                 if tries > 1:
                     wanted.append(guessed_offset(sigma, s_next, 1.0, self.noise_range))
-                shifts[k], step = student.best_of(dict.fromkeys(wanted), sigma, s_next)
+                further = tries > 2 and k > 0
+                shifts[k], step = student.best_of(dict.fromkeys(wanted), sigma, s_next, further)
                 student.step(step.weights[:1], step.weights[1:])
                 found.coefficients[k] = step.coefficients  # type: ignore[index]
         except DenoiserError:
@@ -135,18 +148,39 @@ class Student:
         """Ask the model; its answer is the newest prediction from now on."""
         self._remember(self._answered(sigma, offset))
 
-    def best_of(self, offsets: Iterable[float], sigma: float, s_next: float) -> tuple[float, Step]:
+    def best_of(
+        self, offsets: Iterable[float], sigma: float, s_next: float, further: bool = False
+    ) -> tuple[float, Step]:
         """Ask at each of these offsets; (the one whose fitted step comes nearest to the teacher's
-        next state, that step). Its answer is the newest prediction from now on."""
-        tried = []
-        for offset in offsets:
-            answer = self._answered(sigma, offset)
-            products = self.products(answer, s_next)
-            step = fit_step(products, sigma, s_next, most_order=self.of.most_order)
-            tried.append((offset, answer, step))
-        offset, answer, step = min(tried, key=lambda each: each[2].error)
-        self._remember(answer)
-        return offset, step
+        next state, that step). Its answer is the newest prediction from now on. further: of two
+        offsets, at a third one too, where the answers between and beyond promise more."""
+        tried = [self._tried(offset, sigma, s_next) for offset in offsets]
+        if further and len(tried) == 2:
+            offset = self._between(tried[0], tried[1], sigma, s_next)
+            if all(offset != each.offset for each in tried):
+                tried.append(self._tried(offset, sigma, s_next))
+        best = min(tried, key=lambda each: each.step.error)
+        self._remember(best.answer)
+        return best.offset, best.step
+
+    def _tried(self, offset: float, sigma: float, s_next: float) -> _Try:
+        answer = self._answered(sigma, offset)
+        return _Try(offset, answer, self._fitted(answer, sigma, s_next))
+
+    def _between(self, first: _Try, second: _Try, sigma: float, s_next: float) -> float:
+        """The offset whose fitted step would come nearest if answers were linear in it (a secant)."""
+        near, far = (self.of.span.widened(each.answer.coordinates) for each in (first, second))
+        errors = []
+        for share in SECANT_SHARES:
+            answer = Answer([], near + share * (far - near))
+            errors.append(self._fitted(answer, sigma, s_next).error)
+        share = float(SECANT_SHARES[int(np.argmin(errors))])
+        wanted = first.offset + share * (second.offset - first.offset)
+        return bounded_offset(sigma, wanted, self.of.noise_range)
+
+    def _fitted(self, answer: Answer, sigma: float, s_next: float) -> Step:
+        products = self.products(answer, s_next)
+        return fit_step(products, sigma, s_next, most_order=self.of.most_order)
 
     def _remember(self, answer: Answer) -> None:
         self.states = [Answer(self.x, self.at), *self.states][:MOST_PAST]

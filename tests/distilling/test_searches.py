@@ -15,6 +15,7 @@ from scheduler.distilling.experiments import Experiments
 from scheduler.distilling.request import request_of
 from scheduler.distilling.searches import Search, refined_together
 from scheduler.distilling.wishes import (
+    AMPLE_NUMBERS,
     GUARDS,
     LEAST_NUMBERS,
     NONLINEAR_GUARDS,
@@ -23,12 +24,13 @@ from scheduler.distilling.wishes import (
 )
 from scheduler.fit.candidate import DISTILLED, EXPLODED, Candidate
 from scheduler.fit.evened import CAP
+from scheduler.fit.joint import Pull
 from scheduler.record import Choice
 from scheduler.search.gram import gram_of
 from scheduler.sigmas.noise_range import NoiseRange
 from tests.fit.lab import RANGES, mosaic, recorded
 
-ELEMENTS = 208
+ELEMENTS = 312
 # the second costs as much again
 OF_EACH = pytest.mark.parametrize("process", ["flow", pytest.param("ve", marks=pytest.mark.slow)])
 # One of each kind
@@ -79,7 +81,8 @@ def test_starts_and_runs_cost_no_more_than_was_planned(process, elements):
     for search in bed.searches(*ALL):
         before = bed.calls
         search.begin()
-        assert bed.calls - before <= search.wish.calls(0), search.wish
+        most = search.wish.calls(0, cautious=search.cautious)
+        assert bed.calls - before <= most, search.wish
         before = bed.calls
         search.step()
         assert bed.calls - before <= search.wish.run, search.wish
@@ -144,7 +147,7 @@ def test_refinement_only_lowers_the_error_and_beats_every_guard(process):
     (search,) = bed.searches(DISTILLED)
     search.begin()
     first, guards = search.ours.mean_error, [each.mean_error for each in search.guards]
-    for _ in range(4):
+    for _ in range(8):
         search.step()
     assert search.ours.mean_error < 0.7 * first and search.ours.mean_error < 0.5 * min(guards)
     assert search.found is search.ours
@@ -350,7 +353,19 @@ def test_a_walk_carries_the_offsets_too(carried):
 def test_nothing_is_carried_over_to_small_latents(carried):
     made = Made(numbers=10)
     begun(made, (DISTILLED,), (4, 5))
-    assert carried == [] and [tries for _, _, tries in made.walked] == [2, 2]
+    assert carried == [] and [tries for _, _, tries in made.walked] == [3, 3]
+
+
+def test_the_fewer_numbers_the_nearer_to_each_steps_own_fit():
+    """Between the ample and the least; and the walk that seeks its offsets is run at once."""
+    wish = Wish(DISTILLED, 5, True)
+    pulls = []
+    for share in (1.0, 0.5, LEAST_NUMBERS / AMPLE_NUMBERS):
+        made = Made(numbers=round(share * AMPLE_NUMBERS * wish.numbers))
+        (search,) = begun(made, (DISTILLED,))
+        pulls.append(search._refinement.pull.path / Pull.path)
+        assert [tries for _, _, tries in made.walked] == ([1] if share == 1 else [2])
+    assert pulls == pytest.approx([1, 2, AMPLE_NUMBERS / LEAST_NUMBERS])
 
 
 # --- an earlier record's ---

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -36,7 +37,8 @@ def starts_of(answers, process):
 
 def refined(process, steps, *sets):
     answers = answers_of(process, *sets)
-    found = Refinement(answers, *starts_of(answers, process))
+    first, more = starts_of(answers, process)
+    found = Refinement(answers, first, more=more)
     found.begin()
     for _ in range(steps):
         found.step()
@@ -46,7 +48,8 @@ def refined(process, steps, *sets):
 @OF_EACH
 def test_it_is_never_worse_than_any_start_and_soon_far_better(process):
     answers = answers_of(process)
-    found = Refinement(answers, *starts_of(answers, process))
+    first, more = starts_of(answers, process)
+    found = Refinement(answers, first, more=more)
     found.begin()
     starts = [each.mean_error for each in found.tried]
     assert len(starts) == 2 and found.best.mean_error == min(starts)
@@ -69,7 +72,8 @@ def test_what_it_says_of_the_best_is_what_a_run_gives(process):
 def test_a_step_costs_one_run(process):
     each = recorded(process)
     answers = answers_of(process, each)
-    found = Refinement(answers, *starts_of(answers, process))
+    first, more = starts_of(answers, process)
+    found = Refinement(answers, first, more=more)
     found.begin()
     a_run = ROWS * (len(SIGMAS[process]) - 2)
     assert each.model.calls == 2 * a_run
@@ -143,8 +147,9 @@ def proposals(monkeypatch):
     return heard
 
 
-def begun(answers, starts, more=()) -> Refinement:
-    found = Refinement(answers, [lambda s=s: s for s in starts], [lambda m=m: m for m in more])
+def begun(answers, starts, more=(), before=()) -> Refinement:
+    kinds = ([partial(lambda one: one, each) for each in kind] for kind in (starts, before, more))
+    found = Refinement(answers, *kinds)
     found.begin()
     return found
 
@@ -168,6 +173,21 @@ def test_a_start_for_later_is_run_alone(proposals):
         found.step()
     before, tried = len(proposals.made), len(found.tried)
     assert found.step() and len(proposals.made) == before and len(found.tried) == tried + 1
+
+
+def test_further_starts_are_run_before_the_first_descent(proposals):
+    """Each a step of its own; where nothing is to be proposed they are all that is run."""
+    starts = (
+        [candidate("a", 0.5)],
+        [candidate("d", 0.3)],
+        [candidate("b", 0.4), candidate("c", 0.6)],
+    )
+    found = begun(Made(), *starts)
+    assert found.step() and found.step() and not proposals.made
+    assert found.step() and [name for name, _ in proposals.made] == ["b"]
+    cautious = begun(Made(), *starts)
+    assert [cautious.step(descend=False) for _ in range(3)] == [True, True, False]
+    assert [each.sampler for each in cautious.tried] == ["a", "b", "c"]
 
 
 def test_a_descent_goes_on_while_it_gains(proposals):

@@ -235,7 +235,7 @@ def test_a_walks_coefficients_are_fitted_to_the_true_tensors(process, fitted, el
 
 
 @OF_EACH
-@pytest.mark.parametrize("tries", [1, 2])
+@pytest.mark.parametrize("tries", [1, 2, 3])
 def test_the_plain_sampler_repeats_the_walk(process, tries):
     whole = recorded(process)
     answers = answers_of(process, *parts_of(whole, slice(0, 4), slice(4, 6)))
@@ -265,6 +265,22 @@ def test_a_second_try_is_at_the_usual_offset_and_kept_where_it_is_nearer(process
     assert not plain.offsets.any() and found.offsets.any()
     for offset, guess in zip(found.offsets, usual, strict=True):
         assert offset in (0.0, pytest.approx(guess))
+
+
+@OF_EACH
+def test_a_third_try_is_where_the_two_answers_point(process):
+    """It is kept only where it is nearer, so that each step by itself is at least as near."""
+    answers = answers_of(process)
+    two, three = (answers.walk(SIGMAS[process], tries=tries) for tries in (2, 3))
+    assert calls(answers) <= ROWS * (2 * (STEPS - 1) + 1 + 3 * (STEPS - 1) + 1)
+    steps = list(pairwise(SIGMAS[process].tolist()))
+    usual = [guessed_offset(sigma, s_next, 1.0, range_of(process)) for sigma, s_next in steps]
+    elsewhere = [
+        offset not in (0.0, pytest.approx(guess))
+        for offset, guess in zip(three.offsets, usual, strict=True)
+    ]
+    assert any(elsewhere) and not elsewhere[0]
+    assert three.mean_error < two.mean_error
 
 
 @OF_EACH
