@@ -187,6 +187,7 @@ class Search:
         before, here = (made.schedule(DISTILLED, count) for count in (below.steps, n))
         sigmas = carried_schedule(below.sigmas, before, here, made.request.sigma_min)
         offsets = carried_offsets(made.request.noise_range, below.sigmas, below.offsets, sigmas)
+        offsets[0] = 0.0  # the teacher's own first query, which costs nothing
         return made.answers.walk(sigmas, offsets)
 
     # --- stock samplers ---
