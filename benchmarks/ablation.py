@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from unittest.mock import patch
 
@@ -20,10 +20,11 @@ from benchmarks.payback import SETTINGS, pictures_of
 from benchmarks.subjects import MOSAIC, subject
 from benchmarks.tables import mean
 from benchmarks.trial import Trial
-from scheduler.distilling import plan, searches
+from scheduler.distilling import plan, wishes
 from scheduler.distilling.searches import Search
-from scheduler.fit import refinement
+from scheduler.distilling.wishes import Wish
 from scheduler.fit.joint import Pull
+from scheduler.fit.refinement import Refinement
 from scheduler.fit.student import Answers
 from scheduler.fit.surrogate import Surrogate
 from scheduler.record.evidence_table import table
@@ -38,7 +39,6 @@ BEDS = (
 )
 N = 6
 AT = 1  # its place in each mark's calls
-NUMBERS = 1 << 30  # more than any rows hold
 
 
 def _nothing() -> Sequence[AbstractContextManager]:
@@ -56,7 +56,8 @@ class Variant:
 
 
 def _without_caution() -> Sequence[AbstractContextManager]:
-    return patch.object(searches, "LEAST_NUMBERS", 0), patch.object(plan, "LEAST_NUMBERS", 0)
+    scarce = patch.object(Wish, "scarcity", lambda wish, numbers: 1.0)
+    return patch.object(wishes, "LEAST_NUMBERS", 0), patch.object(plan, "LEAST_NUMBERS", 0), scarce
 
 
 def _orders_by_rows() -> Sequence[AbstractContextManager]:
@@ -64,7 +65,7 @@ def _orders_by_rows() -> Sequence[AbstractContextManager]:
 
 
 def _each_step_alone() -> Sequence[AbstractContextManager]:
-    return (patch.object(searches, "LEAST_NUMBERS", NUMBERS),)
+    return (patch.object(Wish, "cautious", lambda wish, numbers: True),)
 
 
 def _starts(*kept: int) -> Sequence[AbstractContextManager]:
@@ -72,8 +73,8 @@ def _starts(*kept: int) -> Sequence[AbstractContextManager]:
     whole = Search._distilled
 
     def fewer(search: Search):
-        starts, _ = whole(search)
-        return [starts[k] for k in kept], []
+        starts = whole(search).starts
+        return replace(whole(search), starts=[starts[k] for k in kept], next_starts=(), more=())
 
     return (patch.object(Search, "_distilled", fewer),)
 
@@ -87,7 +88,11 @@ def _without_secants() -> Sequence[AbstractContextManager]:
 
 
 def _pulled(**weights: float) -> Sequence[AbstractContextManager]:
-    return (patch.object(refinement, "Pull", lambda: Pull(**weights)),)
+    def refining(search: Search, begun) -> Refinement:
+        about = begun.starts, begun.next_starts, begun.more
+        return Refinement(search.made.answers, *about, Pull(**weights))
+
+    return (patch.object(Search, "_refining", refining),)
 
 
 VARIANTS = (
