@@ -1,0 +1,303 @@
+"""One picture from beginning to end: decided, drawn, kept, learnt from. What a host must be able to
+do for that is `Host`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ..denoiser import Denoiser
+from ..distilling.meter import Progress
+from ..errors import OutputError, RecordingError, StepDistillError
+from ..files import make_folder
+from ..lookup.match import Match
+from ..lookup.selection import Selection
+from ..lookup.shelves import Shelf
+from ..record import Record
+from ..recordings import Recording
+from ..store import Store
+from . import deciding
+from .bend import bend_of
+from .choosing import base_record, chosen, settled
+from .deciding import Decision, Obstacle, decide
+from .fitting import Learnt, calls_from, calls_now, improved, kept_runs, learn
+from .full_run import FULL_STEPS, full_run
+from .situation import AT_THE_BEND, Situation
+
+ROWS = 1  # of a batch that are recorded: one picture brings a recipe, and what it costs
+
+
+class Host(Protocol):
+    """What a host does for one picture; its interruption passes through as its own exception."""
+
+    def draw(self, found: Selection, recording: Recording | None) -> Any:
+        """The picture, drawn with a recipe; the first ROWS of the run told to the recording, at the
+        model's own calls."""
+        ...
+
+    def with_model(self, planned: int, work: Callable[[Denoiser, Progress], Learnt]) -> Learnt:
+        """What `work` returns, given the model under the picture's own conditioning for at most so
+        many model calls, and somebody who hears how far they are."""
+        ...
+
+    def tell(self, told: Announcement) -> None:
+        """Say what is about to happen."""
+        ...
+
+    def prompt(self) -> str | None:
+        """A hash by which the picture's conditioning is known again."""
+        ...
+
+
+@dataclass(frozen=True)
+class Announcement:
+    """What is about to happen, as data (words.before). steps: of this picture. calls: the most that
+    are made to learn."""
+
+    decision: Decision
+    situation: Situation
+    steps: int
+    calls: int = 0
+    improving: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What happened to a picture (words.after).
+
+    decision: what was decided. found: what it was drawn with. steps: how many. learnt: what came of
+    learning, None where nothing did; problem: why not, where it was tried. kept: whether its run was
+    kept as a recording. improved: whether the recipe was improved before it was drawn.
+    """
+
+    decision: Decision
+    situation: Situation
+    found: Selection
+    learnt: Learnt | None = None
+    problem: str = ""
+    kept: bool = False
+    improved: bool = False
+
+    @property
+    def steps(self) -> int:
+        return self.found.recipe.steps
+
+    @property
+    def record(self) -> Record | None:
+        """The record that the picture's own file should carry."""
+        return self.learnt.record if self.learnt is not None else self.found.record
+
+    @property
+    def next_steps(self) -> int:
+        """How many steps the next picture takes."""
+        if self.learnt is not None and self.learnt.ours:
+            return self.learnt.recipe.steps
+        return self.steps
+
+    @property
+    def data(self) -> dict:
+        """What programs need of it: plain data."""
+        learnt = self.learnt
+        return {
+            "action": self.decision.action,
+            "obstacle": self.decision.obstacle.code if self.decision.obstacle else None,
+            "steps": self.steps,
+            "next_steps": self.next_steps,
+            "calls": learnt.calls if learnt is not None else 0,
+            "pays_after": learnt.pays_after if learnt is not None and learnt.ours else None,
+            "kept": self.kept,
+            "improved": self.improved,
+            "problem": self.problem or (learnt.problem if learnt is not None else ""),
+        }
+
+
+def draw_and_learn(
+    host: Host,
+    store: Store,
+    situation: Situation,
+    mode: str,
+    carried: Sequence[Shelf] = (),
+    given: Match | None = None,
+    obstacle: Obstacle | None = None,
+    improve_calls: int = 0,
+) -> tuple[Any, Outcome]:
+    """(what the host drew, what happened). mode: of deciding.MODES. carried, given: as for `chosen`.
+    improve_calls: spent on a better recipe before the picture is drawn.
+
+    A picture never fails because nothing could be learnt: the outcome says why. Raises what the host
+    raises, and StepDistillError where there is nothing to draw with.
+    """
+    return _Picture(host, store, situation, mode, carried, given, obstacle).drawn(improve_calls)
+
+
+class _Picture:
+    """One picture on its way."""
+
+    def __init__(
+        self,
+        host: Host,
+        store: Store,
+        situation: Situation,
+        mode: str,
+        carried: Sequence[Shelf],
+        given: Match | None,
+        obstacle: Obstacle | None,
+    ):
+        self.host, self.store, self.mode = host, store, mode
+        self.carried, self.given, self.obstacle = carried, given, obstacle
+        shelves = (*carried, store)
+        self.situation = settled(situation, shelves, given)
+
+    def drawn(self, improve_calls: int) -> tuple[Any, Outcome]:
+        found = self._chosen()
+        decision = self._decided(found)
+        if decision.action == deciding.LEARN_FIRST:
+            return self._learn_first(decision)
+        if decision.action == deciding.IN_FULL:
+            return self._in_full(decision)
+        assert found is not None
+        if improve_calls and decision.action == deciding.FEW:
+            return self._improve_first(decision, found, improve_calls)
+        self._tell(decision, found.recipe.steps)
+        return self.host.draw(found, None), Outcome(decision, self.situation, found)
+
+    def _chosen(self) -> Selection | None:
+        """What is there for the picture; None where the steps are not known yet."""
+        if self.situation.steps == AT_THE_BEND:
+            return None
+        return chosen(self.situation, (self.store,), self.carried, self.given)
+
+    def _decided(self, found: Selection | None) -> Decision:
+        first = decide(self.situation, found, self.mode, False, self.obstacle)
+        if not first.learns and first.action != deciding.LEARN_FIRST:
+            return first
+        unwritable = _unwritable(self.store)
+        if unwritable is not None:
+            return decide(self.situation, found, self.mode, False, unwritable)
+        return decide(self.situation, found, self.mode, bool(self._kept_runs()))
+
+    def _kept_runs(self) -> list[Recording]:
+        return kept_runs(self.store, self.situation, self.host.prompt())
+
+    # --- the ways ---
+
+    def _in_full(self, decision: Decision) -> tuple[Any, Outcome]:
+        """Drawn in full; then its run is kept and learnt from."""
+        full = full_run(self.situation)
+        planned = calls_from(ROWS, self.situation.steps) if decision.learns else 0
+        self._tell(decision, full.recipe.steps, planned)
+        if not decision.learns:
+            return self.host.draw(full, None), Outcome(decision, self.situation, full)
+        recording = self._recording(full)
+        picture = self.host.draw(full, recording)
+        return picture, self._learnt_from(decision, full, recording)
+
+    def _learnt_from(self, decision: Decision, full: Selection, recording: Recording) -> Outcome:
+        here, facts = self.situation, self.situation.facts
+        try:
+            self.store.keep_recording(here.key, recording, facts.name[:300])
+        except (RecordingError, OutputError) as problem:
+            return Outcome(decision, here, full, problem=str(problem))
+        if here.steps == AT_THE_BEND:
+            here = here.with_steps(bend_of(recording.gram, here.start_sigma))
+            self.situation = here
+        runs = self._kept_runs() or [recording]
+        try:
+            learnt = self._learn(runs)
+        except StepDistillError as problem:
+            return Outcome(decision, here, full, problem=str(problem), kept=True)
+        return Outcome(decision, here, full, learnt, kept=True)
+
+    def _learn_first(self, decision: Decision) -> tuple[Any, Outcome]:
+        """A recipe for this picture, from kept runs of its prompt or a teacher of its own; where that
+        fails it is drawn in full."""
+        runs = self._kept_runs()
+        steps = self.situation.steps
+        planned = calls_from(len(runs), steps) if runs else calls_now(steps)
+        self._tell(decision, steps, planned)
+        try:
+            learnt = self._learn(runs)
+        except StepDistillError as problem:
+            return self._in_full_instead(problem)
+        found = chosen(self.situation, (self.store,), (OneRecord(learnt.record),))
+        return self.host.draw(found, None), Outcome(decision, self.situation, found, learnt)
+
+    def _in_full_instead(self, problem: StepDistillError) -> tuple[Any, Outcome]:
+        """Kept runs that the model did not draw are no reason not to learn from a new one."""
+        learns = isinstance(problem, RecordingError)
+        picture, outcome = self._in_full(Decision(deciding.IN_FULL, learns))
+        if outcome.learnt is None and not outcome.problem:
+            outcome = Outcome(outcome.decision, self.situation, outcome.found, problem=str(problem))
+        return picture, outcome
+
+    def _improve_first(
+        self, decision: Decision, found: Selection, calls: int
+    ) -> tuple[Any, Outcome]:
+        """The recipe improved with a stated number of calls, then the picture drawn with it."""
+        here = self.situation
+        self._tell(decision, found.recipe.steps, calls, improving=True)
+        before = base_record(self.store, here) or found.record
+        assert before is not None
+
+        def work(denoise: Denoiser, heard: Progress) -> Learnt:
+            runs = self._kept_runs()
+            return improved(self.store, here, before, denoise, calls, runs, heard)
+
+        try:
+            learnt = self.host.with_model(calls, work)
+        except StepDistillError as problem:
+            outcome = Outcome(decision, here, found, problem=str(problem))
+            return self.host.draw(found, None), outcome
+        found = chosen(here, (self.store,), (OneRecord(learnt.record),))
+        return self.host.draw(found, None), Outcome(decision, here, found, learnt, improved=True)
+
+    def _learn(self, runs: Sequence[Recording]) -> Learnt:
+        here, rows = self.situation, sum(each.rows for each in runs)
+        planned = calls_from(rows, here.steps) if runs else calls_now(here.steps)
+
+        def work(denoise: Denoiser, heard: Progress) -> Learnt:
+            return learn(self.store, here, denoise, runs, heard)
+
+        return self.host.with_model(planned, work)
+
+    def _recording(self, full: Selection) -> Recording:
+        key = self.situation.key
+        assert key.latent_shape is not None
+        recipe = full.recipe
+        return Recording(
+            key.latent_shape,
+            key.process,
+            recipe.sampler,
+            name=f"{recipe.sampler} {recipe.choice}",
+            prompt=self.host.prompt(),
+        )
+
+    def _tell(
+        self, decision: Decision, steps: int, calls: int = 0, improving: bool = False
+    ) -> None:
+        self.host.tell(Announcement(decision, self.situation, steps, calls, improving))
+
+
+class OneRecord:
+    """A record in hand, as a shelf."""
+
+    def __init__(self, record: Record):
+        self.record = record
+
+    def matches(self, key, policy: str = "near") -> list[Match]:
+        from ..lookup.match import judged
+
+        found = judged(self.record, key, policy)
+        return [found] if found is not None else []
+
+
+def _unwritable(store: Store) -> Obstacle | None:
+    try:
+        make_folder(store.folder)
+    except OutputError as problem:
+        return Obstacle(deciding.UNWRITABLE, str(problem))
+    return None
+
+
+__all__ = ["FULL_STEPS", "ROWS", "Announcement", "Host", "Outcome", "draw_and_learn"]
