@@ -40,15 +40,17 @@ def chosen(
     shelves: Sequence[Shelf],
     carried: Sequence[Shelf] = (),
     given: Match | None = None,
+    newest: bool = False,
 ) -> Selection:
     """The recipe for a picture: what a graph carries goes first where it was fitted for just this.
 
-    carried: shelves of the graph's own, whatever the others have learnt since. given: of a record
-    that the user named; nothing else is looked at then. Raises StepsError.
+    carried: shelves of the graph's own, whatever the others have learnt since (newest: looked at
+    after them). given: of a record that the user named; nothing else is looked at then. Raises
+    StepsError.
     """
     wanted, facts, key = situation.wanted, situation.facts, situation.key
     usual = SCHEDULES[facts.process]
-    if given is None and carried:
+    if given is None and carried and not newest:
         found = select(wanted, facts, key, None, carried)
         if fits(found):
             return found

@@ -29,7 +29,7 @@ UNKNOWN_MODEL = "unknown_model"
 MASK = "mask"  # it mixes the original in at every step
 HOOKS = "hooks"  # they change the model while it draws
 UNWRITABLE = "unwritable"  # the store
-NOT_DETERMINISTIC = "not_deterministic"  # the run that would be learnt from
+AS_BEFORE = "as_before"  # this very picture was drawn in full, and is drawn again
 
 
 @dataclass(frozen=True)
@@ -62,14 +62,16 @@ def decide(
     found: what a selection has for it, None where the steps are not known yet. kept: whether runs of
     this prompt were kept that a recipe can be fitted to. obstacle: what the host knows of.
     """
-    if found is not None and fits(found):
-        if gained(found) or learn == OFF:
-            return Decision(FEW)
+    if obstacle is not None and obstacle.code == AS_BEFORE:
+        return Decision(IN_FULL, obstacle=obstacle)
+    fitted = found is not None and fits(found)
+    if found is not None and fitted and (learn == OFF or gained(found)):
+        return Decision(FEW)
     obstacle = _obstacle(situation, found, learn) or obstacle
     if obstacle is not None:
         full = found is None or obstacle.code in (MASK, HOOKS, UNWRITABLE, UNKNOWN_MODEL)
         return Decision(IN_FULL if full else AS_FOUND, obstacle=obstacle)
-    if situation.steps != AT_THE_BEND and (kept or learn == NOW):
+    if not fitted and situation.steps != AT_THE_BEND and (kept or learn == NOW):
         return Decision(LEARN_FIRST)
     return Decision(IN_FULL, learns=True)
 

@@ -14,10 +14,10 @@ from ..files import make_folder
 from ..lookup.match import Match
 from ..lookup.selection import Selection
 from ..lookup.shelves import Shelf
-from ..record import Record
 from ..recordings import Recording
 from ..store import Store
 from . import deciding
+from .bend import MOST as MOST_STEPS
 from .bend import bend_of
 from .choosing import base_record, chosen, settled
 from .deciding import Decision, Obstacle, decide
@@ -84,9 +84,8 @@ class Outcome:
         return self.found.recipe.steps
 
     @property
-    def record(self) -> Record | None:
-        """The record that the picture's own file should carry."""
-        return self.learnt.record if self.learnt is not None else self.found.record
+    def in_full(self) -> bool:
+        return self.found.match is None and self.steps == FULL_STEPS
 
     @property
     def next_steps(self) -> int:
@@ -119,16 +118,40 @@ def draw_and_learn(
     mode: str,
     carried: Sequence[Shelf] = (),
     given: Match | None = None,
+    newest: bool = False,
     obstacle: Obstacle | None = None,
     improve_calls: int = 0,
 ) -> tuple[Any, Outcome]:
-    """(what the host drew, what happened). mode: of deciding.MODES. carried, given: as for `chosen`.
-    improve_calls: spent on a better recipe before the picture is drawn.
+    """(what the host drew, what happened). mode: of deciding.MODES. carried, given, newest: as for
+    `chosen`. obstacle: why the host would not have this picture learnt from. improve_calls: spent on
+    a better recipe before the picture is drawn.
 
     A picture never fails because nothing could be learnt: the outcome says why. Raises what the host
     raises, and StepDistillError where there is nothing to draw with.
     """
-    return _Picture(host, store, situation, mode, carried, given, obstacle).drawn(improve_calls)
+    source = _Source(store, tuple(carried), given, newest)
+    return _Picture(host, source, situation, mode, obstacle).drawn(improve_calls)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Where recipes come from."""
+
+    store: Store
+    carried: tuple[Shelf, ...]
+    given: Match | None
+    newest: bool
+
+    def settled(self, situation: Situation) -> Situation:
+        own = (self.store,)
+        shelves = (*own, *self.carried) if self.newest else (*self.carried, *own)
+        return settled(situation, shelves, self.given)
+
+    def chosen(self, situation: Situation) -> Selection | None:
+        """What is there for a picture; None where its steps are not known yet."""
+        if situation.steps == AT_THE_BEND:
+            return None
+        return chosen(situation, (self.store,), self.carried, self.given, self.newest)
 
 
 class _Picture:
@@ -137,20 +160,17 @@ class _Picture:
     def __init__(
         self,
         host: Host,
-        store: Store,
+        source: _Source,
         situation: Situation,
         mode: str,
-        carried: Sequence[Shelf],
-        given: Match | None,
         obstacle: Obstacle | None,
     ):
-        self.host, self.store, self.mode = host, store, mode
-        self.carried, self.given, self.obstacle = carried, given, obstacle
-        shelves = (*carried, store)
-        self.situation = settled(situation, shelves, given)
+        self.host, self.store, self.source = host, source.store, source
+        self.mode, self.obstacle = mode, obstacle
+        self.situation = source.settled(situation)
 
     def drawn(self, improve_calls: int) -> tuple[Any, Outcome]:
-        found = self._chosen()
+        found = self.source.chosen(self.situation)
         decision = self._decided(found)
         if decision.action == deciding.LEARN_FIRST:
             return self._learn_first(decision)
@@ -161,12 +181,6 @@ class _Picture:
             return self._improve_first(decision, found, improve_calls)
         self._tell(decision, found.recipe.steps)
         return self.host.draw(found, None), Outcome(decision, self.situation, found)
-
-    def _chosen(self) -> Selection | None:
-        """What is there for the picture; None where the steps are not known yet."""
-        if self.situation.steps == AT_THE_BEND:
-            return None
-        return chosen(self.situation, (self.store,), self.carried, self.given)
 
     def _decided(self, found: Selection | None) -> Decision:
         first = decide(self.situation, found, self.mode, False, self.obstacle)
@@ -185,7 +199,8 @@ class _Picture:
     def _in_full(self, decision: Decision) -> tuple[Any, Outcome]:
         """Drawn in full; then its run is kept and learnt from."""
         full = full_run(self.situation)
-        planned = calls_from(ROWS, self.situation.steps) if decision.learns else 0
+        steps = self.situation.steps or MOST_STEPS  # where the curve bends is seen after the run
+        planned = calls_from(ROWS, steps) if decision.learns else 0
         self._tell(decision, full.recipe.steps, planned)
         if not decision.learns:
             return self.host.draw(full, None), Outcome(decision, self.situation, full)
@@ -220,7 +235,9 @@ class _Picture:
             learnt = self._learn(runs)
         except StepDistillError as problem:
             return self._in_full_instead(problem)
-        found = chosen(self.situation, (self.store,), (OneRecord(learnt.record),))
+        found = full_run(self.situation)
+        if learnt.ours:
+            found = chosen(self.situation, (self.store,), (OneRecord(learnt.record),))
         return self.host.draw(found, None), Outcome(decision, self.situation, found, learnt)
 
     def _in_full_instead(self, problem: StepDistillError) -> tuple[Any, Outcome]:
@@ -298,6 +315,3 @@ def _unwritable(store: Store) -> Obstacle | None:
     except OutputError as problem:
         return Obstacle(deciding.UNWRITABLE, str(problem))
     return None
-
-
-__all__ = ["FULL_STEPS", "ROWS", "Announcement", "Host", "Outcome", "draw_and_learn"]

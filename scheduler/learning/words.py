@@ -14,7 +14,6 @@ from .choosing import gained
 from .deciding import Obstacle
 from .drawing import Announcement, Outcome
 from .full_run import FULL_STEPS
-from .situation import AT_THE_BEND
 
 
 def before(told: Announcement, seconds: float | None = None) -> str:
@@ -91,10 +90,13 @@ def _learnt(outcome: Outcome) -> str:
     """What was learnt before the picture was drawn."""
     learnt = outcome.learnt
     if learnt is None:
-        return f"{outcome.problem}" if outcome.problem else ""
+        return outcome.problem
     calls = model_calls(learnt.calls)
+    if not learnt.ours:
+        few = counted(learnt.recipe.steps)
+        return f"{calls} were not enough for {few} of this model: drawn in full."
     if outcome.improved:
-        told = f"The recipe was improved with {calls}." if learnt.ours else f"{calls} improved nothing."
+        told = f"{calls} went into a better recipe."
         return f"{told} {_not_kept(learnt.problem)}".strip()
     pays = f"; pays back after {_pictures(learnt.pays_after)}" if learnt.pays_after else ""
     told = f"Learnt this model with {calls}{pays}."
@@ -138,7 +140,5 @@ _NOT_LEARNT: dict[str, Callable[[Obstacle], str]] = {
         "draw one picture without."
     ),
     deciding.UNWRITABLE: lambda o: f"Nothing can be learnt, for it could not be kept: {o.detail}",
-    deciding.NOT_DETERMINISTIC: lambda o: f"Nothing is learnt from this run: {o.detail}",
+    deciding.AS_BEFORE: lambda o: "So it was drawn before; with another seed it takes few steps.",
 }
-
-__all__ = ["AT_THE_BEND", "after", "before", "not_learnt", "recipe_name"]
