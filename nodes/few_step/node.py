@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ...scheduler.learning.modes import FROM_PICTURES, MODES
 from ..fields import CATEGORY, DENOISE, RECORD, SCENE
 from .wishes import count, taken
 
-FROM_PICTURES, NOW, OFF = "from my pictures", "now", "off"
 AS_SAVED, NEWEST = "as saved", "newest"
 DESCRIPTION = """\
 Draws in few steps what your model draws in many: a KSampler that runs the best recipe known for this model,
@@ -66,7 +66,7 @@ class StepDistillKSampler:
             "steps": ("INT", {"default": 6, "min": 0, "max": 100}),
             "cfg": SCENE["cfg"],
             "denoise": DENOISE,
-            "learn": ([FROM_PICTURES, NOW, OFF], {"default": FROM_PICTURES}),
+            "learn": (list(MODES), {"default": FROM_PICTURES}),
         }
         optional = {
             "record": (RECORD, {}),
@@ -89,7 +89,8 @@ class StepDistillKSampler:
         record=None, recipe=AS_SAVED, unique_id=None,
     ):  # fmt: skip
         """The LATENT and what is to be said of it; raises StepDistillError with a sentence."""
-        from ...scheduler.learning import Situation, draw_and_learn
+        from ...scheduler.learning.drawing import draw_and_learn
+        from ...scheduler.learning.situation import Situation
         from ...scheduler.lookup.given import given_match
         from ..host.guider import guided
         from ..host.model_facts import facts_of, guidance_of
@@ -126,8 +127,7 @@ def _with_help(inputs: dict) -> dict:
 
 def _obstacle(scene, hooks: bool, again: bool, node: str | None, seed: int):
     """Why this picture is not learnt from, as far as the graph says it."""
-    from ...scheduler.learning import Obstacle
-    from ...scheduler.learning.deciding import AS_BEFORE, HOOKS, MASK
+    from ...scheduler.learning.deciding import AS_BEFORE, HOOKS, MASK, Obstacle
     from .drawn_in_full import noted
 
     if again and noted(node, seed):

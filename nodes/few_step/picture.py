@@ -9,8 +9,9 @@ from typing import Any
 import torch
 
 from ...scheduler.learning import words
-from ...scheduler.learning.drawing import ROWS, Announcement
+from ...scheduler.learning.drawing import ROWS
 from ...scheduler.learning.fitting import Learnt
+from ...scheduler.learning.outcome import Announcement
 from ...scheduler.lookup.selection import Selection
 from ...scheduler.recordings import Recording
 from ...scheduler.samplers.k_diffusion import run_in_host

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ..lookup.differences import PATCH_STRENGTH
-from ..lookup.match import EXACT, Match
+from ..lookup.key import Key
+from ..lookup.match import EXACT, Match, judged
 from ..lookup.selection import SOLVED, Selection, select
 from ..lookup.shelves import Shelf, matches_on
 from ..lookup.starts import same_start
@@ -87,6 +88,17 @@ def times_fitted(record: Record, recipe: Recipe) -> int:
         elif each.get("stage") == RECIPES and recipe.steps in each.get("steps", ()):
             times += same_start(min(starts), recipe.start_sigma)
     return times
+
+
+class OneRecord:
+    """A record in hand, as a shelf."""
+
+    def __init__(self, record: Record):
+        self.record = record
+
+    def matches(self, key: Key, policy: str = "near") -> list[Match]:
+        found = judged(self.record, key, policy)
+        return [found] if found is not None else []
 
 
 def base_record(store: Store, situation: Situation) -> Record | None:

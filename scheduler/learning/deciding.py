@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..errors import UnknownNameError
 from ..lookup.match import GIVEN, INPUT
 from ..lookup.selection import Selection
 from .choosing import fits, gained
 from .full_run import FULL_STEPS
+from .modes import MODES, NOW, OFF
 from .situation import AT_THE_BEND, Situation
-
-# What `learn` may be.
-FROM_PICTURES, NOW, OFF = "from my pictures", "now", "off"
-MODES = (FROM_PICTURES, NOW, OFF)
 
 # What happens.
 FEW = "few"  # the recipe that was found
@@ -60,8 +58,11 @@ def decide(
     """What happens to a picture.
 
     found: what a selection has for it, None where the steps are not known yet. kept: whether runs of
-    this prompt were kept that a recipe can be fitted to. obstacle: what the host knows of.
+    this prompt were kept that a recipe can be fitted to. obstacle: what the host knows of. Raises
+    UnknownNameError for another mode.
     """
+    if learn not in MODES:
+        raise UnknownNameError(f"learn is {learn!r}; use one of: {', '.join(MODES)}.")
     if obstacle is not None and obstacle.code == AS_BEFORE:
         return Decision(IN_FULL, obstacle=obstacle)
     fitted = found is not None and fits(found)

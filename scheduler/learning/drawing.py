@@ -19,10 +19,11 @@ from ..store import Store
 from . import deciding
 from .bend import MOST as MOST_STEPS
 from .bend import bend_of
-from .choosing import base_record, chosen, settled
+from .choosing import OneRecord, base_record, chosen, settled
 from .deciding import Decision, Obstacle, decide
 from .fitting import Learnt, calls_from, calls_now, improved, kept_runs, learn
-from .full_run import FULL_STEPS, full_run
+from .full_run import full_run
+from .outcome import Announcement, Outcome
 from .situation import AT_THE_BEND, Situation
 
 ROWS = 1  # of a batch that are recorded: one picture brings a recipe, and what it costs
@@ -48,67 +49,6 @@ class Host(Protocol):
     def prompt(self) -> str | None:
         """A hash by which the picture's conditioning is known again."""
         ...
-
-
-@dataclass(frozen=True)
-class Announcement:
-    """What is about to happen, as data (words.before). steps: of this picture. calls: the most that
-    are made to learn."""
-
-    decision: Decision
-    situation: Situation
-    steps: int
-    calls: int = 0
-    improving: bool = False
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What happened to a picture (words.after).
-
-    decision: what was decided. found: what it was drawn with. steps: how many. learnt: what came of
-    learning, None where nothing did; problem: why not, where it was tried. kept: whether its run was
-    kept as a recording. improved: whether the recipe was improved before it was drawn.
-    """
-
-    decision: Decision
-    situation: Situation
-    found: Selection
-    learnt: Learnt | None = None
-    problem: str = ""
-    kept: bool = False
-    improved: bool = False
-
-    @property
-    def steps(self) -> int:
-        return self.found.recipe.steps
-
-    @property
-    def in_full(self) -> bool:
-        return self.found.match is None and self.steps == FULL_STEPS
-
-    @property
-    def next_steps(self) -> int:
-        """How many steps the next picture takes."""
-        if self.learnt is not None and self.learnt.ours:
-            return self.learnt.recipe.steps
-        return self.steps
-
-    @property
-    def data(self) -> dict:
-        """What programs need of it: plain data."""
-        learnt = self.learnt
-        return {
-            "action": self.decision.action,
-            "obstacle": self.decision.obstacle.code if self.decision.obstacle else None,
-            "steps": self.steps,
-            "next_steps": self.next_steps,
-            "calls": learnt.calls if learnt is not None else 0,
-            "pays_after": learnt.pays_after if learnt is not None and learnt.ours else None,
-            "kept": self.kept,
-            "improved": self.improved,
-            "problem": self.problem or (learnt.problem if learnt is not None else ""),
-        }
 
 
 def draw_and_learn(
@@ -294,19 +234,6 @@ class _Picture:
         self, decision: Decision, steps: int, calls: int = 0, improving: bool = False
     ) -> None:
         self.host.tell(Announcement(decision, self.situation, steps, calls, improving))
-
-
-class OneRecord:
-    """A record in hand, as a shelf."""
-
-    def __init__(self, record: Record):
-        self.record = record
-
-    def matches(self, key, policy: str = "near") -> list[Match]:
-        from ..lookup.match import judged
-
-        found = judged(self.record, key, policy)
-        return [found] if found is not None else []
 
 
 def _unwritable(store: Store) -> Obstacle | None:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import torch
 
@@ -34,13 +33,13 @@ _putting = threading.Lock()
 
 @dataclass(frozen=True)
 class Learnt:
-    """record: with the new recipe. recipe: the new one, or what stayed. calls: model calls made.
-    name: of its file in the store, "" where it could not be put there (problem: why)."""
+    """record: with the new recipe. recipe: the new one, or what stayed (changed: False). calls: model
+    calls made. problem: why it could not be put into the store, or ""."""
 
     record: Record
     recipe: Recipe
     calls: int
-    name: str = ""
+    changed: bool = True
     problem: str = ""
 
     @property
@@ -81,7 +80,6 @@ def learn(
     denoise: Denoiser,
     recordings: Sequence[Recording] = (),
     progress: Progress | None = None,
-    resume: Path | None = None,
 ) -> Learnt:
     """The recipe of a situation: from recorded runs, or with a teacher of its own.
 
@@ -90,7 +88,7 @@ def learn(
     """
     rows = sum(each.rows for each in recordings)
     budget = calls_from(rows, situation.steps) if recordings else calls_now(situation.steps)
-    work = _Work(store, situation, progress, resume)
+    work = _Work(store, situation, progress)
     return work.run(denoise, budget, recordings)
 
 
@@ -105,7 +103,7 @@ def improved(
 ) -> Learnt:
     """A record improved with so many model calls: on rows of its own where these are affordable, else
     on the kept runs of this prompt. Raises what `improve` does."""
-    work = _Work(store, situation, progress, None, record)
+    work = _Work(store, situation, progress, record)
     try:
         return work.run(denoise, calls, ())
     except BudgetError:
@@ -122,12 +120,11 @@ class _Work:
         store: Store,
         situation: Situation,
         progress: Progress | None,
-        resume: Path | None,
         before: Record | None = None,
     ):
-        self.store, self.situation, self.resume = store, situation, resume
+        self.store, self.situation = store, situation
         self.before = base_record(store, situation) if before is None else before
-        self.calls, self.name, self.problem = 0, "", ""
+        self.calls, self.problem = 0, ""
         self._progress = progress
 
     def run(self, denoise: Denoiser, budget: int, recordings: Sequence[Recording]) -> Learnt:
@@ -140,7 +137,6 @@ class _Work:
             "start_sigma": here.start,
             "device": torch.device("cpu"),
             "progress": self._heard,
-            "resume": self.resume,
             "on_record": self._put,
         }
         if self.before is None:
@@ -149,7 +145,8 @@ class _Work:
             record = improve(self.before, denoise, **options)
         record = self._put(record)
         recipe = record.recipe(DISTILLED, here.steps, here.start)
-        return Learnt(record, recipe, self.calls, self.name, self.problem)
+        changed = self.before is None or recipe not in self.before.recipes
+        return Learnt(record, recipe, self.calls, changed, self.problem)
 
     def _first(self, denoise: Denoiser, options: dict) -> Record:
         facts, key = self.situation.facts, self.situation.key
@@ -175,7 +172,7 @@ class _Work:
         try:
             with _putting:
                 whole = _with_others(self.store, self.situation, self.before, record)
-                self.name = self.store.put(whole)
+                self.store.put(whole)
         except (OutputError, RecordError) as problem:
             self.problem = str(problem)
             return record

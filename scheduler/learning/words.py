@@ -10,10 +10,10 @@ from ..lookup import words as lookup_words
 from ..record import Recipe
 from ..record.words import NO_LABELS, Labels, counted, duration, model_calls
 from . import deciding
-from .choosing import gained
+from .choosing import ENOUGH_TIMES, gained, times_fitted
 from .deciding import Obstacle
-from .drawing import Announcement, Outcome
 from .full_run import FULL_STEPS
+from .outcome import Announcement, Outcome
 
 
 def before(told: Announcement, seconds: float | None = None) -> str:
@@ -79,8 +79,6 @@ def _in_full(outcome: Outcome) -> str:
 
 
 def _enough(outcome: Outcome) -> bool:
-    from .choosing import ENOUGH_TIMES, times_fitted
-
     learnt = outcome.learnt
     assert learnt is not None
     return times_fitted(learnt.record, learnt.recipe) >= ENOUGH_TIMES
@@ -96,7 +94,8 @@ def _learnt(outcome: Outcome) -> str:
         few = counted(learnt.recipe.steps)
         return f"{calls} were not enough for {few} of this model: drawn in full."
     if outcome.improved:
-        told = f"{calls} went into a better recipe."
+        better = f"{calls} went into a better recipe."
+        told = better if learnt.changed else f"The recipe stays: {calls} found no better one."
         return f"{told} {_not_kept(learnt.problem)}".strip()
     pays = f"; pays back after {_pictures(learnt.pays_after)}" if learnt.pays_after else ""
     told = f"Learnt this model with {calls}{pays}."

@@ -1,4 +1,4 @@
-"""A host as small as can be: the bundled flow checkpoint, a seed, and what it was told."""
+"""A host as small as can be: a mosaic of mixtures as its model, a seed, and what it was told."""
 
 from __future__ import annotations
 
@@ -6,21 +6,22 @@ from dataclasses import replace
 
 import torch
 
-from scheduler.checkpoints import load_checkpoint
 from scheduler.denoiser import start_state
 from scheduler.fingerprint import Fingerprint
-from scheduler.learning import Situation, draw_and_learn
+from scheduler.learning.drawing import draw_and_learn
+from scheduler.learning.situation import Situation
 from scheduler.lookup.model_facts import ModelFacts
 from scheduler.rows import noise_for
 from scheduler.samplers.distilled import run_from
 from scheduler.sigmas import flow_table
+from tests.mixture import mixture_denoiser
 
 SHAPE = (16, 8, 8)
 CFG = 3.0
 
 
 def facts(**changes) -> ModelFacts:
-    """The bundled flow checkpoint, as a host would say it."""
+    """The model, as a host would say it."""
     table = flow_table(3.0)
     known = ModelFacts(
         Fingerprint("w1-studio"),
@@ -35,14 +36,29 @@ def facts(**changes) -> ModelFacts:
     return replace(known, **changes)
 
 
+def mosaic(digit: int):
+    """denoise(x (B, 16, 8, 8), sigma (B,)): 128 independent mixtures of eight numbers each, whose
+    components are as likely as the prompt has it."""
+    generator = torch.Generator().manual_seed(5)
+    means = torch.randn(5, 8, generator=generator, dtype=torch.float64)
+    likely = torch.rand(5, generator=torch.Generator().manual_seed(digit)) + 0.1
+    denoise = mixture_denoiser(means, likely / likely.sum(), 0.05)
+
+    def of_tiles(x, sigma):
+        tiles = x.reshape(-1, 8)
+        return denoise(tiles, sigma.repeat_interleave(len(tiles) // len(x))).reshape(x.shape)
+
+    return of_tiles
+
+
 class Studio:
-    """Draws digits. seed: of the noise. fail_after: model calls before the user interrupts."""
+    """seed: of the noise. digit: the prompt. fail_after: model calls before the user interrupts."""
 
     def __init__(self, seed: int = 0, digit: int = 3, fail_after: int | None = None):
         self.seed, self.digit, self.fail_after = seed, digit, fail_after
         self.told: list = []
         self.calls = 0
-        self.denoise = load_checkpoint("flow").denoiser(torch.tensor([digit]), CFG)
+        self.denoise = mosaic(digit)
 
     def draw(self, found, recording):
         recipe = found.recipe
