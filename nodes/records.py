@@ -6,6 +6,7 @@ import hashlib
 import os
 
 from ..scheduler.record.verdict_words import about_fully as about
+from .host.picture_records import attach
 from .page.card_data import payload
 
 CATEGORY = "sampling/StepDistill"
@@ -61,6 +62,7 @@ class StepDistillLoad:
         if reason:
             raise ValueError(reason)
         record = _store().load(name)
+        attach(record)  # a saved picture has the name alone otherwise
         text = about(record)
         return {
             "ui": {"text": [text], "stepdistill": [payload(record, info=text)]},
