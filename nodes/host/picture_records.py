@@ -30,15 +30,19 @@ _signed: dict[str, dict[str, str]] = {}  # the signatures of a waiting prompt's 
 _last: list = [None, "", None]  # a record, its name and data: a run asks for it two or three times
 
 
-def attach(record: Record) -> None:
+def attach(record: Record, name: str = "") -> None:
     """Let the pictures of the prompt that runs carry a record, and those of every waiting prompt
-    whose same node will be taken from the host's cache. Nothing happens outside a prompt."""
+    whose same node will be taken from the host's cache. Nothing happens outside a prompt.
+
+    name: of its file in the store, by which Load Record finds it in the picture.
+    """
     extra = running_prompt.running_extra()
     if extra is None:
         return
-    name, data = _slim(record)
+    digest, data = _slim(record)
     if data is None:
         return
+    name = name.removesuffix(".json") or digest
     put(extra, name, data)
     node = running_prompt.running_node()
     if node is None:

@@ -7,7 +7,6 @@ They stand in what the host writes into pictures (`extra_pnginfo`): in the page'
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -34,7 +33,7 @@ TOLD = (
 
 
 def put(extra: dict, name: str, data: dict) -> None:
-    """Let a prompt carry a record (`slim` data), the latest of its name.
+    """Let a prompt carry a record (`slim` data), the latest of its name, and each record once.
 
     extra: what came with the prompt (the host's extra_data), which is edited in place.
     """
@@ -47,9 +46,9 @@ def put(extra: dict, name: str, data: dict) -> None:
     if not isinstance(holder, dict):
         return
     kept = holder.get(EXTRA)
-    kept = dict(kept) if isinstance(kept, dict) else {}
-    kept.pop(name, None)
-    holder[EXTRA] = dict([*kept.items(), (name, data)][-MOST:])
+    others = kept.items() if isinstance(kept, dict) else ()
+    listed = [(other, each) for other, each in others if other != name and each != data]
+    holder[EXTRA] = dict([*listed, (name, data)][-MOST:])
 
 
 def slim(record: Record) -> dict | None:
@@ -80,32 +79,36 @@ class WorkflowRecords:
         """
         from ...scheduler.lookup.match import EXACT, GIVEN, WORKFLOW, judged
 
-        found = [judged(record, key, policy) for record in _carried()]
+        carried = [_read(data) for data in listed(running_extra()).values()]
+        found = [judged(record, key, policy) for record in carried if record is not None]
         allowed = [match for match in found if match is not None and match.allowed]
         allowed.sort(key=lambda match: (match.kind != EXACT, len(match.differences)))
         return [replace(match, kind=GIVEN, place=WORKFLOW) for match in allowed]
 
 
-def _carried() -> Iterator[Record]:
+def carried(name: str) -> Record | None:
+    """The record that the running workflow carries under the name it had in a store, or None."""
+    return _read(listed(running_extra()).get(name))
+
+
+def listed(extra: dict | None) -> dict:
+    """What a prompt carries, whoever wrote it, by name."""
+    pnginfo = _part(extra, "extra_pnginfo")
+    found: dict = {}
+    for holder in (pnginfo, _part(_part(pnginfo, "workflow"), "extra")):
+        found |= dict(list(_part(holder, EXTRA).items())[:MOST])
+    return found
+
+
+def _read(data: object) -> Record | None:
     from ...scheduler.errors import StepDistillError
     from ...scheduler.record import Record
 
-    for data in _listed(running_extra()):
-        try:
-            text = json.dumps(data)
-            if len(text) <= LONGEST:
-                yield Record.from_json(text)
-        except (StepDistillError, TypeError, ValueError, RecursionError):
-            continue
-
-
-def _listed(extra: dict | None) -> list:
-    """What a prompt carries, whoever wrote it."""
-    pnginfo = _part(extra, "extra_pnginfo")
-    carried: list = []
-    for holder in (_part(_part(pnginfo, "workflow"), "extra"), pnginfo):
-        carried += list(_part(holder, EXTRA).values())[:MOST]
-    return carried
+    try:
+        text = json.dumps(data)
+        return Record.from_json(text) if len(text) <= LONGEST else None
+    except (StepDistillError, TypeError, ValueError, RecursionError):
+        return None
 
 
 def _part(data: object, name: str) -> dict:

@@ -47,5 +47,8 @@ def _mark(prompt: dict) -> None:
 
 def _attach(prompt: dict, extra: dict) -> None:
     from ..host.picture_records import attach_remembered
+    from ..host.workflow_records import listed
+    from ..records import expect
 
+    expect(listed(extra))
     attach_remembered(prompt, extra)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from types import FunctionType
 
 import pytest
 
@@ -110,14 +111,23 @@ def test_a_prompt_without_a_workflow_carries_it_beside(model, workflow, monkeypa
         monkeypatch.setattr(each, "running_extra", lambda: extra)
     pictures.attach(record_of(model))
     assert list(extra["extra_pnginfo"]) == [carried.EXTRA]
+    (data,) = extra["extra_pnginfo"][carried.EXTRA].values()
+    pictures.attach(record_of(model), "of a store.json")  # once only, by the name it has there
+    assert extra["extra_pnginfo"][carried.EXTRA] == {"of a store": data}
+    assert carried.carried("of a store") and carried.carried("another") is None
     assert carried.WorkflowRecords().matches(identity.facts_of(model).key())
 
 
+def execute(extra_data):
+    """What the host's executor is called, with its own name for what came with a prompt."""
+    return running_extra()  # noqa: F821
+
+
 def test_what_came_with_a_prompt_is_the_executors_own_object():
-    extra, code = {}, "def execute(extra_data):\n    return ask()"
-    place = {"__name__": "execution", "ask": running.running_extra}
-    exec(code, place)  # noqa: S102 - a frame named as the host's
-    assert place["execute"](extra) is extra and running.running_extra() is None
+    names = {"__name__": "execution", "running_extra": running.running_extra}
+    extra = {}
+    assert FunctionType(execute.__code__, names)(extra) is extra
+    assert running.running_extra() is None
 
 
 def prompt(seed, name="a"):
