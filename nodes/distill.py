@@ -116,8 +116,10 @@ def _with_help(inputs: dict) -> dict:
 
 
 def _answer(record, text: str) -> dict:
+    from .host.picture_records import attach
     from .page.images import record_image
 
+    attach(record)
     plot, trouble = record_image(record)
     text = f"{text}\n{trouble}" if trouble else text
     info = distill_report.short(text, record)

@@ -16,8 +16,9 @@ from ..scheduler.lookup.wanted import COEFFICIENTS, SIGMAS, Wanted
 from ..scheduler.record import Record
 from ..scheduler.record.words import contents
 from .host.model_facts import facts_of
+from .host.picture_records import attach
 from .host.store import store
-from .host.workflow_records import WorkflowRecords, keep
+from .host.workflow_records import WorkflowRecords
 
 IF_MISSING = ("stock", "error")
 
@@ -54,7 +55,7 @@ def find(
     given = given_match(record, key) if record is not None else None
     found = select(wanted, facts, key, given, _shelves())
     if found.match is not None and found.match.place == STORE:
-        keep(found.match.record)
+        attach(found.match.record, found.match.name)
     if found.source == STOCK and if_missing == "error":
         raise RecipeError(_with_cure(found))
     return found
@@ -77,7 +78,7 @@ def described_source(model: Any, record: Record | None, offsets: bool) -> tuple[
         info += f" ('{SIMPLE}', where nothing better is known) until you distil one."
         return None, f"{info} {facts.advice}".strip()
     if match.place == STORE:
-        keep(match.record)
+        attach(match.record, match.name)
     info = (
         f"Samplers whose scheduler is 'distilled' use the record of {match.title} "
         f"({contents(match.record)}), {'with' if offsets else 'without'} query offsets."

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterable
 
 from ..scheduler.record.verdict_words import about_fully as about
+from .host.picture_records import attach
+from .host.workflow_records import carried
 from .page.card_data import payload
 
 CATEGORY = "sampling/StepDistill"
 NO_RECORDS = "(no records yet: run Distill Schedule)"
+MOST_EXPECTED = 100
 PREFIX_HELP = (
     "Name of the file in ComfyUI's output folder; a number and .json follow it. "
     "It may name a folder inside output, such as recipes/flux."
@@ -45,7 +49,7 @@ class StepDistillLoad:
     def VALIDATE_INPUTS(cls, name=None):
         """In the place of the host's own check, which can only say that the value is not in the
         list; None: a link feeds the name."""
-        return True if name is None else why_not(name) or True
+        return True if name is None or name in _expected else why_not(name) or True
 
     @classmethod
     def IS_CHANGED(cls, name=None):
@@ -57,11 +61,9 @@ class StepDistillLoad:
 
     def load(self, name):
         """Read it; raises ValueError with a sentence for a name that cannot be loaded."""
-        reason = why_not(name)
-        if reason:
-            raise ValueError(reason)
-        record = _store().load(name)
-        text = about(record)
+        record, where = _found(name)
+        attach(record, name)  # a saved picture has the name alone otherwise
+        text = where + about(record)
         return {
             "ui": {"text": [text], "stepdistill": [payload(record, info=text)]},
             "result": (record, text),
@@ -161,6 +163,28 @@ class StepDistillFromText:
             "ui": {"text": [shown], "stepdistill": [payload(record, info=shown)]},
             "result": (record,),
         }
+
+
+def expect(names: Iterable[str]) -> None:
+    """Names of records that a prompt which is being queued carries: Load Record may name them."""
+    _expected.update(dict.fromkeys(names))
+    while len(_expected) > MOST_EXPECTED:
+        del _expected[next(iter(_expected))]
+
+
+_expected: dict[str, None] = {}
+
+
+def _found(name: str):
+    """(the store's record of a name, or the one that the workflow carries, where it is from in
+    words); raises ValueError with a sentence."""
+    reason = why_not(name)
+    if reason is None:
+        return _store().load(name), ""
+    record = carried(name)
+    if record is None:
+        raise ValueError(reason)
+    return record, "The record that this workflow carries; the store has none of this name. "
 
 
 def record_names() -> list[str]:
