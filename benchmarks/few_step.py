@@ -95,14 +95,15 @@ class Artist:
         """One picture of the node: its latent, steps, calls and seconds."""
         s, seed = self.scene_of(number)
         before = self.before(s)
-        model = s.recorded("few", model=s.model)
+        name = f"few-{self.denoise:g}-{self.trial}-{number}"
+        model = s.recorded(name, model=s.model)
         out = few_step(s, seed, self.steps, self.denoise, before, model)
         s.add("TestSave", name="few", samples=out)
         began = time.monotonic()
         result = self.server.client.run(s.graph)
         seconds = time.monotonic() - began
         (card,) = result.ui(out)["stepdistill"]
-        calls = sum(sum(run["rows"]) for run in self.server.runs("few")) // 2
+        calls = sum(sum(run["rows"]) for run in self.server.runs(name)) // 2
         latent = self.server.array("few.samples")
         return card["learning"] | {"latent": latent, "made": calls, "seconds": seconds}
 
