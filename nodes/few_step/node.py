@@ -106,7 +106,7 @@ class StepDistillKSampler:
         key = facts.key(scene.cfg, scene.shape, guidance_of(positive))
         again = recipe == AS_SAVED and record is None
         drawn, outcome = draw_and_learn(
-            Picture(scene, facts.process, int(seed), unique_id),
+            Picture(scene, (positive, negative), facts.process, int(seed), unique_id),
             store(),
             Situation.of(facts, key, int(steps), float(denoise)),
             learn,
