@@ -15,6 +15,10 @@ from .deciding import Obstacle
 from .full_run import FULL_STEPS
 from .outcome import Announcement, Outcome
 
+STEPS_NOT_KNOWN = (
+    "How many steps this model needs is known once it is learnt; ask for a number, or learn it."
+)
+
 
 def before(told: Announcement, seconds: float | None = None) -> str:
     """What is about to happen. seconds: how long the calls to learn take, where that is known."""
@@ -60,8 +64,8 @@ def _in_full(outcome: Outcome) -> str:
     with_what = f" ({recipe.sampler} with {recipe.choice})"
     obstacle, learnt = outcome.decision.obstacle, outcome.learnt
     if obstacle is not None:
-        why = not_learnt(obstacle) if obstacle.code in _NOT_LEARNT else ""
-        return f"{drawn}{with_what}. {why}".strip()
+        why = not_learnt(obstacle) if obstacle.code in _NOT_LEARNT else STEPS_NOT_KNOWN
+        return f"{drawn}{with_what}. {why}"
     if learnt is None:
         kept = "Its run is kept, and is learnt from with the next picture" if outcome.kept else ""
         problem = outcome.problem or "Nothing could be learnt from it."

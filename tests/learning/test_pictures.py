@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from scheduler.errors import UnknownNameError
 from scheduler.learning import deciding, drawing, words
 from scheduler.learning.bend import FEWEST, MOST
 from scheduler.learning.choosing import OneRecord
@@ -246,6 +247,41 @@ def test_what_is_not_learnt_is_said(store, changes, code, action, said):
     _, _, outcome = picture(store, of=situation(**changes))
     assert outcome.decision.action == action and outcome.decision.obstacle.code == code
     assert said in words.after(outcome) and not store.list_recordings()
+
+
+@pytest.mark.parametrize("mode", ["off", "from my pictures"])
+def test_where_the_bend_cannot_be_known_the_picture_is_drawn_in_full(first, store, mode):
+    of, given = situation(AT_THE_BEND), None
+    if mode != "off":
+        euler = replace(record_of(first[0]).recipes[0], sampler="euler", coefficients=None)
+        given = given_match(replace(record_of(first[0]), recipes=(euler,)), of.key)
+    host, _, outcome = picture(store, of=of, mode=mode, given=given)
+    assert host.calls == FULL_STEPS and words.STEPS_NOT_KNOWN in words.after(outcome)
+    assert not store.list_recordings()
+
+
+def test_of_a_model_with_few_steps_of_its_own_the_bend_is_no_question(store):
+    host, _, outcome = picture(store, of=situation(AT_THE_BEND, advice="This looks like Turbo."))
+    assert host.calls == FEWEST and outcome.decision.obstacle.code == deciding.STEP_DISTILLED
+
+
+@pytest.mark.parametrize("denoise", [0.02, 0.2, 0.7])
+def test_every_start_is_learnt_or_drawn_with_a_sentence(store, denoise):
+    here = situation(denoise=denoise)
+    host, drawn, outcome = picture(store, of=here)
+    assert bool(drawn.isfinite().all()) and outcome.steps == FULL_STEPS
+    said = words.after(outcome)
+    assert outcome.learnt is not None or outcome.problem in said
+
+
+def test_another_mode_is_refused(store):
+    with pytest.raises(UnknownNameError, match="from my pictures"):
+        picture(store, mode="perhaps")
+
+
+def test_there_must_be_a_recipe_to_improve(store):
+    _, _, outcome = picture(store, mode="off", improve_calls=50)
+    assert drawing.NOTHING_TO_IMPROVE in words.after(outcome)
 
 
 @pytest.mark.parametrize("code", [deciding.MASK, deciding.HOOKS])
