@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from .distilled import check_sampler_and_model, maker_values, retype_maker, unlinked
 from .document import Document
 from .facts import SiteFacts, facts_of, selectors_of
-from .gain import gain_of
+from .gain import Gain, gain_of
 from .kinds import CONTROL, ENTRY, FEW
-from .outcome import Done, Left, Outcome, edits, tried
+from .outcome import LEARNS, Done, Left, Outcome, edits, tried
 from .protocols import Node
 from .recipes import stochastic_note
 from .sites import Site, survey
@@ -69,19 +69,18 @@ def _facts(document: Document, site: Site, anyway: bool) -> SiteFacts:
 
 def _few_step_node(site: Site, facts: SiteFacts, record: Record | None) -> Done:
     node = site.node
-    if record is None:
-        steps, words = LEARNS_AT, _learns(facts)
-    else:
+    gain = Gain(LEARNS_AT, _learns(facts))
+    if record is not None:
         gain = gain_of(record, facts, node.value("scheduler"))
-        steps, words = gain.steps, gain.words
     values = {name: node.value(name) for name in ("seed", CONTROL, "cfg", "denoise")}
     control = values[CONTROL]
-    values |= {"steps": steps, "learn": LEARN}
+    values |= {"steps": gain.steps, "learn": LEARN}
     values[CONTROL] = control if isinstance(control, (str, bool)) else "fixed"
     kept = {name: name for name in KEPT}
     memory = {"to": FEW} | edits(node).retype(node, FEW, values, kept)
     edits(node).remember(node, memory)
-    return Done("swapped", words, stochastic_note(facts.sampler))
+    code = LEARNS if record is None else None
+    return Done("swapped", gain.words, stochastic_note(facts.sampler), code)
 
 
 def _learns(facts: SiteFacts) -> str:

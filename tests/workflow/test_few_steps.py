@@ -109,6 +109,7 @@ def test_without_a_record_the_node_learns_and_says_so():
     after, _, outcomes = few(plain().data)
     assert node(after, 2)["widgets_values"][2] == 6
     assert "nothing is known of this model yet" in outcomes[2].text
+    assert outcomes[2].code == "learns"
 
 
 def test_a_turbo_model_is_left():
