@@ -55,11 +55,11 @@ class Teller:
         self._told, self._shown = -math.inf, ""  # when, and of which phase, the page last heard
         self._timed, self._bar = False, None
 
-    def plan(self, text: str, planned: int) -> None:
-        """Say what will be done, before it is begun."""
-        self.text, self.planned = text, max(planned, 1)
+    def plan(self, text: str, planned: int, timed: bool = False) -> None:
+        """Say what will be done, before it is begun. timed: whether the text says how long it takes."""
+        self.text, self.planned, self._timed = text, max(planned, 1), timed
         log.info("StepDistill: %s", text)
-        tell(f"{text}\nThe time it takes is told after the first few calls.")
+        tell(text if timed else f"{text}\nThe time it takes is told after the first few calls.")
         self._send(phase="plan", plan=text)
 
     def progress(self, done: int, planned: int, phase: str) -> None:
