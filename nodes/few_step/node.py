@@ -140,13 +140,13 @@ def _obstacle(scene, hooks: bool, again: bool, node: str | None, seed: int):
 def _answer(drawn, outcome, scene, node: str | None, seed: int) -> dict:
     """What the host gets of a picture: the graph's own file says what drew it."""
     from ...scheduler.learning import words
+    from ..host.picture_records import attach
     from ..host.running_prompt import tell
-    from ..host.workflow_records import keep
     from ..page.card_data import shown
     from .drawn_in_full import note
 
-    if outcome.found.record is not None:
-        keep(outcome.found.record)
+    if outcome.found.match is not None:
+        attach(outcome.found.match.record, outcome.found.match.name)
     elif outcome.in_full:
         note(node, seed)
     info = words.after(outcome)
