@@ -14,14 +14,15 @@ MOST_FILES = 64
 
 def record_for(facts):
     """The store's record for a site (scheduler.workflow.facts.SiteFacts): of its model's weights or,
-    where no file can be read, of the name; the nearest in cfg, the newest of those. None: no record."""
+    where either states none, of the name; the nearest in cfg, the newest of those. None: no record."""
     from ..host.store import store
 
     prints = {_fingerprint(path, path.stat().st_mtime_ns) for path in _files(facts.files)} - {None}
     briefs = [
         brief
         for brief in store().records()
-        if brief.fingerprint in prints or (not prints and brief.title in facts.files)
+        if brief.fingerprint in prints
+        or (brief.title in facts.files and not (prints and brief.fingerprint))
     ]
     if not briefs:
         return None
