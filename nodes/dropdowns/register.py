@@ -7,6 +7,7 @@ from typing import Any
 
 from ..host.settings import setting
 from ..names import DISTILLED
+from .copied_lists import reach_when_loaded
 
 SETTING = "Dropdowns"
 
@@ -49,6 +50,7 @@ def _register() -> None:
     ):
         if DISTILLED not in names:
             names.append(DISTILLED)
+    reach_when_loaded()
 
 
 def distilled_scheduler(model_sampling: Any, steps: int):

@@ -140,14 +140,16 @@ def _obstacle(scene, hooks: bool, again: bool, node: str | None, seed: int):
 def _answer(drawn, outcome, scene, node: str | None, seed: int) -> dict:
     """What the host gets of a picture: the graph's own file says what drew it."""
     from ...scheduler.learning import words
+    from ...scheduler.lookup.match import WORKFLOW
     from ..host.picture_records import attach
     from ..host.running_prompt import tell
     from ..page.card_data import shown
     from .drawn_in_full import note
 
-    if outcome.found.record is not None:
-        attach(outcome.found.record, outcome.found.name)
-    elif outcome.in_full:
+    match = outcome.found.match
+    if match is not None and match.place != WORKFLOW:  # which carries it already
+        attach(match.record, match.name)
+    elif match is None and outcome.in_full:
         note(node, seed)
     info = words.after(outcome)
     if scene.left_out:

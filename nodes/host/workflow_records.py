@@ -37,18 +37,27 @@ def put(extra: dict, name: str, data: dict) -> None:
 
     extra: what came with the prompt (the host's extra_data), which is edited in place.
     """
+    kept = written(extra, EXTRA)
+    others = [(other, each) for other, each in kept.items() if other != name and each != data]
+    write(extra, EXTRA, dict([*others, (name, data)][-MOST:]))
+
+
+def written(extra: dict | None, name: str) -> dict:
+    """What stands under a name in the pictures of a prompt, whoever wrote it; {} where nothing does."""
+    pnginfo = _part(extra, "extra_pnginfo")
+    return _part(pnginfo, name) | _part(_part(_part(pnginfo, "workflow"), "extra"), name)
+
+
+def write(extra: dict, name: str, data: dict) -> None:
+    """Let the pictures of a prompt say something under a name."""
     pnginfo = extra.get("extra_pnginfo")
     if not isinstance(pnginfo, dict):
         pnginfo = extra["extra_pnginfo"] = {}
     holder = pnginfo
     if isinstance(pnginfo.get("workflow"), dict):
         holder = pnginfo["workflow"].setdefault("extra", {})
-    if not isinstance(holder, dict):
-        return
-    kept = holder.get(EXTRA)
-    others = kept.items() if isinstance(kept, dict) else ()
-    listed = [(other, each) for other, each in others if other != name and each != data]
-    holder[EXTRA] = dict([*listed, (name, data)][-MOST:])
+    if isinstance(holder, dict):
+        holder[name] = data
 
 
 def slim(record: Record) -> dict | None:
@@ -92,12 +101,8 @@ def carried(name: str) -> Record | None:
 
 
 def listed(extra: dict | None) -> dict:
-    """What a prompt carries, whoever wrote it, by name."""
-    pnginfo = _part(extra, "extra_pnginfo")
-    found: dict = {}
-    for holder in (pnginfo, _part(_part(pnginfo, "workflow"), "extra")):
-        found |= dict(list(_part(holder, EXTRA).items())[:MOST])
-    return found
+    """The records that a prompt carries, by name."""
+    return dict(list(written(extra, EXTRA).items())[:MOST])
 
 
 def _read(data: object) -> Record | None:

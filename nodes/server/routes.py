@@ -167,6 +167,7 @@ def swap(data: dict) -> dict:
     """The open workflow, swapped (see scheduler.workflow), as text, with the report."""
     from ...scheduler.workflow import TARGETS, parse
     from ...scheduler.workflow import swap as swapped
+    from .records_of_files import record_for
 
     document, to, only = parse(_text(data, "workflow")), _text(data, "to"), _only(data)
     if to not in (*TARGETS, "closest"):
@@ -180,9 +181,9 @@ def swap(data: dict) -> dict:
 
         report = to_closest(document, carried, _with_makers(document, only))
     else:
-        report = swapped(
-            document, to, carried, _with_makers(document, only), bool(data.get("anyway"))
-        )
+        find = record_for if carried is None else None
+        only = _with_makers(document, only)
+        report = swapped(document, to, carried, only, bool(data.get("anyway")), find)
     return {"workflow": document.text(), **_report(report)}
 
 
@@ -197,7 +198,7 @@ def _report(report) -> dict:
 
 def _with_makers(document, only: list[str] | None) -> list[str] | None:
     """The nodes that were chosen and, of sampler nodes among them, those that make their sigmas."""
-    from ...scheduler.workflow.sites import asked, survey
+    from ...scheduler.workflow.sites import asked, place, survey
 
     if only is None:
         return None
@@ -207,15 +208,7 @@ def _with_makers(document, only: list[str] | None) -> list[str] | None:
         if asked(node, only)
         for site in sites
     ]
-    return [*only, *(_place(node) for node in makers)]
-
-
-def _place(node) -> str:
-    return (
-        f"{'' if node.scope.root else node.scope.data.get('id')}:{node.id}"
-        if node.graph
-        else str(node.id)
-    )
+    return [*only, *(place(node) for node in makers)]
 
 
 def _only(data: dict) -> list[str] | None:

@@ -15,6 +15,7 @@ SIGMAS = "StepDistillSigmas"
 MANUAL = "ManualSigmas"
 APPLY = "StepDistillApply"
 FROM_TEXT = "StepDistillFromText"
+FEW = "StepDistillKSampler"
 
 
 def known(kind: object) -> dict:

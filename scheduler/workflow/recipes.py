@@ -8,7 +8,7 @@ from ..errors import RecipeError
 from ..lookup import words
 from ..lookup.differences import CFG, Difference
 from ..lookup.given import select_from
-from ..lookup.rules import rule_for
+from ..lookup.rules import STOCHASTIC_ONE, rule_for
 from ..lookup.serving import PLAIN
 from ..record import Choice, Record
 from ..record.choice import PUBLISHED
@@ -74,6 +74,13 @@ def borrowed(sampler: str) -> list[str]:
     if rule.own or rule.serves is None:
         return []
     return [f"{sampler} takes {rule.serves}'s schedule, not measured for it"]
+
+
+def stochastic_note(sampler: str | None) -> list[str]:
+    """What must be said where ours takes a stochastic sampler's place."""
+    if rule_for(sampler).kind != STOCHASTIC_ONE:
+        return []
+    return [f"{sampler} adds noise at every step and ours does not, so pictures look different"]
 
 
 def decimals(sigmas: tuple[float, ...]) -> str:

@@ -86,6 +86,13 @@ def asked(node: Node, only: Sequence[str] | None) -> bool:
     return node.graph and f"{subgraph}:{node.id}" in only
 
 
+def place(node: Node) -> str:
+    """Where a node is, as `asked` takes it."""
+    if not node.graph:
+        return str(node.id)
+    return f"{'' if node.scope.root else node.scope.data.get('id')}:{node.id}"
+
+
 def label(node: Node) -> str:
     """A node as a sentence may name it."""
     name = node.kind if len(node.kind) != 36 or node.kind.count("-") != 4 else "subgraph"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.comfyui.graphs import scene
+from tests.comfyui.graphs import CFG, scene
 from tests.comfyui.server import Server
 
 PAGE = {"nodes": [], "links": [], "extra": {"ds": {"scale": 1}}}
@@ -55,7 +55,21 @@ def loaded(s, name, seed):
     return s.ksampler(model, seed=seed)
 
 
-WAYS = (bare, applied, sigmas, sampler, loaded)
+def few(s, name, seed):
+    return s.add(
+        "StepDistillKSampler",
+        model=s.model,
+        **s.prompts,
+        latent_image=s.latent,
+        seed=seed,
+        steps=6,
+        cfg=CFG,
+        denoise=1.0,
+        learn="off",
+    )
+
+
+WAYS = (bare, applied, sigmas, sampler, loaded, few)
 
 
 def graph(way, record, prefix, seed=5):

@@ -8,10 +8,12 @@ import { counted, t } from "./texts.mjs"
 export const HEIGHT = { empty: 34, words: 96, progress: 52, full: 270 }
 
 export class Card {
-  /** view: {plot: "schedule" | "error", log: boolean}, changed in place. changed(): the card needs another height, or its view changed. */
-  constructor(view, changed = () => {}) {
+  /** view: {plot: "schedule" | "error", log: boolean}, changed in place. changed(): the card needs another height, or its view changed.
+      small: words alone. */
+  constructor(view, changed = () => {}, small = false) {
     this.view = view
     this.changed = changed
+    this.small = small
     this.payload = this.progress = null
     this.element = make("div", { class: "sd-card", "data-view": "empty" })
     followTheme(this.element)
@@ -27,7 +29,7 @@ export class Card {
 
   /** Which plots there is data for. */
   get plots() {
-    const found = this.payload
+    const found = this.small ? null : this.payload
     return [found?.sigmas.length && "schedule", found?.curve.length > 1 && "error"].filter(Boolean)
   }
 
