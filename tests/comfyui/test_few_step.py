@@ -287,6 +287,9 @@ def test_what_is_learnt_never_draws_a_finished_graph_again(server, client):
     store.put(replace(record, evidence={"left_out": []}))
     assert store.load(brief.file) != record
     assert out.node not in client.run(graph).ran
+    renamed, _ = with_picture(prefix="renamed")  # the node's own picture, from the host's cache
+    assert out.node not in client.wait(client.queue(renamed, PAGE)).ran
+    assert len(carried(texts(server, "renamed"))) == 1
     client.post("/stepdistill/improve", {"node": out.node, "calls": 90})
     assert out.node in client.run(graph).ran  # but when that was wished
     assert out.node not in client.run(graph).ran
