@@ -6,7 +6,7 @@
 pictures: ten of other digits and seeds each, one after the other, by default at 6 steps; calls are those
 that the network was asked, over two for guidance. Errors are RMS per element from 80 steps of dpmpp_2m
 on the same noise; stock is the best in hindsight of the pairs below, which favours it, each at equal and
-at twice the steps. pay-back: after which picture fewer calls were made in all than without the node.
+at twice the steps. pays after: after which picture no more calls were made in all than without the node.
 overhead: milliseconds of a prompt in which nothing but the sampling node runs, beside KSampler's; and
 what recording adds to a run, in this process.
 """
@@ -163,11 +163,11 @@ def pictures(server: Server, steps: int, denoise: float, trials: Sequence[int]) 
 
 
 def _pays(made: Sequence[dict]) -> int | str:
-    """The picture after which the node has made fewer calls than drawing all in full."""
+    """The picture after which the node has made no more calls than drawing all in full."""
     total = 0
     for number, each in enumerate(made, 1):
         total += each["made"]
-        if total < FULL_STEPS * number:
+        if total <= FULL_STEPS * number:
             return number
     return "never"
 

@@ -71,8 +71,8 @@ def kept_runs(store: Store, situation: Situation, prompt: str | None) -> list[Re
     same prompt."""
     if prompt is None or situation.key.fingerprint is None:
         return []
-    found = (r for r in store.recordings(situation.key) if r.prompt == prompt)
-    here = [r for r in found if situation.starts_at(r.start_sigma)]
+    found = store.recordings(situation.key, prompt)
+    here = [each for each in found if situation.starts_at(each.start_sigma)]
     return here[:MOST_ROWS]
 
 

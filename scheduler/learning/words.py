@@ -93,14 +93,13 @@ def _learnt(outcome: Outcome) -> str:
     learnt = outcome.learnt
     if learnt is None:
         return outcome.problem
-    calls = model_calls(learnt.calls)
-    if not learnt.ours:
-        few = counted(learnt.recipe.steps)
-        return f"{calls} were not enough for {few} of this model: drawn in full."
+    calls, few = model_calls(learnt.calls), counted(learnt.recipe.steps)
     if outcome.improved:
         better = f"{calls} went into a better recipe."
         told = better if learnt.changed else f"The recipe stays: {calls} found no better one."
         return f"{told} {_not_kept(learnt.problem)}".strip()
+    if not learnt.ours:
+        return f"{calls} were not enough for {few} of this model: drawn in full."
     pays = f"; pays back after {_pictures(learnt.pays_after)}" if learnt.pays_after else ""
     told = f"Learnt this model with {calls}{pays}."
     return f"{told} {_not_kept(learnt.problem)}".strip()
