@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ..errors import UnknownNameError
 from ..lookup.selection import Selection
 from .choosing import fits, gained
-from .full_run import FULL_STEPS
+from .full_run import MOST_LEARNT
 from .modes import MODES, NOW, OFF
 from .situation import AT_THE_BEND, Situation
 
@@ -84,7 +84,7 @@ def _obstacle(situation: Situation, learn: str) -> Obstacle | None:
         return Obstacle(TURNED_OFF)
     if situation.facts.advice:
         return Obstacle(STEP_DISTILLED, situation.facts.advice)
-    if situation.steps >= FULL_STEPS:
+    if situation.steps > MOST_LEARNT:
         return Obstacle(MANY_STEPS)
     if situation.key.fingerprint is None:
         return Obstacle(UNKNOWN_MODEL)

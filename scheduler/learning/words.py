@@ -12,7 +12,7 @@ from ..record.words import NO_LABELS, Labels, counted, duration, model_calls
 from . import deciding
 from .choosing import ENOUGH_TIMES, gained, times_fitted
 from .deciding import Obstacle
-from .full_run import FULL_STEPS
+from .full_run import MOST_LEARNT
 from .outcome import Announcement, Outcome
 
 STEPS_NOT_KNOWN = (
@@ -128,7 +128,7 @@ def _not_kept(problem: str) -> str:
 _NOT_LEARNT: dict[str, Callable[[Obstacle], str]] = {
     deciding.STEP_DISTILLED: lambda o: "Nothing is learnt of a model that has few steps already.",
     deciding.MANY_STEPS: lambda o: (
-        f"From {FULL_STEPS} steps up there is nothing to learn; ask for fewer, 6 for instance."
+        f"Above {MOST_LEARNT} steps too little is gained to be learnt; ask for fewer, 6 for instance."
     ),
     deciding.UNKNOWN_MODEL: lambda o: (
         "This model cannot be told from others, so nothing is learnt of it."

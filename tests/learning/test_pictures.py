@@ -240,7 +240,7 @@ def test_another_size_is_not_taken(taught):
     [
         ({"advice": "This looks like Turbo."}, deciding.STEP_DISTILLED, deciding.AS_FOUND, "Turbo"),
         ({"fingerprint": None}, deciding.UNKNOWN_MODEL, deciding.IN_FULL, "told from others"),
-        ({"steps": 24}, deciding.MANY_STEPS, deciding.AS_FOUND, "fewer, 6 for instance"),
+        ({"steps": 17}, deciding.MANY_STEPS, deciding.AS_FOUND, "fewer, 6 for instance"),
     ],
 )
 def test_what_is_not_learnt_is_said(store, changes, code, action, said):
