@@ -149,7 +149,7 @@ def _answer(drawn, outcome, scene, node: str | None, seed: int) -> dict:
     match = outcome.found.match
     if match is not None and match.place != WORKFLOW:  # which carries it already
         attach(match.record, match.name, lasting=True)
-    elif match is None and outcome.in_full:
+    elif outcome.in_full:
         note(node, seed)
     info = words.after(outcome)
     if scene.left_out:

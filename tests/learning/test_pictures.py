@@ -247,6 +247,7 @@ def test_what_is_not_learnt_is_said(store, changes, code, action, said):
     _, _, outcome = picture(store, of=situation(**changes))
     assert outcome.decision.action == action and outcome.decision.obstacle.code == code
     assert said in words.after(outcome) and not store.list_recordings()
+    assert outcome.in_full == (action == deciding.IN_FULL)
 
 
 @pytest.mark.parametrize("mode", ["off", "from my pictures"])
