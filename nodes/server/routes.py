@@ -255,7 +255,18 @@ def _number(value: str | None) -> int | None:
     )
 
 
-GETS = {"/kinds": kinds, "/records": records, "/record": record, "/file": file}
+def price(query: Mapping) -> dict:
+    """What Distill Schedule will cost as its widgets stand, in words."""
+    from ..page.price import asked_price
+
+    most = _number(query.get("max_steps"))
+    if most is None:
+        raise Refused(400, "`max_steps` is missing.")
+    asked = _text(query, "sampler_name"), most, _text(query, "quality")
+    return {"text": asked_price(*asked, query.get("measure") == "true")}
+
+
+GETS = {"/price": price, "/kinds": kinds, "/records": records, "/record": record, "/file": file}
 POSTS = {
     "/read": (read, RECORD_BYTES),
     "/keep": (keep, RECORD_BYTES),

@@ -5,7 +5,7 @@ import { errorPlot, nearest, schedulePlot } from "./drawing.mjs"
 import { progressWords } from "./progress.mjs"
 import { counted, t } from "./texts.mjs"
 
-export const HEIGHT = { empty: 34, words: 96, progress: 52, full: 270 }
+export const HEIGHT = { empty: 34, note: 64, words: 96, progress: 52, full: 270 }
 
 export class Card {
   /** view: {plot: "schedule" | "error", log: boolean}, changed in place. changed(): the card needs another height, or its view changed.
@@ -15,6 +15,7 @@ export class Card {
     this.changed = changed
     this.small = small
     this.payload = this.progress = null
+    this.note = ""
     this.element = make("div", { class: "sd-card", "data-view": "empty" })
     followTheme(this.element)
     this.watch = new ResizeObserver(() => this.draw())
@@ -24,7 +25,7 @@ export class Card {
   /** The height that the card needs at least, in pixels. */
   get height() {
     const base = this.payload ? (this.plots.length ? HEIGHT.full : HEIGHT.words) : this.progress ? 14 : HEIGHT.empty
-    return base + (this.progress ? HEIGHT.progress : 0)
+    return base + (this.progress ? HEIGHT.progress : 0) + (this.note && !this.progress ? HEIGHT.note : 0)
   }
 
   /** Which plots there is data for. */
@@ -39,6 +40,13 @@ export class Card {
     this.render()
   }
 
+  /** Say something above the rest, while nothing runs: "" for nothing. */
+  say(note) {
+    if (note === this.note) return
+    this.note = note
+    this.render()
+  }
+
   /** Show progress, or null when it is over. */
   running(progress) {
     const had = this.progress !== null
@@ -49,7 +57,8 @@ export class Card {
   render() {
     this.watch.disconnect()
     this.bar = this.place = null
-    const parts = [this.progress && this.progressPart(), ...(this.payload ? this.parts() : [])].filter(Boolean)
+    const note = this.note && !this.progress ? make("div", { class: "sd-note" }, this.note) : null
+    const parts = [note, this.progress && this.progressPart(), ...(this.payload ? this.parts() : [])].filter(Boolean)
     if (!parts.length) parts.push(make("div", { class: "sd-quiet" }, t("card.empty")))
     this.element.dataset.view = this.payload ? "full" : this.progress ? "progress" : "empty"
     this.element.style.setProperty("--sd-least", `${this.height}px`)
