@@ -60,6 +60,15 @@ class StepDistillDistill:
     """Runs the library's `distill` inside one sampling call of the user's own guider."""
 
     DESCRIPTION, CATEGORY, FUNCTION, OUTPUT_NODE = DESCRIPTION, CATEGORY, "distill", True
+    SEARCH_ALIASES = (
+        "few steps",
+        "fewer steps",
+        "optimal steps",
+        "speed",
+        "faster",
+        "distill",
+        "turbo",
+    )
     RETURN_TYPES, RETURN_NAMES = (RECORD, "IMAGE", "STRING"), ("record", "plot", "report")
     OUTPUT_TOOLTIPS = (
         "The recipes and their evidence, for the other StepDistill nodes.",
@@ -117,6 +126,16 @@ class StepDistillDistill:
             scene, samplers, steps, quality, seed, extra_positive, name, int(frames), unique_id
         )
         return _answer(*task.run(bool(measure), bool(again)))
+
+
+def _told(record):
+    """The record with the names of the LoRA files that the graph loads: weights tell no name."""
+    from .host.running_prompt import model_names, running_node
+
+    _, loras = model_names(running_node())
+    if not loras:
+        return record
+    return replace(record, provenance=record.provenance | {"loras": list(loras)[:20]})
 
 
 def _remove(folder: Path | None) -> None:
@@ -283,7 +302,8 @@ class _Task:
         from .host.store import store
 
         with suppress(StepDistillError):  # what cannot be kept is said at the end
-            store().put(with_earlier(store(), self.key, record, self.wish, self.samples)[0])
+            whole, _ = with_earlier(store(), self.key, _told(record), self.wish, self.samples)
+            store().put(whole)
             self.teller.usable()
 
     def _resume_folder(self, stage: str = "") -> Path | None:
@@ -303,6 +323,7 @@ class _Task:
         from .host.store import store
 
         try:
+            record = _told(record)
             whole, words = with_earlier(store(), self.key, record, self.wish, self.samples)
             name = store().put(whole)
         except StepDistillError as problem:

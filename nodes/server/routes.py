@@ -19,6 +19,7 @@ BASE = "/stepdistill"
 RECORD_BYTES = 8_000_000  # a record's text (4 MB at most) inside a JSON string
 WORKFLOW_BYTES = 64_000_000
 MOST_LISTED = 2000
+MOST_TOLD = 50  # records that are read for it
 _one_at_a_time = Lock()
 
 
@@ -107,14 +108,36 @@ def records(query: Mapping) -> dict:
             "steps": list(brief.steps),
             "latent_shape": list(brief.latent_shape or ()),
             "bytes": brief.stamp[0],
+            "under": _under(brief) if place < MOST_TOLD else _in_brief(brief),
         }
-        for brief in briefs[:MOST_LISTED]
+        for place, brief in enumerate(briefs[:MOST_LISTED])
     ]
     return {
         "records": listed,
         "count": len(briefs),
         "problems": [list(each) for each in here.problems()[:20]],
     }
+
+
+def _under(brief) -> str:
+    """What tells a record from another of its model: guidance, size, LoRAs, effort, evidence."""
+    from ...scheduler.errors import StepDistillError
+    from ...scheduler.record.words import distinguished
+
+    try:
+        return distinguished(_store().load(brief.file))
+    except StepDistillError:  # removed, or broken, meanwhile
+        return _in_brief(brief)
+
+
+def _in_brief(brief) -> str:
+    """The same as far as the index knows it."""
+    from ...scheduler.record.words import size
+
+    cfg = brief.numbers[3]
+    parts = [f"guidance {cfg:g}" if cfg is not None else "", brief.patches]
+    parts += [size(brief.latent_shape)] if brief.latent_shape else []
+    return " · ".join(part for part in parts if part)
 
 
 def record(query: Mapping) -> dict:

@@ -31,7 +31,7 @@ export class Card {
   /** Which plots there is data for. */
   get plots() {
     const found = this.small ? null : this.payload
-    return [found?.sigmas.length && "schedule", found?.curve.length > 1 && "error"].filter(Boolean)
+    return [found?.sigmas.length && "schedule", found?.curve.length > 2 && "error"].filter(Boolean)
   }
 
   /** Show another payload (see payload.mjs), or null for nothing. */
@@ -181,5 +181,5 @@ export function scheduleNames(payload) {
 }
 
 function errorNames(payload) {
-  return [["ours", t("plot.ours")], payload.curve.some((row) => row.stock !== null) && ["stock", t("plot.bestStock")]].filter(Boolean)
+  return [payload.curve.some((row) => row.ours !== null) && ["ours", t("plot.ours")], payload.curve.some((row) => row.stock !== null) && ["stock", t("plot.bestStock")]].filter(Boolean)
 }
