@@ -106,7 +106,7 @@ class StepDistillKSampler:
         key = facts.key(scene.cfg, scene.shape, guidance_of(positive))
         again = recipe == AS_SAVED and record is None
         drawn, outcome = draw_and_learn(
-            Picture(scene, facts.process, int(seed), unique_id),
+            Picture(scene, (positive, negative), facts.process, int(seed), unique_id),
             store(),
             Situation.of(facts, key, int(steps), float(denoise)),
             learn,
@@ -148,8 +148,8 @@ def _answer(drawn, outcome, scene, node: str | None, seed: int) -> dict:
 
     match = outcome.found.match
     if match is not None and match.place != WORKFLOW:  # which carries it already
-        attach(match.record, match.name)
-    elif match is None and outcome.in_full:
+        attach(match.record, match.name, lasting=True)
+    elif outcome.in_full:
         note(node, seed)
     info = words.after(outcome)
     if scene.left_out:

@@ -27,11 +27,13 @@ TIMING = 2  # model calls that tell how long one takes
 class Picture:
     """The host side of one run of the node.
 
-    of: the guider and its LATENT. process: of the model's noise. node: its id on the page, or None.
+    of: the guider and its LATENT. prompts: the CONDITIONINGs. process: of the model's noise. node: its
+    id on the page, or None.
     """
 
-    def __init__(self, of: Guided, process: str, seed: int, node: str | None):
-        self.of, self.process, self.seed, self.node = of, process, seed, node
+    def __init__(self, of: Guided, prompts: tuple, process: str, seed: int, node: str | None):
+        self.of, self.prompts, self.process = of, prompts, process
+        self.seed, self.node = seed, node
         self.told: Announcement | None = None
         self._pace: float | None = None  # seconds a model call
         self._prompt: str | None = None
@@ -45,8 +47,7 @@ class Picture:
 
     def prompt(self) -> str:
         if self._prompt is None:
-            conds = self.of.guider.original_conds
-            self._prompt = prompt_hash(*conds.values(), cfg=self.of.cfg)
+            self._prompt = prompt_hash(*self.prompts, cfg=self.of.cfg)
         return self._prompt
 
     def draw(self, found: Selection, recording: Recording | None) -> dict:

@@ -25,16 +25,19 @@ MOST_RECORDS = 32
 MOST_PROMPTS = 4096
 
 _data: dict[str, dict] = {}  # what goes along, by the record's name
-_names: dict[str, tuple[int, set[str]]] = {}  # by a node's signature, at the store's revision
+_names: dict[
+    str, tuple[int | None, set[str]]
+] = {}  # by a node's signature, at the store's revision (None: at any)
 _signed: dict[str, dict[str, str]] = {}  # the signatures of a waiting prompt's nodes, by its id
 _last: list = [None, "", None]  # a record, its name and data: a run asks for it two or three times
 
 
-def attach(record: Record, name: str = "") -> None:
+def attach(record: Record, name: str = "", lasting: bool = False) -> None:
     """Let the pictures of the prompt that runs carry a record, and those of every waiting prompt
     whose same node will be taken from the host's cache. Nothing happens outside a prompt.
 
-    name: of its file in the store, by which Load Record finds it in the picture.
+    name: of its file in the store, by which Load Record finds it in the picture. lasting: whether
+    the node that runs goes on with it when the store has changed.
     """
     extra = running_prompt.running_extra()
     if extra is None:
@@ -48,7 +51,7 @@ def attach(record: Record, name: str = "") -> None:
     if node is None:
         return
     signature = signatures(node.prompt)[node.id]
-    _remember(signature, name, data)
+    _remember(signature, name, data, None if lasting else revision())
     for prompt_id, prompt, waiting in running_prompt.waiting_prompts():
         if prompt_id not in _signed:
             _bound(_signed, MOST_PROMPTS)[prompt_id] = signatures(prompt)
@@ -62,7 +65,7 @@ def attach_remembered(prompt: Mapping, extra: dict) -> None:
     now = revision() if _names else None
     for signature in signatures(prompt).values() if _names else ():
         known, names = _names.get(signature, (None, ()))
-        for name in names if known == now else ():
+        for name in names if known in (None, now) else ():
             if name in _data:
                 put(extra, name, _data[name])
 
@@ -99,8 +102,7 @@ def _slim(record: Record) -> tuple[str, dict | None]:
     return _last[1], _last[2]
 
 
-def _remember(signature: str, name: str, data: dict) -> None:
-    now = revision()
+def _remember(signature: str, name: str, data: dict, now: int | None) -> None:
     known, names = _names.pop(signature, (now, set()))
     names = names if known == now else set()
     _bound(_names, MOST_REMEMBERED)[signature] = now, names | {name}

@@ -174,6 +174,18 @@ def remove(data: dict) -> dict:
     return {"removed": name}
 
 
+def improve(data: dict) -> dict:
+    """Let the next run of a Few-Step KSampler first spend so many model calls on its recipe."""
+    from ..few_step.wishes import MOST_CALLS, wish
+
+    calls = data.get("calls")
+    if type(calls) is not int or not 1 <= calls <= MOST_CALLS:
+        raise Refused(400, f"`calls` must be a whole number from 1 to {MOST_CALLS:,}.")
+    node = _text(data, "node")[:200]
+    wish(node, calls)
+    return {"node": node, "calls": calls}
+
+
 def swap(data: dict) -> dict:
     """The open workflow, swapped (see scheduler.workflow), as text, with the report."""
     from ...scheduler.workflow import TARGETS, parse
@@ -294,5 +306,6 @@ POSTS = {
     "/read": (read, RECORD_BYTES),
     "/keep": (keep, RECORD_BYTES),
     "/remove": (remove, 10_000),
+    "/improve": (improve, 10_000),
     "/swap": (swap, WORKFLOW_BYTES),
 }

@@ -15,7 +15,7 @@ from ..record import Recipe, Record
 from ..record.provenance import RECIPES, RECORDING
 from ..samplers.names import DISTILLED
 from ..store import Store
-from .bend import bend_of
+from .bend import FEWEST, bend_of
 from .full_run import SCHEDULES
 from .situation import AT_THE_BEND, Situation
 
@@ -25,9 +25,12 @@ ENOUGH_TIMES = 2  # fits after which stock is believed to be as good, where ours
 def settled(
     situation: Situation, shelves: Sequence[Shelf], given: Match | None = None
 ) -> Situation:
-    """The situation with its steps known, where a record tells where the error curve bends."""
+    """The situation with its steps known, where a record tells where the error curve bends; of a
+    model that has few steps already, the fewest."""
     if situation.steps != AT_THE_BEND:
         return situation
+    if situation.facts.advice:
+        return situation.with_steps(FEWEST)
     matches = [given] if given is not None else _exact(situation, shelves)
     for match in matches:
         steps = _bend(match.record, situation)

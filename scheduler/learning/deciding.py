@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..errors import UnknownNameError
-from ..lookup.match import GIVEN, INPUT
 from ..lookup.selection import Selection
 from .choosing import fits, gained
-from .full_run import FULL_STEPS
+from .full_run import MOST_LEARNT
 from .modes import MODES, NOW, OFF
 from .situation import AT_THE_BEND, Situation
 
@@ -20,7 +19,7 @@ LEARN_FIRST = "learn_first"  # a recipe is fitted, then this picture takes it
 
 # Why nothing is learnt.
 TURNED_OFF = "turned_off"
-RECORD_GIVEN = "record_given"
+RECORD_GIVEN = "record_given"  # and no other is to be used
 STEP_DISTILLED = "step_distilled"
 MANY_STEPS = "many_steps"
 UNKNOWN_MODEL = "unknown_model"
@@ -28,6 +27,8 @@ MASK = "mask"  # it mixes the original in at every step
 HOOKS = "hooks"  # they change the model while it draws
 UNWRITABLE = "unwritable"  # the store
 AS_BEFORE = "as_before"  # this very picture was drawn in full, and is drawn again
+# Where a few stock steps are not what the artist asked for.
+IN_FULL_THEN = (MASK, HOOKS, UNWRITABLE, UNKNOWN_MODEL)
 
 
 @dataclass(frozen=True)
@@ -68,25 +69,22 @@ def decide(
     fitted = found is not None and fits(found)
     if found is not None and fitted and (learn == OFF or gained(found)):
         return Decision(FEW)
-    obstacle = _obstacle(situation, found, learn) or obstacle
+    obstacle = _obstacle(situation, learn) or obstacle
     if obstacle is not None:
-        full = found is None or obstacle.code in (MASK, HOOKS, UNWRITABLE, UNKNOWN_MODEL)
+        full = found is None or obstacle.code in IN_FULL_THEN
         return Decision(IN_FULL if full else AS_FOUND, obstacle=obstacle)
     if not fitted and situation.steps != AT_THE_BEND and (kept or learn == NOW):
         return Decision(LEARN_FIRST)
     return Decision(IN_FULL, learns=True)
 
 
-def _obstacle(situation: Situation, found: Selection | None, learn: str) -> Obstacle | None:
+def _obstacle(situation: Situation, learn: str) -> Obstacle | None:
     """What of the picture itself speaks against learning from it."""
     if learn == OFF:
         return Obstacle(TURNED_OFF)
-    match = found.match if found is not None else None
-    if match is not None and match.kind == GIVEN and match.place == INPUT:
-        return Obstacle(RECORD_GIVEN)
     if situation.facts.advice:
         return Obstacle(STEP_DISTILLED, situation.facts.advice)
-    if situation.steps >= FULL_STEPS:
+    if situation.steps > MOST_LEARNT:
         return Obstacle(MANY_STEPS)
     if situation.key.fingerprint is None:
         return Obstacle(UNKNOWN_MODEL)

@@ -26,6 +26,7 @@ from .full_run import full_run
 from .outcome import Announcement, Outcome
 from .situation import AT_THE_BEND, Situation
 
+NOTHING_TO_IMPROVE = "There is no recipe of this model to improve yet."
 ROWS = 1  # of a batch that are recorded: one picture brings a recipe, and what it costs
 
 
@@ -70,6 +71,8 @@ def draw_and_learn(
     raises, and StepDistillError where there is nothing to draw with.
     """
     source = _Source(store, tuple(carried), given, newest)
+    if given is not None:
+        obstacle = Obstacle(deciding.RECORD_GIVEN)
     return _Picture(host, source, situation, mode, obstacle).drawn(improve_calls)
 
 
@@ -120,7 +123,9 @@ class _Picture:
         if improve_calls and decision.action == deciding.FEW:
             return self._improve_first(decision, found, improve_calls)
         self._tell(decision, found.recipe.steps)
-        return self.host.draw(found, None), Outcome(decision, self.situation, found)
+        problem = NOTHING_TO_IMPROVE if improve_calls else ""
+        outcome = Outcome(decision, self.situation, found, problem=problem)
+        return self.host.draw(found, None), outcome
 
     def _decided(self, found: Selection | None) -> Decision:
         first = decide(self.situation, found, self.mode, False, self.obstacle)

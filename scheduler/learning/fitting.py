@@ -24,7 +24,9 @@ from .choosing import base_record
 from .full_run import FULL_STEPS
 from .situation import Situation
 
-CALLS_A_STEP = 5  # of the first recipe, for one run: its three starts and about two runs more
+# Of the first recipe, for one run: its three starts and three to four runs more, 39 calls at 6 steps.
+# On the bundled flow checkpoint the error is 9 % less than with 30 calls, and 20 % more than with 72.
+CALLS_A_STEP = 6.5
 MOST_NOW = 97  # "under a hundred" with the calls that tell the time
 MOST_ROWS = 2  # runs that a recipe is fitted to at once
 
@@ -56,7 +58,7 @@ class Learnt:
 
 def calls_from(recordings: int, steps: int) -> int:
     """The most model calls of a recipe fitted to so many recorded rows."""
-    return CALLS_A_STEP * steps * max(recordings, 1)
+    return int(CALLS_A_STEP * steps) * max(recordings, 1)
 
 
 def calls_now(steps: int) -> int:
@@ -69,8 +71,8 @@ def kept_runs(store: Store, situation: Situation, prompt: str | None) -> list[Re
     same prompt."""
     if prompt is None or situation.key.fingerprint is None:
         return []
-    found = (r for r in store.recordings(situation.key) if r.prompt == prompt)
-    here = [r for r in found if situation.starts_at(r.start_sigma)]
+    found = store.recordings(situation.key, prompt)
+    here = [each for each in found if situation.starts_at(each.start_sigma)]
     return here[:MOST_ROWS]
 
 

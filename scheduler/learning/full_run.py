@@ -11,6 +11,7 @@ from ..samplers.names import RELATIVE
 from .situation import Situation
 
 FULL_STEPS = 24
+MOST_LEARNT = 16  # steps: more would be earned back after a dozen pictures and later
 # With dpmpp_2m, for the two kinds of models: of second order and deterministic, and a quarter to a
 # half nearer to 80 steps than `simple` is at 24.
 SCHEDULES = {"flow": "beta", "ve": "karras"}

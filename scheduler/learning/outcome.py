@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..lookup.selection import Selection
-from .deciding import Decision
+from .deciding import IN_FULL, LEARN_FIRST, Decision
 from .fitting import Learnt
-from .full_run import FULL_STEPS
 from .situation import Situation
 
 
@@ -46,7 +45,9 @@ class Outcome:
 
     @property
     def in_full(self) -> bool:
-        return self.found.match is None and self.steps == FULL_STEPS
+        """Whether the picture was drawn in full."""
+        given_up = self.decision.action == LEARN_FIRST and self.found.match is None
+        return self.decision.action == IN_FULL or given_up
 
     @property
     def next_steps(self) -> int:

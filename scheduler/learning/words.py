@@ -12,8 +12,12 @@ from ..record.words import NO_LABELS, Labels, counted, duration, model_calls
 from . import deciding
 from .choosing import ENOUGH_TIMES, gained, times_fitted
 from .deciding import Obstacle
-from .full_run import FULL_STEPS
+from .full_run import MOST_LEARNT
 from .outcome import Announcement, Outcome
+
+STEPS_NOT_KNOWN = (
+    "How many steps this model needs is known once it is learnt; ask for a number, or learn it."
+)
 
 
 def before(told: Announcement, seconds: float | None = None) -> str:
@@ -60,8 +64,8 @@ def _in_full(outcome: Outcome) -> str:
     with_what = f" ({recipe.sampler} with {recipe.choice})"
     obstacle, learnt = outcome.decision.obstacle, outcome.learnt
     if obstacle is not None:
-        why = not_learnt(obstacle) if obstacle.code in _NOT_LEARNT else ""
-        return f"{drawn}{with_what}. {why}".strip()
+        why = not_learnt(obstacle) if obstacle.code in _NOT_LEARNT else STEPS_NOT_KNOWN
+        return f"{drawn}{with_what}. {why}"
     if learnt is None:
         kept = "Its run is kept, and is learnt from with the next picture" if outcome.kept else ""
         problem = outcome.problem or "Nothing could be learnt from it."
@@ -89,14 +93,13 @@ def _learnt(outcome: Outcome) -> str:
     learnt = outcome.learnt
     if learnt is None:
         return outcome.problem
-    calls = model_calls(learnt.calls)
-    if not learnt.ours:
-        few = counted(learnt.recipe.steps)
-        return f"{calls} were not enough for {few} of this model: drawn in full."
+    calls, few = model_calls(learnt.calls), counted(learnt.recipe.steps)
     if outcome.improved:
         better = f"{calls} went into a better recipe."
         told = better if learnt.changed else f"The recipe stays: {calls} found no better one."
         return f"{told} {_not_kept(learnt.problem)}".strip()
+    if not learnt.ours:
+        return f"{calls} were not enough for {few} of this model: drawn in full."
     pays = f"; pays back after {_pictures(learnt.pays_after)}" if learnt.pays_after else ""
     told = f"Learnt this model with {calls}{pays}."
     return f"{told} {_not_kept(learnt.problem)}".strip()
@@ -125,7 +128,7 @@ def _not_kept(problem: str) -> str:
 _NOT_LEARNT: dict[str, Callable[[Obstacle], str]] = {
     deciding.STEP_DISTILLED: lambda o: "Nothing is learnt of a model that has few steps already.",
     deciding.MANY_STEPS: lambda o: (
-        f"From {FULL_STEPS} steps up there is nothing to learn; ask for fewer, 6 for instance."
+        f"Above {MOST_LEARNT} steps too little is gained to be learnt; ask for fewer, 6 for instance."
     ),
     deciding.UNKNOWN_MODEL: lambda o: (
         "This model cannot be told from others, so nothing is learnt of it."
