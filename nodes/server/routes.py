@@ -192,6 +192,7 @@ def swap(data: dict) -> dict:
     from ...scheduler.workflow import swap as swapped
     from .records_of_files import record_for
 
+    _learn(data.get("widgets"))
     document, to, only = parse(_text(data, "workflow")), _text(data, "to"), _only(data)
     if to not in (*TARGETS, "closest"):
         raise Refused(
@@ -208,6 +209,16 @@ def swap(data: dict) -> dict:
         only = _with_makers(document, only)
         report = swapped(document, to, carried, only, bool(data.get("anyway")), find)
     return {"workflow": document.text(), **_report(report)}
+
+
+def _learn(widgets: object) -> None:
+    """What the page knows of nodes of other packs: {kind: [its widgets' names]}."""
+    from ...scheduler.workflow.kinds import learn
+
+    for kind, names in widgets.items() if isinstance(widgets, dict) else ():
+        sound = isinstance(names, list) and all(isinstance(each, str) for each in names)
+        if sound and len(kind) < 200 and len(names) < 200:
+            learn(kind, names)
 
 
 def _report(report) -> dict:
