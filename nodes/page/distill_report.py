@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from ...scheduler.record.words import duration
+from ...scheduler.record.words import duration, model_calls
 from .price import price
 
 
@@ -75,7 +75,8 @@ def distilled(record, kept: str, notes: list[str], plan, seconds: float) -> str:
     from ...scheduler.record.left_out import left_out
 
     spent, measured = record.provenance["model_calls"], record.provenance.get("evidence_calls", 0)
-    head = f"Distilled in {duration(seconds)} with {spent} model calls, and {measured} to measure; {kept}."
+    also = f", and {measured:,} to measure" if measured else ""
+    head = f"Distilled in {duration(seconds)} with {model_calls(spent)}{also}; {kept}."
     left = [f"Left out: {each}." for each in map(left_out, plan.left_out)]
     return "\n\n".join(
         [_paragraph([head, *notes]), *_found(record), *(["\n".join(left)] if left else [])]

@@ -264,3 +264,10 @@ def test_nodes_of_other_packs_that_the_page_tells_of(learnt):
     assert outcomes[number].text == "20 steps of euler -> 8 steps, same error; -60 % time"
     baked = swapped(graph.data, "baked", record=record(), only=[str(number)])[2]
     assert baked[number].code == "unknown"
+
+
+def test_our_own_nodes_are_nothing_to_be_left():
+    graph = plain()
+    values = [3.0, "distilled", 8, "instant", 0]
+    graph.add("StepDistillDistill", values, sockets=(["model:MODEL"], ["RECORD"]), model=1)
+    assert list(few(graph.data, made())[2]) == [2]
