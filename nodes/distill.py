@@ -158,7 +158,7 @@ def _answer(record, text: str) -> dict:
     plot, trouble = record_image(record)
     text = f"{text}\n{trouble}" if trouble else text
     info = distill_report.short(text, record)
-    tell(info.split("\n")[0])  # in the place of the plan
+    tell(" ")  # the plan is over; the card says what came of it
     return {
         "ui": {"text": [text], "stepdistill": [shown(record=record, info=info)]},
         "result": (record, plot, text),
@@ -200,12 +200,13 @@ class _Task:
 
     def run(self, measure: bool, again: bool):
         """(the record, the report). The price is told once, for all that is to be done."""
-        from .host.store import store
+        from .host.store import store, unfinished
 
         self.plan = self._plan()
         self.every = self.wish.quality == THOROUGH
         name, found = None, ""
-        if not again:
+        stopped = unfinished(self.key).is_dir()  # what the store has then is not all of it
+        if not (again or stopped):
             name, found = in_store(store(), self.key, self.wish, self.samples)
         measured = name is not None and "curve" in found.evidence
         if name is not None and (measured or not measure):

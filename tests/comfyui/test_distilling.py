@@ -129,6 +129,14 @@ def test_stopped_after_the_first_recipe_the_record_is_kept_and_in_use(server, cl
     found = s.add("StepDistillSampler", model=s.model, steps=6, denoise=1.0, if_missing="error")
     s.custom(found[1], found, "in-use")
     client.run(s.graph)
+    s = scene()
+    made = s.distill(s.recorded("goes-on"), cfg=9.0, max_steps=6)
+    s.add("TestSave", name="goes-on", text=made[2])
+    client.run(s.graph)
+    report = (server.output / "goes-on.txt").read_text(encoding="utf-8")
+    whole = Store(server.store).load(Store(server.store).records()[0].file)
+    assert report.startswith("Distilled in ")
+    assert 0 < spent(server, "goes-on") < whole.provenance["model_calls"]
 
 
 def test_measuring_is_a_stage_of_its_own_that_goes_on_and_again_is_on_purpose(server, client):
