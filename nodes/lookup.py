@@ -35,13 +35,15 @@ def find(
     cfg: float | None = None,
     latent_shape: Sequence[int] | None = None,
     guidance: float | None = None,
+    before: str | None = None,
 ) -> Selection:
     """The recipe for a sampler (the host's name; None: the record's default) and N steps.
 
     model: a MODEL, or its ModelFacts. record: the only one to be used; without it the store's, else
     those that the workflow carries. denoise: where start_sigma is None, the start is the model's
     sigma at that part of its clock. offsets: whether the caller can carry more than sigmas. cfg,
-    guidance, latent_shape: None where the caller cannot know them. Raises RecipeError (nothing
+    guidance, latent_shape: None where the caller cannot know them. before: the stock scheduler that a
+    node had before ours was put in its place. Raises RecipeError (nothing
     serves and if_missing is "error"; another model's record), SigmaRangeError, StepsError.
     """
     if if_missing not in IF_MISSING:
@@ -53,7 +55,7 @@ def find(
     wanted = Wanted.of(facts, sampler, steps, denoise, start_sigma, carries)
     key = facts.key(cfg, latent_shape, guidance)
     given = given_match(record, key) if record is not None else None
-    found = select(wanted, facts, key, given, _shelves())
+    found = select(wanted, facts, key, given, _shelves(), before=before)
     if found.match is not None and found.match.place == STORE:
         attach(found.match.record, found.match.name)
     if found.source == STOCK and if_missing == "error":

@@ -91,7 +91,7 @@ class Picture:
             calls = self._timed(denoisers[0])
             told = replace(self.told, calls=planned + calls)
             text = words.before(told, told.calls * (self._pace or 0.0))
-            teller.plan(text, told.calls, timed=True)
+            teller.plan(text, told.calls)
             learnt = work(denoisers[0], teller.progress)
             return replace(learnt, calls=learnt.calls + calls)
 

@@ -51,6 +51,23 @@ def running_extra() -> dict | None:
     return None
 
 
+def scheduler_before(node: RunningNode | None) -> str | None:
+    """The scheduler that a node had before a swap put our entry in its place, as the page's workflow
+    that came with the prompt remembers it; None where nothing does."""
+    try:
+        workflow = running_extra()["extra_pnginfo"]["workflow"]
+        graphs = [workflow, *workflow.get("definitions", {}).get("subgraphs", [])]
+        inside, number = ":" in node.id, node.id.rpartition(":")[2]
+        for graph in graphs[1:] if inside else graphs[:1]:
+            for each in graph["nodes"]:
+                if str(each["id"]) == number and each["type"] == node.class_type:
+                    was = each["properties"]["stepdistill"]["was"]["scheduler"]
+                    return was if isinstance(was, str) else None
+    except (KeyError, TypeError, AttributeError):  # of a workflow that anyone may have written
+        return None
+    return None
+
+
 def waiting_prompts() -> list[tuple[str, Mapping, dict]]:
     """(id, prompt, what came with it: the object that will be handed to the executor) of each prompt
     that waits in the queue."""

@@ -134,7 +134,10 @@ def _makes_of_itself(node: Node) -> bool:
 
 
 def _unknown(node: Node) -> str | None:
-    """Why a node of an unknown kind looks as if it chose a schedule."""
+    """Why a node of an unknown kind looks as if it chose a schedule; None of ours, which say so
+    themselves."""
+    if node.kind.startswith("StepDistill"):
+        return None
     if node.kind.startswith(("workflow>", "workflow/")):
         return _GROUP_NODE if _has_scheduler(node) else None
     if node.graph and _makes_of_itself(node):

@@ -11,6 +11,7 @@ import pytest
 from scheduler.record import Recipe
 from scheduler.workflow import parse, swap
 from scheduler.workflow.free_place import free_place
+from scheduler.workflow.kinds import KINDS, learn
 from tests.workflow.test_swap import consistent, node, swapped
 from tests.workflow_graphs import Graph, advanced, plain, prompt, record
 
@@ -235,3 +236,38 @@ def test_a_place_that_is_free_is_taken():
         0,
         -100,
     ]
+
+
+DETAILER = ["guide_size", "seed", "control_after_generate", "steps", "cfg", "sampler_name"]
+DETAILER += ["scheduler", "denoise", "feather"]
+
+
+@pytest.fixture
+def learnt():
+    """A node of another pack, as the page tells of it."""
+    learn("FaceDetailer", DETAILER)
+    learn("Nothing", ["steps", "cfg"])
+    learn("KSampler", ["scheduler", "sampler_name"])
+    yield
+    del KINDS["FaceDetailer"]
+
+
+def test_nodes_of_other_packs_that_the_page_tells_of(learnt):
+    assert "Nothing" not in KINDS and "foreign" not in KINDS["KSampler"]
+    graph = plain()
+    values = [512, 1, "fixed", 20, 7.0, "euler", "normal", 1.0, 5]
+    number = graph.add("FaceDetailer", values, model=1)
+    after, _, outcomes = few(graph.data, made(), only=[str(number)])
+    assert node(after, number)["widgets_values"] == [
+        512, 1, "fixed", 8, 7.0, "distilled", "distilled", 1.0, 5,
+    ]  # fmt: skip
+    assert outcomes[number].text == "20 steps of euler -> 8 steps, same error; -60 % time"
+    baked = swapped(graph.data, "baked", record=record(), only=[str(number)])[2]
+    assert baked[number].code == "unknown"
+
+
+def test_our_own_nodes_are_nothing_to_be_left():
+    graph = plain()
+    values = [3.0, "distilled", 8, "instant", 0]
+    graph.add("StepDistillDistill", values, sockets=(["model:MODEL"], ["RECORD"]), model=1)
+    assert list(few(graph.data, made())[2]) == [2]

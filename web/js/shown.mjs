@@ -3,6 +3,7 @@
 import { Card, HEIGHT } from "./card.mjs"
 import { api, app, nodeOf, setting } from "./host.mjs"
 import { compact, payloadFrom } from "./payload.mjs"
+import { follow } from "./price.mjs"
 import { progressFrom } from "./progress.mjs"
 
 const KEY = "stepdistill_shown"  // of node.properties; "stepdistill" there belongs to the swap
@@ -34,6 +35,7 @@ export function addCard(node) {
   const room = Math.max(node.computeSize()[1] + more, small ? node.size[1] : 0)
   node.setSize([small ? node.size[0] : Math.max(node.size[0], WIDTH), room])
   ready = true
+  if (node.comfyClass === "StepDistillDistill") follow(node, card)
   const removed = node.onRemoved
   node.onRemoved = function (...given) {
     card.watch.disconnect()
@@ -57,6 +59,7 @@ export function ran(node, output) {
   const payload = payloadFrom(output?.stepdistill?.[0])
   const card = cards.get(node)
   card?.running(null)
+  card?.say("")
   if (!payload || !card) return
   card.show(payload)
   if (setting("KeepPlots", true) === false) delete node.properties?.[KEY]

@@ -16,7 +16,7 @@ export async function swap(to, nodes, options = {}) {
   const only = nodes && withInner(nodes).map(place)
   try {
     const before = rootGraph().serialize()
-    const report = await ask("swap", { workflow: JSON.stringify(before), to, only, ...options })
+    const report = await ask("swap", { workflow: JSON.stringify(before), to, only, widgets: otherPacks(), ...options })
     if (report.changed) await load(JSON.parse(report.workflow))
     tell(report, to, nodes, options)
     return report
@@ -24,6 +24,13 @@ export async function swap(to, nodes, options = {}) {
     toast("error", t("swap.failed"), problem.message)
     return null
   }
+}
+
+/** The widgets, in their order, of every kind of node that chooses a sampler and a scheduler. */
+function otherPacks() {
+  const names = (node) => (node.widgets ?? []).map((widget) => widget.name)
+  const choosing = allNodes().filter((node) => ["sampler_name", "scheduler"].every((name) => names(node).includes(name)))
+  return Object.fromEntries(choosing.map((node) => [node.type, names(node)]))
 }
 
 /** Load a workflow in the place of the open one, as one step of its history; the subgraph that was open stays open. */
