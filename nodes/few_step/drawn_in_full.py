@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+
 from ..host.running_prompt import running_extra
-from ..host.workflow_records import write, written
+from ..host.workflow_records import listed, write, written
 
 NOTES = "stepdistill_in_full"  # {node: seed}
 MOST = 100
@@ -22,3 +25,12 @@ def note(node: str | None, seed: int) -> None:
 def noted(node: str | None, seed: int) -> bool:
     """Whether what runs was saved with this node's picture of this seed in full."""
     return node is not None and written(running_extra(), NOTES).get(node) == seed
+
+
+def digest(extra: dict | None) -> str:
+    """A short text that is another where a prompt carries other records or notes; "" for none."""
+    carried = [listed(extra), written(extra, NOTES)]
+    if not any(carried):
+        return ""
+    data = json.dumps(carried, sort_keys=True, default=str).encode()
+    return hashlib.blake2b(data, digest_size=8).hexdigest()

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from . import running_prompt
-from .store import revision
+from .store import revision, store
 from .workflow_records import put, slim
 
 if TYPE_CHECKING:
@@ -65,9 +65,15 @@ def attach_remembered(prompt: Mapping, extra: dict) -> None:
     now = revision() if _names else None
     for signature in signatures(prompt).values() if _names else ():
         known, names = _names.get(signature, (None, ()))
-        for name in names if known in (None, now) else ():
-            if name in _data:
+        for name in names:
+            if name in _data and _still(known, now, name):
                 put(extra, name, _data[name])
+
+
+def _still(known: int | None, now: int | None, name: str) -> bool:
+    """Whether a node goes on with what it looked up: until the store changes, or, where it was said
+    to last, until its record is removed."""
+    return known == now if known is not None else (store().folder / f"{name}.json").is_file()
 
 
 def signatures(prompt: Mapping) -> dict[str, str]:

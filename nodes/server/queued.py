@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from ..names import DISTILLED
 
+FEW_STEP = "StepDistillKSampler"
 INPUT = "stepdistill_store"  # the host passes over inputs that it does not know, and caches by them
 
 
@@ -22,7 +23,7 @@ def queued(data: dict) -> dict:
     """The request, its prompt marked and its extra data completed in place; never raises."""
     try:
         prompt = data["prompt"]
-        _mark(prompt)
+        _mark(prompt, data.get("extra_data"))
         if not isinstance(data.get("extra_data"), dict):
             data["extra_data"] = {}
         _attach(prompt, data["extra_data"])
@@ -33,16 +34,21 @@ def queued(data: dict) -> dict:
     return data
 
 
-def _mark(prompt: dict) -> None:
+def _mark(prompt: dict, extra: dict | None) -> None:
     """Put the store's revision into every node of others that names our entry: a node of the host's
-    is told nothing else that could change."""
+    is told nothing else that could change. Few-Step KSamplers get what the workflow carries: by it
+    they draw."""
+    from ..few_step.drawn_in_full import digest
     from ..host.store import revision
 
+    carried = digest(extra)
     for entry in prompt.values():
         inputs = entry["inputs"]
         inputs.pop(INPUT, None)  # of a prompt that was saved
         if DISTILLED in [value for value in inputs.values() if isinstance(value, str)]:
             inputs[INPUT] = revision()
+        elif carried and entry.get("class_type") == FEW_STEP:
+            inputs[INPUT] = carried
 
 
 def _attach(prompt: dict, extra: dict) -> None:

@@ -182,7 +182,7 @@ class _Picture:
             return self._in_full_instead(problem)
         found = full_run(self.situation)
         if learnt.ours:
-            found = chosen(self.situation, (self.store,), (OneRecord(learnt.record),))
+            found = chosen(self.situation, (self.store, OneRecord(learnt.record)))
         return self.host.draw(found, None), Outcome(decision, self.situation, found, learnt)
 
     def _in_full_instead(self, problem: StepDistillError) -> tuple[Any, Outcome]:
@@ -211,7 +211,7 @@ class _Picture:
         except StepDistillError as problem:
             outcome = Outcome(decision, here, found, problem=str(problem))
             return self.host.draw(found, None), outcome
-        found = chosen(here, (self.store,), (OneRecord(learnt.record),))
+        found = chosen(here, (self.store, OneRecord(learnt.record)))
         return self.host.draw(found, None), Outcome(decision, here, found, learnt, improved=True)
 
     def _learn(self, runs: Sequence[Recording]) -> Learnt:

@@ -40,3 +40,16 @@ def test_others_are_left_and_an_old_mark_is_taken_off():
 def test_any_other_request_is_the_hosts_to_refuse(data):
     before = str(data)
     assert str(queued.queued(data)) == before
+
+
+def test_a_few_step_picture_is_drawn_anew_where_its_file_carries_something_else():
+    def few(extra):
+        inputs = {"steps": 6}
+        entry = {"1": {"class_type": "StepDistillKSampler", "inputs": inputs}}
+        queued.queued({"prompt": entry, "extra_data": {"extra_pnginfo": extra}})
+        return inputs.get(queued.INPUT)
+
+    carried = {"stepdistill_records": {"a": {"stepdistill": 2}}}
+    noted = {"workflow": {"extra": {"stepdistill_in_full": {"1": 5}}}}
+    marks = [few({}), few(carried), few(noted)]
+    assert marks[0] is None and len(set(marks)) == 3 and few(carried) == marks[1]
