@@ -117,10 +117,12 @@ def _maker(document: Document, site: Site, anyway: bool, record: Record | None) 
     return Done("swapped", f"{was} -> {SIGMAS_NODE}{_steps(facts)}", _notes(site, facts))
 
 
-def retype_maker(document: Document, site: Site, values: dict, counted: list[str]) -> None:
+def retype_maker(
+    document: Document, site: Site, values: dict, counted: list[str], to: str = ENTRY
+) -> None:
     """Distilled Sigmas with these values in the place of a maker; raises Left where it has no model.
 
-    counted: the values that are the maker's no more.
+    counted: the values that are the maker's no more. to: the swap's target.
     """
     node = site.node
     port = model_port(document, site)
@@ -131,7 +133,7 @@ def retype_maker(document: Document, site: Site, values: dict, counted: list[str
         )
     _check_circle(site, port)
     kept = {name: site.spec[name] for name in ("steps", "denoise", "model") if name in site.spec}
-    memory = {"to": ENTRY} | edits(node).retype(node, SIGMAS_NODE, values, kept)
+    memory = {"to": to} | edits(node).retype(node, SIGMAS_NODE, values, kept)
     if counted:
         memory["counted"] = counted
     if not node.origin("model"):

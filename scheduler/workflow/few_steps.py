@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Find = Callable[[SiteFacts], "Record | None"]
 
+TARGET = "few"
 LEARNS_AT = 6  # steps of the node where nothing is known yet
 LEARN = "from my pictures"
 KEPT = ("model", "positive", "negative", "latent_image", "seed", CONTROL, "cfg", "denoise")
@@ -36,6 +37,8 @@ def to_few_steps(document: Document, site: Site, find: Find, anyway: bool = Fals
 
     def change() -> Done:
         facts = _facts(document, site, anyway)
+        if facts.sampler == ENTRY:
+            return Done("already", f"it runs the sampler '{ENTRY}' already")
         record = find(facts)
         if site.node.kind == "KSampler":
             return _few_step_node(site, facts, record)
@@ -59,8 +62,6 @@ def _facts(document: Document, site: Site, anyway: bool) -> SiteFacts:
     spec = site.spec
     unlinked(document, site, *(spec.get(name) for name in ("steps", "denoise", "text")))
     facts = facts_of(document, site)
-    if facts.sampler == ENTRY:
-        raise Left("no_gain", f"it runs the sampler '{ENTRY}' already")
     check_sampler_and_model(document, site, facts, anyway)
     if facts.steps is None or facts.denoise is None or not 0 < facts.denoise <= 1:
         raise Left("unclear", "its steps or denoise are none that a recipe could be made for")
@@ -77,7 +78,7 @@ def _few_step_node(site: Site, facts: SiteFacts, record: Record | None) -> Done:
     values |= {"steps": gain.steps, "learn": LEARN}
     values[CONTROL] = control if isinstance(control, (str, bool)) else "fixed"
     kept = {name: name for name in KEPT}
-    memory = {"to": FEW} | edits(node).retype(node, FEW, values, kept)
+    memory = {"to": TARGET} | edits(node).retype(node, FEW, values, kept)
     edits(node).remember(node, memory)
     code = LEARNS if record is None else None
     return Done("swapped", gain.words, stochastic_note(facts.sampler), code)
@@ -112,7 +113,7 @@ def _maker(document: Document, site: Site, facts: SiteFacts, record: Record) -> 
     gain = gain_of(record, replace(facts, steps=values["steps"]))
     values |= {"sampler_name": ENTRY, "steps": gain.steps}
     selectors = _selectors(document, site)
-    retype_maker(document, site, values, [*counted, "steps"])
+    retype_maker(document, site, values, [*counted, "steps"], TARGET)
     _choose_sampler(selectors)
     return Done("swapped", gain.words, stochastic_note(facts.sampler))
 
@@ -154,8 +155,8 @@ def _check_whole(site: Site, facts: SiteFacts) -> None:
 
 
 def choose(node: Node, values: dict) -> None:
-    """Set values of a node, what they were noted."""
+    """Set values of a node, and note what they were."""
     was = {name: node.value(name) for name in values}
     for name, value in values.items():
         node.set(name, value)
-    edits(node).remember(node, {"to": ENTRY, "was": was, "now": values})
+    edits(node).remember(node, {"to": TARGET, "was": was, "now": values})

@@ -13,7 +13,7 @@ from tests.comfyui.server import ROOT
 NODES = {
     "StepDistillDistill": (
         "model positive negative latent_image cfg sampler_name max_steps quality noise_seed "
-        "guider? extra_positive? name? frames?",
+        "guider? extra_positive? name? frames? measure? again?",
         "record plot report",
     ),
     "StepDistillSigmas": ("model sampler_name steps denoise if_missing record?", "sigmas info"),
@@ -33,7 +33,9 @@ NODES = {
 DEFAULTS = {
     "StepDistillDistill": {
         "cfg": 4.0,
-        "max_steps": 12,
+        "max_steps": 8,
+        "measure": False,
+        "again": False,
         "quality": "instant",
         "noise_seed": 0,
         "sampler_name": "distilled",
@@ -66,7 +68,7 @@ def test_every_node_is_there_with_its_inputs_and_outputs(info, name):
     ]
     assert (" ".join(inputs), " ".join(found["output_name"])) == NODES[name]
     assert (
-        found["category"] == "sampling/StepDistill"
+        found["category"] == f"{info['KSampler']['category']}/StepDistill"
         and found["description"]
         and found["display_name"] != name
     )

@@ -271,3 +271,26 @@ def test_our_own_nodes_are_nothing_to_be_left():
     values = [3.0, "distilled", 8, "instant", 0]
     graph.add("StepDistillDistill", values, sockets=(["model:MODEL"], ["RECORD"]), model=1)
     assert list(few(graph.data, made())[2]) == [2]
+
+
+@pytest.mark.parametrize(
+    "graph",
+    [
+        plain(),
+        advanced("BasicScheduler", ["simple", 20, 1.0]),
+        advanced("Flux2Scheduler", [20, 64, 64]),
+    ],
+)
+def test_what_was_done_before_is_not_done_again(graph):
+    """Nor is what the artist has set since set back."""
+    document = parse(json.dumps(graph.data))
+    swap(document, "few", find=lambda facts: made())
+    number = 2 if graph.node(2)["type"] == "KSampler" else 5
+    place = node(document.value, number)["widgets_values"].index(8)
+    node(document.value, number)["widgets_values"][place] = 5
+    before = json.loads(document.text())
+    report = swap(document, "few", find=lambda facts: made())
+    assert json.loads(document.text()) == before and not report.changed
+    node(document.value, number)["widgets_values"][place] = 8
+    swap(document, "stock")
+    assert document.value == graph.data
