@@ -15,8 +15,8 @@ cfg, size and denoise. Where there is none yet, it draws your next picture in fu
 it, and from then on takes few steps. Nothing else need be done."""
 HELP = {
     "model": "The model to draw with, its LoRAs and ModelSampling nodes already applied.",
-    "positive": "What to draw.",
-    "negative": "What to keep out.",
+    "positive": "The prompt: what to draw.",
+    "negative": "The negative prompt: what to keep out.",
     "latent_image": "An empty latent of the size to draw, or a picture to begin with (with a denoise "
     "below 1).",
     "cfg": "The guidance. A recipe is learnt for this guidance and near it.",

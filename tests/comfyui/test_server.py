@@ -18,6 +18,10 @@ NODES = {
     ),
     "StepDistillSigmas": ("model sampler_name steps denoise if_missing record?", "sigmas info"),
     "StepDistillSampler": ("model steps denoise if_missing record?", "sampler sigmas info"),
+    "StepDistillKSampler": (
+        "model positive negative latent_image seed steps cfg denoise learn record? recipe?",
+        "LATENT info",
+    ),
     "StepDistillApply": ("model use_offsets record?", "model info"),
     "StepDistillCompare": (
         "model positive negative latent_image cfg sampler_name schedulers steps seeds noise_seed "
@@ -47,6 +51,12 @@ DEFAULTS = {
         "if_missing": "stock",
     },
     "StepDistillSampler": {"steps": 6, "denoise": 1.0, "if_missing": "stock"},
+    "StepDistillKSampler": {
+        "steps": 6,
+        "denoise": 1.0,
+        "learn": "from my pictures",
+        "recipe": "as saved",
+    },
     "StepDistillApply": {"use_offsets": True},
     "StepDistillCompare": {"steps": "4, 6, 8, 12", "seeds": 4},
     "StepDistillSplit": {"sigma": 0.875},
