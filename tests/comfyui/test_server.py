@@ -13,11 +13,15 @@ from tests.comfyui.server import ROOT
 NODES = {
     "StepDistillDistill": (
         "model positive negative latent_image cfg sampler_name max_steps quality noise_seed "
-        "guider? extra_positive? name? frames?",
+        "guider? extra_positive? name? frames? measure? again?",
         "record plot report",
     ),
     "StepDistillSigmas": ("model sampler_name steps denoise if_missing record?", "sigmas info"),
     "StepDistillSampler": ("model steps denoise if_missing record?", "sampler sigmas info"),
+    "StepDistillKSampler": (
+        "model positive negative latent_image seed steps cfg denoise learn record? recipe?",
+        "LATENT info",
+    ),
     "StepDistillApply": ("model use_offsets record?", "model info"),
     "StepDistillCompare": (
         "model positive negative latent_image cfg sampler_name schedulers steps seeds noise_seed "
@@ -33,7 +37,9 @@ NODES = {
 DEFAULTS = {
     "StepDistillDistill": {
         "cfg": 4.0,
-        "max_steps": 12,
+        "max_steps": 8,
+        "measure": False,
+        "again": False,
         "quality": "instant",
         "noise_seed": 0,
         "sampler_name": "distilled",
@@ -45,6 +51,12 @@ DEFAULTS = {
         "if_missing": "stock",
     },
     "StepDistillSampler": {"steps": 6, "denoise": 1.0, "if_missing": "stock"},
+    "StepDistillKSampler": {
+        "steps": 6,
+        "denoise": 1.0,
+        "learn": "from my pictures",
+        "recipe": "as saved",
+    },
     "StepDistillApply": {"use_offsets": True},
     "StepDistillCompare": {"steps": "4, 6, 8, 12", "seeds": 4},
     "StepDistillSplit": {"sigma": 0.875},
@@ -66,7 +78,7 @@ def test_every_node_is_there_with_its_inputs_and_outputs(info, name):
     ]
     assert (" ".join(inputs), " ".join(found["output_name"])) == NODES[name]
     assert (
-        found["category"] == "sampling/StepDistill"
+        found["category"] == f"{info['KSampler']['category']}/StepDistill"
         and found["description"]
         and found["display_name"] != name
     )
@@ -178,3 +190,21 @@ def _widgets(specs: dict) -> dict:
 def test_the_pack_is_imported_in_at_most_a_third_of_a_second(server):
     (seconds,) = re.findall(r"([\d.]+) seconds: \S*comfyui-stepdistill", server.log())
     assert float(seconds) <= 0.3
+
+
+def test_nodes_stand_where_the_host_has_its_samplers(client):
+    own = client.object_info("KSampler")["category"]
+    for kind, info in client.object_info().items():
+        if kind.startswith("StepDistill"):
+            assert info["category"] == f"{own}/StepDistill"
+
+
+@pytest.mark.since("0.29")
+@pytest.mark.parametrize("words", ["few steps", "fewer steps", "speed", "optimal steps", "turbo"])
+def test_search_finds_them_by_what_artists_look_for(client, words):
+    found = [
+        kind
+        for kind, info in client.object_info().items()
+        if words in (info.get("search_aliases") or ())
+    ]
+    assert "StepDistillKSampler" in found and all(kind.startswith("StepDistill") for kind in found)

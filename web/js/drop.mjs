@@ -2,16 +2,21 @@
 
 import { dialog } from "./dialogs.mjs"
 import { make } from "./dom.mjs"
-import { app, ask, openGraph, toast } from "./host.mjs"
+import { app, ask, openGraph, rootGraph, toast } from "./host.mjs"
+import { carriedBy } from "./picture.mjs"
 import { isRecord, LARGEST, looksLikeRecord } from "./recordfile.mjs"
 import { t } from "./texts.mjs"
 
-/** Take record files out of what the page would open as workflows. */
+/** Take record files out of what the page would open as workflows, and records out of pictures that it opens. */
 export function dropped() {
   const before = app.handleFile
   if (typeof before !== "function") return
   app.handleFile = async function (file, ...rest) {
-    return (await takeRecord(file)) ? undefined : before.call(this, file, ...rest)
+    if (await takeRecord(file)) return undefined
+    const carried = await carriedBy(file).catch(() => null)
+    const opened = await before.call(this, file, ...rest)
+    if (carried) rootGraph().extra = { ...rootGraph().extra, ...carried }
+    return opened
   }
 }
 
