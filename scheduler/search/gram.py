@@ -31,7 +31,8 @@ def gram_of(sigmas: np.ndarray, vectors: torch.Tensor) -> Gram:
     of_means = torch.zeros(count, dtype=torch.float64)
     for part in vectors.split(max(1, CHUNK // (count * rows)), dim=2):
         wide = part.double()
-        of_means += wide.mean(dim=1).square().sum(dim=1)
+        if rows > 1:
+            of_means += wide.mean(dim=1).square().sum(dim=1)
         wide = wide.reshape(count, -1)
         total += wide @ wide.T
     products = (total / (rows * elements)).numpy()
