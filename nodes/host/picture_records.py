@@ -25,9 +25,8 @@ MOST_RECORDS = 32
 MOST_PROMPTS = 4096
 
 _data: dict[str, dict] = {}  # what goes along, by the record's name
-_names: dict[
-    str, tuple[int | None, set[str]]
-] = {}  # by a node's signature, at the store's revision (None: at any)
+# What nodes looked up: the records' names by a node's signature, at the store's revision (None: at any).
+_names: dict[str, tuple[int | None, set[str]]] = {}
 _signed: dict[str, dict[str, str]] = {}  # the signatures of a waiting prompt's nodes, by its id
 _last: list = [None, "", None]  # a record, its name and data: a run asks for it two or three times
 
