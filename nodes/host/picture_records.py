@@ -50,7 +50,7 @@ def attach(record: Record, name: str = "", lasting: bool = False) -> None:
     if node is None:
         return
     signature = signatures(node.prompt)[node.id]
-    _remember(signature, name, data, None if lasting else revision())
+    _remember(signature, name, data, None if lasting else _revision())
     for prompt_id, prompt, waiting in running_prompt.waiting_prompts():
         if prompt_id not in _signed:
             _bound(_signed, MOST_PROMPTS)[prompt_id] = signatures(prompt)
@@ -61,7 +61,7 @@ def attach(record: Record, name: str = "", lasting: bool = False) -> None:
 def attach_remembered(prompt: Mapping, extra: dict) -> None:
     """Let a prompt that is being queued carry what its nodes looked up before, where the store has
     not changed since: where it has, they look again."""
-    now = revision() if _names else None
+    now = _revision() if _names else None
     for signature in signatures(prompt).values() if _names else ():
         known, names = _names.get(signature, (None, ()))
         for name in names:
@@ -97,6 +97,13 @@ def _sign(prompt: Mapping, node: str, found: dict[str, str], above: set[str]) ->
     text = json.dumps([entry.get("class_type"), parts], default=str)
     found[node] = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
     return found[node]
+
+
+def _revision() -> int:
+    """The store's, which is not needed before something is looked up."""
+    from .store import revision
+
+    return revision()
 
 
 def _slim(record: Record) -> tuple[str, dict | None]:
