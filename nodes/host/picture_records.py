@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from . import running_prompt
-from .store import revision, store
 from .workflow_records import put, slim
 
 if TYPE_CHECKING:
@@ -49,8 +48,10 @@ def attach(record: Record, name: str = "", lasting: bool = False) -> None:
     node = running_prompt.running_node()
     if node is None:
         return
+    from .store import revision  # loaded late: the host is waiting while packs are imported
+
     signature = signatures(node.prompt)[node.id]
-    _remember(signature, name, data, None if lasting else _revision())
+    _remember(signature, name, data, None if lasting else revision())
     for prompt_id, prompt, waiting in running_prompt.waiting_prompts():
         if prompt_id not in _signed:
             _bound(_signed, MOST_PROMPTS)[prompt_id] = signatures(prompt)
@@ -61,7 +62,9 @@ def attach(record: Record, name: str = "", lasting: bool = False) -> None:
 def attach_remembered(prompt: Mapping, extra: dict) -> None:
     """Let a prompt that is being queued carry what its nodes looked up before, where the store has
     not changed since: where it has, they look again."""
-    now = _revision() if _names else None
+    from .store import revision
+
+    now = revision() if _names else None
     for signature in signatures(prompt).values() if _names else ():
         known, names = _names.get(signature, (None, ()))
         for name in names:
@@ -72,6 +75,8 @@ def attach_remembered(prompt: Mapping, extra: dict) -> None:
 def _still(known: int | None, now: int | None, name: str) -> bool:
     """Whether a node goes on with what it looked up: until the store changes, or, where it was said
     to last, until its record is removed."""
+    from .store import store
+
     return known == now if known is not None else (store().folder / f"{name}.json").is_file()
 
 
@@ -97,13 +102,6 @@ def _sign(prompt: Mapping, node: str, found: dict[str, str], above: set[str]) ->
     text = json.dumps([entry.get("class_type"), parts], default=str)
     found[node] = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
     return found[node]
-
-
-def _revision() -> int:
-    """The store's, which is not needed before something is looked up."""
-    from .store import revision
-
-    return revision()
 
 
 def _slim(record: Record) -> tuple[str, dict | None]:
