@@ -9,14 +9,12 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from ..scheduler.distilling.effort import THOROUGH
 from ..scheduler.errors import OutputError, StepDistillError
 from .distill_request import EVERY, QUALITY, GraphWish, rows_that_fit, samplers_of, steps_of
 from .fields import CATEGORY, RECORD, SCENE, SEED, distillable
 from .names import DISTILLED
 from .page import distill_report
 from .page.card_data import shown
-from .page.progress import Teller
 from .reuse_stored import in_store, with_earlier
 
 MEASURING = "-measuring"  # a resume folder of its own
@@ -202,9 +200,10 @@ class _Task:
     def run(self, measure: bool, again: bool):
         """(the record, the report). The price is told once, for all that is to be done."""
         from .host.store import store, unfinished
+        from .page.progress import Teller
 
         self.plan = self._plan()
-        self.every = self.wish.quality == THOROUGH
+        self.every = self.wish.quality == QUALITY[-1]
         name, found = None, ""
         stopped = unfinished(self.key).is_dir()  # what the store has then is not all of it
         if not (again or stopped):

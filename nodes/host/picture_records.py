@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from . import running_prompt
-from .store import revision, store
 from .workflow_records import put, slim
 
 if TYPE_CHECKING:
@@ -25,9 +24,8 @@ MOST_RECORDS = 32
 MOST_PROMPTS = 4096
 
 _data: dict[str, dict] = {}  # what goes along, by the record's name
-_names: dict[
-    str, tuple[int | None, set[str]]
-] = {}  # by a node's signature, at the store's revision (None: at any)
+# What nodes looked up: the records' names by a node's signature, at the store's revision (None: at any).
+_names: dict[str, tuple[int | None, set[str]]] = {}
 _signed: dict[str, dict[str, str]] = {}  # the signatures of a waiting prompt's nodes, by its id
 _last: list = [None, "", None]  # a record, its name and data: a run asks for it two or three times
 
@@ -50,6 +48,8 @@ def attach(record: Record, name: str = "", lasting: bool = False) -> None:
     node = running_prompt.running_node()
     if node is None:
         return
+    from .store import revision  # loaded late: the host is waiting while packs are imported
+
     signature = signatures(node.prompt)[node.id]
     _remember(signature, name, data, None if lasting else revision())
     for prompt_id, prompt, waiting in running_prompt.waiting_prompts():
@@ -62,6 +62,8 @@ def attach(record: Record, name: str = "", lasting: bool = False) -> None:
 def attach_remembered(prompt: Mapping, extra: dict) -> None:
     """Let a prompt that is being queued carry what its nodes looked up before, where the store has
     not changed since: where it has, they look again."""
+    from .store import revision
+
     now = revision() if _names else None
     for signature in signatures(prompt).values() if _names else ():
         known, names = _names.get(signature, (None, ()))
@@ -73,6 +75,8 @@ def attach_remembered(prompt: Mapping, extra: dict) -> None:
 def _still(known: int | None, now: int | None, name: str) -> bool:
     """Whether a node goes on with what it looked up: until the store changes, or, where it was said
     to last, until its record is removed."""
+    from .store import store
+
     return known == now if known is not None else (store().folder / f"{name}.json").is_file()
 
 

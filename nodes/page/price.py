@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import math
 
-from ...scheduler.distilling.effort import THOROUGH
 from ...scheduler.record.words import duration, model_calls
 
 USUAL, FEW = 24, 6  # steps of a picture before and after
@@ -41,12 +40,12 @@ def asked_price(sampler_name: str, max_steps: int, quality: str, measure: bool) 
     from ...scheduler.distilling.measuring import measuring_calls
     from ...scheduler.distilling.planning import plan_request
     from ...scheduler.distilling.request import request_of
-    from ..distill_request import samplers_of, steps_of
+    from ..distill_request import QUALITY, samplers_of, steps_of
 
     about = {"samplers": samplers_of(sampler_name), "steps": steps_of(max_steps)}
     asked = request_of([lambda x, sigma: x], SHAPE, 1.0, 0.002, "flow", **about, shift=3.0, seed=0)
     plan = plan_request(asked, None, 0, None, quality)
-    measured = measuring_calls(asked, every=quality == THOROUGH) if measure else 0
+    measured = measuring_calls(asked, every=quality == QUALITY[-1]) if measure else 0
     return price(plan.calls, measured, pace())
 
 
