@@ -17,17 +17,19 @@ from .effort import Effort
 from .wishes import FURTHER_WALKS, LEAST_NUMBERS, Wish, first_query, unseen_of, wishes_of
 
 MOST_ROWS = 16
-# (rows, nodes of the teacher, runs of each recipe that must be left), the best affordable first. A
-# descent goes on for some thirty runs; more rows before that made recipes worse, not better.
+# (rows, nodes of the teacher, runs of each recipe that must be left), the best affordable first.
 SHARES = (
-    (16, 32, 40),
-    (8, 24, 24),
-    (4, 24, 16),
-    (2, 24, 16),
+    (16, 32, 16),
+    (8, 24, 8),
+    (4, 24, 8),
+    (2, 24, 6),
     (1, 24, 5),
     (1, 16, 3),
     (1, 12, 0),
 )
+# Where half the rows hold ample numbers already: a descent goes on for some thirty runs, and more rows
+# before that made recipes worse. Where numbers are scarce, more runs did.
+LONG_RUNS = {16: 40, 8: 24, 4: 16, 2: 16}
 ENOUGH_RUNS = 6
 BUDGET = "budget"  # the name of a plan that follows from a number of calls
 # Where latents hold few numbers: each step is fitted on its own, and nothing refined.
@@ -150,13 +152,26 @@ def plan_for(
 def _shares(
     wishes: Sequence[Wish], elements: int, effort: Effort | None
 ) -> list[tuple[int, int, int]]:
-    """SHARES, those first that hold numbers enough for what is fitted, then the others."""
+    """SHARES, those first that hold numbers enough for what is fitted, then the others; runs go
+    before rows where fewer rows would do."""
     if effort is not None:
         return [(effort.rows, effort.nodes, effort.runs), *SHARES[-3:]]
     numbers = max((wish.numbers for wish in wishes), default=0)
     rows = -(-LEAST_NUMBERS * numbers // elements)
-    enough = [share for share in SHARES if share[0] >= rows]
+    enough = [
+        (
+            count,
+            nodes,
+            runs if _scarce(wishes, elements * count // 2) else LONG_RUNS.get(count, runs),
+        )
+        for count, nodes, runs in SHARES
+        if count >= rows
+    ]
     return enough if rows <= 1 else [*enough, *CAUTIOUS]
+
+
+def _scarce(wishes: Sequence[Wish], numbers: int) -> bool:
+    return any(wish.refined and wish.scarcity(numbers) > 1 for wish in wishes)
 
 
 @dataclass(frozen=True)

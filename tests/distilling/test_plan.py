@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from scheduler.distilling.effort import EFFORTS
 from scheduler.distilling.plan import CAUTIOUS, ENOUGH_RUNS, SHARES, Plan, plan_for
-from scheduler.distilling.wishes import LEAST_NUMBERS, wishes_of
+from scheduler.distilling.wishes import AMPLE_NUMBERS, LEAST_NUMBERS, wishes_of
 from scheduler.errors import BudgetError
 from scheduler.record.left_out import left_out
 from scheduler.samplers import SAMPLERS
@@ -143,6 +143,15 @@ def test_latents_of_few_numbers_need_more_rows_before_anything_is_refined():
         assert tiny.rows >= large.rows
         assert four.rows >= 4 or (four.rows, four.nodes, 0) in CAUTIOUS
         assert (tiny.rows, tiny.nodes, 0) in CAUTIOUS
+
+
+def test_runs_go_before_rows_only_where_one_row_holds_ample_numbers():
+    """Else more runs of one row fit what is that row's alone."""
+    asked = ("distilled",), (6,), 200
+    numbers = AMPLE_NUMBERS * wishes_of(*asked[:2])[0].numbers
+    ample, scarce = (plan_for(*asked, elements=each) for each in (numbers, numbers - 1))
+    assert (ample.rows, scarce.rows) == (1, 2) and ample.runs > 2 * scarce.runs
+    assert plan_for(("distilled",), (6,), 1000, elements=numbers).rows > 1  # with runs enough for each
 
 
 @pytest.mark.parametrize("missing", [0, 1])
