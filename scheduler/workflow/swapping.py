@@ -17,11 +17,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..errors import WorkflowError
-from .document import Document
+from .document import Document, parse
 from .kinds import ENTRY, MANUAL
 from .outcome import Outcome, edits
 from .sites import Site, asked, place, survey
-from .text import same
 from .undo import put_back
 
 if TYPE_CHECKING:
@@ -37,7 +36,8 @@ class Report:
     """What a swap did.
 
     outcomes: one a node. samplers: how many sampler nodes the workflow has. exact: whether putting
-    back gives the original again; None where nothing was swapped. needs: what the result needs to
+    back gives the original again, byte for byte; None where nothing was swapped, or where something
+    had been before. needs: what the result needs to
     run, in words. warning: what the user had better look at, or "".
     """
 
@@ -76,12 +76,10 @@ def swap(
         return Report(outcomes, len(survey(document).samplers), needs=_needs(document, to))
     make = _Making(to, record, anyway, find or (lambda facts: record))
     if not any(node.memory() for node in document.nodes()):
-        before = deepcopy(document.value)
+        before = document.text()
         report = make.swapped(document, only)
         if report.changed:
-            trial = Document(deepcopy(document.value), document.layout)
-            put_back(trial)
-            report.exact = same(trial.value, before)
+            report.exact = document.layout.exact and _goes_back(document.text(), before)
         return report
     # A failed action changes nothing: what fails on a copy is not put back first.
     trial = Document(deepcopy(document.value), document.layout)
@@ -90,6 +88,13 @@ def swap(
     report = make.swapped(document, _without(document, only, {place(o.node) for o in failed}))
     report.outcomes += failed
     return report
+
+
+def _goes_back(text: str, before: str) -> bool:
+    """Whether what would be written, read again and put back, is the same as before, byte for byte."""
+    trial = parse(text)
+    put_back(trial)
+    return trial.text() == before
 
 
 def _without(
