@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from json.decoder import scanstring
 
 from ..errors import WorkflowError
@@ -41,13 +41,25 @@ class Gaps:
     """The spaces of a list or object.
 
     before, after: of each entry by its place, or by its key; after: not of the last. colons: by key,
-    with the key's own spelling. end: before the closing bracket.
+    with the key's own spelling. first: before the first entry, where there was none yet. end: before
+    the closing bracket.
     """
 
     before: dict = field(default_factory=dict)
     after: dict = field(default_factory=dict)
     colons: dict[str, str] = field(default_factory=dict)
+    first: str = ""
     end: str = ""
+
+    def around(self, entries: int) -> Gaps:
+        """The same for so many entries: a list that is emptied keeps both ends in one, and one that is
+        filled again takes them apart."""
+        if not entries:
+            return replace(self, end=next(iter(self.before.values()), "") + self.end)
+        if self.before:
+            return self
+        cut = self.end.rfind("\n") if self.end.count("\n") > 1 else len(self.end) // 2
+        return replace(self, first=self.end[:cut], end=self.end[cut:])
 
 
 class Spaced(dict):

@@ -116,7 +116,7 @@ def _write_each(
 
 def _write_spaced(value: Spaced | SpacedList, layout: Layout, margin: str, add: Add) -> None:
     """What was read with its own spaces; an entry that is new takes those of the one before it."""
-    gaps = value.gaps
+    gaps = value.gaps.around(len(value))
     keyed = isinstance(value, dict)
     entries = value.items() if isinstance(value, dict) else enumerate(value)
     add("{" if keyed else "[")
@@ -133,7 +133,7 @@ def _write_spaced(value: Spaced | SpacedList, layout: Layout, margin: str, add: 
 
 def _lead(gaps: Gaps, count: int, layout: Layout) -> str:
     """What stands before an entry that is new."""
-    last = next(reversed(gaps.before.values()), "")
+    last = next(reversed(gaps.before.values()), gaps.first)
     alone = len(gaps.before) < 2 and not last
     return layout.comma[1:] if alone and count else last
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import re
 from dataclasses import replace
 
 import pytest
@@ -123,13 +122,16 @@ def test_every_layout_goes_there_and_back(
     assert and_back(written) == text
 
 
-@examples(60)
-@given(st.sampled_from(list(GRAPHS)), st.sampled_from(TARGETS), st.randoms(use_true_random=False))
-def test_layouts_of_no_program_go_there_and_back(graph, to, rng):
-    text = ragged(named(GRAPHS[graph], NAME), rng)
+@pytest.mark.parametrize("graph", GRAPHS)
+@pytest.mark.parametrize("to", TARGETS)
+@pytest.mark.parametrize("seed", range(3))
+def test_layouts_of_no_program_go_there_and_back(graph, to, seed):
+    text = ragged(named(GRAPHS[graph], NAME), random.Random(f"{graph}, {to}, {seed}"))
     written, report = there(text, to)
-    assert report.exact or (to, graph) in NOTHING
-    assert and_back(written) == text
+    if (to, graph) not in NOTHING:
+        assert report.exact is (and_back(written) == text)
+        # A list that is empty for a while may lose how it was laid out, which is said.
+        assert report.exact or (to, graph) == ("few", "nested")
 
 
 @pytest.mark.parametrize("graph", GRAPHS)
@@ -174,10 +176,33 @@ def test_what_a_picture_holds_comes_out_as_it_was(tmp_path, carrier):
     assert report.exact and and_back(document.text()) == text
 
 
-def test_the_flag_is_true_to_the_bytes():
-    """A list that is written in a way which no entry can stand in: said, not promised."""
-    text = re.sub(r'"links":null', '"links":[ ]', json.dumps(plain().data, separators=(",", ":")))
-    assert "[ ]" in text
-    for to in TARGETS:
-        written, report = there(text, to)
-        assert report.exact == (and_back(written) == text)
+@pytest.mark.parametrize("to", TARGETS)
+@pytest.mark.parametrize("empty", ["[ ]", "[\n]", "[ \n \n ]"])
+def test_empty_lists_stay_as_they_were_written(to, empty):
+    text = json.dumps(plain().data, separators=(",", ":")).replace(
+        '"links":null', f'"links":{empty}'
+    )
+    written, report = there(text, to)
+    assert empty in text and report.exact and and_back(written) == text
+
+
+def unlisted(data: dict) -> dict:
+    """Outputs, and inputs of subgraphs, that do not list their links, as some programs leave them."""
+    data = json.loads(json.dumps(data))
+    inner = data.get("definitions", {}).get("subgraphs", [])
+    for scope in (data, *inner):
+        for node in scope["nodes"]:
+            for output in node.get("outputs", []):
+                output["links"] = (output["links"] or [])[1:]
+        for entry in scope.get("inputs", []):
+            entry["linkIds"] = entry["linkIds"][1:]
+    return data
+
+
+@pytest.mark.parametrize("graph", ["plain", "advanced", "nested"])
+@pytest.mark.parametrize("to", TARGETS)
+def test_links_that_their_origin_does_not_list_go_back(graph, to):
+    text = json.dumps(unlisted(GRAPHS[graph]))
+    written, report = there(text, to)
+    assert report.exact or (to, graph) in NOTHING
+    assert and_back(written) == text
