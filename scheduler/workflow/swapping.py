@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING
 from ..errors import WorkflowError
 from .document import Document, parse
 from .kinds import ENTRY, MANUAL
+from .named import named, shared
 from .outcome import Outcome, edits
+from .protocols import Node
 from .sites import Site, asked, place, survey
 from .undo import put_back
 
@@ -64,17 +66,32 @@ def swap(
     """Change a workflow in place and say what was done and what was left.
 
     to: one of TARGETS. record: needed for "baked"; with the others the workflow carries it. only:
-    ids of nodes, as text (see sites.asked). anyway: also what seems step-distilled. find: for
+    names of nodes (see named.py). anyway: also what seems step-distilled. find: for
     "few", the record of what a node runs, where it is not the same for all. Raises WorkflowError.
     """
     if to not in TARGETS:
         raise WorkflowError(f"A workflow can be swapped to {', '.join(TARGETS)}, not to {to!r}.")
     if to == "baked" and record is None:
         raise WorkflowError("Baking needs a record, for its sigmas; name one with --record.")
+    only = named(document, only)
     if to == "stock":
         outcomes = put_back(document, only)
-        return Report(outcomes, len(survey(document).samplers), needs=_needs(document, to))
-    make = _Making(to, record, anyway, find or (lambda facts: record))
+        report = Report(outcomes, len(survey(document).samplers), needs=_needs(document, to))
+    else:
+        make = _Making(to, record, anyway, find or (lambda facts: record))
+        report = _made(document, make, only)
+    if only is not None and not report.outcomes:
+        report.outcomes = [_no_choice(node) for node in document.nodes() if asked(node, only)]
+    told = (report.warning, shared(document, only) if report.changed else "")
+    report.warning = " ".join(each for each in told if each)
+    return report
+
+
+def _no_choice(node: Node) -> Outcome:
+    return Outcome(node, "left", "it chooses no schedule", "unknown")
+
+
+def _made(document: Document, make: _Making, only: Sequence[str] | None) -> Report:
     if not any(node.memory() for node in document.nodes()):
         before = document.text()
         report = make.swapped(document, only)
