@@ -47,6 +47,9 @@ class ApiNode:
     def linked(self, name: str) -> bool:
         return _is_link(self.fields().get(name))
 
+    def wired(self, name: str) -> bool:
+        return self.linked(name)
+
     def origin(self, name: str) -> Port | None:
         value = self.fields().get(name)
         if not _is_link(value):
