@@ -16,6 +16,7 @@ PASSES: dict[str, tuple[str, ...]] = {
     "SIGMAS": ("sigmas", "sigmas_1", "sigmas_2"),
     "SAMPLER": ("sampler",),
     "GUIDER": ("guider",),
+    "LATENT": ("latent_image", "latent", "samples"),
 }
 ANY = ("on_true", "on_false", "anything", "any_01", "input")
 

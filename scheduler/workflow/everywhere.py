@@ -5,10 +5,10 @@ The page makes links of them when a prompt is queued.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from .protocols import Port
+from .protocols import Node, Port
 
 if TYPE_CHECKING:
     from .graph import GraphNode, GraphScope
@@ -71,14 +71,23 @@ def _sent(scope: GraphScope, sender: GraphNode) -> Iterator[tuple[tuple[object, 
         port = scope.origin(link) if link else None
         if port is None or port.node is None:
             continue
-        outputs = port.node.outputs()
-        kind = outputs[port.slot].get("type") if 0 <= port.slot < len(outputs) else None
-        for target in scope.nodes if isinstance(kind, str) else ():
-            if target is not sender and target is not port.node:
-                for entry in target.inputs():
-                    name = entry.get("name")
-                    if isinstance(name, str) and _takes(target, entry, kind, sender):
-                        yield (target.id, name), port
+        kind = _kind(port.node, port.slot)
+        if kind is None:
+            continue
+        for target in scope.nodes:
+            free = target is not sender and target is not port.node
+            for entry in target.inputs() if free else ():
+                name = entry.get("name")
+                if isinstance(name, str) and _takes(target, entry, kind, sender):
+                    yield (target.id, name), port
+
+
+def _kind(node: Node, slot: int) -> str | None:
+    """The type of an output, where the file tells it."""
+    outputs = node.data.get("outputs")
+    entry = outputs[slot] if isinstance(outputs, list) and 0 <= slot < len(outputs) else None
+    kind = entry.get("type") if isinstance(entry, dict) else None
+    return kind if isinstance(kind, str) else None
 
 
 def _takes(target: GraphNode, entry: dict, kind: str, sender: GraphNode) -> bool:
@@ -95,9 +104,9 @@ def _takes(target: GraphNode, entry: dict, kind: str, sender: GraphNode) -> bool
     if "widget" in entry and not (isinstance(opened, dict) and opened.get(entry["name"])):
         return False
     sent = _settings(sender)
-    wishes = [sent.get("title_regex"), sent.get("input_regex")]
+    wishes: Sequence[object] = [sent.get("title_regex"), sent.get("input_regex")]
     if sender.kind.endswith("?"):
-        wishes = [*sender.texts(), "", ""][:2]
+        wishes = [*sender.texts()[:2], "", ""][:2]
     return all(map(_fits, wishes, (target.title or target.kind, entry["name"])))
 
 

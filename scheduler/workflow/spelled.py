@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field, replace
-from json.decoder import scanstring
+from json.decoder import JSONDecoder
 
 from ..errors import WorkflowError
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _PLAIN = re.compile(r"[^\s,\]}]+")  # a number, true, false, null
 _MOST_DIGITS = 4000
+_DECODER = JSONDecoder()
 
 
 class Whole(int):
@@ -115,7 +116,7 @@ def _value(text: str, at: int) -> tuple[object, int]:
 
 
 def _words(text: str, at: int) -> tuple[str, int]:
-    value, end = scanstring(text, at + 1)
+    value, end = _DECODER.raw_decode(text, at)
     spelled = Words(value)
     spelled.text = text[at:end]
     return spelled, end
@@ -131,7 +132,7 @@ def _object(text: str, at: int) -> tuple[Spaced, int]:
         return found, at + 1
     while True:
         lead = text[start:at]
-        key, end = scanstring(text, at + 1)
+        key, end = _DECODER.raw_decode(text, at)
         value_at = _after_space(text, _after_space(text, end) + 1)  # past the colon
         gaps.before[key] = lead
         gaps.colons[key] = text[at:value_at]

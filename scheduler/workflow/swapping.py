@@ -22,7 +22,7 @@ from .kinds import ENTRY, MANUAL
 from .named import named, shared
 from .outcome import Outcome, edits
 from .protocols import Node
-from .sites import Site, asked, place, survey
+from .sites import Site, Survey, asked, place, survey
 from .undo import put_back
 
 if TYPE_CHECKING:
@@ -154,14 +154,19 @@ class _Making:
         found = survey(document)
         sites = [site for site in found.sites if asked(site.node, only)]
         models = {id(site): loaded_from(document, site) for site in sites}
-        outcomes = [self._outcome(document, site) for site in sites]
+        held = self._held_together(document, found, only)
+        outcomes = [self._outcome(document, site, held) for site in sites]
         done = zip(sites, outcomes, strict=True)
         changed = [site for site, outcome in done if outcome.action in ("swapped", "baked")]
         warning = ""
         if self.record is not None:
             warning = _several_models({models[id(site)] for site in changed})
         if changed and self.record is not None and self.to in ("distilled", "few"):
-            outcomes += carry(document, changed, self.record.to_json())
+            carried = carry(document, changed, self.record.to_json())
+            for outcome in outcomes:
+                missed = carried.missed.get(id(outcome.node))
+                outcome.notes += [missed] if missed else []
+            outcomes += carried.outcomes
         strange = [(node, why) for node, why in found.strange if asked(node, only)]
         outcomes += [Outcome(node, "left", why, "unknown") for node, why in strange]
         for scope in document.scopes:
@@ -170,11 +175,38 @@ class _Making:
         needs = _needs(document, self.to)
         return Report(outcomes, len(found.samplers), needs=needs, warning=warning)
 
-    def _outcome(self, document: Document, site: Site) -> Outcome:
+    def _held_together(
+        self, document: Document, found: Survey, only: Sequence[str] | None
+    ) -> dict[str, str]:
+        """Of sites that share a run: why they are left, by their place (tried on a copy)."""
+        from .pairs import apart, pairs_in, refused
+
+        pairs = pairs_in(document, found)
+        if not pairs:
+            return {}
+        trial = Document(deepcopy(document.value), document.layout)
+        alone = {place(site.node): self._outcome(trial, site, {}) for site in survey(trial).sites}
+
+        def left(site: Site) -> str | None:
+            outcome = alone[place(site.node)]
+            if not asked(site.node, only):
+                return "it was not asked for"
+            return outcome.text if outcome.action == "left" else None
+
+        one_record = self.to == "baked"  # at the run each model judges a record anew
+        held = refused(pairs, lambda pair: apart(document, pair, one_record), left)
+        return {
+            place(site.node): held[id(site.node)] for site in found.sites if id(site.node) in held
+        }
+
+    def _outcome(self, document: Document, site: Site, held: dict[str, str]) -> Outcome:
         from .baked import to_baked
         from .distilled import to_distilled
         from .few_steps import to_few_steps
 
+        why = held.get(place(site.node))
+        if why is not None:
+            return Outcome(site.node, "left", why, "other_half")
         if self.to == "few":
             return to_few_steps(document, site, self.find, self.anyway)
         if self.to == "baked" and self.record is not None:
