@@ -125,6 +125,13 @@ def print_json(data: object) -> None:
     print(json.dumps(data, indent=1, allow_nan=False))
 
 
+def print_exactly(text: str) -> None:
+    """A text on stdout as UTF-8, with its newlines as they are on every system."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode("utf-8"))
+    sys.stdout.buffer.flush()
+
+
 class Progress:
     """A bar in model calls with the time left; callable as `distill`'s `progress`."""
 

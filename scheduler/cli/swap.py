@@ -9,7 +9,7 @@ from pathlib import Path
 from ..errors import OutputError
 from ..files import write_text
 from ..workflow import TARGETS, Report, open_workflow, swap
-from .console import add_json, command, print_json, say
+from .console import add_json, command, print_exactly, print_json, say
 
 DESCRIPTION = """\
 Swaps the schedulers of a ComfyUI workflow: JSON as the page saves it, the API format, or a PNG or WebP
@@ -64,7 +64,10 @@ def add(commands) -> None:
     )
     parser.add_argument("--check", action="store_true", help="only say what would be done")
     parser.add_argument(
-        "--node", metavar="ID", action="append", help="this node only; may be given again"
+        "--node",
+        metavar="ID",
+        action="append",
+        help="this node only, in a subgraph as the page names it (88:6); may be given again",
     )
     parser.add_argument("--anyway", action="store_true", help="models that seem step-distilled too")
     add_json(parser)
@@ -79,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
     report = swap(document, arguments.to, record, arguments.node, arguments.anyway)
     target = None if arguments.check else _target(arguments, report)
     if target == "-":
-        print(document.text(), end="")
+        print_exactly(document.text())
     elif target is not None:
         write_text(target, document.text())
     if arguments.json and target != "-":

@@ -16,6 +16,7 @@ PASSES: dict[str, tuple[str, ...]] = {
     "SIGMAS": ("sigmas", "sigmas_1", "sigmas_2"),
     "SAMPLER": ("sampler",),
     "GUIDER": ("guider",),
+    "LATENT": ("latent_image", "latent", "samples"),
 }
 ANY = ("on_true", "on_false", "anything", "any_01", "input")
 
@@ -46,6 +47,9 @@ class ApiNode:
 
     def linked(self, name: str) -> bool:
         return _is_link(self.fields().get(name))
+
+    def wired(self, name: str) -> bool:
+        return self.linked(name)
 
     def origin(self, name: str) -> Port | None:
         value = self.fields().get(name)

@@ -5,6 +5,8 @@ And every swapped node uses that one.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from .document import Document
 from .facts import model_takers
 from .kinds import APPLY, FEW, FROM_TEXT, SIGMAS
@@ -15,17 +17,38 @@ from .sites import Site
 TAKERS = (SIGMAS, FEW)  # they take a record themselves
 
 
-def carry(document: Document, swapped: list[Site], text: str) -> list[Outcome]:
-    """Add one node with the record to each graph.
+@dataclass
+class Carried:
+    """outcomes: of the nodes that were added. missed: the nodes that no record reaches, and why."""
 
-    And lead each model that swapped samplers use through an Apply node.
-    """
-    outcomes = []
+    outcomes: list[Outcome] = field(default_factory=list)
+    missed: dict[int, str] = field(default_factory=dict)  # by the id of the object
+
+
+def carry(document: Document, swapped: list[Site], text: str) -> Carried:
+    """Add one node with the record to each graph, and lead each model that swapped samplers use through
+    an Apply node. Nothing is added that would feed nothing."""
+    carried = Carried()
     for scope in document.scopes:
         sites = [site for site in swapped if site.node.scope is scope]
+        for site in sites:
+            if not _reached(document, site):
+                carried.missed[id(site.node)] = _why_missed(site)
+        sites = [site for site in sites if id(site.node) not in carried.missed]
         if sites:
-            outcomes += _carry_in(document, scope, sites, text)
-    return outcomes
+            carried.outcomes += _carry_in(document, scope, sites, text)
+    return carried
+
+
+def _reached(document: Document, site: Site) -> bool:
+    if site.node.kind in TAKERS:
+        return True
+    return any(site.node in takers for _, takers in _models(document, site.node.scope, [site]))
+
+
+def _why_missed(site: Site) -> str:
+    how = "comes without a link (broadcast)" if site.node.origin("model") else "is not linked to it"
+    return f"the record is not carried to it, for its model {how}: link a model to its input"
 
 
 def _carry_in(document: Document, scope: Scope, sites: list[Site], text: str) -> list[Outcome]:
@@ -57,7 +80,8 @@ def _models(document: Document, scope: Scope, sites: list[Site]) -> list[tuple[P
     for site in sites:
         takers = [] if site.node.kind in TAKERS else [site.node, *model_takers(document, site)]
         for taker in takers:
-            port = taker.origin("model") if taker.scope is scope else None
+            linked = taker.scope is scope and taker.wired("model")
+            port = taker.origin("model") if linked else None
             if port is not None and not edits(taker).broken(taker):
                 _, known = found.setdefault((id(port.node), port.slot), (port, []))
                 if taker not in known:

@@ -14,6 +14,7 @@ from .distilled import check_sampler_and_model, unlinked
 from .document import Document
 from .facts import facts_of
 from .kinds import ENTRY
+from .named import named
 from .outcome import Done, Left, Outcome, edits, tried
 from .sites import Site, asked, survey
 from .swapping import Report
@@ -23,6 +24,7 @@ def to_closest(document: Document, record: Record | None, only: list[str] | None
     """Change a workflow in place; raises WorkflowError without a record."""
     if record is None:
         raise WorkflowError("The closest stock scheduler is told by a record; choose one.")
+    only = named(document, only)
     found = survey(document)
     outcomes = [_changed(document, site, record) for site in found.sites if asked(site.node, only)]
     return Report(outcomes, len(found.samplers))

@@ -15,6 +15,7 @@ from .document import Document
 from .facts import SiteFacts, facts_of, linked_from, model_port, step_distilled
 from .kinds import ENTRY, MANUAL, TABLE
 from .kinds import SIGMAS as SIGMAS_NODE
+from .model_paths import other_model
 from .outcome import Done, Left, Outcome, edits, tried
 from .protocols import Port
 from .recipes import borrowed
@@ -59,8 +60,7 @@ def check_gain(
         raise Left(
             "no_gain", f"no schedule is distilled for {facts.sampler}, nor for a sampler like it"
         )
-    told = [site.spec.get(name) for name in ("steps", "denoise")]
-    if record is None or any(name and site.node.linked(name) for name in told):
+    if record is None:
         return None
     steps, denoise = facts.steps, facts.denoise
     if steps is None or denoise is None or not 0 < denoise <= 1:
@@ -101,7 +101,8 @@ def _dropdown(document: Document, site: Site, anyway: bool, record: Record | Non
     found = check_gain(site, facts, record, COEFFICIENTS, now)
     node.set(name, ENTRY)
     edits(node).remember(node, {"to": ENTRY, "was": {name: now}})
-    return Done("swapped", f"scheduler {now} -> {ENTRY}{_steps(facts)}", _notes(site, facts, found))
+    notes = _notes(site, facts, found) + other_model(document, site)
+    return Done("swapped", f"scheduler {now} -> {ENTRY}{_steps(facts)}", notes)
 
 
 def _maker(document: Document, site: Site, anyway: bool, record: Record | None) -> Done:
@@ -113,11 +114,12 @@ def _maker(document: Document, site: Site, anyway: bool, record: Record | None) 
     facts = facts_of(document, site)
     check_sampler_and_model(document, site, facts, anyway)
     values, counted = maker_values(document, site, facts)
-    run = replace(facts, steps=values["steps"])
+    run = replace(facts, steps=values["steps"]) if counted else facts
     found = check_gain(site, run, record, COEFFICIENTS if facts.sampler == ENTRY else SIGMAS)
     was = node.kind
     retype_maker(document, site, values, counted)
-    return Done("swapped", f"{was} -> {SIGMAS_NODE}{_steps(facts)}", _notes(site, facts, found))
+    notes = _notes(site, facts, found) + other_model(document, site)
+    return Done("swapped", f"{was} -> {SIGMAS_NODE}{_steps(facts)}", notes)
 
 
 def retype_maker(
@@ -158,17 +160,21 @@ def maker_values(document: Document, site: Site, facts: SiteFacts) -> tuple[dict
         )
     steps = facts.steps if "text" in spec else node.value(spec["steps"])
     denoise = node.value(spec["denoise"]) if "denoise" in spec else 1.0
-    if facts.steps is None or facts.denoise is None or not 0 < facts.denoise <= 1:
+    linked = any(node.linked(spec[name]) for name in ("steps", "denoise") if name in spec)
+    told = facts.steps is not None and facts.denoise is not None and 0 < facts.denoise <= 1
+    if not told and not linked:
         raise Left(
             "unclear",
             f"its steps ({steps}) or denoise ({denoise}) are none that a schedule could be made for",
         )
+    counted: list[str] = []
     if "cuts" in spec:
         unlinked(document, site, spec["denoise"])
-        if facts.denoise < 1:
+        if facts.steps is None or facts.denoise is None or facts.denoise < 1:
             unlinked(document, site, spec["steps"])
+        if facts.steps and facts.denoise and facts.denoise < 1:
+            counted = ["steps"]
             steps = max(1, round(facts.steps * facts.denoise))
-    counted = ["steps"] if "cuts" in spec and facts.denoise < 1 else []
     values = {
         "sampler_name": facts.sampler or "euler",
         "steps": steps,

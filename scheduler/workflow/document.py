@@ -12,7 +12,8 @@ from pathlib import Path
 from ..errors import WorkflowError
 from ..files import PathLike, read_bytes
 from .api import ApiScope, is_api_node
-from .graph import GraphScope
+from .everywhere import GETTERS, SETTERS, setter_of
+from .graph import GraphNode, GraphScope
 from .graph_links import highest_ids
 from .pictures import embedded, is_picture
 from .protocols import Node, Port, Scope
@@ -88,6 +89,24 @@ class Document:
         found = [(node.origin(name), node.scope) for node in self.instances_of(scope)]
         return [(port, outer) for port, outer in found if port]
 
+    def passing(self, node: Node) -> list[Port] | None:
+        """What a node hands on as it is; None for one that does more.
+
+        Of a switch that nothing else sets only the branch that is on.
+        """
+        if node.kind == "ComfySwitchNode" and not node.linked("switch"):
+            on = node.value("switch")
+            names = [f"on_{str(on).lower()}"] if isinstance(on, bool) else []
+        elif isinstance(node, GraphNode) and node.kind in GETTERS:
+            setter = setter_of(node)
+            return self.passing(setter) if setter else []
+        elif node.kind.startswith("Reroute") or node.kind in SETTERS:
+            names = node.input_names()
+        else:
+            return None
+        found = [node.origin(name) for name in names]
+        return [port for port in found if port] if names else None
+
     def walk(self, start: list[tuple[Port | None, Scope]], kind: str) -> list[Node]:
         """Every node from which a value of a type comes, however far upstream: the nearest first.
 
@@ -103,7 +122,8 @@ class Document:
             seen.add(id(node))
             found.append(node)
             if node.state != "muted":
-                for port in _chosen(node, kind):
+                ways = self.passing(node)
+                for port in node.upstream(kind) if ways is None else ways:
                     nodes += self.sources(port, node.scope)
         return found
 
@@ -161,13 +181,3 @@ def _subgraphs(holder: dict) -> Iterator[GraphScope]:
         if isinstance(entry, dict):
             yield GraphScope(entry, False)
             yield from _subgraphs(entry)
-
-
-def _chosen(node: Node, kind: str) -> list[Port]:
-    """What feeds a node, of a type; of a switch that nothing else sets only the branch that is on."""
-    if node.kind == "ComfySwitchNode" and not node.linked("switch"):
-        on = node.value("switch")
-        if isinstance(on, bool):
-            port = node.origin("on_true" if on else "on_false")
-            return [port] if port else []
-    return node.upstream(kind)

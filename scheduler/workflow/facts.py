@@ -13,6 +13,7 @@ from .document import Document
 from .kinds import TABLE, known
 from .protocols import Node, Port
 from .sites import Site, label
+from .values import texts, value, values
 
 _FILE = re.compile(r"\.(safetensors|sft|gguf|ckpt|pth?|bin)$", re.IGNORECASE)
 _NUMBER = re.compile(r"[-+]?(?:\d*\.*\d+)")  # as ManualSigmas finds its numbers
@@ -20,10 +21,7 @@ _NUMBER = re.compile(r"[-+]?(?:\d*\.*\d+)")  # as ManualSigmas finds its numbers
 
 @dataclass(frozen=True)
 class SiteFacts:
-    """What is known; None where it is not.
-
-    steps and cfg may be what a node held before a link took over. numbers: of ManualSigmas.
-    """
+    """What is known of the run; None where it is not. numbers: of ManualSigmas."""
 
     sampler: str | None
     steps: int | None
@@ -37,9 +35,9 @@ def facts_of(document: Document, site: Site) -> SiteFacts:
     """What a site runs under; of several samplers that it serves, the first."""
     node = site.node
     spec = site.spec
-    numbers = _numbers(node.value(spec["text"])) if "text" in spec else None
-    steps = len(numbers) - 1 if numbers else node.value(spec.get("steps"))
-    denoise = node.value(spec["denoise"]) if "denoise" in spec else 1.0
+    numbers = _numbers(value(document, node, spec["text"])) if "text" in spec else None
+    steps = len(numbers) - 1 if numbers else value(document, node, spec.get("steps"))
+    denoise = value(document, node, spec["denoise"]) if "denoise" in spec else 1.0
     return SiteFacts(
         sampler_of(document, site),
         steps if type(steps) is int and steps > 0 else None,
@@ -64,11 +62,20 @@ def step_distilled(document: Document, site: Site, facts: SiteFacts) -> str | No
         return f"it is for {site.spec['for']}"
     if facts.sampler == "lcm":
         return "the sampler lcm is for step-distilled models, which have few steps of their own"
-    unguided = facts.cfg is not None and facts.cfg <= 1
-    if unguided and facts.steps is not None and facts.steps <= TABLE["few_steps"]:
-        steps = f"{facts.steps} step{'s' if facts.steps > 1 else ''}"
-        return f"{steps} at cfg 1 are a step-distilled model's, which has sigmas of its own"
+    unguided = any(cfg <= 1 for cfg in _cfgs(document, site))
+    steps = min(_step_counts(document, site, facts), default=0)
+    if unguided and 0 < steps <= TABLE["few_steps"]:
+        counted = f"{steps} step{'s' if steps > 1 else ''}"
+        return f"{counted} at cfg 1 are a step-distilled model's, which has sigmas of its own"
     return None
+
+
+def _step_counts(document: Document, site: Site, facts: SiteFacts) -> list[int]:
+    """The steps of each use of the subgraph that a site is in, as far as they are known."""
+    if facts.steps is not None or "steps" not in site.spec:
+        return [facts.steps or 0]
+    found = values(document, site.node, site.spec["steps"])
+    return [each for each in found if type(each) is int and each > 0]
 
 
 def model_port(document: Document, site: Site) -> Port | None:
@@ -96,7 +103,7 @@ def model_takers(document: Document, site: Site) -> list[Node]:
 def loaded_from(document: Document, site: Site) -> tuple[str, ...]:
     """The files of the models themselves, without LoRAs."""
     loaders = [node for node in _model_nodes(document, site) if not node.upstream("MODEL")]
-    return _names(text for node in loaders for text in node.texts())
+    return _names(text for node in loaders for text in texts(document, node))
 
 
 def linked_from(document: Document, node: Node, name: str) -> str:
@@ -117,12 +124,11 @@ def sampler_of(document: Document, site: Site) -> str | None:
     node = site.node
     spec = site.spec
     if "sampler" in spec:
-        name = None if node.linked(spec["sampler"]) else node.value(spec["sampler"])
+        name = value(document, node, spec["sampler"])
         return name if isinstance(name, str) else None
     for selector in selectors_of(document, site):
         spec = known(selector.kind)
-        linked = "sampler" in spec and selector.linked(spec["sampler"])
-        name = None if linked else spec.get("is") or selector.value(spec["sampler"])
+        name = spec.get("is") or value(document, selector, spec["sampler"])
         return name if isinstance(name, str) else None
     return None
 
@@ -135,22 +141,28 @@ def selectors_of(document: Document, site: Site) -> list[Node]:
 
 
 def _cfg(document: Document, site: Site) -> float | None:
+    found = _cfgs(document, site)
+    return found[0] if found and len(set(found)) == 1 else None
+
+
+def _cfgs(document: Document, site: Site) -> list[float]:
+    """The cfg of each use of the subgraph that a site is in, as far as they are known."""
     for user in site.users:
         guiders = document.walk([(user.origin("guider"), user.scope)], "GUIDER")
         for node in [user, *guiders]:
             spec = known(node.kind)
             if "guidance" in spec:
-                return spec["guidance"]
-            value = node.value(spec.get("cfg"))
-            if _is_number(value):
-                return float(value)
-    return None
+                return [spec["guidance"]]
+            found = values(document, node, spec["cfg"]) if "cfg" in spec else []
+            if found:
+                return [float(each) for each in found if _is_number(each)]
+    return []
 
 
 def _files(document: Document, site: Site) -> tuple[str, ...]:
     """The files that the model is loaded from, LoRAs included; those of bypassed nodes are not."""
     nodes = [node for node in _model_nodes(document, site) if not node.state]
-    return _names(text for node in nodes for text in node.texts())
+    return _names(text for node in nodes for text in texts(document, node))
 
 
 def _model_nodes(document: Document, site: Site) -> list[Node]:

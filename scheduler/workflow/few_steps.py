@@ -13,6 +13,7 @@ from .document import Document
 from .facts import SiteFacts, facts_of, selectors_of
 from .gain import Gain, gain_of
 from .kinds import CONTROL, ENTRY, FEW
+from .model_paths import other_model
 from .outcome import LEARNS, Done, Left, Outcome, edits, tried
 from .protocols import Node
 from .recipes import stochastic_note
@@ -104,7 +105,8 @@ def _dropdowns(document: Document, site: Site, facts: SiteFacts, record: Record)
     else:
         _choose_sampler(_selectors(document, site))
     choose(node, values)
-    return Done("swapped", gain.words, stochastic_note(facts.sampler))
+    notes = stochastic_note(facts.sampler) + other_model(document, site)
+    return Done("swapped", gain.words, notes)
 
 
 def _maker(document: Document, site: Site, facts: SiteFacts, record: Record) -> Done:
@@ -115,7 +117,8 @@ def _maker(document: Document, site: Site, facts: SiteFacts, record: Record) -> 
     selectors = _selectors(document, site)
     retype_maker(document, site, values, [*counted, "steps"], TARGET)
     _choose_sampler(selectors)
-    return Done("swapped", gain.words, stochastic_note(facts.sampler))
+    notes = stochastic_note(facts.sampler) + other_model(document, site)
+    return Done("swapped", gain.words, notes)
 
 
 def _selectors(document: Document, site: Site) -> list[Node]:

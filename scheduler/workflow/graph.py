@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .kinds import CONTROL, MEMORY, known
+from .everywhere import Broadcast, broadcast_in
+from .kinds import CONTROL, LOADERS, MEMORY, known
 from .protocols import Id, Port, is_id
 
 FIELDS = ("id", "origin_id", "origin_slot", "target_id", "target_slot", "type")
@@ -73,6 +74,10 @@ class GraphNode:
         names = [entry.get("name") for entry in self.inputs()]
         return [name for name in names if isinstance(name, str)]
 
+    def widget_inputs(self) -> list[str]:
+        """The names of the inputs that are values."""
+        return [str(entry.get("name")) for entry in self.inputs() if entry.get("widget")]
+
     def output_name(self, slot: int) -> str | None:
         outputs = self.outputs()
         return outputs[slot].get("name") if 0 <= slot < len(outputs) else None
@@ -83,20 +88,25 @@ class GraphNode:
         link = self.scope.link(entry.get("link")) if entry else None
         return link if link and link["target_id"] == self.id else None
 
-    def linked(self, name: str) -> bool:
+    def wired(self, name: str) -> bool:
         return self.link(name) is not None
 
+    def linked(self, name: str) -> bool:
+        return self.wired(name) or (self.id, name) in self.scope.broadcast
+
     def origin(self, name: str) -> Port | None:
-        """What feeds an input."""
+        """What feeds an input, by a link or without one (everywhere.py)."""
         link = self.link(name)
-        return self.scope.origin(link) if link else None
+        return self.scope.origin(link) if link else self.scope.broadcast.get((self.id, name))
 
     def upstream(self, kind: str) -> list[Port]:
         """What feeds the inputs of a type; reroutes and the like may be of any type."""
-        ports = []
+        ports: list[Port | None] = []
         for entry in self.inputs():
             link = self.scope.link(entry.get("link"))
             if link is None:
+                if entry.get("type") == kind:
+                    ports.append(self.scope.broadcast.get((self.id, entry.get("name", ""))))
                 continue
             types = (entry.get("type"), link["type"])
             if kind in types or all(each in ("*", "", None) for each in types):
@@ -108,9 +118,11 @@ class GraphNode:
         return any(entry.get("type") == kind for entry in self.outputs())
 
     def names(self) -> list[str]:
-        """The names of its values, in their order; empty for an unknown kind."""
-        names = known(self.kind).get("widgets", [])
+        """The names of its values, in their order; empty where they are not known."""
         values = self.data.get("widgets_values")
+        names = known(self.kind).get("widgets") or LOADERS.get(self.kind, [])
+        if not names and isinstance(values, list) and len(self.widget_inputs()) == len(values):
+            names = self.widget_inputs()
         # Written by a program, not by the page, they lack the page's own.
         if isinstance(values, list) and len(values) == len(names) - 1 and CONTROL in names:
             return [name for name in names if name != CONTROL]
@@ -151,7 +163,11 @@ class GraphNode:
         values = self.data.get("widgets_values")
         if isinstance(values, dict):
             values = list(values.values())
-        return [value for value in _list(values)[:200] if isinstance(value, str)]
+        parts: list = []
+        for value in _list(values)[:200]:
+            on = isinstance(value, dict) and value.get("on") is not False  # a row of LoRAs
+            parts += [each for key, each in value.items() if key != "type"] if on else [value]
+        return [part for part in parts if isinstance(part, str)]
 
     def memory(self) -> dict | None:
         """What the swap noted here, if it did."""
@@ -176,9 +192,11 @@ class GraphScope:
         for node in self.nodes:
             self.by_id[node.id] = None if node.id in self.by_id else node
         self.links: dict[Id, Link] = {}
+        self.broadcast: Broadcast = {}
         for row in _list(data.get("links")):
             if is_link(row):
                 self.links.setdefault(Link(row)["id"], Link(row))
+        self.broadcast = broadcast_in(self)
 
     def link(self, link_id: object) -> Link | None:
         return self.links.get(link_id) if is_id(link_id) else None
@@ -202,6 +220,20 @@ class GraphScope:
         """The name of the subgraph's input."""
         entries = _dicts(self.data.get("inputs"))
         return entries[slot].get("name") if 0 <= slot < len(entries) else None
+
+    def entries(self) -> list[dict]:
+        """The subgraph's own inputs."""
+        return _dicts(self.data.get("inputs"))
+
+    def leads_to_value(self, entry: dict) -> bool:
+        """Whether an input of the subgraph feeds a value of a node."""
+        links = [self.link(link_id) for link_id in _list(entry.get("linkIds"))[:100]]
+        for link in [each for each in links if each]:
+            node = self.by_id.get(link["target_id"])
+            inputs = node.inputs() if node else []
+            if any(each.get("link") == link["id"] and each.get("widget") for each in inputs):
+                return True
+        return False
 
     def inner(self, name: object, slot: int) -> list[Port]:
         """What feeds an output of the subgraph, by its name, or its place where names don't tell."""

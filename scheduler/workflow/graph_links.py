@@ -85,7 +85,8 @@ def redirect(node: GraphNode, name: str, port: Port) -> list:
     link = node.link(name)
     assert link is not None  # only what is fed already is led elsewhere
     at = _unlist(node.scope, link)
-    _lead(node.scope, link, port, None)
+    _lead(node.scope, link, port)
+    _enlist(node.scope, link)
     return [link["id"], at]
 
 
@@ -118,10 +119,13 @@ def unroute(node: GraphNode, moved: list[list], staying: Sequence[GraphNode] = (
             for each in later:
                 each[1] = each[1] + 1 if each[1] is not None and each[1] >= at else each[1]
         _unlist(scope, scope.links[link_id])
-        _lead(scope, scope.links[link_id], source, at)
+        _lead(scope, scope.links[link_id], source)
+        if at is not None:  # it had no place where its origin did not list it
+            _enlist(scope, scope.links[link_id], at)
     for link_id in [each for each in fed if each not in places]:
         _unlist(scope, scope.links[link_id])
-        _lead(scope, scope.links[link_id], source, None)
+        _lead(scope, scope.links[link_id], source)
+        _enlist(scope, scope.links[link_id])
 
 
 def _unlist(scope: GraphScope, link: Link) -> int | None:
@@ -134,11 +138,15 @@ def _unlist(scope: GraphScope, link: Link) -> int | None:
     return at
 
 
-def _lead(scope: GraphScope, link: Link, port: Port, at: int | None) -> None:
-    """Let a link come from another port, at a place of the list there (None: at its end)."""
+def _lead(scope: GraphScope, link: Link, port: Port) -> None:
+    """Let a link come from another port, which does not list it yet."""
     link["origin_id"] = port.node.id if port.node else scope.entry_id
     link["origin_slot"] = port.slot
-    outs = leaving(scope, link["origin_id"], port.slot)
+
+
+def _enlist(scope: GraphScope, link: Link, at: int | None = None) -> None:
+    """Note a link in the list that its origin keeps, at a place (None: at its end)."""
+    outs = leaving(scope, link["origin_id"], link["origin_slot"])
     if outs is not None:
         outs.insert(len(outs) if at is None else at, link["id"])
 

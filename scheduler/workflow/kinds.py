@@ -8,6 +8,7 @@ from pathlib import Path
 TABLE = json.loads((Path(__file__).parent / "node_kinds.json").read_text("utf-8"))
 KINDS: dict[str, dict] = TABLE["kinds"]
 MADE: dict[str, dict] = TABLE["made"]
+LOADERS: dict[str, list[str]] = TABLE["loaders"]
 ENTRY: str = TABLE["entry"]
 MEMORY = "stepdistill"  # the key under which a node remembers what it was
 CONTROL = "control_after_generate"

@@ -19,6 +19,7 @@ CODES = {
     "no_gain": "nothing would be gained",
     "no_model": "no model link in the same graph",
     "no_recipe": "the record has no recipe for it",
+    "other_half": "the other half of its run is left, or would not meet it",
     "own_steps": "the sampler chooses its own steps",
     "partial": "a part of a schedule, or one with a start of its own",
     "step_distilled": "step-distilled",

@@ -74,8 +74,11 @@ class Node(Protocol):
     def set(self, name: str, value: object) -> None:
         """Put a value in its place."""
 
+    def wired(self, name: str) -> bool:
+        """Whether a link in the file feeds an input."""
+
     def linked(self, name: str) -> bool:
-        """Whether a link feeds an input."""
+        """Whether anything feeds an input: a link, or a node that broadcasts."""
 
     def origin(self, name: str) -> Port | None:
         """What feeds an input."""

@@ -17,11 +17,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..errors import WorkflowError
-from .document import Document
+from .document import Document, parse
 from .kinds import ENTRY, MANUAL
+from .named import named, shared
 from .outcome import Outcome, edits
-from .sites import Site, asked, place, survey
-from .text import same
+from .protocols import Node
+from .sites import Site, Survey, asked, place, survey
 from .undo import put_back
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ class Report:
     """What a swap did.
 
     outcomes: one a node. samplers: how many sampler nodes the workflow has. exact: whether putting
-    back gives the original again; None where nothing was swapped. needs: what the result needs to
+    back gives the original again, byte for byte; None where nothing was swapped, or where something
+    had been before. needs: what the result needs to
     run, in words. warning: what the user had better look at, or "".
     """
 
@@ -64,24 +66,37 @@ def swap(
     """Change a workflow in place and say what was done and what was left.
 
     to: one of TARGETS. record: needed for "baked"; with the others the workflow carries it. only:
-    ids of nodes, as text (see sites.asked). anyway: also what seems step-distilled. find: for
+    names of nodes (see named.py). anyway: also what seems step-distilled. find: for
     "few", the record of what a node runs, where it is not the same for all. Raises WorkflowError.
     """
     if to not in TARGETS:
         raise WorkflowError(f"A workflow can be swapped to {', '.join(TARGETS)}, not to {to!r}.")
     if to == "baked" and record is None:
         raise WorkflowError("Baking needs a record, for its sigmas; name one with --record.")
+    only = named(document, only)
     if to == "stock":
         outcomes = put_back(document, only)
-        return Report(outcomes, len(survey(document).samplers), needs=_needs(document, to))
-    make = _Making(to, record, anyway, find or (lambda facts: record))
+        report = Report(outcomes, len(survey(document).samplers), needs=_needs(document, to))
+    else:
+        make = _Making(to, record, anyway, find or (lambda facts: record))
+        report = _made(document, make, only)
+    if only is not None and not report.outcomes:
+        report.outcomes = [_no_choice(node) for node in document.nodes() if asked(node, only)]
+    told = (report.warning, shared(document, only) if report.changed else "")
+    report.warning = " ".join(each for each in told if each)
+    return report
+
+
+def _no_choice(node: Node) -> Outcome:
+    return Outcome(node, "left", "it chooses no schedule", "unknown")
+
+
+def _made(document: Document, make: _Making, only: Sequence[str] | None) -> Report:
     if not any(node.memory() for node in document.nodes()):
-        before = deepcopy(document.value)
+        before = document.text()
         report = make.swapped(document, only)
         if report.changed:
-            trial = Document(deepcopy(document.value), document.layout)
-            put_back(trial)
-            report.exact = same(trial.value, before)
+            report.exact = document.layout.exact and _goes_back(document.text(), before)
         return report
     # A failed action changes nothing: what fails on a copy is not put back first.
     trial = Document(deepcopy(document.value), document.layout)
@@ -90,6 +105,13 @@ def swap(
     report = make.swapped(document, _without(document, only, {place(o.node) for o in failed}))
     report.outcomes += failed
     return report
+
+
+def _goes_back(text: str, before: str) -> bool:
+    """Whether what would be written, read again and put back, is the same as before, byte for byte."""
+    trial = parse(text)
+    put_back(trial)
+    return trial.text() == before
 
 
 def _without(
@@ -132,14 +154,19 @@ class _Making:
         found = survey(document)
         sites = [site for site in found.sites if asked(site.node, only)]
         models = {id(site): loaded_from(document, site) for site in sites}
-        outcomes = [self._outcome(document, site) for site in sites]
+        held = self._held_together(document, found, only)
+        outcomes = [self._outcome(document, site, held) for site in sites]
         done = zip(sites, outcomes, strict=True)
         changed = [site for site, outcome in done if outcome.action in ("swapped", "baked")]
         warning = ""
         if self.record is not None:
             warning = _several_models({models[id(site)] for site in changed})
         if changed and self.record is not None and self.to in ("distilled", "few"):
-            outcomes += carry(document, changed, self.record.to_json())
+            carried = carry(document, changed, self.record.to_json())
+            for outcome in outcomes:
+                missed = carried.missed.get(id(outcome.node))
+                outcome.notes += [missed] if missed else []
+            outcomes += carried.outcomes
         strange = [(node, why) for node, why in found.strange if asked(node, only)]
         outcomes += [Outcome(node, "left", why, "unknown") for node, why in strange]
         for scope in document.scopes:
@@ -148,11 +175,38 @@ class _Making:
         needs = _needs(document, self.to)
         return Report(outcomes, len(found.samplers), needs=needs, warning=warning)
 
-    def _outcome(self, document: Document, site: Site) -> Outcome:
+    def _held_together(
+        self, document: Document, found: Survey, only: Sequence[str] | None
+    ) -> dict[str, str]:
+        """Of sites that share a run: why they are left, by their place (tried on a copy)."""
+        from .pairs import apart, pairs_in, refused
+
+        pairs = pairs_in(document, found)
+        if not pairs:
+            return {}
+        trial = Document(deepcopy(document.value), document.layout)
+        alone = {place(site.node): self._outcome(trial, site, {}) for site in survey(trial).sites}
+
+        def left(site: Site) -> str | None:
+            outcome = alone[place(site.node)]
+            if not asked(site.node, only):
+                return "it was not asked for"
+            return outcome.text if outcome.action == "left" else None
+
+        one_record = self.to == "baked"  # at the run each model judges a record anew
+        held = refused(pairs, lambda pair: apart(document, pair, one_record), left)
+        return {
+            place(site.node): held[id(site.node)] for site in found.sites if id(site.node) in held
+        }
+
+    def _outcome(self, document: Document, site: Site, held: dict[str, str]) -> Outcome:
         from .baked import to_baked
         from .distilled import to_distilled
         from .few_steps import to_few_steps
 
+        why = held.get(place(site.node))
+        if why is not None:
+            return Outcome(site.node, "left", why, "other_half")
         if self.to == "few":
             return to_few_steps(document, site, self.find, self.anyway)
         if self.to == "baked" and self.record is not None:

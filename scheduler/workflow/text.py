@@ -1,8 +1,9 @@
 """JSON in and out without losing anything.
 
 Neither the order of keys, nor the numbers' own spelling (1.0, 1e-7, long seeds), nor the layout. A
-text that any of the usual writers made (ComfyUI's page, Python's json, at any indent) comes out
-as it went in, byte for byte.
+text that any of the usual writers made (ComfyUI's page, Python's json, at any indent) has one
+layout; of any other each part keeps its own (spelled.py). Either comes out as it went in, byte for
+byte.
 """
 
 from __future__ import annotations
@@ -15,24 +16,17 @@ from dataclasses import dataclass, replace
 from json.encoder import encode_basestring, encode_basestring_ascii
 
 from ..errors import WorkflowError
+from .spelled import Gaps, Real, Spaced, SpacedList, Whole, Words, read_spaced, real, whole
 
 MAX_DEPTH = 200  # of lists and objects in one another
 _NO_MORE = "save it again from ComfyUI"
+_SPACE = " \t\r\n"
+_STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"')
+_ESCAPES = re.compile(r"\\(?:u([0-9a-fA-F]{4})|.)")  # a doubled backslash is one
+_HALF = re.compile("[\ud800-\udfff]")
 _MARK = "\ufeff"  # of byte order: some editors put it before everything
 
 Add = Callable[[str], object]  # takes the next part of a text
-
-
-class Whole(int):
-    """A whole number that is spelled in its own way (-0)."""
-
-    text: str
-
-
-class Real(float):
-    """A number whose spelling Python would change (1e-7, 1.50, NaN)."""
-
-    text: str
 
 
 @dataclass(frozen=True)
@@ -63,9 +57,9 @@ def read(text: str) -> tuple[object, Layout]:
         value = json.loads(
             text.removeprefix(_MARK),
             object_pairs_hook=_unique,
-            parse_int=_whole,
-            parse_float=_real,
-            parse_constant=_real,
+            parse_int=whole,
+            parse_float=real,
+            parse_constant=real,
         )
     except json.JSONDecodeError as problem:
         place = f"line {problem.lineno}, column {problem.colno}"
@@ -77,7 +71,11 @@ def read(text: str) -> tuple[object, Layout]:
             f"This is nested more than {MAX_DEPTH} deep, which no workflow is."
         ) from None
     _check_depth(value)
-    return value, _layout(text, value)
+    layout = _layout(text)
+    if write(value, layout) == text:
+        return value, layout
+    value = read_spaced(text.strip(_SPACE + _MARK))
+    return value, replace(layout, exact=write(value, layout) == text)
 
 
 def write(value: object, layout: Layout) -> str:
@@ -88,13 +86,10 @@ def write(value: object, layout: Layout) -> str:
     return "".join(parts)
 
 
-def same(a: object, b: object) -> bool:
-    """Whether two values are the same JSON: values, numbers' kind and spelling, order of keys."""
-    return write(a, _PLAIN) == write(b, _PLAIN)
-
-
 def _write(value: object, layout: Layout, margin: str, add: Add) -> None:
-    if isinstance(value, dict) and value:
+    if isinstance(value, (Spaced, SpacedList)):
+        _write_spaced(value, layout, margin, add)
+    elif isinstance(value, dict) and value:
         keys = (_string(key, layout.ascii) + layout.colon for key in value)
         _write_each("{}", zip(keys, value.values(), strict=True), layout, margin, add)
     elif isinstance(value, list) and value:
@@ -119,40 +114,46 @@ def _write_each(
     add((margin if spread else "") + brackets[1])
 
 
+def _write_spaced(value: Spaced | SpacedList, layout: Layout, margin: str, add: Add) -> None:
+    """What was read with its own spaces; an entry that is new takes those of the one before it."""
+    gaps = value.gaps.around(len(value))
+    keyed = isinstance(value, dict)
+    entries = value.items() if isinstance(value, dict) else enumerate(value)
+    add("{" if keyed else "[")
+    for count, (key, entry) in enumerate(entries):
+        add(gaps.before[key] if key in gaps.before else _lead(gaps, count, layout))
+        if keyed:
+            add(gaps.colons.get(key) or _string(key, layout.ascii) + layout.colon)
+        _write(entry, layout, margin + (layout.indent or ""), add)
+        if count + 1 < len(value):
+            add(gaps.after.get(key, "") + ",")
+    add(gaps.end)
+    add("}" if keyed else "]")
+
+
+def _lead(gaps: Gaps, count: int, layout: Layout) -> str:
+    """What stands before an entry that is new."""
+    last = next(reversed(gaps.before.values()), gaps.first)
+    alone = len(gaps.before) < 2 and not last
+    return layout.comma[1:] if alone and count else last
+
+
 def _leaf(value: object, ascii_only: bool) -> str:
+    if isinstance(value, (Whole, Real, Words)):
+        return value.text
     if isinstance(value, str):
         return _string(value, ascii_only)
-    if isinstance(value, (Whole, Real)):
-        return value.text
     if type(value) in (int, float):
         return repr(value)
     return json.dumps(value)
 
 
 def _string(text: str, ascii_only: bool) -> str:
+    if ascii_only:
+        return encode_basestring_ascii(text)
+    plain = encode_basestring(text)
     # Half characters are not for UTF-8.
-    halves = not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text)
-    return encode_basestring_ascii(text) if ascii_only or halves else encode_basestring(text)
-
-
-def _whole(text: str) -> int:
-    if len(text) > 4000:
-        raise WorkflowError(f"A whole number has {len(text):,} digits, which no workflow needs.")
-    number = int(text)
-    if str(number) == text:
-        return number
-    spelled = Whole(number)
-    spelled.text = text
-    return spelled
-
-
-def _real(text: str) -> float:
-    number = float(text)
-    if repr(number) == text:
-        return number
-    spelled = Real(number)
-    spelled.text = text
-    return spelled
+    return plain if text.isascii() else _HALF.sub(lambda half: f"\\u{ord(half[0]):04x}", plain)
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict:
@@ -176,24 +177,25 @@ def _check_depth(value: object) -> None:
     raise WorkflowError(f"This is nested more than {MAX_DEPTH} deep, which no workflow is.")
 
 
-def _layout(text: str, value: object) -> Layout:
-    """The layout whose writing gives the text again, or else the one that is nearest to it."""
-    bare = text.strip(" \t\r\n" + _MARK)
+def _layout(text: str) -> Layout:
+    """The layout that a text seems to have, judged by what stands outside of its strings."""
+    bare = text.strip(_SPACE + _MARK)
     at = text.find(bare)
-    found = re.match(r"[\[{]\r?\n([ \t]*)", bare)
-    indent = found[1] if found else None
-    spaced = indent is None and re.search(r'[\]}"\d], ["{\[\d]', bare[:100_000])
-    colon = re.search(r'"(\s*:[ \t]*)', bare)
-    layout = Layout(
-        indent=indent,
-        comma=", " if spaced else ",",
+    bones = _STRINGS.sub('""', bare)
+    found = re.match(r"[\[{](\r?\n)([ \t]*)", bones)
+    comma = re.search(r",([ \t]*)", bones)
+    colon = re.search(r'"(\s*:[ \t]*)', bones)
+    return Layout(
+        indent=found[2] if found else None,
+        comma="," + (comma[1] if comma else ""),
         colon=colon[1] if colon else ": ",
-        ascii=bare.isascii() and bool(re.search(r"\\u[0-9a-fA-F]{4}", bare)),
-        newline="\r\n" if "\r\n" in text else "\n",
+        ascii=bare.isascii() and any(map(_beyond, _ESCAPES.finditer(bare))),
+        newline=found[1] if found else "\n",
         before=text[:at],
         after=text[at + len(bare) :],
     )
-    return layout if write(value, layout) == text else replace(layout, exact=False)
 
 
-_PLAIN = Layout()
+def _beyond(escape: re.Match) -> bool:
+    """Whether an escape stands for a letter that need not be escaped (JSON's own are below)."""
+    return escape[1] is not None and int(escape[1], 16) > 0x7E

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduler.errors import WorkflowError
-from scheduler.workflow.text import read, same, write
+from scheduler.workflow.text import read, write
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -36,8 +36,7 @@ def test_every_usual_layout_comes_out_as_it_went_in(value, indent, ascii_only, e
         )
         again, layout = read(text)
         assert json.loads(write(again, layout)) == value
-        if layout.exact:
-            assert write(again, layout) == text
+        assert layout.exact and write(again, layout) == text
 
 
 @pytest.mark.parametrize("indent", [None, 1, 2, 4, "\t"])
@@ -79,10 +78,10 @@ def test_a_byte_order_mark_stays():
     assert write(value, layout) == '\ufeff{"nodes": []}\n'
 
 
-def test_a_layout_of_nobodys_keeps_the_values():
+def test_a_layout_of_nobodys_stays_as_it_is():
     text = '{ "b" :[1,\n2],   "a":{} }'
     value, layout = read(text)
-    assert not layout.exact and list(json.loads(write(value, layout))) == ["b", "a"]
+    assert layout.exact and write(value, layout) == text and list(value) == ["b", "a"]
 
 
 def test_half_characters_are_escaped():
@@ -90,12 +89,6 @@ def test_half_characters_are_escaped():
     value, layout = read('{"a": "\\ud800 ü"}')
     write(value, layout).encode("utf-8")
     assert json.loads(write(value, layout)) == {"a": "\ud800 ü"}
-
-
-def test_same_sees_order_and_spelling():
-    assert same(read('{"a": 1, "b": 2}')[0], read('{"a":1,"b":2}')[0])
-    assert not same(read('{"a": 1, "b": 2}')[0], read('{"b": 2, "a": 1}')[0])
-    assert not same(read('{"a": 1}')[0], read('{"a": 1.0}')[0])
 
 
 @pytest.mark.parametrize(
