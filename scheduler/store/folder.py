@@ -18,6 +18,7 @@ from ..files import PathLike
 
 VARIABLE = "STEPDISTILL_STORE"
 NAME = "stepdistill"
+UNFINISHED = ".unfinished"  # in a store: what stopped runs go on with; hidden, so that no record is sought there
 
 
 def store_folder(
