@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from ...scheduler.learning import words
+from ...scheduler.learning.at_hand import drew_this
 from ...scheduler.learning.drawing import ROWS
 from ...scheduler.learning.fitting import Learnt
 from ...scheduler.learning.outcome import Announcement
@@ -23,7 +24,6 @@ from ..page.progress import Teller
 from .conditioning import prompt_hash
 
 TIMING = 2  # model calls that tell how long one takes
-SAME_BEGINNING = 1e-5  # of the first sigma: above float32's rounding, far below another noise
 
 
 class Picture:
@@ -64,12 +64,12 @@ class Picture:
         return self._sampled(few_step_picture, found)
 
     def handed(self, found: Selection, runs: Sequence[Recording]) -> dict | None:
-        """The LATENT that one of these runs ended in, where it began as this picture does: with its
-        noise and what it begins with."""
+        """The LATENT that one of these runs ended in, where it is this very picture."""
         same: list[Recording] = []
 
         def finished_picture(model, x, sigmas, extra_args=None, callback=None, disable=None):
-            same.extend(each for each in runs if _begins(each, x))
+            asked = self._asked(model, extra_args or {}, None)
+            same.extend(each for each in runs if drew_this(each, x, asked))
             return same[0].vectors[same[0].steps].to(x) if same else x
 
         drawn = self._sampled(finished_picture, found)
@@ -142,12 +142,3 @@ class Picture:
             denoise(x * sigma, sigma)
             self._pace = time.monotonic() - began
         return TIMING
-
-
-def _begins(run: Recording, x: torch.Tensor) -> bool:
-    """Whether a run began with just these rows."""
-    first = run.vectors[0]
-    if first.shape != x.shape:
-        return False
-    apart = (first - x.detach().float().cpu()).abs().max()
-    return bool(apart <= SAME_BEGINNING * run.start_sigma)

@@ -88,8 +88,7 @@ def guided(model, positive, negative, cfg: float, latent: Mapping, guider=None) 
 
 def without_caches(patcher) -> tuple[Any, tuple[str, ...]]:
     """(the MODEL, or a clone of it without its step caches, and their names)."""
-    keys = {key for kinds in patcher.wrappers.values() for key, listed in kinds.items() if listed}
-    found = tuple(key for key in STEP_CACHES if key in keys)
+    found = step_caches(patcher)
     if not found:
         return patcher, ()
     clone = patcher.clone()
@@ -97,6 +96,12 @@ def without_caches(patcher) -> tuple[Any, tuple[str, ...]]:
         for key in found:
             clone.remove_wrappers_with_key(kind, key)
     return clone, found
+
+
+def step_caches(patcher) -> tuple[str, ...]:
+    """The step caches on a MODEL."""
+    keys = {key for kinds in patcher.wrappers.values() for key, listed in kinds.items() if listed}
+    return tuple(key for key in STEP_CACHES if key in keys)
 
 
 def with_channels(patcher, latent: Mapping) -> dict:

@@ -32,7 +32,7 @@ NOTHING_TO_IMPROVE = "There is no recipe of this model to improve yet."
 ROWS = 1  # of a batch that are recorded: one picture brings a recipe, and what it costs
 
 # The picture that one of these runs has drawn already, where it is the very one that a selection
-# would draw now: of its noise and what it begins with; else None. No model call.
+# would draw now (at_hand.drew_this); else None.
 Handed = Callable[[Selection, Sequence[Recording]], Any]
 
 

@@ -20,7 +20,7 @@ STEPS_NOT_KNOWN = (
 )
 
 AT_HAND = (
-    "before its learning was stopped: this is that picture, without a model call. With another seed "
+    "before its learning was stopped: this is that picture, not drawn again. With another seed "
     "this model is learnt first, from what was drawn."
 )
 

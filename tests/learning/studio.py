@@ -8,6 +8,7 @@ import torch
 
 from scheduler.denoiser import start_state
 from scheduler.fingerprint import Fingerprint
+from scheduler.learning.at_hand import drew_this
 from scheduler.learning.drawing import draw_and_learn
 from scheduler.learning.situation import Situation
 from scheduler.lookup.model_facts import ModelFacts
@@ -77,7 +78,7 @@ class Studio:
 
     def handed(self, found, runs):
         x = self.began(found.recipe.sigmas[0])
-        same = [each for each in runs if torch.allclose(each.vectors[0], x.float(), atol=1e-5)]
+        same = [each for each in runs if drew_this(each, x, self.asked)]
         return same[0].vectors[same[0].steps] if same else None
 
     def began(self, sigma):

@@ -157,8 +157,8 @@ def test_a_picture_whose_learning_was_stopped_is_handed_over(store, denoise):
         picture(store, Studio(fail_after=FULL_STEPS + 5), of=of)
     host, drawn, outcome = picture(store, of=of)
     whole = Studio().draw(full_run(of), None)
-    assert host.calls == 0 and torch.equal(drawn, whole.float())
-    assert outcome.in_full and "without a model call" in words.after(outcome)
+    assert host.calls == 1 and torch.equal(drawn, whole.float())
+    assert outcome.in_full and "not drawn again" in words.after(outcome)
     for other in (Studio(seed=1), Studio(digit=8)):  # of another noise, of another prompt
         assert picture(store, other, of=of, mode="off")[0].calls == 6
     host, _, outcome = picture(store, Studio(seed=1), of=of)
