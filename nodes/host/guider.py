@@ -70,9 +70,11 @@ class Guided:
         return cfg_of(self.guider)
 
 
-def guided(model, positive, negative, cfg: float, latent: Mapping, guider=None) -> Guided:
+def guided(
+    model, positive, negative, cfg: float, latent: Mapping, guider=None, caches: bool = False
+) -> Guided:
     """The guider of a graph: the one given, else the stock one of model, conditioning and cfg. What
-    answers from memory is left out."""
+    answers from memory is left out, but for caches."""
     import comfy.samplers
 
     if guider is None:
@@ -80,7 +82,9 @@ def guided(model, positive, negative, cfg: float, latent: Mapping, guider=None) 
         guider.set_conds(positive, negative)
         guider.set_cfg(cfg)
     own = copy.copy(guider)  # attributes are set below, and the user's may be in use elsewhere
-    patcher, left_out = without_caches(guider.model_patcher)
+    patcher, left_out = guider.model_patcher, ()
+    if not caches:
+        patcher, left_out = without_caches(patcher)
     if patcher is not guider.model_patcher:
         own.model_patcher, own.model_options = patcher, patcher.model_options
     return Guided(own, with_channels(patcher, latent), left_out)
