@@ -13,7 +13,8 @@ import numpy as np
 from ..scheduler.errors import DenoiserError
 from ..scheduler.learning.full_run import SCHEDULES
 from ..scheduler.record import Recipe
-from .host.guider import Guided, parts_of, step_caches
+from .host.guider import Guided, parts_of
+from .host.step_caches import step_caches
 
 LONGER = (1.0, 1.5, 2.0, 3.0)  # times a step count: a step cache makes so many steps as short
 AS_LONG = 1.05  # seconds that count as equal

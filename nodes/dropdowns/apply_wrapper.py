@@ -17,14 +17,13 @@ from ...scheduler.lookup.selection import STOCK, Selection
 from ...scheduler.lookup.words import info
 from ...scheduler.samplers.k_diffusion import SAME_SIGMA
 from ...scheduler.samplers.query_offsets import asked_sigma
-from ..host.model_facts import guidance_of
+from ..host.model_facts import cfg_of, guidance_of
 from ..host.running_prompt import running_node, scheduler_before
 from ..lookup import find
 from ..names import DISTILLED
 from ..page.log import log_once, problem
 from .apply_mark import KEY, Applied, applied_of
 from .issued_schedules import Slice, recognised
-from .sampler_function import cfg_of
 
 # Functions that are not called as their sampler is.
 SAMPLERS = {"unipc": "uni_pc", "unipc_bh2": "uni_pc_bh2"}

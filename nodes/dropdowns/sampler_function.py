@@ -12,6 +12,7 @@ from ...scheduler.lookup.selection import STOCK, Selection
 from ...scheduler.record import Recipe
 from ...scheduler.samplers.k_diffusion import SAME_SIGMA, run_in_host, same_sigmas
 from ...scheduler.samplers.names import RELATIVE
+from ..host.model_facts import cfg_of
 from ..lookup import find
 from ..names import DISTILLED
 from ..page.log import log_once, problem
@@ -76,12 +77,6 @@ def _tell_guidance(found: Selection, cfg: float | None) -> None:
             f"The distilled sampler's recipe was made at cfg {made:g}, and you use {cfg:g}; "
             "distil at that for the best result."
         )
-
-
-def cfg_of(guider: Any) -> float | None:
-    """A guider's scale (the first where it has two), or None where it does not say."""
-    value = getattr(guider, "cfg1", None) or getattr(guider, "cfg", None)
-    return float(value) if isinstance(value, (int, float)) else None
 
 
 def _found(model: Any, x: torch.Tensor, sigmas: torch.Tensor) -> Selection | None:

@@ -11,9 +11,9 @@ import torch
 from ...scheduler.learning.drawing import ROWS
 from ...scheduler.learning.keeping import LEAST_STEPS, kept, not_kept
 from ...scheduler.recordings import Recording
-from ..host.guider import step_caches
-from ..host.model_facts import facts_of, guidance_of
+from ..host.model_facts import cfg_of, facts_of, guidance_of
 from ..host.running_prompt import tell
+from ..host.step_caches import step_caches
 from ..host.store import store
 from ..page.log import log, problem
 from .conditioning import hook_patches_of, prompt_hash
@@ -75,8 +75,6 @@ class _Listener:
     """Hears one run of a guider."""
 
     def __init__(self, guider: Any, shape: tuple[int, ...], sampler: str, seed: int | None):
-        from ..dropdowns.sampler_function import cfg_of
-
         cfg = cfg_of(guider)
         facts = facts_of(guider.model_patcher)
         guidance = guidance_of(getattr(guider, "conds", {}).get("positive"))
