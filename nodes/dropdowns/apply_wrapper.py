@@ -81,12 +81,13 @@ def _kept(guider: Any, sampler: Any, offsets: bool) -> Iterator[None]:
 
     from ..few_step.full_runs import run_heard
 
-    def sample(execute, model, sigmas, extra_args, callback, noise, latent=None, mask=None, *more):
+    def sample(execute, model, sigmas, extra_args, callback, noise, *more, **also):
         """Around the sampler's sample: its end is in the model's own space."""
 
         def draw() -> torch.Tensor:
-            return execute(model, sigmas, extra_args, callback, noise, latent, mask, *more)
+            return execute(model, sigmas, extra_args, callback, noise, *more, **also)
 
+        mask = more[1] if len(more) > 1 else also.get("denoise_mask")
         levels, seed = sigmas.clone(), extra_args.get("seed")  # uni_pc writes into its sigmas
         return run_heard(draw, model, noise, levels, name, seed, mask, offsets)
 
