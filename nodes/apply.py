@@ -3,7 +3,7 @@ recipe for its own sampler and steps."""
 
 from __future__ import annotations
 
-from .fields import CATEGORY, MODEL, USE_RECORD
+from .fields import CATEGORY, LEARN, MODEL, USE_RECORD
 
 
 class StepDistillApply:
@@ -37,7 +37,7 @@ class StepDistillApply:
             "model": MODEL,
             "use_offsets": ("BOOLEAN", {"default": True, "tooltip": tooltip}),
         }
-        return {"required": required, "optional": {"record": USE_RECORD}}
+        return {"required": required, "optional": {"record": USE_RECORD, "learn": LEARN}}
 
     @classmethod
     def IS_CHANGED(cls, **_):
@@ -45,16 +45,18 @@ class StepDistillApply:
 
         return revision()
 
-    def make(self, model, use_offsets, record=None):
+    def make(self, model, use_offsets, record=None, learn=False):
         """The marked clone and its info; raises StepDistillError for a record of another model."""
+        from ..scheduler.learning.keeping import WILL_KEEP
         from .dropdowns.apply_mark import Applied, mark
         from .dropdowns.apply_wrapper import hang
         from .lookup import described_source
         from .page.card_data import shown
 
         used, info = described_source(model, record, use_offsets)
+        info = f"{info} {WILL_KEEP}" if learn else info
         clone = model.clone()
-        mark(clone, Applied(record, use_offsets))
+        mark(clone, Applied(record, use_offsets, learn))
         hang(clone)
         return {
             "ui": {"stepdistill": [shown(record=used, info=info)], "text": [info]},

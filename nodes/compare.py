@@ -32,6 +32,9 @@ HELP = {
     "noise_seed": "Seed of these noises. They are other ones than Distill Schedule uses with the same seed.",
     "record": "The record whose recipes take part as `distilled`; without it, those that the "
     "store has for this model.",
+    "second_model": "The same model with something else that saves time on it (EasyCache, LazyCache, "
+    "TeaCache, a Lightning LoRA): its runs are timed and compared at equal seconds.",
+    "second_cfg": "The guidance of the second model; 0: the same. Lightning LoRAs want 1.",
     "vae": "Decodes the pictures; without it they are quick previews of the latents.",
 }
 
@@ -62,7 +65,13 @@ class StepDistillCompare:
             "seeds": ("INT", {"default": 4, "min": 1, "max": 64}),
             "noise_seed": SEED,
         }
-        optional = {"record": (RECORD, {}), "vae": ("VAE", {})}
+        scale = {"default": 0.0, "min": 0.0, "max": 100.0, "step": 0.1, "round": 0.01}
+        optional = {
+            "record": (RECORD, {}),
+            "vae": ("VAE", {}),
+            "second_model": ("MODEL", {}),
+            "second_cfg": ("FLOAT", scale),
+        }
         required, optional = (
             {k: (kind, {**o, "tooltip": HELP[k]}) for k, (kind, o) in each.items()}
             for each in (required, optional)
@@ -84,7 +93,7 @@ class StepDistillCompare:
 
     def compare(
         self, model, positive, negative, latent_image, cfg, sampler_name, schedulers, steps, seeds,
-        noise_seed, record=None, vae=None, unique_id=None,
+        noise_seed, record=None, vae=None, second_model=None, second_cfg=0.0, unique_id=None,
     ):  # fmt: skip
         """The plot, the grid of pictures and the table; raises StepDistillError with a sentence."""
         from .host.guider import guided
@@ -92,6 +101,9 @@ class StepDistillCompare:
         from .page.progress import Teller
 
         scene = guided(model, positive, negative, cfg, latent_image)
+        second = second_model and guided(
+            second_model, positive, negative, second_cfg or cfg, latent_image, caches=True
+        )
         contest = Contest(
             scene,
             sampler_name,
@@ -100,6 +112,7 @@ class StepDistillCompare:
             int(seeds),
             int(noise_seed) % MOST_SEED,
             record,
+            second,
         )
         teller = Teller(scene.patcher, unique_id, previews=len(scene.shape) > 2)
         teller.plan(plan_text(contest), contest.calls)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -18,6 +19,7 @@ from ..scheduler.errors import (
 from ..scheduler.record import Recipe
 from .names import DISTILLED as OURS
 from .page.compare_report import said, where_from
+from .second_model import SecondModel
 
 NODES = 50  # of the teacher
 MOST_STEPS, MOST_COUNTS = 200, 24
@@ -65,7 +67,8 @@ def mistake(schedulers: str, steps: str) -> str | None:
 class Results:
     """errors: {schedule: {steps: (seeds,) RMS distances from the teacher's end}}. ends: {schedule:
     {steps: the first noise's latent, or None where it did not stay finite}}. teacher: its end of
-    the first noise. text: the table and what it says."""
+    the first noise. seconds: {schedule: {steps: of one picture}}. second: the name of a second
+    model's runs, of which there are more step counts. text: the table and what it says."""
 
     sampler: str
     steps: list[int]
@@ -74,6 +77,8 @@ class Results:
     teacher: object
     errors: dict[str, dict[int, np.ndarray]] = field(default_factory=dict)
     ends: dict[str, dict[int, object]] = field(default_factory=dict)
+    seconds: dict[str, dict[int, float]] = field(default_factory=dict)
+    second: str | None = None
     text: str = ""
 
     def rms(self, name: str, steps: int) -> float | None:
@@ -87,7 +92,7 @@ class Results:
         return sorted(self.errors, key=lambda name: (name != OURS, self._score(name)))
 
     def _score(self, name: str) -> float:
-        found = [self.rms(name, steps) for steps in self.errors[name]]
+        found = [self.rms(name, steps) for steps in self.errors[name] if steps in self.steps]
         return float(
             np.mean([np.log(max(each, 1e-12)) if each is not None else 30.0 for each in found])
         )
@@ -108,6 +113,7 @@ class Contest:
         seeds: int,
         seed: int,
         record=None,
+        second=None,
     ):
         from ..scheduler.distilling.request import checked_samplers
         from ..scheduler.samplers.stock import check_sampler
@@ -131,6 +137,10 @@ class Contest:
         self.runs: dict[tuple[str, int], Recipe] = {}
         for name in named(schedulers) or self._all():
             self.runs |= self._runs(name)
+        stock = [name for name in named(schedulers) if name != OURS]
+        self.second = second and SecondModel.of(
+            second, self.facts, steps, self.stock_sampler, stock
+        )
         if not self.runs:
             raise RecipeError(" ".join(["There is nothing to compare.", *self.notes]))
 
@@ -139,19 +149,12 @@ class Contest:
         """Model calls: the teacher's, and every schedule's."""
         from ..scheduler.evidence.plan import calls_of
 
-        return self.seeds * (
-            2 * NODES
-            - 1
-            + sum(calls_of(recipe.sampler, recipe.steps) for recipe in self.runs.values())
-        )
+        runs = sum(calls_of(recipe.sampler, recipe.steps) for recipe in self.runs.values())
+        second = self.second.calls(self.seeds) if self.second is not None else 0
+        return self.seeds * (2 * NODES - 1 + runs) + second
 
     def _all(self) -> list[str]:
-        return [OURS, *self._known(self.steps[0])]
-
-    def _known(self, steps: int) -> Mapping[str, np.ndarray]:
-        from ..scheduler.sigmas import baselines
-
-        return baselines(self.facts.table, steps, self.facts.sigma_min, self.facts.sigma_max)
+        return [OURS, *_known(self.facts, self.steps[0])]
 
     def _runs(self, name: str) -> dict[tuple[str, int], Recipe]:
         """The runs of one schedule, by (name, steps)."""
@@ -160,7 +163,7 @@ class Contest:
         runs = {}
         for steps in self.steps:
             try:
-                sigmas = self._schedule(name, steps)
+                sigmas = self._schedule(self.facts, name, steps)
                 runs[name, steps] = Recipe(
                     self.stock_sampler, steps, sigmas[0], sigmas, choice=name
                 )
@@ -181,10 +184,10 @@ class Contest:
             (OURS, steps): each.recipe for steps, each in found.items() if each.match is not None
         }
 
-    def _schedule(self, name: str, steps: int) -> np.ndarray:
+    def _schedule(self, facts, name: str, steps: int) -> np.ndarray:
         """The library's repaired form of the stock schedules, else the host's own; raises
         UnknownNameError and ScheduleError."""
-        known = self._known(steps)
+        known = _known(facts, steps)
         return known[name] if name in known else self._host_schedule(name, steps, known)
 
     def _host_schedule(self, name: str, steps: int, known: Iterable[str]) -> np.ndarray:
@@ -214,10 +217,10 @@ class Contest:
         return check_schedule(sigmas)
 
     def run(self, teller) -> Results:
-        """Draw everything inside one sampling call of the guider."""
+        """Draw everything inside one sampling call of the guider; a second model in calls of its own."""
         from .host.guider import run
 
-        return run(
+        results, noise, target = run(
             self.scene,
             lambda denoisers: self._drawn(denoisers[0], teller),
             self.facts.sigma_max,
@@ -225,8 +228,15 @@ class Contest:
             None,
             teller.heard,
         )
+        if self.second is not None:
+            results.second = self.second.name
+            longest = max(max(each.values()) for each in results.seconds.values())
+            self.second.run(results, noise, target, longest, self._schedule, teller)
+        results.text = said(results, self.notes, NODES)
+        return results
 
-    def _drawn(self, denoise, teller) -> Results:
+    def _drawn(self, denoise, teller) -> tuple:
+        """(the results, the noise, what the teacher draws from it)."""
         import torch
 
         from ..scheduler.denoiser import checked, start_state
@@ -246,6 +256,7 @@ class Contest:
         results = Results(self.sampler, self.steps, self.seeds, facts.name, target[:1])
         for (name, steps), recipe in self.runs.items():
             teller.phase = f"{name}, {steps} steps"
+            began = time.monotonic()
             try:
                 end = run_recipe(model, noise, recipe, facts.process)
                 errors = (end - target).float().flatten(1).square().mean(1).sqrt().double().numpy()
@@ -253,7 +264,15 @@ class Contest:
                 DenoiserError
             ):  # the teacher was answered well: this schedule led the sampler out of all bounds
                 end, errors = None, np.full(self.seeds, np.inf)
+            seconds = (time.monotonic() - began) / self.seeds
+            results.seconds.setdefault(name, {})[steps] = seconds
             results.errors.setdefault(name, {})[steps] = errors
             results.ends.setdefault(name, {})[steps] = None if end is None else end[:1]
-        results.text = said(results, self.notes, NODES)
-        return results
+        return results, noise, target
+
+
+def _known(facts, steps: int) -> Mapping[str, np.ndarray]:
+    """The stock schedules and published tables of a model, by name."""
+    from ..scheduler.sigmas import baselines
+
+    return baselines(facts.table, steps, facts.sigma_min, facts.sigma_max)

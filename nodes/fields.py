@@ -45,6 +45,14 @@ USE_RECORD = (
         "tooltip": "Use this record. Left open, the best one for this model is taken from your store."
     },
 )
+LEARN = (
+    "BOOLEAN",
+    {
+        "default": False,
+        "tooltip": "Keep the runs of pictures that are drawn in full here (15 steps or more), so that "
+        "the Few-Step KSampler and Improve learn from them. The picture stays as it is.",
+    },
+)
 DENOISE = (
     "FLOAT",
     {

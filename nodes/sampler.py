@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .fields import CATEGORY, DENOISE, IF_MISSING, MODEL, USE_RECORD, steps
+from .fields import CATEGORY, DENOISE, IF_MISSING, LEARN, MODEL, USE_RECORD, steps
 
 
 class StepDistillSampler:
@@ -26,7 +26,7 @@ class StepDistillSampler:
     @classmethod
     def INPUT_TYPES(cls):
         required = {"model": MODEL, "steps": steps(6), "denoise": DENOISE, "if_missing": IF_MISSING}
-        return {"required": required, "optional": {"record": USE_RECORD}}
+        return {"required": required, "optional": {"record": USE_RECORD, "learn": LEARN}}
 
     @classmethod
     def IS_CHANGED(cls, **_):
@@ -34,11 +34,12 @@ class StepDistillSampler:
 
         return revision()
 
-    def make(self, model, steps, denoise, if_missing, record=None):
+    def make(self, model, steps, denoise, if_missing, record=None, learn=False):
         """The sampler, its sigmas and their info; raises StepDistillError."""
         import torch
         from comfy.samplers import KSAMPLER
 
+        from ..scheduler.learning.keeping import WILL_KEEP
         from ..scheduler.lookup.words import info
         from .dropdowns.sampler_function import bound
         from .lookup import find
@@ -47,6 +48,6 @@ class StepDistillSampler:
 
         found = find(model, DISTILLED, steps, denoise, record=record, if_missing=if_missing)
         sigmas = torch.tensor(found.recipe.sigmas, dtype=torch.float32)
-        text = info(found)
-        result = (KSAMPLER(bound(found)), sigmas, text)
+        text = f"{info(found)} {WILL_KEEP}" if learn else info(found)
+        result = (KSAMPLER(bound(found, learn)), sigmas, text)
         return {"ui": {"stepdistill": [shown(found)], "text": [text]}, "result": result}

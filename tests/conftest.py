@@ -8,6 +8,7 @@ import os
 import pytest
 
 from tests.examples import register_profiles
+from tests.speed import slowness
 
 os.environ.setdefault(
     "OMP_NUM_THREADS", "1"
@@ -39,11 +40,12 @@ HOSTS = {"comfyui": "COMFYUI_PATH", "webui": "WEBUI_PATH"}
 def pytest_collection_modifyitems(items):
     """Mark the tests of a host's folder with its name, and skip them with a reason where no
     checkout of it is named."""
+    seconds = HOST_SECONDS * slowness()
     for item in items:
         folder = item.path.parent.name
         if folder in ("comfyui", "webui", "browser"):
             item.add_marker(folder)
-            item.add_marker(pytest.mark.timeout(HOST_SECONDS))
+            item.add_marker(pytest.mark.timeout(seconds))
         for marker, variable in HOSTS.items():
             if item.get_closest_marker(marker) and not os.environ.get(variable):
                 item.add_marker(pytest.mark.skip(reason=f"{variable} names no checkout"))

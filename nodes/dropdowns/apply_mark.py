@@ -18,10 +18,12 @@ HOLDERS = ("model", "model_patcher")  # where samplers and guiders keep their MO
 
 @dataclass(frozen=True)
 class Applied:
-    """The record to use (None: the store's best), and whether stock samplers use its query offsets."""
+    """The record to use (None: the store's best), whether stock samplers use its query offsets, and
+    whether runs drawn in full are kept to learn from."""
 
     record: Record | None = None
     offsets: bool = True
+    learn: bool = False
 
 
 def mark(model: Any, applied: Applied) -> None:

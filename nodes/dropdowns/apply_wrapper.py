@@ -6,7 +6,8 @@ Where the run brings a schedule of ours, its own sampler's recipe takes that sch
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,14 +17,13 @@ from ...scheduler.lookup.selection import STOCK, Selection
 from ...scheduler.lookup.words import info
 from ...scheduler.samplers.k_diffusion import SAME_SIGMA
 from ...scheduler.samplers.query_offsets import asked_sigma
-from ..host.model_facts import guidance_of
+from ..host.model_facts import cfg_of, guidance_of
 from ..host.running_prompt import running_node, scheduler_before
 from ..lookup import find
 from ..names import DISTILLED
 from ..page.log import log_once, problem
 from .apply_mark import KEY, Applied, applied_of
 from .issued_schedules import Slice, recognised
-from .sampler_function import cfg_of
 
 # Functions that are not called as their sampler is.
 SAMPLERS = {"unipc": "uni_pc", "unipc_bh2": "uni_pc_bh2"}
@@ -54,13 +54,49 @@ def outer_sample(execute: Callable, noise, latent_image, sampler, sigmas, *argum
     except Exception as error:  # ours must not end a run
         problem("the recipe could not be looked up, so the sigmas that were there run", error)
         planned = None
-    if planned is None:
+
+    def draw(sigmas: torch.Tensor) -> torch.Tensor:
         return execute(noise, latent_image, sampler, sigmas, *arguments, **named)
+
+    if planned is None:
+        with _kept(guider, sampler, offsets=False):
+            return draw(sigmas)
     recipe = planned.found.recipe
-    if recipe.offsets is None or recipe.sampler == DISTILLED:
-        return execute(noise, latent_image, sampler, planned.sigmas, *arguments, **named)
-    with _Shifted(guider, recipe, planned.found.table.process):
-        return execute(noise, latent_image, sampler, planned.sigmas, *arguments, **named)
+    with _kept(guider, sampler, offsets=recipe.offsets is not None):
+        if recipe.offsets is None or recipe.sampler == DISTILLED:
+            return draw(planned.sigmas)
+        with _Shifted(guider, recipe, planned.found.table.process):
+            return draw(planned.sigmas)
+
+
+@contextmanager
+def _kept(guider: Any, sampler: Any, offsets: bool) -> Iterator[None]:
+    """While it is entered, a run of a sampler with a name is kept where it is one in full, if Apply
+    is to learn. offsets: as of `run_heard`."""
+    name = sampler_name(sampler)
+    if name is None or not applied_of(guider.model_patcher).learn:
+        yield
+        return
+    from comfy.patcher_extension import WrappersMP, add_wrapper_with_key
+
+    from ..few_step.full_runs import run_heard
+
+    def sample(execute, model, sigmas, extra_args, callback, noise, *more, **also):
+        """Around the sampler's sample: its end is in the model's own space."""
+
+        def draw() -> torch.Tensor:
+            return execute(model, sigmas, extra_args, callback, noise, *more, **also)
+
+        mask = more[1] if len(more) > 1 else also.get("denoise_mask")
+        levels, seed = sigmas.clone(), extra_args.get("seed")  # uni_pc writes into its sigmas
+        return run_heard(draw, model, noise, levels, name, seed, mask, offsets)
+
+    options, kind = guider.model_options, WrappersMP.SAMPLER_SAMPLE
+    add_wrapper_with_key(kind, KEY, sample, options, is_model_options=True)
+    try:
+        yield
+    finally:
+        options["transformer_options"]["wrappers"][kind].pop(KEY, None)
 
 
 def plan(guider: Any, noise: torch.Tensor, sampler: Any, sigmas: torch.Tensor) -> Planned | None:

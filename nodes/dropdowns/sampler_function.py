@@ -11,6 +11,8 @@ from ...scheduler.lookup.key import guidance_bucket
 from ...scheduler.lookup.selection import STOCK, Selection
 from ...scheduler.record import Recipe
 from ...scheduler.samplers.k_diffusion import SAME_SIGMA, run_in_host, same_sigmas
+from ...scheduler.samplers.names import RELATIVE
+from ..host.model_facts import cfg_of
 from ..lookup import find
 from ..names import DISTILLED
 from ..page.log import log_once, problem
@@ -33,16 +35,36 @@ def sample_distilled(model, x, sigmas, extra_args=None, callback=None, disable=N
     return _run(found.recipe, found.table.process, model, x, extra_args, callback, disable)
 
 
-def bound(found: Selection) -> Callable:
-    """The sampler function of one recipe: on its own sigmas it runs the recipe, on others as dpmpp_2m."""
+def bound(found: Selection, learn: bool = False) -> Callable:
+    """The sampler function of one recipe: on its own sigmas it runs the recipe, on others as dpmpp_2m.
+
+    learn: whether runs drawn in full are kept to learn from.
+    """
 
     def sample_distilled(model, x, sigmas, extra_args=None, callback=None, disable=None):
-        if not _serves(found, sigmas):
-            return _foreign(model, x, sigmas, extra_args, callback, disable)
-        _tell_guidance(found, cfg_of(getattr(model, "inner_model", None)))
-        return _run(found.recipe, found.table.process, model, x, extra_args, callback, disable)
+        serves = _serves(found, sigmas)
+
+        def draw() -> torch.Tensor:
+            if not serves:
+                return _foreign(model, x, sigmas, extra_args, callback, disable)
+            _tell_guidance(found, cfg_of(getattr(model, "inner_model", None)))
+            return _run(found.recipe, found.table.process, model, x, extra_args, callback, disable)
+
+        if not learn:
+            return draw()
+        offsets = serves and found.recipe.offsets is not None
+        return _heard(draw, found if serves else None, model, x, sigmas, extra_args or {}, offsets)
 
     return sample_distilled
+
+
+def _heard(draw, found, model, x, sigmas, extra_args: dict, offsets: bool) -> torch.Tensor:
+    """A run that is kept where it is one in full."""
+    from ..few_step.full_runs import run_heard
+
+    sampler = RELATIVE if found is None else found.recipe.sampler
+    seed, mask = extra_args.get("seed"), extra_args.get("denoise_mask")
+    return run_heard(draw, model.inner_model, x, sigmas, sampler, seed, mask, offsets)
 
 
 def _tell_guidance(found: Selection, cfg: float | None) -> None:
@@ -55,12 +77,6 @@ def _tell_guidance(found: Selection, cfg: float | None) -> None:
             f"The distilled sampler's recipe was made at cfg {made:g}, and you use {cfg:g}; "
             "distil at that for the best result."
         )
-
-
-def cfg_of(guider: Any) -> float | None:
-    """A guider's scale (the first where it has two), or None where it does not say."""
-    value = getattr(guider, "cfg1", None) or getattr(guider, "cfg", None)
-    return float(value) if isinstance(value, (int, float)) else None
 
 
 def _found(model: Any, x: torch.Tensor, sigmas: torch.Tensor) -> Selection | None:

@@ -3,31 +3,34 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ...scheduler.lookup.hooks import hook_patches
 
 SIZE = 12  # bytes of a hash
+OF_THE_SESSION = ("uuid", "model_conds")  # what the host adds to an entry for each run
 
 
-def prompt_hash(*conditionings: Iterable, cfg: float | None = None) -> str:
-    """A hash of all numbers and settings in some CONDITIONINGs and a guidance scale: equal ones are
-    equal in every session, and it gives no text away."""
+def prompt_hash(guider: Any, cfg: float | None = None) -> str:
+    """A hash of all numbers and settings in a guider's conditioning and of a guidance scale: equal
+    ones are equal in every session and under every node, and it gives no text away."""
     total = hashlib.blake2b(repr(cfg).encode(), digest_size=SIZE)
-    for each in conditionings:
-        for part in _parts(each):
-            total.update(part)
+    for name in sorted(guider.original_conds):
+        total.update(str(name).encode())
+        for entry in guider.original_conds[name]:
+            for part in _parts({key: entry[key] for key in entry if key not in OF_THE_SESSION}):
+                total.update(part)
     return total.hexdigest()
 
 
-def hook_patches_of(*conditionings: Iterable) -> tuple[dict, ...]:
+def hook_patches_of(guider: Any) -> tuple[dict, ...]:
     """Hooks that change the model's weights or options while it draws, as keys carry patches."""
     names = {
         f"hook: {type(hook).__name__}"
-        for listed in conditionings
+        for listed in guider.original_conds.values()
         for entry in listed
-        for hook in getattr(entry[1].get("hooks"), "hooks", ())
+        for hook in getattr(entry.get("hooks"), "hooks", ())
     }
     return hook_patches(sorted(names))
 

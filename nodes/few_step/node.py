@@ -101,12 +101,13 @@ class StepDistillKSampler:
 
         scene = guided(model, positive, negative, cfg, latent_image)
         facts = facts_of(scene.patcher)
-        hooks = hook_patches_of(positive, negative)
+        hooks = hook_patches_of(scene.guider)
         facts = replace(facts, patches=(*facts.patches, *hooks))
         key = facts.key(scene.cfg, scene.shape, guidance_of(positive))
         again = recipe == AS_SAVED and record is None
+        picture = Picture(scene, facts.process, int(seed), unique_id)
         drawn, outcome = draw_and_learn(
-            Picture(scene, (positive, negative), facts.process, int(seed), unique_id),
+            picture,
             store(),
             Situation.of(facts, key, int(steps), float(denoise)),
             learn,
@@ -115,6 +116,7 @@ class StepDistillKSampler:
             newest=not again,
             obstacle=_obstacle(scene, bool(hooks), again, unique_id, int(seed)),
             improve_calls=taken(unique_id),
+            handed=picture.handed,
         )
         return _answer(drawn, outcome, scene, unique_id, int(seed))
 

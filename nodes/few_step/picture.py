@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import torch
 
 from ...scheduler.learning import words
+from ...scheduler.learning.at_hand import drew_this
 from ...scheduler.learning.drawing import ROWS
 from ...scheduler.learning.fitting import Learnt
 from ...scheduler.learning.outcome import Announcement
@@ -27,12 +29,11 @@ TIMING = 2  # model calls that tell how long one takes
 class Picture:
     """The host side of one run of the node.
 
-    of: the guider and its LATENT. prompts: the CONDITIONINGs. process: of the model's noise. node: its
-    id on the page, or None.
+    of: the guider and its LATENT. process: of the model's noise. node: its id on the page, or None.
     """
 
-    def __init__(self, of: Guided, prompts: tuple, process: str, seed: int, node: str | None):
-        self.of, self.prompts, self.process = of, prompts, process
+    def __init__(self, of: Guided, process: str, seed: int, node: str | None):
+        self.of, self.process = of, process
         self.seed, self.node = seed, node
         self.told: Announcement | None = None
         self._pace: float | None = None  # seconds a model call
@@ -47,11 +48,35 @@ class Picture:
 
     def prompt(self) -> str:
         if self._prompt is None:
-            self._prompt = prompt_hash(*self.prompts, cfg=self.of.cfg)
+            self._prompt = prompt_hash(self.of.guider, self.of.cfg)
         return self._prompt
 
     def draw(self, found: Selection, recording: Recording | None) -> dict:
         """The LATENT that a recipe draws, in one sampling call of the guider."""
+
+        def few_step_picture(model, x, sigmas, extra_args=None, callback=None, disable=None):
+            asked = self._asked(model, extra_args or {}, recording)
+            drawn = run_in_host(found.recipe, self.process, asked, x, callback, disable)
+            if recording is not None:
+                recording.finish(drawn[:ROWS])
+            return drawn
+
+        return self._sampled(few_step_picture, found)
+
+    def handed(self, found: Selection, runs: Sequence[Recording]) -> dict | None:
+        """The LATENT that one of these runs ended in, where it is this very picture."""
+        same: list[Recording] = []
+
+        def finished_picture(model, x, sigmas, extra_args=None, callback=None, disable=None):
+            asked = self._asked(model, extra_args or {}, None)
+            same.extend(each for each in runs if drew_this(each, x, asked))
+            return same[0].vectors[same[0].steps].to(x) if same else x
+
+        drawn = self._sampled(finished_picture, found)
+        return drawn if same else None
+
+    def _sampled(self, function: Callable, found: Selection) -> dict:
+        """The LATENT of one sampling call of the guider with such a sampler function."""
         import comfy.model_management
         import comfy.sample
         import comfy.samplers
@@ -60,20 +85,11 @@ class Picture:
 
         recipe, latent = found.recipe, self.of.latent
         noise = comfy.sample.prepare_noise(self.of.samples, self.seed, latent.get("batch_index"))
-        sigmas = torch.tensor(recipe.sigmas, dtype=torch.float32)
-
-        def few_step_picture(model, x, sigmas, extra_args=None, callback=None, disable=None):
-            asked = self._asked(model, extra_args or {}, recording)
-            drawn = run_in_host(recipe, self.process, asked, x, callback, disable)
-            if recording is not None:
-                recording.finish(drawn[:ROWS])
-            return drawn
-
         drawn = self.of.guider.sample(
             noise,
             self.of.samples,
-            comfy.samplers.KSAMPLER(few_step_picture),
-            sigmas,
+            comfy.samplers.KSAMPLER(function),
+            torch.tensor(recipe.sigmas, dtype=torch.float32),
             denoise_mask=latent.get("noise_mask"),
             callback=latent_preview.prepare_callback(self.of.patcher, recipe.steps),
             disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,

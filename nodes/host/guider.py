@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from ...scheduler.errors import DenoiserError
 from .hook_keyframes import keyframed, settle
+from .model_facts import cfg_of
+from .step_caches import without_caches
 
 if TYPE_CHECKING:
     import torch
 
 KEY = "stepdistill_guided"
 EXTRA = "stepdistill_extra_positive"
-# Step caches answer from the call before, which is another row's here: a teacher must be drawn without them.
-STEP_CACHES = ("easycache", "lazycache")
 RATIOS = ("downscale_ratio_spacial", "downscale_ratio_temporal")
 Heard = Callable[
     [int, Any, float], None
@@ -65,14 +65,14 @@ class Guided:
     def cfg(self) -> float | None:
         """The guidance scale (of guiders with two, the first), as it is looked up by when the model
         is sampled; None: not stated."""
-        from ..dropdowns.sampler_function import cfg_of
-
         return cfg_of(self.guider)
 
 
-def guided(model, positive, negative, cfg: float, latent: Mapping, guider=None) -> Guided:
+def guided(
+    model, positive, negative, cfg: float, latent: Mapping, guider=None, caches: bool = False
+) -> Guided:
     """The guider of a graph: the one given, else the stock one of model, conditioning and cfg. What
-    answers from memory is left out."""
+    answers from memory is left out, but for caches."""
     import comfy.samplers
 
     if guider is None:
@@ -80,23 +80,12 @@ def guided(model, positive, negative, cfg: float, latent: Mapping, guider=None) 
         guider.set_conds(positive, negative)
         guider.set_cfg(cfg)
     own = copy.copy(guider)  # attributes are set below, and the user's may be in use elsewhere
-    patcher, left_out = without_caches(guider.model_patcher)
+    patcher, left_out = guider.model_patcher, ()
+    if not caches:
+        patcher, left_out = without_caches(patcher)
     if patcher is not guider.model_patcher:
         own.model_patcher, own.model_options = patcher, patcher.model_options
     return Guided(own, with_channels(patcher, latent), left_out)
-
-
-def without_caches(patcher) -> tuple[Any, tuple[str, ...]]:
-    """(the MODEL, or a clone of it without its step caches, and their names)."""
-    keys = {key for kinds in patcher.wrappers.values() for key, listed in kinds.items() if listed}
-    found = tuple(key for key in STEP_CACHES if key in keys)
-    if not found:
-        return patcher, ()
-    clone = patcher.clone()
-    for kind in list(clone.wrappers):
-        for key in found:
-            clone.remove_wrappers_with_key(kind, key)
-    return clone, found
 
 
 def with_channels(patcher, latent: Mapping) -> dict:

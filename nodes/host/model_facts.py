@@ -86,6 +86,12 @@ def _known_of(model: Any) -> _Known:
     return _known[base]
 
 
+def cfg_of(guider: Any) -> float | None:
+    """A guider's scale (the first where it has two), or None where it does not say."""
+    value = getattr(guider, "cfg1", None) or getattr(guider, "cfg", None)
+    return float(value) if isinstance(value, (int, float)) else None
+
+
 def guidance_of(conditioning: Iterable | None) -> float | None:
     """The distilled guidance (FluxGuidance) that a CONDITIONING states, or None; also of a guider's
     processed conditioning."""

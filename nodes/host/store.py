@@ -7,10 +7,8 @@ from threading import Lock
 
 from ...scheduler.lookup.key import Key
 from ...scheduler.store import Store
-from ...scheduler.store.folder import store_folder
+from ...scheduler.store.folder import UNFINISHED, store_folder
 from .settings import user_folder
-
-UNFINISHED = ".unfinished"  # hidden, so that the store does not look into it
 
 _stores: dict[Path, Store] = {}
 _lock = Lock()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..names import DISTILLED as OURS
+from ..second_model import AS_LONG
 
 if TYPE_CHECKING:
     from ...scheduler.lookup.selection import Selection
@@ -89,9 +90,46 @@ def said(results, notes: Iterable[str], nodes: int) -> str:
         head,
         text + "\n* the least of its column",
         "\n".join(beside_stock(results)),
+        "\n".join(at_equal_seconds(results)),
         "\n".join(dict.fromkeys(notes)),
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def at_equal_seconds(results) -> list[str]:
+    """A sentence a step count: the second model's best run that took no longer than ours (or the best
+    stock schedule's, where ours did not run)."""
+    if results.second is None:
+        return []
+    others = [name for name in results.ranked() if name != results.second]
+    first = others[0]
+    return [
+        _beside_second(results, first, steps)
+        for steps in results.steps
+        if results.rms(first, steps) is not None
+    ]
+
+
+def _beside_second(results, first: str, steps: int) -> str:
+    from ...scheduler.record.evidence_table import error_text
+
+    second, seconds = results.second, results.seconds[results.second]
+    own, error = results.seconds[first][steps], results.rms(first, steps)
+    ours = f"the {_time(own)} of {steps} steps of {first} (error {error_text(error)})"
+    there = {n: results.rms(second, n) for n in seconds if seconds[n] <= own * AS_LONG}
+    there = {n: found for n, found in there.items() if found is not None}
+    if not there:
+        shortest = min(seconds, key=seconds.get)
+        took = _time(seconds[shortest])
+        return f"In {ours} {second} has no run: {shortest} steps of it took {took}."
+    best = min(there, key=there.get)
+    found = f"{best} steps ({_time(seconds[best])}, error {error_text(there[best])})"
+    ratio = error / max(there[best], 1e-12)
+    return f"In {ours} {second} draws {found}: {first} has {ratio:.2f} of its error."
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.2f} s" if seconds >= 1 else f"{1000 * seconds:.0f} ms"
 
 
 def _least(results, steps: int) -> float | None:

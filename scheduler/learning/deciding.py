@@ -16,6 +16,7 @@ FEW = "few"  # the recipe that was found
 AS_FOUND = "as_found"  # what stands in, in as many steps as were asked for
 IN_FULL = "in_full"  # FULL_STEPS of stock
 LEARN_FIRST = "learn_first"  # a recipe is fitted, then this picture takes it
+AT_HAND = "at_hand"  # drawn in full before its learning was stopped, and handed over
 
 # Why nothing is learnt.
 TURNED_OFF = "turned_off"

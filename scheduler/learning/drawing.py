@@ -17,17 +17,23 @@ from ..lookup.shelves import Shelf
 from ..recordings import Recording
 from ..store import Store
 from . import deciding
+from .at_hand import not_learnt_from
 from .bend import MOST as MOST_STEPS
 from .bend import bend_of
 from .choosing import OneRecord, base_record, chosen, settled
 from .deciding import Decision, Obstacle, decide
 from .fitting import Learnt, calls_from, calls_now, improved, kept_runs, learn
 from .full_run import full_run
+from .modes import FROM_PICTURES
 from .outcome import Announcement, Outcome
 from .situation import AT_THE_BEND, Situation
 
 NOTHING_TO_IMPROVE = "There is no recipe of this model to improve yet."
 ROWS = 1  # of a batch that are recorded: one picture brings a recipe, and what it costs
+
+# The picture that one of these runs has drawn already, where it is the very one that a selection
+# would draw now (at_hand.drew_this); else None.
+Handed = Callable[[Selection, Sequence[Recording]], Any]
 
 
 class Host(Protocol):
@@ -62,10 +68,12 @@ def draw_and_learn(
     newest: bool = False,
     obstacle: Obstacle | None = None,
     improve_calls: int = 0,
+    handed: Handed | None = None,
 ) -> tuple[Any, Outcome]:
     """(what the host drew, what happened). mode: of deciding.MODES. carried, given, newest: as for
     `chosen`. obstacle: why the host would not have this picture learnt from. improve_calls: spent on
-    a better recipe before the picture is drawn.
+    a better recipe before the picture is drawn. handed: of a host that can hand over a picture that
+    was drawn in full before its learning was stopped.
 
     A picture never fails because nothing could be learnt: the outcome says why. Raises what the host
     raises, and StepDistillError where there is nothing to draw with.
@@ -73,7 +81,9 @@ def draw_and_learn(
     source = _Source(store, tuple(carried), given, newest)
     if given is not None:
         obstacle = Obstacle(deciding.RECORD_GIVEN)
-    return _Picture(host, source, situation, mode, obstacle).drawn(improve_calls)
+    picture = _Picture(host, source, situation, mode, obstacle)
+    finished = picture.at_hand(handed) if handed is not None else None
+    return finished or picture.drawn(improve_calls)
 
 
 @dataclass(frozen=True)
@@ -111,6 +121,20 @@ class _Picture:
         self.host, self.store, self.source = host, source.store, source
         self.mode, self.obstacle = mode, obstacle
         self.situation = source.settled(situation)
+
+    def at_hand(self, handed: Handed) -> tuple[Any, Outcome] | None:
+        """The picture, where it was drawn in full before its learning was stopped."""
+        if self.mode != FROM_PICTURES:
+            return None
+        decision = self._decided(self.source.chosen(self.situation))
+        if not decision.learns and decision.action != deciding.LEARN_FIRST:
+            return None
+        full = full_run(self.situation)
+        runs = not_learnt_from(self.store, self.situation, self._kept_runs(), full)
+        picture = handed(full, runs) if runs else None
+        if picture is None:
+            return None
+        return picture, Outcome(Decision(deciding.AT_HAND), self.situation, full)
 
     def drawn(self, improve_calls: int) -> tuple[Any, Outcome]:
         found = self.source.chosen(self.situation)
@@ -204,7 +228,8 @@ class _Picture:
 
         def work(denoise: Denoiser, heard: Progress) -> Learnt:
             runs = self._kept_runs()
-            return improved(self.store, here, before, denoise, calls, runs, heard)
+            prompt = self.host.prompt()
+            return improved(self.store, here, before, denoise, calls, runs, heard, prompt)
 
         try:
             learnt = self.host.with_model(calls, work)
@@ -219,7 +244,7 @@ class _Picture:
         planned = calls_from(rows, here.steps) if runs else calls_now(here.steps)
 
         def work(denoise: Denoiser, heard: Progress) -> Learnt:
-            return learn(self.store, here, denoise, runs, heard)
+            return learn(self.store, here, denoise, runs, heard, self.host.prompt())
 
         return self.host.with_model(planned, work)
 

@@ -23,6 +23,7 @@ from ..store import Store
 from .choosing import base_record
 from .full_run import FULL_STEPS
 from .situation import Situation
+from .unfinished import answers_folder, finished
 
 # Of the first recipe, for one run: its three starts and three to four runs more, 39 calls at 6 steps.
 # On the bundled flow checkpoint the error is 9 % less than with 30 calls, and 20 % more than with 72.
@@ -82,15 +83,17 @@ def learn(
     denoise: Denoiser,
     recordings: Sequence[Recording] = (),
     progress: Progress | None = None,
+    prompt: str | None = None,
 ) -> Learnt:
     """The recipe of a situation: from recorded runs, or with a teacher of its own.
 
     What the store has of these conditions is added to. The record is put whenever it is better.
-    Raises what `distill` does.
+    prompt: as of recordings; where learning is stopped, the next of that prompt goes on with the
+    calls made. Raises what `distill` does.
     """
     rows = sum(each.rows for each in recordings)
     budget = calls_from(rows, situation.steps) if recordings else calls_now(situation.steps)
-    work = _Work(store, situation, progress)
+    work = _Work(store, situation, progress, prompt=prompt)
     return work.run(denoise, budget, recordings)
 
 
@@ -102,10 +105,11 @@ def improved(
     calls: int,
     kept: Sequence[Recording] = (),
     progress: Progress | None = None,
+    prompt: str | None = None,
 ) -> Learnt:
     """A record improved with so many model calls: on rows of its own where these are affordable, else
     on the kept runs of this prompt. Raises what `improve` does."""
-    work = _Work(store, situation, progress, record)
+    work = _Work(store, situation, progress, record, prompt)
     try:
         return work.run(denoise, calls, ())
     except BudgetError:
@@ -123,15 +127,18 @@ class _Work:
         situation: Situation,
         progress: Progress | None,
         before: Record | None = None,
+        prompt: str | None = None,
     ):
-        self.store, self.situation = store, situation
+        self.store, self.situation, self.prompt = store, situation, prompt
         self.before = base_record(store, situation) if before is None else before
         self.calls, self.problem = 0, ""
         self._progress = progress
 
     def run(self, denoise: Denoiser, budget: int, recordings: Sequence[Recording]) -> Learnt:
         here = self.situation
+        folder = answers_folder(self.store, here, self.prompt)
         options: dict = {
+            "resume": folder,
             "budget": budget,
             "recordings": tuple(recordings),
             "steps": here.steps,
@@ -146,6 +153,7 @@ class _Work:
         else:
             record = improve(self.before, denoise, **options)
         record = self._put(record)
+        finished(folder)
         recipe = record.recipe(DISTILLED, here.steps, here.start)
         changed = self.before is None or recipe not in self.before.recipes
         return Learnt(record, recipe, self.calls, changed, self.problem)

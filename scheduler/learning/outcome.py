@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..lookup.selection import Selection
-from .deciding import IN_FULL, LEARN_FIRST, Decision
+from .deciding import AT_HAND, IN_FULL, LEARN_FIRST, Decision
 from .fitting import Learnt
 from .situation import Situation
 
@@ -47,7 +47,7 @@ class Outcome:
     def in_full(self) -> bool:
         """Whether the picture was drawn in full."""
         given_up = self.decision.action == LEARN_FIRST and self.found.match is None
-        return self.decision.action == IN_FULL or given_up
+        return self.decision.action in (IN_FULL, AT_HAND) or given_up
 
     @property
     def next_steps(self) -> int:

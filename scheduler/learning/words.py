@@ -19,6 +19,11 @@ STEPS_NOT_KNOWN = (
     "How many steps this model needs is known once it is learnt; ask for a number, or learn it."
 )
 
+AT_HAND = (
+    "before its learning was stopped: this is that picture, not drawn again. With another seed "
+    "this model is learnt first, from what was drawn."
+)
+
 
 def before(told: Announcement, seconds: float | None = None) -> str:
     """What is about to happen. seconds: how long the calls to learn take, where that is known."""
@@ -39,6 +44,8 @@ def after(outcome: Outcome, labels: Labels = NO_LABELS) -> str:
     action = outcome.decision.action
     if action == deciding.IN_FULL:
         return _in_full(outcome)
+    if action == deciding.AT_HAND:
+        return f"Drawn in full, {counted(outcome.steps)}, {AT_HAND}"
     parts = [_learnt(outcome), _drawn(outcome, labels)]
     obstacle = outcome.decision.obstacle
     if obstacle is not None and obstacle.code in _NOT_LEARNT:

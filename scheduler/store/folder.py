@@ -18,6 +18,8 @@ from ..files import PathLike
 
 VARIABLE = "STEPDISTILL_STORE"
 NAME = "stepdistill"
+# In a store, what stopped runs go on with; hidden, so that no record is sought there.
+UNFINISHED = ".unfinished"
 
 
 def store_folder(

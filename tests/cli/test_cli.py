@@ -25,6 +25,7 @@ from scheduler.cli import console, demo, models
 from scheduler.errors import DenoiserError, ScheduleError, Stopped
 from scheduler.record import Conditions, Model, Recipe, Record, evidence_table, load_record, now
 from scheduler.sigmas.decimals import baked
+from tests.speed import Stopwatch
 
 ROOT = Path(__file__).parents[2]
 MANUAL_SIGMAS = r"[-+]?(?:\d*\.*\d+)"  # how ComfyUI's node finds its numbers
@@ -275,7 +276,7 @@ def test_a_model_must_be_named_once_and_fully(capsys, tmp_path):
 
 def test_places_that_cannot_be_written_are_refused_before_any_work(capsys, tmp_path):
     (tmp_path / "file").write_text("")
-    began = time.monotonic()
+    watch = Stopwatch()
     assert "file" in refused(capsys, "demo", "--output", tmp_path / "file")
     assert "could not be written" in refused(
         capsys, "demo", "--output", tmp_path / "file" / "below"
@@ -284,7 +285,7 @@ def test_places_that_cannot_be_written_are_refused_before_any_work(capsys, tmp_p
         capsys, "distill", "flow", "-o", tmp_path / "missing" / "a.json"
     )
     assert "folder" in refused(capsys, "distill", "flow", "-o", tmp_path)
-    assert time.monotonic() - began < 5
+    assert watch.within(5)
 
 
 def test_compare_ranks_schedules(capsys):

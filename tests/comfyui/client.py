@@ -15,6 +15,8 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from tests.speed import scaled
+
 TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
 
 
@@ -134,13 +136,13 @@ class Client:
 
     def wait(self, prompt_id: str, seconds: float = 240) -> Result:
         """Wait until a prompt has ended; raises Failed, Interrupted and TimeoutError."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + scaled(seconds)
         while time.monotonic() < end:
             entry = self.get(f"/history/{prompt_id}").get(prompt_id)
             if entry is not None and entry.get("status"):
                 return _result(entry)
             time.sleep(0.02)
-        raise TimeoutError(f"prompt {prompt_id} took more than {seconds} s")
+        raise TimeoutError(f"prompt {prompt_id} took more than {seconds} s of an idle machine")
 
     def run(self, graph: Graph | dict, seconds: float = 240) -> Result:
         """Queue and wait."""

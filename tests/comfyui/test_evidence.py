@@ -16,11 +16,12 @@ STEPS = {"flow": 6, "eps": 5}
 
 @pytest.fixture
 def recipe(request, server):
-    """A recipe of the checkpoint and sampler asked for, measured on held-out rows (`instant` has no
-    evidence but of the rows that it was fitted to)."""
+    """A recipe of the checkpoint and sampler asked for, measured on held-out rows (else
+    its evidence is of the rows that it was fitted to)."""
     kind, sampler = request.param
     emptied(server)
-    made = distilled(server, kind, sampler_name=sampler, max_steps=STEPS[kind], quality="standard")
+    wish = {"sampler_name": sampler, "max_steps": STEPS[kind], "measure": True}
+    made = distilled(server, kind, quality="standard", **wish)
     return kind, made.record.recipe(sampler, STEPS[kind])
 
 

@@ -8,6 +8,7 @@ import torch
 
 from scheduler.denoiser import start_state
 from scheduler.fingerprint import Fingerprint
+from scheduler.learning.at_hand import drew_this
 from scheduler.learning.drawing import draw_and_learn
 from scheduler.learning.situation import Situation
 from scheduler.lookup.model_facts import ModelFacts
@@ -62,9 +63,7 @@ class Studio:
 
     def draw(self, found, recording):
         recipe = found.recipe
-        x = start_state(self.noise, recipe.sigmas[0], "flow")
-        if recipe.sigmas[0] < 1:
-            x = x + (1 - recipe.sigmas[0]) * self.before
+        x = self.began(recipe.sigmas[0])
 
         def listen(x, sigma):
             answer = self.asked(x, sigma)
@@ -76,6 +75,16 @@ class Studio:
         if recording is not None:
             recording.finish(drawn)
         return drawn
+
+    def handed(self, found, runs):
+        x = self.began(found.recipe.sigmas[0])
+        same = [each for each in runs if drew_this(each, x, self.asked)]
+        return same[0].vectors[same[0].steps] if same else None
+
+    def began(self, sigma):
+        """The state that a run from this sigma begins with."""
+        x = start_state(self.noise, sigma, "flow")
+        return x + (1 - sigma) * self.before if sigma < 1 else x
 
     def with_model(self, planned, work):
         return work(self.asked, lambda done, planned, phase: None)
@@ -114,5 +123,6 @@ def situation(steps: int = 6, denoise: float = 1.0, cfg: float = CFG, **changes)
 def picture(store, host: Studio | None = None, mode="from my pictures", of=None, **more):
     """(the host, what it drew, what happened)."""
     host = host or Studio()
+    more.setdefault("handed", host.handed)
     drawn, outcome = draw_and_learn(host, store, of or situation(), mode, **more)
     return host, drawn, outcome

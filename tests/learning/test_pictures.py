@@ -150,6 +150,31 @@ def test_interrupted_anywhere_nothing_wrong_is_kept(store, calls):
         assert outcome.decision.action == deciding.LEARN_FIRST and host.calls <= 6 + GOAL
 
 
+@pytest.mark.parametrize("denoise", [1.0, 0.5])
+def test_a_picture_whose_learning_was_stopped_is_handed_over(store, denoise):
+    of = situation(denoise=denoise)
+    with pytest.raises(Interrupted):
+        picture(store, Studio(fail_after=FULL_STEPS + 5), of=of)
+    host, drawn, outcome = picture(store, of=of)
+    whole = Studio().draw(full_run(of), None)
+    assert host.calls == 1 and torch.equal(drawn, whole.float())
+    assert outcome.in_full and "not drawn again" in words.after(outcome)
+    for other in (Studio(seed=1), Studio(digit=8)):  # of another noise, of another prompt
+        assert picture(store, other, of=of, mode="off")[0].calls == 6
+    host, _, outcome = picture(store, Studio(seed=1), of=of)
+    assert outcome.decision.action == deciding.LEARN_FIRST and host.calls <= 6 + GOAL
+    assert picture(store, of=of)[0].calls == 6  # what is learnt is used
+
+
+def test_learning_now_goes_on_with_the_calls_that_were_made(store):
+    calls, whole = 38, 80  # of the teacher and some more; of all
+    with pytest.raises(Interrupted):
+        picture(store, Studio(fail_after=calls), mode="now")
+    _, _, outcome = picture(store, mode="now")
+    assert outcome.data["calls"] + calls <= whole + 3 and outcome.steps == 6
+    assert not [each for each in (store.folder / ".unfinished").rglob("*") if each.is_file()]
+
+
 def test_a_store_that_cannot_be_written_is_told_before_anything_is_learnt(tmp_path):
     (tmp_path / "file").write_text("in the way")
     host, _, outcome = picture(Store(tmp_path / "file"))

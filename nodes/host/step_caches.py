@@ -1,0 +1,27 @@
+"""Nodes that answer some of a run's steps from memory, as a MODEL carries them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+# They answer from the call before, which is another row's where many are asked at once: a teacher must
+# be drawn without them.
+STEP_CACHES = ("easycache", "lazycache")
+
+
+def without_caches(patcher) -> tuple[Any, tuple[str, ...]]:
+    """(the MODEL, or a clone of it without its step caches, and their names)."""
+    found = step_caches(patcher)
+    if not found:
+        return patcher, ()
+    clone = patcher.clone()
+    for kind in list(clone.wrappers):
+        for key in found:
+            clone.remove_wrappers_with_key(kind, key)
+    return clone, found
+
+
+def step_caches(patcher) -> tuple[str, ...]:
+    """The step caches on a MODEL."""
+    keys = {key for kinds in patcher.wrappers.values() for key, listed in kinds.items() if listed}
+    return tuple(key for key in STEP_CACHES if key in keys)
