@@ -51,9 +51,7 @@ class Teller:
     latents that have none. text_of_host: whether the host shows the plan too, above our card.
     """
 
-    def __init__(
-        self, patcher, node: str | None, previews: bool = True, text_of_host: bool = True
-    ):
+    def __init__(self, patcher, node: str | None, previews: bool = True, text_of_host: bool = True):
         self.patcher, self.node, self.previews = patcher, node, previews
         self.text_of_host = text_of_host
         self.phase, self.done, self.planned, self.text = "", 0, 1, ""

@@ -34,13 +34,14 @@ export function improved(node, learning) {
   const mine = runIds(node).filter((id) => awaited.delete(id))
   if (!mine.length || !learning) return
   const better = learning.improved === true && learning.changed === true
-  toast(better ? "success" : "info", t(better ? "improve.better" : "improve.same"), String(learning.brought ?? ""))
+  const brought = String(learning.brought ?? "")
+  better ? toast("success", t("improve.better"), brought) : toast("info", t("improve.same"), brought)
 }
 
 async function chosenCalls(nodes) {
   const steps = nodes[0].widgets?.find((widget) => widget.name === "steps")?.value || USUAL
   const { prices } = await ask(`improve?steps=${steps}`)
   const choices = prices.map(({ calls, text }) => ({ value: calls, label: counted("improve.calls", calls), note: text }))
-  const several = nodes.length > 1 ? t("improve.each", { count: nodes.length }) : ""
-  return chooseOne(t("improve.title"), `${t("improve.text")} ${several}`.trim(), choices, t("improve.now"))
+  const text = [t("improve.text"), nodes.length > 1 && t("improve.each", { count: nodes.length })].filter(Boolean).join(" ")
+  return chooseOne(t("improve.title"), text, choices, t("improve.now"))
 }

@@ -7,11 +7,12 @@ import { make } from "./dom.mjs"
 export const LINE = { least: 34, most: 110, progress: 52 }  // the host's margins of a widget included
 
 export class LineCard extends Card {
-  /** changed: as for Card. action: {label, act}, a button at the end of the line. */
-  constructor(view, changed, action) {
+  /** changed: as for Card. action: {label, act}, a button at the end of the line. room(card): pixels that there are for it. */
+  constructor(view, changed, action, room) {
     super(view, changed)
     this.action = action
-    this.room = LINE.most  // pixels that there are for it
+    this.measure = room
+    this.room = this.laid = 0  // laid: its height on the screen when it was last at rest
     this.element.classList.add("sd-short")
     this.render()
   }
@@ -38,10 +39,22 @@ export class LineCard extends Card {
   }
 
   render() {
+    if (!this.measure) return  // the base's own first call
+    if (!this.moving) this.room = this.measure(this)
     this.bar = null
     this.element.dataset.view = this.empty ? "empty" : "line"
     this.element.replaceChildren(...(this.empty ? [] : this.rows()))
     this.changed()
+    this.settle()
+  }
+
+  /** What the page has laid out is known two frames later. */
+  settle() {
+    this.moving = true
+    requestAnimationFrame(() => requestAnimationFrame(() => {
+      this.moving = false
+      this.laid = this.element.offsetHeight
+    }))
   }
 
   rows() {

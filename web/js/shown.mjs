@@ -7,7 +7,7 @@ import { LineCard } from "./line.mjs"
 import { compact, payloadFrom } from "./payload.mjs"
 import { follow } from "./price.mjs"
 import { progressFrom } from "./progress.mjs"
-import { roomBelow } from "./room.mjs"
+import { roomFor } from "./room.mjs"
 import { t } from "./texts.mjs"
 
 const KEY = "stepdistill_shown"  // of node.properties; "stepdistill" there belongs to the swap
@@ -30,7 +30,7 @@ export function addCard(node) {
   const small = SMALL.has(node.comfyClass)
   const changed = () => ready && fit(node, card)
   const action = { label: t("card.improve"), act: () => void improve([node]) }
-  const card = small ? new LineCard(view, changed, action) : new Card(view, changed)
+  const card = small ? new LineCard(view, changed, action, (of) => roomFor(node, of)) : new Card(view, changed)
   const options = { serialize: false, hideOnZoom: false, getMinHeight: () => card.height, getValue: () => "", setValue() {} }
   // A name of its own: Vue nodes keep a loaded node's element where the next one has its id and names.
   const widget = node.addDOMWidget(`stepdistill_shown_${++made}`, "stepdistill", card.element, options)
@@ -65,14 +65,10 @@ function tidy(node) {
   for (const widget of node.widgets ?? []) if (widget.options?.advanced) widget.advanced = true
 }
 
-/** Make a node at least as tall as its widgets need; never smaller than the user made it. A line card grows as far as nothing is below. */
+/** Make a node at least as tall as its widgets need; never smaller than the user made it. */
 function fit(node, card) {
   const short = card instanceof LineCard
-  if (short) {
-    const shown = card.widget.hidden ? 0 : card.height
-    card.room = shown + roomBelow(node)
-    hide(card.widget, card.empty)
-  }
+  if (short) hide(card.widget, card.empty)
   requestAnimationFrame(() => {
     const [, least] = node.computeSize()
     const width = card.payload && !short ? Math.max(node.size[0], WIDTH) : node.size[0]
