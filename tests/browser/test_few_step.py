@@ -121,3 +121,9 @@ def test_improve_without_such_a_node(page):
     page.load({"1": {"class_type": "StepDistillFromText", "inputs": {"text": ""}}})
     page.command("Improve")
     page.page.get_by_text("There is no Few-Step KSampler here").last.wait_for()
+
+
+def test_the_templates_stand_in_their_order(page):
+    lists = page.do("return await window.app.api.getWorkflowTemplates()")
+    (names,) = (found for pack, found in lists.items() if pack == "comfyui-stepdistill")
+    assert names == sorted(names) and names[0] == "0_few_steps"
