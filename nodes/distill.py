@@ -127,16 +127,6 @@ class StepDistillDistill:
         return _answer(*task.run(bool(measure), bool(again)))
 
 
-def _told(record):
-    """The record with the names of the LoRA files that the graph loads: weights tell no name."""
-    from .host.running_prompt import model_names, running_node
-
-    _, loras = model_names(running_node())
-    if not loras:
-        return record
-    return replace(record, provenance=record.provenance | {"loras": list(loras)[:20]})
-
-
 def _remove(folder: Path | None) -> None:
     if folder is not None:
         shutil.rmtree(folder, ignore_errors=True)
@@ -222,6 +212,11 @@ class _Task:
         record, text = self._distilled()
         return self._measured(record) if measure else (record, text)
 
+    def _told(self, record):
+        """The record with what is known of the model in words alone."""
+        about = self.wish.facts.provenance
+        return replace(record, provenance=record.provenance | about) if about else record
+
     def _measuring_calls(self) -> int:
         from ..scheduler.distilling.measuring import measuring_calls
 
@@ -303,7 +298,7 @@ class _Task:
         from .host.store import store
 
         with suppress(StepDistillError):  # what cannot be kept is said at the end
-            whole, _ = with_earlier(store(), self.key, _told(record), self.wish, self.samples)
+            whole, _ = with_earlier(store(), self.key, self._told(record), self.wish, self.samples)
             store().put(whole)
             self.teller.usable()
 
@@ -324,7 +319,7 @@ class _Task:
         from .host.store import store
 
         try:
-            record = _told(record)
+            record = self._told(record)
             whole, words = with_earlier(store(), self.key, record, self.wish, self.samples)
             name = store().put(whole)
         except StepDistillError as problem:

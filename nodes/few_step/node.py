@@ -70,7 +70,7 @@ class StepDistillKSampler:
         }
         optional = {
             "record": (RECORD, {}),
-            "recipe": ([AS_SAVED, NEWEST], {"default": AS_SAVED}),
+            "recipe": ([AS_SAVED, NEWEST], {"default": AS_SAVED, "advanced": True}),
         }
         return {
             "required": _with_help(required),
@@ -106,6 +106,7 @@ class StepDistillKSampler:
         key = facts.key(scene.cfg, scene.shape, guidance_of(positive))
         again = recipe == AS_SAVED and record is None
         picture = Picture(scene, facts.process, int(seed), unique_id)
+        wished = taken(unique_id)
         drawn, outcome = draw_and_learn(
             picture,
             store(),
@@ -115,10 +116,10 @@ class StepDistillKSampler:
             given=None if record is None else given_match(record, key),
             newest=not again,
             obstacle=_obstacle(scene, bool(hooks), again, unique_id, int(seed)),
-            improve_calls=taken(unique_id),
+            improve_calls=wished,
             handed=picture.handed,
         )
-        return _answer(drawn, outcome, scene, unique_id, int(seed))
+        return _answer(drawn, outcome, scene, unique_id, int(seed), wished)
 
 
 def _with_help(inputs: dict) -> dict:
@@ -139,12 +140,13 @@ def _obstacle(scene, hooks: bool, again: bool, node: str | None, seed: int):
     return Obstacle(MASK) if scene.latent.get("noise_mask") is not None else None
 
 
-def _answer(drawn, outcome, scene, node: str | None, seed: int) -> dict:
-    """What the host gets of a picture: the graph's own file says what drew it."""
+def _answer(drawn, outcome, scene, node: str | None, seed: int, wished: int = 0) -> dict:
+    """What the host gets of a picture: the graph's own file says what drew it. wished: model calls
+    that were to improve a recipe."""
     from ...scheduler.learning import words
+    from ...scheduler.learning.drawing import NOTHING_TO_IMPROVE
     from ...scheduler.lookup.match import WORKFLOW
     from ..host.picture_records import attach
-    from ..host.running_prompt import tell
     from ..page.card_data import shown
     from .drawn_in_full import note
 
@@ -156,6 +158,10 @@ def _answer(drawn, outcome, scene, node: str | None, seed: int) -> dict:
     info = words.after(outcome)
     if scene.left_out:
         info += f" Drawn without {', '.join(scene.left_out)}, which guesses steps that are no longer there."
-    tell(info)
-    card = shown(outcome.found, info=info) | {"learning": outcome.data}
+    brought = words.brought(outcome)
+    if wished and not outcome.improved and not outcome.problem:
+        brought = NOTHING_TO_IMPROVE
+        info += f" {brought}"
+    learning = outcome.data | {"brought": brought}
+    card = shown(outcome.found, info=info) | {"learning": learning}
     return {"ui": {"stepdistill": [card], "text": [info]}, "result": (drawn, info)}

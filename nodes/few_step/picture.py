@@ -18,9 +18,8 @@ from ...scheduler.lookup.selection import Selection
 from ...scheduler.recordings import Recording
 from ...scheduler.samplers.k_diffusion import run_in_host
 from ..host.guider import RATIOS, Guided, run
-from ..host.running_prompt import tell
 from ..page.log import log
-from ..page.progress import Teller
+from ..page.progress import Teller, say
 from .conditioning import prompt_hash
 
 TIMING = 2  # model calls that tell how long one takes
@@ -44,7 +43,7 @@ class Picture:
         self.told = told
         text = words.before(told)
         log.info("StepDistill: %s", text)
-        tell(text)
+        say(self.node, text)
 
     def prompt(self) -> str:
         if self._prompt is None:
@@ -100,7 +99,8 @@ class Picture:
 
     def with_model(self, planned: int, work) -> Learnt:
         """What `work` returns, run inside one sampling call with the picture's own conditioning."""
-        teller = Teller(self.of.patcher, self.node, previews=len(self.of.shape) > 2)
+        previews = len(self.of.shape) > 2
+        teller = Teller(self.of.patcher, self.node, previews, text_of_host=False)
 
         def timed(denoisers: tuple) -> Learnt:
             assert self.told is not None

@@ -11,7 +11,7 @@ from ...scheduler.lookup.families import published_for
 from ...scheduler.lookup.hooks import hook_patches
 from ...scheduler.lookup.model_facts import ModelFacts
 from .model_sampling import Noise, noise_of
-from .running_prompt import model_names, running_node, stem
+from .running_prompt import loras_before, model_names, running_node, stem
 from .weights import fingerprint_of, hooks_of, patches_of
 
 KEPT = 16  # states of a model that are remembered
@@ -76,6 +76,7 @@ def facts_of(model: Any) -> ModelFacts:
         known.patches_for(model),
         published_for(host_class, advice),
         advice.text if advice is not None else "",
+        loras_before(running_node()),
     )
 
 

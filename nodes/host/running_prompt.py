@@ -91,16 +91,28 @@ def text_input(node: RunningNode | None, *names: str) -> str | None:
 
 def model_names(node: RunningNode | None) -> tuple[str | None, tuple[str, ...]]:
     """(the checkpoint's name, the names of the LoRAs) upstream of a node, without folders and suffixes."""
-    checkpoint, loras = None, []
+    checkpoint = None
     for inputs in _upstream(node):
         for name, value in inputs.items():
-            if not isinstance(value, str) or not value:
-                continue
-            if name in LOADERS:
+            if name in LOADERS and isinstance(value, str) and value:
                 checkpoint = checkpoint or stem(value)
-            elif name.startswith("lora_name") and value != "None":
-                loras.append(stem(value))
-    return checkpoint, tuple(loras)
+    return checkpoint, tuple(name for name, _ in loras_before(node))
+
+
+def loras_before(node: RunningNode | None) -> tuple[tuple[str, float | None], ...]:
+    """(a LoRA's file without folder and suffix, its strength for the model where a widget says it) of
+    those upstream of a node."""
+    return tuple(
+        (stem(value), _strength(inputs, name))
+        for inputs in _upstream(node)
+        for name, value in inputs.items()
+        if name.startswith("lora_name") and isinstance(value, str) and value not in ("", "None")
+    )
+
+
+def _strength(inputs: Mapping, name: str) -> float | None:
+    value = inputs.get("strength_model") if name == "lora_name" else None
+    return float(value) if isinstance(value, (int, float)) else None
 
 
 def stem(path: object) -> str:

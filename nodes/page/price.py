@@ -8,6 +8,7 @@ import math
 from ...scheduler.record.words import duration, model_calls
 
 USUAL, FEW = 24, 6  # steps of a picture before and after
+IMPROVING = (100, 300, 1000)  # model calls that may be spent on a better recipe at once
 SHAPE = (16, 128, 128)  # of a latent where none is known yet: no plan depends much on it
 
 # Seconds a model call took in this session, the last time any were timed.
@@ -33,6 +34,19 @@ def price(calls: int, measured: int = 0, seconds_a_call: float | None = None) ->
     )
     back = _pictures(math.ceil(total / (USUAL - FEW)))
     return f"{head} Earned back after {back}, if {FEW} steps then do what {USUAL} do now."
+
+
+def improve_prices(steps: int) -> list[dict]:
+    """What may be spent on a better recipe, each {"calls": model calls, "text": what they cost}, for
+    pictures of so many steps."""
+    return [{"calls": calls, "text": _improve_price(calls, steps)} for calls in IMPROVING]
+
+
+def _improve_price(calls: int, steps: int) -> str:
+    seconds = pace()
+    pictures = _pictures(math.ceil(calls / steps))
+    time = "" if seconds is None else f", about {duration(seconds * calls)}"
+    return f"as many model calls as {pictures} of {steps} step{'' if steps == 1 else 's'}{time}"
 
 
 def asked_price(sampler_name: str, max_steps: int, quality: str, measure: bool) -> str:

@@ -48,11 +48,12 @@ class Teller:
     `phase` names what is being done.
 
     patcher: the MODEL, for previews. node: the node's id on the page, or None. previews: False for
-    latents that have none.
+    latents that have none. text_of_host: whether the host shows the plan too, above our card.
     """
 
-    def __init__(self, patcher, node: str | None, previews: bool = True):
+    def __init__(self, patcher, node: str | None, previews: bool = True, text_of_host: bool = True):
         self.patcher, self.node, self.previews = patcher, node, previews
+        self.text_of_host = text_of_host
         self.phase, self.done, self.planned, self.text = "", 0, 1, ""
         self.pace = Pace()
         self._told, self._shown = -math.inf, ""  # when, and of which phase, the page last heard
@@ -63,7 +64,8 @@ class Teller:
         alone, so that no two times stand on a node."""
         self.text, self.planned, self.done = text, max(planned, 1), 0
         log.info("StepDistill: %s", text)
-        tell(text)
+        if self.text_of_host:
+            tell(text)
         self._send(phase="plan", plan=text)
 
     def usable(self) -> None:
@@ -95,16 +97,24 @@ class Teller:
         self._bar(max(self.done - 1, 0), drawn, drawn, self.planned)
 
     def _send(self, **data) -> None:
-        server = _server()
-        if server is not None:
-            about = {
-                "node": self.node,
-                "phase": self.phase,
-                "done": self.done,
-                "planned": self.planned,
-                "seconds_left": None,
-            }
-            server.send_sync(EVENT, about | data, server.client_id)
+        about = {
+            "phase": self.phase,
+            "done": self.done,
+            "planned": self.planned,
+            "seconds_left": None,
+        }
+        _send(self.node, about | data)
+
+
+def say(node: str | None, text: str) -> None:
+    """Show a text on a node's card while it runs."""
+    _send(node, {"said": text})
+
+
+def _send(node: str | None, data: dict) -> None:
+    server = _server()
+    if server is not None:
+        server.send_sync(EVENT, {"node": node} | data, server.client_id)
 
 
 def _bar(patcher, planned: int, previews: bool):

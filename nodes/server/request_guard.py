@@ -49,3 +49,20 @@ async def body_of(request, most: int) -> dict:
     if not isinstance(data, dict):
         raise Refused(400, "This is not a JSON object.")
     return data
+
+
+def text_of(data: Mapping, name: str) -> str:
+    """A field that must be there, as text; raises Refused."""
+    value = data.get(name)
+    if not isinstance(value, str) or not value:
+        raise Refused(400, f"`{name}` is missing.")
+    return value
+
+
+def number_of(value: str | None) -> int | None:
+    """The whole number that a query gives, or None."""
+    return (
+        int(value)
+        if value is not None and value.isascii() and value.isdigit() and len(value) < 6
+        else None
+    )

@@ -13,7 +13,8 @@ import json
 from collections.abc import Callable, Mapping
 from threading import Lock
 
-from .request_guard import Refused, body_of
+from .costs import improve, improving, price
+from .request_guard import Refused, body_of, number_of, text_of
 
 BASE = "/stepdistill"
 RECORD_BYTES = 8_000_000  # a record's text (4 MB at most) inside a JSON string
@@ -142,13 +143,13 @@ def _in_brief(brief) -> str:
 
 def record(query: Mapping) -> dict:
     """One record of the store: in words, its recipes, and the plot of one sampler at one step count."""
-    found = _store().load(_text(query, "name"))
-    return _details(found, query.get("sampler") or None, _number(query.get("steps")))
+    found = _store().load(text_of(query, "name"))
+    return _details(found, query.get("sampler") or None, number_of(query.get("steps")))
 
 
 def file(query: Mapping) -> dict:
     """One record of the store as text."""
-    path = _store().path(_text(query, "name"))
+    path = _store().path(text_of(query, "name"))
     return {"name": path.name, "text": _store().load(path.name).to_json()}
 
 
@@ -169,21 +170,9 @@ def keep(data: dict) -> dict:
 
 def remove(data: dict) -> dict:
     """Remove one record of the store."""
-    name = _text(data, "name")
+    name = text_of(data, "name")
     _store().remove(name)
     return {"removed": name}
-
-
-def improve(data: dict) -> dict:
-    """Let the next run of a Few-Step KSampler first spend so many model calls on its recipe."""
-    from ..few_step.wishes import MOST_CALLS, wish
-
-    calls = data.get("calls")
-    if type(calls) is not int or not 1 <= calls <= MOST_CALLS:
-        raise Refused(400, f"`calls` must be a whole number from 1 to {MOST_CALLS:,}.")
-    node = _text(data, "node")[:200]
-    wish(node, calls)
-    return {"node": node, "calls": calls}
 
 
 def swap(data: dict) -> dict:
@@ -193,13 +182,13 @@ def swap(data: dict) -> dict:
     from .records_of_files import record_for
 
     _learn(data.get("widgets"))
-    document, to, only = parse(_text(data, "workflow")), _text(data, "to"), _only(data)
+    document, to, only = parse(text_of(data, "workflow")), text_of(data, "to"), _only(data)
     if to not in (*TARGETS, "closest"):
         raise Refused(
             400, f"A workflow can be swapped to {', '.join(TARGETS)}, not to {to[:80]!r}."
         )
     name = data.get("record")
-    carried = _store().load(_text(data, "record")) if name is not None else None
+    carried = _store().load(text_of(data, "record")) if name is not None else None
     if to == "closest":
         from ...scheduler.workflow.closest import to_closest
 
@@ -277,7 +266,7 @@ def _details(found, sampler: str | None, steps: int | None) -> dict:
 def _record(data: dict):
     from ...scheduler.record import Record
 
-    return Record.from_json(_text(data, "text"))
+    return Record.from_json(text_of(data, "text"))
 
 
 def _store():
@@ -286,33 +275,14 @@ def _store():
     return store()
 
 
-def _text(data: Mapping, name: str) -> str:
-    value = data.get(name)
-    if not isinstance(value, str) or not value:
-        raise Refused(400, f"`{name}` is missing.")
-    return value
-
-
-def _number(value: str | None) -> int | None:
-    return (
-        int(value)
-        if value is not None and value.isascii() and value.isdigit() and len(value) < 6
-        else None
-    )
-
-
-def price(query: Mapping) -> dict:
-    """What Distill Schedule will cost as its widgets stand, in words."""
-    from ..page.price import asked_price
-
-    most = _number(query.get("max_steps"))
-    if most is None:
-        raise Refused(400, "`max_steps` is missing.")
-    asked = _text(query, "sampler_name"), most, _text(query, "quality")
-    return {"text": asked_price(*asked, query.get("measure") == "true")}
-
-
-GETS = {"/price": price, "/kinds": kinds, "/records": records, "/record": record, "/file": file}
+GETS = {
+    "/price": price,
+    "/kinds": kinds,
+    "/records": records,
+    "/record": record,
+    "/file": file,
+    "/improve": improving,
+}
 POSTS = {
     "/read": (read, RECORD_BYTES),
     "/keep": (keep, RECORD_BYTES),

@@ -179,6 +179,8 @@ class _Work:
 
     def _put(self, record: Record) -> Record:
         """The record as the store has it now; where it cannot be kept, as it is."""
+        about = self.situation.facts.provenance
+        record = replace(record, provenance=record.provenance | about) if about else record
         try:
             with _putting:
                 whole = _with_others(self.store, self.situation, self.before, record)

@@ -69,5 +69,6 @@ class Outcome:
             "pays_after": learnt.pays_after if learnt is not None and learnt.ours else None,
             "kept": self.kept,
             "improved": self.improved,
+            "changed": learnt is not None and learnt.changed,
             "problem": self.problem or (learnt.problem if learnt is not None else ""),
         }

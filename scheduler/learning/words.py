@@ -53,6 +53,11 @@ def after(outcome: Outcome, labels: Labels = NO_LABELS) -> str:
     return " ".join(part for part in parts if part)
 
 
+def brought(outcome: Outcome) -> str:
+    """What became of learning or improving before the picture, or "" where there was none."""
+    return _learnt(outcome) if outcome.improved or outcome.learnt is None else ""
+
+
 def not_learnt(obstacle: Obstacle) -> str:
     """Why nothing is learnt, as a sentence."""
     return _NOT_LEARNT[obstacle.code](obstacle)

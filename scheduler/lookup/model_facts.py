@@ -23,7 +23,7 @@ class ModelFacts:
     sigma_min, sigma_max, table: the model's own noise levels and clock, whatever options did to
     them. patches: as `key.patch`
     makes them. published: presets made for its family, the best first. advice: what to tell of a
-    step-distilled model, or "".
+    step-distilled model, or "". loras: (file, strength or None) of those that were loaded, for people.
     """
 
     fingerprint: Fingerprint | None
@@ -37,6 +37,13 @@ class ModelFacts:
     patches: tuple[Mapping, ...] = ()
     published: tuple[str, ...] = ()
     advice: str = ""
+    loras: tuple[tuple[str, float | None], ...] = ()
+
+    @property
+    def provenance(self) -> dict:
+        """What a record keeps of it in words alone: weights tell no file's name."""
+        loras = [{"name": name, "strength": strength} for name, strength in self.loras[:20]]
+        return {"loras": loras} if loras else {}
 
     def key(
         self,

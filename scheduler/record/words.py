@@ -103,15 +103,39 @@ def conditions(record: Record) -> str:
 
 
 def patch_words(record: Record) -> list[str]:
-    """The LoRAs and merges, by their files' names where the record knows them, with strengths."""
-    patches, files = record.model.patches, record.provenance.get("loras")
+    """The LoRAs and merges with strengths, by their files' names where the record knows them."""
+    patches, files = record.model.patches, _lora_files(record)
     names = [each["name"] for each in patches]
     loras = [place for place, name in enumerate(names) if name.startswith("lora")]
-    if (
-        isinstance(files, (list, tuple)) and len(loras) == len(files) == 1
-    ):  # of several, which is which is not known
-        names[loras[0]] = str(files[0])
+    if len(loras) == len(files) == 1:
+        names[loras[0]] = files[0][0]
+    elif len(loras) == len(files):
+        _name_by_strength(names, loras, [each["strength"] for each in patches], files)
     return [f"{name} at {each['strength']:g}" for name, each in zip(names, patches, strict=True)]
+
+
+def _name_by_strength(
+    names: list[str], loras: list[int], strengths: list[float], files: list[tuple]
+) -> None:
+    """Of LoRAs at one strength it does not matter here which is which: all are named at it."""
+    left = list(files)
+    for place in loras:
+        same = [each for each in left if each[1] is not None and each[1] == strengths[place]]
+        if same:
+            names[place] = same[0][0]
+            left.remove(same[0])
+
+
+def _lora_files(record: Record) -> list[tuple[str, float | None]]:
+    """(file, strength or None) as the record says; earlier ones name files alone."""
+    said = record.provenance.get("loras")
+    found = []
+    for each in said if isinstance(said, (list, tuple)) else ():
+        if isinstance(each, dict):
+            found.append((str(each.get("name", "")), each.get("strength")))
+        else:
+            found.append((str(each), None))
+    return found
 
 
 def distinguished(record: Record) -> str:

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from "node:fs"
 import { test } from "node:test"
 import { english } from "./texts.mjs"
 import { scheduleNames } from "../../web/js/card.mjs"
+import { split } from "../../web/js/line.mjs"
 import { duration, progressFrom, progressWords } from "../../web/js/progress.mjs"
 import { isRecord, looksLikeRecord } from "../../web/js/recordfile.mjs"
 import { settings } from "../../web/js/settings.mjs"
@@ -17,6 +18,13 @@ test("progress in words", () => {
   assert.deepEqual([0.2, 59, 61, 3600, 7500].map(duration), ["1 s", "59 s", "1 min 1 s", "1 h", "2 h 5 min"])
 })
 
+test("what is said before a run, and the line that a text begins with", () => {
+  const heard = (raw) => progressFrom({ node: 5, ...raw }).said
+  assert.deepEqual([heard({ said: "Drawing 6 steps." }), heard({ plan: "First" }), heard({}), heard({ said: 3 })], ["Drawing 6 steps.", "First", "", ""])
+  assert.deepEqual(split("6 steps, recipe 1a. Error 0.5 of it."), ["6 steps, recipe 1a.", "Error 0.5 of it."])
+  assert.deepEqual([split("No end"), split("")], [["No end", ""], ["", ""]])
+})
+
 test("another language falls back to English, what nobody wrote to its key", () => {
   takeTexts({ en: english, de: { stepdistill: { card: { log: "Log." } } } }, "de")
   assert.deepEqual([t("card.log"), t("card.linear"), t("no.such"), look("no.such"), look("card")], ["Log.", "Linear", "no.such", undefined, undefined])
@@ -28,7 +36,7 @@ test("another language falls back to English, what nobody wrote to its key", () 
 test("every text that the code asks for exists, and every text is asked for", () => {
   const folder = new URL("../../web/js/", import.meta.url)
   const code = readdirSync(folder).filter((name) => /js$/.test(name)).map((name) => readFileSync(new URL(name, folder), "utf8")).join("\n")
-  const asked = new Set([...code.matchAll(/["'`]((?:card|plot|progress|menu|command|swap|choose|dialog|panel|drop)\.\w+)["'`]/g)].map((match) => match[1]))
+  const asked = new Set([...code.matchAll(/["'`]((?:card|plot|progress|menu|command|swap|choose|dialog|panel|drop|improve)\.\w+)["'`]/g)].map((match) => match[1]))
   for (const key of asked) assert.ok(look(key) ?? look(`${key}.many`), key)
   const composed = /^(card\.(schedule|error)|source\.|phase\.|action\.)/
   for (const [group, texts] of Object.entries(english.stepdistill))

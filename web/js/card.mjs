@@ -8,12 +8,10 @@ import { counted, t } from "./texts.mjs"
 export const HEIGHT = { empty: 34, note: 64, words: 96, progress: 52, full: 270 }
 
 export class Card {
-  /** view: {plot: "schedule" | "error", log: boolean}, changed in place. changed(): the card needs another height, or its view changed.
-      small: words alone. */
-  constructor(view, changed = () => {}, small = false) {
+  /** view: {plot: "schedule" | "error", log: boolean}, changed in place. changed(): the card needs another height, or its view changed. */
+  constructor(view, changed = () => {}) {
     this.view = view
     this.changed = changed
-    this.small = small
     this.payload = this.progress = null
     this.note = ""
     this.element = make("div", { class: "sd-card", "data-view": "empty" })
@@ -30,7 +28,7 @@ export class Card {
 
   /** Which plots there is data for. */
   get plots() {
-    const found = this.small ? null : this.payload
+    const found = this.payload
     return [found?.sigmas.length && "schedule", found?.curve.length > 2 && "error"].filter(Boolean)
   }
 
@@ -45,6 +43,11 @@ export class Card {
     if (note === this.note) return
     this.note = note
     this.render()
+  }
+
+  /** A run has ended, however it did. */
+  stopped() {
+    this.running(null)
   }
 
   /** Show progress, or null when it is over. */
@@ -145,7 +148,7 @@ export class Card {
 
   progressPart() {
     this.bar = make("div")
-    this.left = make("span")
+    this.left = make("span", { class: "sd-phase" })
     this.right = make("span", { class: "sd-quiet" })
     this.move()
     return make("div", { class: "sd-progress" }, this.left, make("div", { class: "sd-track" }, this.bar), this.right)

@@ -61,17 +61,25 @@ export async function reportDialog(title, report, again) {
   if ((await dialog(title, body, buttons)) === "again") again()
 }
 
+const choice = (group, value, name, note, first) =>
+  make(
+    "label", { class: "sd-choice" }, make("input", { type: "radio", name: group, value, checked: first }),
+    make("span", {}, name, note && make("div", { class: "sd-quiet" }, note)),
+  )
+
+/** Choose one of several things, [{value, label, note}]. Resolves to its value, or null. */
+export function chooseOne(title, text, choices, label) {
+  const list = make("div", { class: "sd-body" }, ...choices.map((each, k) => choice("sd-one", k, each.label, each.note, k === 0)))
+  const picked = () => choices[Number(list.querySelector("input:checked")?.value ?? 0)].value
+  return dialog(title, [make("p", {}, text), list], [{ label: t("dialog.cancel"), value: null }, { label, kind: "sd-main", value: picked }])
+}
+
 /** Choose a record of the store, and one of several ways. records: as the route lists them. Resolves to {record, way} or null. */
 export async function chooseRecord(title, text, records, ways, label) {
   if (!records.length) {
     await dialog(title, [make("p", {}, t("choose.none"))], [{ label: t("dialog.close"), kind: "sd-main", value: null }])
     return null
   }
-  const choice = (group, value, name, note, first) =>
-    make(
-      "label", { class: "sd-choice" }, make("input", { type: "radio", name: group, value, checked: first }),
-      make("span", {}, name, note && make("div", { class: "sd-quiet" }, note)),
-    )
   const list = make(
     "div", { class: "sd-body" },
     ...records.map((each, k) => choice("sd-record", each.name, each.title || each.name, recordWords(each), k === 0)),

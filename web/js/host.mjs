@@ -21,6 +21,14 @@ export function nodeOf(id) {
   return node ?? null
 }
 
+/** The ids that a node has in a run: one for each place where its subgraph stands. */
+export function runIds(node, graph = rootGraph(), before = "") {
+  return (graph?.nodes ?? graph?._nodes ?? []).flatMap((each) => {
+    if (each === node) return [`${before}${each.id}`]
+    return each.subgraph ? runIds(node, each.subgraph, `${before}${each.id}:`) : []
+  })
+}
+
 /** Every node of the graph and of its subgraphs, each once. */
 export function allNodes(graph = rootGraph(), seen = new Set()) {
   if (!graph || seen.has(graph)) return []

@@ -2,6 +2,7 @@
 
 import { chooseRecord } from "./dialogs.mjs"
 import { allNodes, app, ask, rootGraph, toast } from "./host.mjs"
+import { improvable, improve, KIND as FEW } from "./improve.mjs"
 import { openPanel } from "./panel.mjs"
 import { swap } from "./swap.mjs"
 import { t } from "./texts.mjs"
@@ -32,7 +33,7 @@ export function chooses(node) {
   if (!node) return false
   if (node.subgraph) return allNodes(node.subgraph).some(chooses)
   const names = new Set((node.widgets ?? []).map((widget) => widget.name))
-  return ROLES.has(kinds[node.type]) || Boolean(node.properties?.stepdistill) || (names.has("scheduler") && names.has("sampler_name"))
+  return node.type === FEW || ROLES.has(kinds[node.type]) || Boolean(node.properties?.stepdistill) || (names.has("scheduler") && names.has("sampler_name"))
 }
 
 /** The nodes that are selected and have to do with schedules. */
@@ -47,7 +48,12 @@ export function nodeItems(node) {
   const picked = selected()
   const nodes = picked.includes(node) ? picked : [node]
   const title = nodes.length > 1 ? t("menu.several", { count: nodes.length }) : t("menu.title")
-  return [null, { content: t("menu.few"), callback: () => void use(nodes) }, item(title, actions(nodes))]
+  const better = improvable(nodes)
+  const first = [
+    better.length < nodes.length && { content: t("menu.few"), callback: () => void use(nodes) },
+    better.length && { content: t("menu.improve"), callback: () => void improve(better) },
+  ].filter(Boolean)
+  return [null, ...first, item(title, actions(nodes))]
 }
 
 /** The items for the menu of the empty canvas. */
@@ -65,6 +71,7 @@ export function commands() {
   const target = () => (selected().length ? selected() : null)
   return [
     { id: "StepDistill.Use", label: t("command.use"), icon: "pi pi-bolt", function: () => use(target()) },
+    { id: "StepDistill.Improve", label: t("command.improve"), icon: "pi pi-arrow-up", function: () => improve(target()) },
     { id: "StepDistill.UseRecord", label: t("command.useRecord"), icon: "pi pi-file", function: () => useRecord(target()) },
     { id: "StepDistill.Bake", label: t("command.bake"), icon: "pi pi-box", function: () => bake(target()) },
     { id: "StepDistill.PutBack", label: t("command.putBack"), icon: "pi pi-undo", function: () => swap("stock", target()) },

@@ -5,6 +5,7 @@ import { recordWords, sure } from "./dialogs.mjs"
 import { followTheme, make } from "./dom.mjs"
 import { addLoad, refuseLarge } from "./drop.mjs"
 import { api, app, ask, toast } from "./host.mjs"
+import { improve } from "./improve.mjs"
 import { payloadFrom } from "./payload.mjs"
 import { LARGEST } from "./recordfile.mjs"
 import { counted, t } from "./texts.mjs"
@@ -43,6 +44,7 @@ class Panel {
     )
     const tools = make(
       "div", { class: "sd-tools" }, button("panel.import", () => this.picker.click()), button("panel.refresh", () => this.refresh()),
+      button("panel.improve", () => void improve(null)),
       this.picker,
     )
     this.root = make("div", { class: "sd-panel" }, make("h2", {}, t("panel.title")), this.query, tools, this.rows, this.details)

@@ -2,16 +2,18 @@
 
 import { look, t } from "./texts.mjs"
 
-/** {node, phase, done, planned, seconds}, or null for what is none. */
+/** {node, phase, done, planned, seconds, said}, or null for what is none. said: the plan in words, or "". */
 export function progressFrom(raw) {
   if (!raw || typeof raw !== "object" || (typeof raw.node !== "string" && typeof raw.node !== "number")) return null
   const number = (value) => (typeof value === "number" && Number.isFinite(value) && value >= 0 ? value : null)
   const phase = typeof raw.phase === "string" ? raw.phase.slice(0, 100) : ""
   return {
     node: String(raw.node), phase, done: number(raw.done) ?? 0, planned: Math.max(number(raw.planned) ?? 1, 1),
-    seconds: number(raw.seconds_left),
+    seconds: number(raw.seconds_left), said: typeof raw.plan === "string" ? raw.plan.slice(0, 1000) : said(raw),
   }
 }
+
+const said = (raw) => (typeof raw.said === "string" ? raw.said.slice(0, 1000) : "")
 
 /** What is being done, the calls made of those planned with the time left, and the share that is done. */
 export function progressWords({ phase, done, planned, seconds }) {

@@ -1,16 +1,20 @@
 // The card on our own nodes: made with the node, filled by a run or from what the workflow saved, told of progress.
 
 import { Card, HEIGHT } from "./card.mjs"
-import { api, app, nodeOf, setting } from "./host.mjs"
+import { api, app, nodeOf, setting, toast } from "./host.mjs"
+import { improve, improved } from "./improve.mjs"
+import { LineCard } from "./line.mjs"
 import { compact, payloadFrom } from "./payload.mjs"
 import { follow } from "./price.mjs"
 import { progressFrom } from "./progress.mjs"
+import { roomFor } from "./room.mjs"
+import { t } from "./texts.mjs"
 
 const KEY = "stepdistill_shown"  // of node.properties; "stepdistill" there belongs to the swap
 const NODES = new Set([
   "Distill", "Sigmas", "Sampler", "Apply", "Compare", "Load", "Save", "FromText", "Bake", "KSampler",
 ].map((name) => `StepDistill${name}`))
-const SMALL = new Set(["StepDistillKSampler"])  // they take another node's place: words alone
+const SMALL = new Set(["StepDistillKSampler"])  // they take another node's place
 const WIDTH = 330
 let made = 0
 const cards = new WeakMap()
@@ -24,16 +28,23 @@ export function addCard(node) {
   const view = { plot: first, log: setting("LogScale", true) === true }
   let ready = false
   const small = SMALL.has(node.comfyClass)
-  const card = new Card(view, () => ready && fit(node, card), small)
+  const changed = () => ready && fit(node, card)
+  const action = { label: t("card.improve"), act: () => void improve([node]) }
+  const card = small ? new LineCard(view, changed, action, (of) => roomFor(node, of)) : new Card(view, changed)
   const options = { serialize: false, hideOnZoom: false, getMinHeight: () => card.height, getValue: () => "", setValue() {} }
   // A name of its own: Vue nodes keep a loaded node's element where the next one has its id and names.
   const widget = node.addDOMWidget(`stepdistill_shown_${++made}`, "stepdistill", card.element, options)
   widget.serialize = false
   widget.computeLayoutSize ??= () => ({ minHeight: card.height, minWidth: 200 })
+  card.widget = widget
   cards.set(node, card)
-  const more = small ? 0 : HEIGHT.full - HEIGHT.empty  // from the first, so that no run moves anything
-  const room = Math.max(node.computeSize()[1] + more, small ? node.size[1] : 0)
-  node.setSize([small ? node.size[0] : Math.max(node.size[0], WIDTH), room])
+  if (small) {
+    hide(widget, true)
+    tidy(node)
+  } else {
+    const more = HEIGHT.full - HEIGHT.empty  // from the first, so that no run moves anything
+    node.setSize([Math.max(node.size[0], WIDTH), node.computeSize()[1] + more])
+  }
   ready = true
   if (node.comfyClass === "StepDistillDistill") follow(node, card)
   const removed = node.onRemoved
@@ -44,11 +55,23 @@ export function addCard(node) {
   return card
 }
 
+/** A widget that takes no room. Vue nodes would never show it again: there its element folds (stepdistill.css). */
+function hide(widget, hidden) {
+  widget.hidden = hidden && !window.LiteGraph?.vueNodesMode
+}
+
+/** What is seldom chosen hides where the host lets it (Show Advanced in the node's menu). */
+function tidy(node) {
+  for (const widget of node.widgets ?? []) if (widget.options?.advanced) widget.advanced = true
+}
+
 /** Make a node at least as tall as its widgets need; never smaller than the user made it. */
 function fit(node, card) {
+  const short = card instanceof LineCard
+  if (short) hide(card.widget, card.empty)
   requestAnimationFrame(() => {
     const [, least] = node.computeSize()
-    const width = card.payload && !card.small ? Math.max(node.size[0], WIDTH) : node.size[0]
+    const width = card.payload && !short ? Math.max(node.size[0], WIDTH) : node.size[0]
     if (least > node.size[1] + 1 || width > node.size[0]) node.setSize([width, Math.max(least, node.size[1])])
     node.graph?.setDirtyCanvas?.(true, true)
   })
@@ -58,10 +81,13 @@ function fit(node, card) {
 export function ran(node, output) {
   const payload = payloadFrom(output?.stepdistill?.[0])
   const card = cards.get(node)
+  improved(node, output?.stepdistill?.[0]?.learning)
   card?.running(null)
   card?.say("")
   if (!payload || !card) return
   card.show(payload)
+  const { action } = output.stepdistill[0].learning ?? {}
+  if (card instanceof LineCard && card.empty && action === "in_full") toast("info", node.title, payload.info)
   if (setting("KeepPlots", true) === false) delete node.properties?.[KEY]
   else node.setProperty ? node.setProperty(KEY, compact(payload)) : (node.properties[KEY] = compact(payload))
 }
@@ -76,7 +102,7 @@ export function restore(node) {
 export function listen() {
   const running = new Set()
   const stop = () => {
-    for (const card of running) card.running(null)
+    for (const card of running) card.stopped()
     running.clear()
   }
   api.addEventListener("stepdistill.progress", (event) => {
@@ -84,7 +110,8 @@ export function listen() {
     const card = progress && cards.get(nodeOf(progress.node) ?? {})
     if (!card) return
     running.add(card)
-    card.running(progress)
+    if (progress.said && card instanceof LineCard) card.say(progress.said)
+    if (progress.phase || !progress.said) card.running(progress)
   })
   for (const name of ["execution_error", "execution_interrupted", "execution_success"]) api.addEventListener(name, stop)
   api.addEventListener("executing", ({ detail }) => detail === null && stop())

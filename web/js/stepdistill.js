@@ -7,6 +7,7 @@ import { canvasItems, commands, nodeItems, prepareMenus, toolboxCommands } from 
 import { addPanel } from "./panel.mjs"
 import { settings } from "./settings.mjs"
 import { addCard, hasCard, listen, ran, restore } from "./shown.mjs"
+import { orderTemplates } from "./templates.mjs"
 import { takeTexts } from "./texts.mjs"
 
 async function loadTexts() {
@@ -19,6 +20,7 @@ async function loadTexts() {
 }
 
 addStyle()
+orderTemplates()
 await loadTexts()
 
 app.registerExtension({

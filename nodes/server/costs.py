@@ -1,0 +1,40 @@
+"""What the page asks of costs: what distilling or improving takes, and the wish to improve."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .request_guard import Refused, number_of, text_of
+
+
+def price(query: Mapping) -> dict:
+    """What Distill Schedule will cost as its widgets stand, in words."""
+    from ..page.price import asked_price
+
+    most = number_of(query.get("max_steps"))
+    if most is None:
+        raise Refused(400, "`max_steps` is missing.")
+    asked = text_of(query, "sampler_name"), most, text_of(query, "quality")
+    return {"text": asked_price(*asked, query.get("measure") == "true")}
+
+
+def improving(query: Mapping) -> dict:
+    """What may be spent on a better recipe for pictures of so many steps, and what that costs."""
+    from ..page.price import improve_prices
+
+    steps = number_of(query.get("steps"))
+    if not steps:
+        raise Refused(400, "`steps` must be a whole number above 0.")
+    return {"prices": improve_prices(steps)}
+
+
+def improve(data: dict) -> dict:
+    """Let the next run of a Few-Step KSampler first spend so many model calls on its recipe."""
+    from ..few_step.wishes import MOST_CALLS, wish
+
+    calls = data.get("calls")
+    if type(calls) is not int or not 1 <= calls <= MOST_CALLS:
+        raise Refused(400, f"`calls` must be a whole number from 1 to {MOST_CALLS:,}.")
+    node = text_of(data, "node")[:200]
+    wish(node, calls)
+    return {"node": node, "calls": calls}

@@ -1,0 +1,129 @@
+"""The Few-Step KSampler on the page: no taller than what it replaces where a node is below, its line
+of words, and Improve with its price before and what it brought after."""
+
+from __future__ import annotations
+
+import pytest
+
+from scheduler.store import Store
+from tests.browser.page import FEW
+from tests.comfyui.graphs import scene
+
+SAMPLER = "root.nodes.find((n) => n.type === 'StepDistillKSampler')"
+PLACES = """
+const at = { UNETLoader: [0, 100], EmptySD3LatentImage: [0, 420], KSampler: [360, 100] };
+const below = { TestPicture: [360, given], SaveImage: [740, 100] };
+for (const n of root.nodes) n.pos = { ...at, ...below }[n.type] ?? [0, 260];
+const k = root.nodes.find((n) => n.type === "KSampler");
+k.setSize([315, k.computeSize()[1]]);
+const c = window.app.canvas; c.ds.scale = 1; c.ds.offset = [120, 60]; c.setDirty(true, true)
+"""
+BELOW = f"""
+const s = {SAMPLER}, o = root.nodes.find((n) => n.type === "TestPicture");
+return o.pos[1] - 30 - (s.pos[1] + s.size[1])
+"""
+TIGHT, ROOMY = 412, 640  # where the node below is; KSampler ends at 362
+
+
+@pytest.fixture(autouse=True)
+def empty(server):
+    yield
+    store = Store(server.store)
+    for brief in store.records():
+        store.remove(brief.file)
+    store.clear_recordings()
+
+
+def swapped(page, below: int) -> None:
+    """A KSampler with a node below it, made a Few-Step KSampler by right click."""
+    page.close_toasts()
+    s = scene(rows=1, digits="3")
+    drawn = s.ksampler(steps=20, scheduler="normal")
+    s.add("SaveImage", images=s.add("TestPicture", samples=drawn), filename_prefix="few")
+    page.load(s.graph.prompt)
+    page.do(PLACES, below)
+    page.page.wait_for_timeout(500)
+    page.menu(page.do("return String(root.nodes.find((n) => n.type === 'KSampler').id)"), FEW, None)
+    page.settled(SAMPLER)
+    page.page.wait_for_timeout(800)
+    page.close_toasts()
+
+
+def draw(page) -> None:
+    page.run()
+    page.page.wait_for_timeout(800)
+
+
+def info(page) -> str:
+    return page.do(f"return {SAMPLER}.properties.stepdistill_shown.info")
+
+
+def test_it_does_not_reach_the_node_below(page):
+    swapped(page, TIGHT)
+    assert page.do(BELOW) >= 0
+    draw(page)
+    page.page.get_by_text("From the next picture on: 6 steps").last.wait_for()  # a toast, no card
+    draw(page)
+    assert page.do(BELOW) >= 0 and not page.card().is_visible()
+    assert info(page).startswith("6 steps, recipe ")
+
+
+def test_it_grows_as_far_as_there_is_room(page):
+    swapped(page, ROOMY)
+    draw(page)
+    assert page.do(BELOW) >= 0
+    if page.vue and not page.card().count():
+        pytest.skip("this front end's Vue nodes show no widgets of extensions")
+    line = page.card().locator(".sd-name")
+    assert line.inner_text() == "Drawn in full, 24 steps, to learn this model."
+    assert line.get_attribute("title") == info(page)
+    assert page.card().locator(".sd-words").inner_text().startswith("From the next picture on")
+
+
+def test_the_host_says_nothing_twice(page):
+    swapped(page, ROOMY)
+    draw(page)
+    names = page.do(f"return {SAMPLER}.widgets.map((w) => w.name)")
+    assert not [name for name in names if "preview" in name]
+
+
+def test_improve_says_its_price_and_what_it_brought(page):
+    swapped(page, ROOMY)
+    draw(page)
+    page.command("Improve")
+    box = page.page.get_by_role("dialog", name="Improve the recipe")
+    box.get_by_text("as many model calls as 17 pictures of 6 steps, about").wait_for()
+    box.get_by_role("button", name="Cancel").click()
+    draw(page)
+    assert "model calls" not in info(page).split(".")[0]  # nothing was spent
+    page.command("Improve")
+    box.get_by_role("button", name="Improve and draw").click()
+    page.page.get_by_text("model calls went into a better recipe").last.wait_for()
+    page.settled(f"{SAMPLER}.properties.stepdistill_shown.info.includes('model calls')")
+
+
+def test_improve_from_the_node_and_from_the_panel(page):
+    swapped(page, ROOMY)
+    node = page.do(f"return String({SAMPLER}.id)")
+    box = page.page.get_by_role("dialog", name="Improve the recipe")
+    page.menu(node, "Improve the recipe (StepDistill)…", None)
+    box.get_by_role("button", name="Cancel").click()
+    page.command("Store")
+    panel = page.page.locator(".sd-panel")
+    panel.get_by_role("button", name="Improve…", exact=True).click()
+    box.get_by_role("button", name="Improve and draw").click()
+    page.page.get_by_text("There is no recipe of this model to improve yet").last.wait_for()
+    page.do("window.app.extensionManager.sidebarTab.toggleSidebarTab('stepdistill')")
+
+
+def test_improve_without_such_a_node(page):
+    page.close_toasts()
+    page.load({"1": {"class_type": "StepDistillFromText", "inputs": {"text": ""}}})
+    page.command("Improve")
+    page.page.get_by_text("There is no Few-Step KSampler here").last.wait_for()
+
+
+def test_the_templates_stand_in_their_order(page):
+    lists = page.do("return await window.app.api.getWorkflowTemplates()")
+    (names,) = (found for pack, found in lists.items() if pack == "comfyui-stepdistill")
+    assert names == sorted(names) and names[0] == "0_few_steps"

@@ -1,0 +1,28 @@
+"""What improving a recipe costs, as the page asks it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.nodes.pack import module
+
+costs = module("nodes.server.costs")
+price = module("nodes.page.price")
+
+
+@pytest.fixture(autouse=True)
+def nothing_timed(monkeypatch):
+    monkeypatch.setattr(price, "_pace", [])
+
+
+def test_what_may_be_spent_in_pictures_and_once_it_is_known_in_time():
+    prices = costs.improving({"steps": "6"})["prices"]
+    assert prices[0] == {"calls": 100, "text": "as many model calls as 17 pictures of 6 steps"}
+    price.remember_pace(0.6)
+    assert costs.improving({"steps": "6"})["prices"][0]["text"].endswith("6 steps, about 1 min")
+
+
+@pytest.mark.parametrize("steps", [None, "0", "many", "-3"])
+def test_it_is_asked_for_a_number_of_steps(steps):
+    with pytest.raises(costs.Refused, match="whole number above 0"):
+        costs.improving({} if steps is None else {"steps": steps})

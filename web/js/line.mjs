@@ -1,0 +1,93 @@
+// The card of a node that takes another's place: one line and, where there is room below the node, the whole text. While there is
+// nothing to say it takes no room at all.
+
+import { Card } from "./card.mjs"
+import { make } from "./dom.mjs"
+
+export const LINE = { least: 34, most: 110, progress: 52 }  // the host's margins of a widget included
+
+export class LineCard extends Card {
+  /** changed: as for Card. action: {label, act}, a button at the end of the line. room(card): pixels that there are for it. */
+  constructor(view, changed, action, room) {
+    super(view, changed)
+    this.action = action
+    this.measure = room
+    this.room = this.laid = 0  // laid: its height on the screen when it was last at rest
+    this.element.classList.add("sd-short")
+    this.render()
+  }
+
+  /** Whether there is nothing to say, or no room to say it. */
+  get empty() {
+    const nothing = !this.payload && !this.progress && !this.note
+    return nothing || this.room < LINE.least
+  }
+
+  get height() {
+    if (this.empty) return 0
+    if (!this.payload || this.progress || this.note) return Math.min(this.room, this.progress ? LINE.progress : LINE.least)
+    return Math.round(Math.min(this.room, LINE.most))
+  }
+
+  get plots() {
+    return []
+  }
+
+  stopped() {
+    super.stopped()
+    this.say("")
+  }
+
+  render() {
+    if (!this.measure) return  // the base's own first call
+    if (!this.moving) this.room = this.measure(this)
+    this.bar = null
+    this.element.dataset.view = this.empty ? "empty" : "line"
+    this.element.replaceChildren(...(this.empty ? [] : this.rows()))
+    this.changed()
+    this.settle()
+  }
+
+  /** What the page has laid out is known two frames later. */
+  settle() {
+    this.moving = true
+    requestAnimationFrame(() => requestAnimationFrame(() => {
+      this.moving = false
+      this.laid = this.element.offsetHeight
+    }))
+  }
+
+  rows() {
+    if (this.progress) return [this.progressPart()]
+    if (this.note) return [line(this.note, this.note)]
+    const { info } = this.payload
+    const [first, rest] = split(info)
+    const words = rest && this.height > LINE.least + 20 ? make("div", { class: "sd-words", title: info }, rest) : null
+    return [line(first, info, this.pressed()), words].filter(Boolean)
+  }
+
+  pressed() {
+    if (!this.action) return null
+    const press = (event) => {
+      event.stopPropagation()
+      this.action.act()
+    }
+    const still = (event) => event.stopPropagation()
+    return make("button", { type: "button", class: "sd-act", onclick: press, onpointerdown: still }, this.action.label)
+  }
+
+  /** What was said of it goes before its phase. */
+  move() {
+    super.move()
+    if (this.note) this.left.textContent = this.note
+    this.left.title = this.note || this.left.textContent
+  }
+}
+
+/** The first sentence of a text, and the rest. */
+export function split(text) {
+  const [, first, rest] = /^(.*?[.!?])\s+(.*)$/s.exec(text) ?? [null, text, ""]
+  return [first, rest]
+}
+
+const line = (text, whole, button) => make("div", { class: "sd-head" }, make("span", { class: "sd-name", title: whole }, text), button)
