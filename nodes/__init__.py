@@ -5,6 +5,7 @@ from importlib import import_module
 
 # id: (module, display name), in the order of the menu.
 _NODES = {
+    "StepDistillKSampler": ("few_step.node", "Few-Step KSampler"),
     "StepDistillDistill": ("distill", "Distill Schedule"),
     "StepDistillSigmas": ("sigmas", "Distilled Sigmas"),
     "StepDistillSampler": ("sampler", "Distilled Sampler"),

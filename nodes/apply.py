@@ -16,6 +16,7 @@ class StepDistillApply:
         "after ModelSampling nodes."
     )
     CATEGORY = CATEGORY
+    SEARCH_ALIASES = ("few steps", "fewer steps", "speed", "optimal steps", "scheduler")
     FUNCTION = "make"
     HAS_INTERMEDIATE_OUTPUT = True  # newer hosts then show the text of a cached run too
     RETURN_TYPES = ("MODEL", "STRING")

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from .fields import distillable
+from dataclasses import replace
+
+from .fields import CATEGORY, distillable
 from .names import DISTILLED
 from .page.card_data import payload
-from .records import CATEGORY
 
 BEST = "best"
+MEASURED_NOTE = (
+    "the best stock choice by the record: its own recipes are for the sampler distilled, whose "
+    "coefficients plain sigmas cannot carry."
+)
 
 
 class StepDistillBake:
@@ -122,16 +127,21 @@ def plain_recipe(record, sampler_name: str, steps: int, denoise: float):
     """
     from ..scheduler.errors import RecipeError
     from ..scheduler.lookup.given import select_from
+    from ..scheduler.lookup.stand_in import MEASURED
     from ..scheduler.lookup.words import reason
+    from ..scheduler.samplers.names import stock_sampler
 
     sampler = DISTILLED if sampler_name == BEST else sampler_name
     found = select_from(record, sampler, steps, denoise)
-    if found.reason is not None:
-        raise RecipeError(
-            f"{reason(found.reason)} Take steps and a sampler from these, or distil for the one "
-            "you want."
-        )
-    return found.recipe
+    if found.reason is None:
+        return found.recipe
+    if sampler_name == BEST and found.stand_in is not None and found.stand_in.origin == MEASURED:
+        runs = stock_sampler(found.recipe)  # the record holds nothing that is sigmas alone
+        return replace(found.recipe, sampler=runs, evidence={"note": MEASURED_NOTE})
+    raise RecipeError(
+        f"{reason(found.reason)} Take steps and a sampler from these, or distil for the one "
+        "you want."
+    )
 
 
 def in_words(recipe) -> str:

@@ -40,6 +40,7 @@ class StepDistillCompare:
     """Runs schedules against each other inside one sampling call of the host's guider."""
 
     DESCRIPTION, CATEGORY, FUNCTION, OUTPUT_NODE = DESCRIPTION, CATEGORY, "compare", True
+    SEARCH_ALIASES = ("compare samplers", "best scheduler", "how many steps", "sampler test")
     RETURN_TYPES, RETURN_NAMES = ("IMAGE", "IMAGE", "STRING"), ("plot", "pictures", "table")
     OUTPUT_TOOLTIPS = (
         "Error against steps, a line for each schedule.",

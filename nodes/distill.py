@@ -5,23 +5,27 @@ from __future__ import annotations
 
 import shutil
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from ..scheduler.distilling.effort import THOROUGH
 from ..scheduler.errors import OutputError, StepDistillError
 from .distill_request import EVERY, QUALITY, GraphWish, rows_that_fit, samplers_of, steps_of
 from .fields import CATEGORY, RECORD, SCENE, SEED, distillable
 from .names import DISTILLED
 from .page import distill_report
 from .page.card_data import shown
+from .page.progress import Teller
 from .reuse_stored import in_store, with_earlier
 
+MEASURING = "-measuring"  # a resume folder of its own
 MOST_SEED = 2**63  # the library adds to seeds, and torch takes no more than 64 bits
 DESCRIPTION = """\
-Distils, from this model, the few-step recipes that best reproduce what it draws with many steps; measures
-them on other noise beside every stock schedule; and keeps them in StepDistill's store, where the
-`distilled` dropdown entries, Distilled Sigmas and Distilled Sampler find them. What the store has
-already is returned at once."""
+Distils, from this model, the few-step recipes that best reproduce what it draws with many steps, and keeps
+them in StepDistill's store, where Few-Step KSampler, the `distilled` dropdown entries and the other nodes
+find them: from the first recipe on, whether it comes to its end or not. What the store has already is
+returned at once."""
 HELP = {
     "model": "The model to distil for, with the LoRAs and ModelSampling nodes that you draw with.",
     "positive": "A prompt of the kind that you draw. Recipes carry over to other prompts.",
@@ -35,16 +39,19 @@ HELP = {
         "the cost. Of a stochastic one (ancestral, SDE) every stock schedule is measured and the best one "
         "taken, for a few thousand model calls."
     ),
-    "max_steps": f"Recipes are made for every step count from {4} (or from this number, where it "
-    "is less) up to this number.",
-    "quality": "How hard to try. For one sampler at 6 steps instant takes about 80 model calls, standard "
-    "400 and thorough 1,000, and as many again to measure (instant says what its own pictures "
-    "show). The node says how many before it begins, and how long that takes after the first few.",
+    "max_steps": "Recipes are made for every step count from 4 (or from this number, where it is "
+    "less) up to this number.",
+    "quality": "How hard to try. For `distilled` up to 8 steps: instant takes about 300 model calls, "
+    "standard 1,600, thorough 4,000. The node shows the price before you run it.",
     "noise_seed": "Seed of the noise that is distilled on. A record in the store counts whatever its seed.",
     "guider": "A guider to distil with instead of model, positive, negative and cfg, which are ignored then.",
     "extra_positive": "A second prompt, distilled on together with the first, so that the recipe "
     "leans less on either.",
     "name": "A name for the record; empty: the model's file name.",
+    "measure": "Measure too: the recipes beside stock schedules, on noise that nothing was fitted to. A "
+    "second stage, after which nothing is drawn otherwise; the recipes are usable before it. Stopped, "
+    "it goes on where it was.",
+    "again": "Distil again, whatever the store has of this model.",
     "frames": "Videos: distil with this many latent frames, which costs far less, and check the "
     "recipe at full length. 0: all frames.",
 }
@@ -54,6 +61,15 @@ class StepDistillDistill:
     """Runs the library's `distill` inside one sampling call of the user's own guider."""
 
     DESCRIPTION, CATEGORY, FUNCTION, OUTPUT_NODE = DESCRIPTION, CATEGORY, "distill", True
+    SEARCH_ALIASES = (
+        "few steps",
+        "fewer steps",
+        "optimal steps",
+        "speed",
+        "faster",
+        "distill",
+        "turbo",
+    )
     RETURN_TYPES, RETURN_NAMES = (RECORD, "IMAGE", "STRING"), ("record", "plot", "report")
     OUTPUT_TOOLTIPS = (
         "The recipes and their evidence, for the other StepDistill nodes.",
@@ -66,7 +82,7 @@ class StepDistillDistill:
         required = {
             **SCENE,
             "sampler_name": ([*distillable(), EVERY], {"default": DISTILLED}),
-            "max_steps": ("INT", {"default": 12, "min": 1, "max": 100}),
+            "max_steps": ("INT", {"default": 8, "min": 1, "max": 100}),
             "quality": (list(QUALITY), {"default": "instant"}),
             "noise_seed": SEED,
         }
@@ -75,6 +91,8 @@ class StepDistillDistill:
             "extra_positive": ("CONDITIONING", {}),
             "name": ("STRING", {"default": ""}),
             "frames": ("INT", {"default": 0, "min": 0, "max": 10000}),
+            "measure": ("BOOLEAN", {"default": False}),
+            "again": ("BOOLEAN", {"default": False}),
         }
         return {
             "required": _with_help(required),
@@ -93,7 +111,8 @@ class StepDistillDistill:
 
     def distill(
         self, model, positive, negative, latent_image, cfg, sampler_name, max_steps, quality, noise_seed,
-        guider=None, extra_positive=None, name="", frames=0, unique_id=None,
+        guider=None, extra_positive=None, name="", frames=0, measure=False, again=False,
+        unique_id=None,
     ):  # fmt: skip
         """The record (from the store where it has one), its plot and the report; raises
         StepDistillError with a sentence."""
@@ -104,10 +123,25 @@ class StepDistillDistill:
         quality = effort_named(quality).name
         scene = guided(model, positive, negative, cfg, latent_image, guider)
         seed, name = int(noise_seed) % MOST_SEED, name.strip()[:300]
-        record, text = _Task(
+        task = _Task(
             scene, samplers, steps, quality, seed, extra_positive, name, int(frames), unique_id
-        ).run()
-        return _answer(record, text)
+        )
+        return _answer(*task.run(bool(measure), bool(again)))
+
+
+def _told(record):
+    """The record with the names of the LoRA files that the graph loads: weights tell no name."""
+    from .host.running_prompt import model_names, running_node
+
+    _, loras = model_names(running_node())
+    if not loras:
+        return record
+    return replace(record, provenance=record.provenance | {"loras": list(loras)[:20]})
+
+
+def _remove(folder: Path | None) -> None:
+    if folder is not None:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _with_help(inputs: dict) -> dict:
@@ -117,11 +151,15 @@ def _with_help(inputs: dict) -> dict:
 
 
 def _answer(record, text: str) -> dict:
+    from .host.picture_records import attach
+    from .host.running_prompt import tell
     from .page.images import record_image
 
+    attach(record)
     plot, trouble = record_image(record)
     text = f"{text}\n{trouble}" if trouble else text
     info = distill_report.short(text, record)
+    tell(" ")  # the plan is over; the card says what came of it
     return {
         "ui": {"text": [text], "stepdistill": [shown(record=record, info=info)]},
         "result": (record, plot, text),
@@ -161,16 +199,54 @@ class _Task:
             scene, self.scene, advice_of(scene.patcher), self.full is not None
         )
 
-    def run(self):
-        """(the record, the report)."""
-        from .host.store import store
+    def run(self, measure: bool, again: bool):
+        """(the record, the report). The price is told once, for all that is to be done."""
+        from .host.store import store, unfinished
 
         self.plan = self._plan()
-        name, found = in_store(store(), self.key, self.wish, self.samples)
-        if name is not None:
+        self.every = self.wish.quality == THOROUGH
+        name, found = None, ""
+        stopped = unfinished(self.key).is_dir()  # what the store has then is not all of it
+        if not (again or stopped):
+            name, found = in_store(store(), self.key, self.wish, self.samples)
+        measured = name is not None and "curve" in found.evidence
+        if name is not None and (measured or not measure):
             return found, distill_report.from_store(found, name, self.notes)
+        self.teller = Teller(self.scene.patcher, self.node, previews=len(self.scene.shape) > 2)
+        self.began = time.monotonic()
+        if name is not None:
+            return self._measured(found)
         self.notes += [found] if found else []
-        return self._distilled()
+        calls = self.plan.calls + (self._measuring_calls() if measure else 0)
+        text = distill_report.plan_text(self.plan, calls, self.wish, self.notes, self.scene)
+        self.teller.plan(text, self.plan.calls)
+        record, text = self._distilled()
+        return self._measured(record) if measure else (record, text)
+
+    def _measuring_calls(self) -> int:
+        from ..scheduler.distilling.measuring import measuring_calls
+
+        return measuring_calls(self.wish.request(), self.every, self.scene.batch)
+
+    def _measured(self, record):
+        """The second stage: the record with its evidence, kept; what is finished stays finished."""
+        from ..scheduler.distilling.measuring import measure, plan_measuring
+        from .host.guider import run
+        from .host.store import store
+
+        planned = plan_measuring(record, self.every, self.scene.batch)
+        self.teller.plan(distill_report.measuring_text(planned), planned)
+        self.teller.phase = "evidence"
+        folder = self._resume_folder(MEASURING)
+        options = {"every": self.every, "batch": self.scene.batch, "resume": folder}
+        options |= {"progress": self.teller.progress}
+        work = lambda denoisers: measure(record, denoisers[0], **options)  # noqa: E731
+        top = self.wish.facts.sigma_max
+        record = run(self.scene, work, top, self.seed, self.extra, self.teller.heard)
+        kept = distill_report.kept(store, record)
+        _remove(folder)
+        seconds = time.monotonic() - self.began
+        return record, distill_report.distilled(record, kept, self.notes, self.plan, seconds)
 
     def _plan(self):
         """The library's plan, with no more rows than the computer's memory holds the teacher of."""
@@ -192,26 +268,14 @@ class _Task:
         return self.wish.plan(fitting)
 
     def _distilled(self):
-        from .page.progress import Teller
-
-        began, teller = (
-            time.monotonic(),
-            Teller(self.scene.patcher, self.node, previews=len(self.scene.shape) > 2),
-        )
-        teller.plan(
-            distill_report.plan_text(self.plan, self.wish, self.notes, self.scene),
-            self.plan.calls + self.plan.evidence,
-        )
         folder = self._resume_folder()
-        record = self._run(teller, folder)
+        record = self._run(self.teller, folder)
         if self.full is not None:
-            record = self._checked_at_full_length(record, teller)
+            record = self._checked_at_full_length(record, self.teller)
         record, kept = self._keep(record)
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
-        return record, distill_report.distilled(
-            record, kept, self.notes, self.plan, time.monotonic() - began
-        )
+        _remove(folder)
+        seconds = time.monotonic() - self.began
+        return record, distill_report.distilled(record, kept, self.notes, self.plan, seconds)
 
     def _run(self, teller, folder: Path | None):
         """The library's distill inside one sampling call."""
@@ -222,26 +286,36 @@ class _Task:
         options.pop("shift")  # distill takes it from the conditions
         options |= {
             "effort": self.wish.quality,
-            "evidence_budget": self.plan.evidence,
+            "evidence_budget": 0,
             "samples": self.samples,
         }
         options |= {
             "conditions": self.wish.conditions,
             "progress": teller.progress,
             "resume": folder,
+            "on_record": self._keep_so_far,
         }
         teller.phase = "teacher"
         work = lambda denoisers: distill(denoisers, **options)  # noqa: E731
         return run(self.scene, work, self.wish.facts.sigma_max, self.seed, self.extra, teller.heard)
 
-    def _resume_folder(self) -> Path | None:
+    def _keep_so_far(self, record) -> None:
+        """The record as it stands goes into the store: it is usable, however this run ends."""
+        from .host.store import store
+
+        with suppress(StepDistillError):  # what cannot be kept is said at the end
+            whole, _ = with_earlier(store(), self.key, _told(record), self.wish, self.samples)
+            store().put(whole)
+            self.teller.usable()
+
+    def _resume_folder(self, stage: str = "") -> Path | None:
         """Where finished parts are kept, or None where nothing can be written: then an interrupted
         run begins anew."""
         from ..scheduler.files import make_folder
         from .host.store import unfinished
 
         try:
-            return make_folder(unfinished(self.key))
+            return make_folder(unfinished(self.key, stage))
         except OutputError as problem:
             self.notes.append(f"An interrupted run cannot be resumed here: {problem}")
             return None
@@ -251,6 +325,7 @@ class _Task:
         from .host.store import store
 
         try:
+            record = _told(record)
             whole, words = with_earlier(store(), self.key, record, self.wish, self.samples)
             name = store().put(whole)
         except StepDistillError as problem:

@@ -32,10 +32,14 @@ class GraphWish:
         """The library's plan for it; samples: rows of each set (None: as many as the budget
         allows). Raises StepDistillError."""
         from ..scheduler.distilling.planning import plan_request
+
+        return plan_request(self.request(), None, 0, samples, self.quality)
+
+    def request(self):
+        """The library's request, of no model yet."""
         from ..scheduler.distilling.request import request_of
 
-        job = request_of([lambda x, sigma: x] * self.sets, **self.about)
-        return plan_request(job, None, None, samples, self.quality)
+        return request_of([lambda x, sigma: x] * self.sets, **self.about)
 
     @property
     def about(self) -> dict:

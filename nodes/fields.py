@@ -6,7 +6,14 @@ import sys
 
 from .names import DISTILLED
 
-CATEGORY = "sampling/StepDistill"
+
+def _samplers_category() -> str:
+    """Where this host has its own samplers: newer ones have moved them."""
+    host = sys.modules.get("nodes")
+    return getattr(getattr(host, "KSampler", None), "CATEGORY", "sampling")
+
+
+CATEGORY = f"{_samplers_category()}/StepDistill"
 RECORD = "RECORD"
 # What a model is run under, of the nodes that run it themselves; each says in its own words what
 # they are for.

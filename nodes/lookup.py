@@ -16,8 +16,9 @@ from ..scheduler.lookup.wanted import COEFFICIENTS, SIGMAS, Wanted
 from ..scheduler.record import Record
 from ..scheduler.record.words import contents
 from .host.model_facts import facts_of
+from .host.picture_records import attach
 from .host.store import store
-from .host.workflow_records import WorkflowRecords, keep
+from .host.workflow_records import WorkflowRecords
 
 IF_MISSING = ("stock", "error")
 
@@ -34,13 +35,15 @@ def find(
     cfg: float | None = None,
     latent_shape: Sequence[int] | None = None,
     guidance: float | None = None,
+    before: str | None = None,
 ) -> Selection:
     """The recipe for a sampler (the host's name; None: the record's default) and N steps.
 
     model: a MODEL, or its ModelFacts. record: the only one to be used; without it the store's, else
     those that the workflow carries. denoise: where start_sigma is None, the start is the model's
     sigma at that part of its clock. offsets: whether the caller can carry more than sigmas. cfg,
-    guidance, latent_shape: None where the caller cannot know them. Raises RecipeError (nothing
+    guidance, latent_shape: None where the caller cannot know them. before: the stock scheduler that a
+    node had before ours was put in its place. Raises RecipeError (nothing
     serves and if_missing is "error"; another model's record), SigmaRangeError, StepsError.
     """
     if if_missing not in IF_MISSING:
@@ -52,9 +55,9 @@ def find(
     wanted = Wanted.of(facts, sampler, steps, denoise, start_sigma, carries)
     key = facts.key(cfg, latent_shape, guidance)
     given = given_match(record, key) if record is not None else None
-    found = select(wanted, facts, key, given, _shelves())
+    found = select(wanted, facts, key, given, _shelves(), before=before)
     if found.match is not None and found.match.place == STORE:
-        keep(found.match.record)
+        attach(found.match.record, found.match.name)
     if found.source == STOCK and if_missing == "error":
         raise RecipeError(_with_cure(found))
     return found
@@ -77,7 +80,7 @@ def described_source(model: Any, record: Record | None, offsets: bool) -> tuple[
         info += f" ('{SIMPLE}', where nothing better is known) until you distil one."
         return None, f"{info} {facts.advice}".strip()
     if match.place == STORE:
-        keep(match.record)
+        attach(match.record, match.name)
     info = (
         f"Samplers whose scheduler is 'distilled' use the record of {match.title} "
         f"({contents(match.record)}), {'with' if offsets else 'without'} query offsets."

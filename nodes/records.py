@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterable
 
 from ..scheduler.record.verdict_words import about_fully as about
+from .fields import CATEGORY
+from .host.picture_records import attach
+from .host.workflow_records import carried
 from .page.card_data import payload
 
-CATEGORY = "sampling/StepDistill"
 NO_RECORDS = "(no records yet: run Distill Schedule)"
+MOST_EXPECTED = 100
+PUBLISHED = "published: "
 PREFIX_HELP = (
     "Name of the file in ComfyUI's output folder; a number and .json follow it. "
     "It may name a folder inside output, such as recipes/flux."
@@ -24,6 +29,7 @@ class StepDistillLoad:
     """A record of the store by its name."""
 
     DESCRIPTION = "Loads a record from StepDistill's store, by name."
+    SEARCH_ALIASES = ("ays", "align your steps", "gits", "optimal steps", "published schedules")
     CATEGORY, FUNCTION, HAS_INTERMEDIATE_OUTPUT = (
         CATEGORY,
         "load",
@@ -39,17 +45,23 @@ class StepDistillLoad:
     def INPUT_TYPES(cls):
         tooltip = "The record's name in the store, the newest first. "
         tooltip += "After distilling, refresh the list with R."
-        return {"required": {"name": (record_names() or [NO_RECORDS], {"tooltip": tooltip})}}
+        tooltip += (
+            " The published tables at its end need no distilling, and are measured on no model."
+        )
+        own = record_names() or [NO_RECORDS]
+        return {"required": {"name": ([*own, *published_names()], {"tooltip": tooltip})}}
 
     @classmethod
     def VALIDATE_INPUTS(cls, name=None):
         """In the place of the host's own check, which can only say that the value is not in the
         list; None: a link feeds the name."""
-        return True if name is None else why_not(name) or True
+        return True if name is None or name in _expected else why_not(name) or True
 
     @classmethod
     def IS_CHANGED(cls, name=None):
         """The file's own content: another record of the store may change without this node running again."""
+        if name in published_names():
+            return name
         try:
             return hashlib.sha256(_store().path(name).read_bytes()).hexdigest()
         except Exception:
@@ -57,13 +69,15 @@ class StepDistillLoad:
 
     def load(self, name):
         """Read it; raises ValueError with a sentence for a name that cannot be loaded."""
-        reason = why_not(name)
-        if reason:
-            raise ValueError(reason)
-        record = _store().load(name)
-        text = about(record)
+        record, where = _found(name)
+        source = "published" if name in published_names() else "record" if where else "exact"
+        attach(record, name)  # a saved picture has the name alone otherwise
+        text = where + about(record)
         return {
-            "ui": {"text": [text], "stepdistill": [payload(record, info=text)]},
+            "ui": {
+                "text": [text],
+                "stepdistill": [payload(record, info=text) | {"source": source}],
+            },
             "result": (record, text),
         }
 
@@ -163,6 +177,43 @@ class StepDistillFromText:
         }
 
 
+def expect(names: Iterable[str]) -> None:
+    """Names of records that a prompt which is being queued carries: Load Record may name them."""
+    _expected.update(dict.fromkeys(names))
+    while len(_expected) > MOST_EXPECTED:
+        del _expected[next(iter(_expected))]
+
+
+_expected: dict[str, None] = {}
+
+
+def _found(name: str):
+    """(the store's record of a name, or the one that the workflow carries, where it is from in
+    words); raises ValueError with a sentence."""
+    if name in published_names():
+        return _published(name), ""
+    reason = why_not(name)
+    if reason is None:
+        return _store().load(name), ""
+    record = carried(name)
+    if record is None:
+        raise ValueError(reason)
+    return record, "The record that this workflow carries; the store has none of this name. "
+
+
+def published_names() -> list[str]:
+    """What papers and vendors have published, by name, as records to be had without distilling."""
+    from ..scheduler.presets import PRESETS
+
+    return [PUBLISHED + name for name in PRESETS]
+
+
+def _published(name: str):
+    from ..scheduler.presets import preset
+
+    return preset(name.removeprefix(PUBLISHED))
+
+
 def record_names() -> list[str]:
     """The names of the store's records, the newest first; empty where the store cannot be read: the
     host asks at every page load."""
@@ -176,6 +227,8 @@ def why_not(name: str) -> str | None:
     """A sentence that says why a record cannot be loaded, or None."""
     from ..scheduler.errors import RecordError, UnknownNameError
 
+    if name in published_names():
+        return None
     if name == NO_RECORDS:
         return (
             "The store has no records yet; run Distill Schedule first, "

@@ -26,6 +26,7 @@ LAYERS = (
     ("distilling", "lookup", "plots", "checkpoints"),
     ("workflow",),
     ("store",),
+    ("learning",),
     ("cli",),
     ("__main__", "__init__"),
 )

@@ -44,6 +44,11 @@ def applied_of(model: Any, model_sampling: Any = None) -> Applied:
     return found or getattr(model_sampling, KEY, None) or Applied(offsets=False)
 
 
+def is_marked(model: Any) -> bool:
+    """Whether Apply was there."""
+    return hasattr(model, "get_attachment") and model.get_attachment(KEY) is not None
+
+
 def model_of(model_sampling: Any) -> Any | None:
     """The MODEL whose noise this is, or None: whoever asks for its schedule holds it, so the
     calling functions' variables are looked through; then the host's list of loaded models. No

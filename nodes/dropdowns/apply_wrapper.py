@@ -17,6 +17,7 @@ from ...scheduler.lookup.words import info
 from ...scheduler.samplers.k_diffusion import SAME_SIGMA
 from ...scheduler.samplers.query_offsets import asked_sigma
 from ..host.model_facts import guidance_of
+from ..host.running_prompt import running_node, scheduler_before
 from ..lookup import find
 from ..names import DISTILLED
 from ..page.log import log_once, problem
@@ -72,7 +73,13 @@ def plan(guider: Any, noise: torch.Tensor, sampler: Any, sigmas: torch.Tensor) -
     model = guider.model_patcher
     applied = applied_of(model)
     found = find(
-        model, name, part.steps, **_start(part), **_use(applied, name), **_under(guider, noise)
+        model,
+        name,
+        part.steps,
+        **_start(part),
+        **_use(applied, name),
+        **_under(guider, noise),
+        before=scheduler_before(running_node()),
     )
     log_once(info(found), warn=found.source == STOCK)
     return Planned(

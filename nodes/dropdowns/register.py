@@ -7,6 +7,7 @@ from typing import Any
 
 from ..host.settings import setting
 from ..names import DISTILLED
+from .copied_lists import reach_when_loaded
 
 SETTING = "Dropdowns"
 
@@ -49,6 +50,7 @@ def _register() -> None:
     ):
         if DISTILLED not in names:
             names.append(DISTILLED)
+    reach_when_loaded()
 
 
 def distilled_scheduler(model_sampling: Any, steps: int):
@@ -85,10 +87,10 @@ def _schedule(model_sampling: Any, asked: int):
     from ...scheduler.lookup.selection import STOCK
     from ...scheduler.lookup.words import info
     from ..host.asking_node import use_of
-    from ..host.running_prompt import running_node
+    from ..host.running_prompt import running_node, scheduler_before
     from ..lookup import find
     from ..page.log import log_once
-    from .apply_mark import applied_of, model_of
+    from .apply_mark import applied_of, is_marked, model_of
     from .issued_schedules import issue
 
     model = model_of(model_sampling)
@@ -99,7 +101,8 @@ def _schedule(model_sampling: Any, asked: int):
             True,
         )
         return _plain(model_sampling, asked)
-    use, applied = use_of(running_node(), asked), applied_of(model, model_sampling)
+    node = running_node()
+    use, applied = use_of(node, asked), applied_of(model, model_sampling)
     offsets = use.sampler == DISTILLED  # of the others' offsets only Apply's wrapper can make use
     found = find(
         model,
@@ -109,8 +112,10 @@ def _schedule(model_sampling: Any, asked: int):
         record=applied.record,
         offsets=offsets,
         cfg=use.cfg,
+        before=scheduler_before(node),
     )
-    log_once(info(found), warn=found.source == STOCK)
+    if not is_marked(model):  # else Apply's wrapper says it, once it knows size and start too
+        log_once(info(found), warn=found.source == STOCK)
     recipe = found.recipe
     start = None if use.denoise >= 1 else recipe.start_sigma
     return issue(

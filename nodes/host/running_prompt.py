@@ -34,15 +34,50 @@ def running_node() -> RunningNode | None:
         return None
 
 
-def running_workflow() -> dict | None:
-    """The page's workflow that came with the prompt that runs: the very object that saved pictures
-    keep; None where none came."""
+def running_extra() -> dict | None:
+    """What came with the prompt that this thread runs: the very object that the executor hands to
+    nodes, so what is put into its `extra_pnginfo` stands in the pictures that are saved. None
+    outside a prompt.
+
+    The queue's list of what is running holds a copy, and a sampler is handed nothing, so the
+    executor's own frame is looked for among the callers.
+    """
+    frame = sys._getframe(1)
+    while frame is not None:
+        if frame.f_globals.get("__name__") == "execution" and "extra_data" in frame.f_locals:
+            extra = frame.f_locals["extra_data"]
+            return extra if isinstance(extra, dict) else None
+        frame = frame.f_back
+    return None
+
+
+def scheduler_before(node: RunningNode | None) -> str | None:
+    """The scheduler that a node had before a swap put our entry in its place, as the page's workflow
+    that came with the prompt remembers it; None where nothing does."""
     try:
-        _, extra, _ = _running()
-        workflow = extra["extra_pnginfo"]["workflow"]
-        return workflow if isinstance(workflow, dict) else None
-    except Exception:  # see running_node
+        workflow = running_extra()["extra_pnginfo"]["workflow"]
+        graphs = [workflow, *workflow.get("definitions", {}).get("subgraphs", [])]
+        inside, number = ":" in node.id, node.id.rpartition(":")[2]
+        for graph in graphs[1:] if inside else graphs[:1]:
+            for each in graph["nodes"]:
+                if str(each["id"]) == number and each["type"] == node.class_type:
+                    was = each["properties"]["stepdistill"]["was"]["scheduler"]
+                    return was if isinstance(was, str) else None
+    except (KeyError, TypeError, AttributeError):  # of a workflow that anyone may have written
         return None
+    return None
+
+
+def waiting_prompts() -> list[tuple[str, Mapping, dict]]:
+    """(id, prompt, what came with it: the object that will be handed to the executor) of each prompt
+    that waits in the queue."""
+    try:
+        server, _ = _host()
+        queue = server.prompt_queue
+        with queue.mutex:
+            return [(item[1], item[2], item[3]) for item in queue.queue]
+    except Exception:  # see running_node
+        return []
 
 
 def text_input(node: RunningNode | None, *names: str) -> str | None:
@@ -117,9 +152,10 @@ def _upstream(node: RunningNode | None) -> Iterator[Mapping]:
         waiting += [
             value[0]
             for name, value in inputs.items()
-            if _is_link(value) and ("model" in name or name == "guider")
+            if is_link(value) and ("model" in name or name == "guider")
         ]
 
 
-def _is_link(value: object) -> bool:
+def is_link(value: object) -> bool:
+    """Whether an input of a prompt's node is a link."""
     return isinstance(value, list) and len(value) == 2 and isinstance(value[0], str)

@@ -34,6 +34,7 @@ def revision() -> int:
     return store().revision()
 
 
-def unfinished(key: Key) -> Path:
-    """Where a distillation under this key keeps finished parts until it is done; it need not exist."""
-    return store().folder / UNFINISHED / key.digest()
+def unfinished(key: Key, stage: str = "") -> Path:
+    """Where a distillation under this key, or a stage of it that goes on by itself, keeps finished
+    parts until it is done; it need not exist."""
+    return store().folder / UNFINISHED / f"{key.digest()}{stage}"

@@ -1,20 +1,23 @@
-"""The records that a workflow carries: saved pictures keep them, for where the store has none."""
+"""The records that a queued workflow carries, and saved pictures with it, for where the store has none.
+
+They stand in what the host writes into pictures (`extra_pnginfo`): in the page's workflow under
+"extra", which the page keeps as it is, or, where a prompt came without a workflow, beside it.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from .running_prompt import running_workflow
+from .running_prompt import running_extra
 
 if TYPE_CHECKING:
     from ...scheduler.lookup.key import Key
     from ...scheduler.lookup.match import Match
     from ...scheduler.record import Record
 
-EXTRA = "stepdistill_records"  # of the workflow's "extra", which the page keeps as it is
+EXTRA = "stepdistill_records"
 MOST = 4
 LONGEST = 200_000  # characters of one record
 TOLD = (
@@ -29,45 +32,50 @@ TOLD = (
 )  # of a recipe's evidence
 
 
-def keep(record: Record) -> None:
-    """Let the workflow that runs carry a record, without its tables; nothing happens where no
-    workflow came with the prompt."""
-    from ...scheduler.lookup.key import Key
+def put(extra: dict, name: str, data: dict) -> None:
+    """Let a prompt carry a record (`slim` data), the latest of its name, and each record once.
 
-    workflow = running_workflow()
-    if workflow is None:
-        return
-    extra = workflow.setdefault("extra", {})
-    text = _slim_text(record)
-    if not isinstance(extra, dict) or len(text) > LONGEST:
-        return
-    kept = extra.get(EXTRA)
-    kept = dict(kept) if isinstance(kept, dict) else {}
-    name = Key.of(record).digest()
-    kept.pop(name, None)
-    extra[EXTRA] = dict([*kept.items(), (name, json.loads(text))][-MOST:])
+    extra: what came with the prompt (the host's extra_data), which is edited in place.
+    """
+    kept = written(extra, EXTRA)
+    others = [(other, each) for other, each in kept.items() if other != name and each != data]
+    write(extra, EXTRA, dict([*others, (name, data)][-MOST:]))
 
 
-def _slim_text(record: Record) -> str:
-    """`slim` as text, remembered: a run asks for the same record two or three times."""
-    if _last.get("record") is not record:
-        text = json.dumps(slim(record))
-        if len(text) > LONGEST:  # without its inner products, which are the largest part
-            text = json.dumps(slim(replace(record, gram=None)))
-        _last.update(record=record, text=text)
-    return _last["text"]
+def written(extra: dict | None, name: str) -> dict:
+    """What stands under a name in the pictures of a prompt, whoever wrote it; {} where nothing does."""
+    pnginfo = _part(extra, "extra_pnginfo")
+    return _part(pnginfo, name) | _part(_part(_part(pnginfo, "workflow"), "extra"), name)
 
 
-_last: dict = {}
+def write(extra: dict, name: str, data: dict) -> None:
+    """Let the pictures of a prompt say something under a name."""
+    pnginfo = extra.get("extra_pnginfo")
+    if not isinstance(pnginfo, dict):
+        pnginfo = extra["extra_pnginfo"] = {}
+    holder = pnginfo
+    if isinstance(pnginfo.get("workflow"), dict):
+        holder = pnginfo["workflow"].setdefault("extra", {})
+    if isinstance(holder, dict):
+        holder[name] = data
 
 
-def slim(record: Record) -> dict:
-    """A record as plain data with what its recipes' evidence says, but not the tables behind it."""
+def slim(record: Record) -> dict | None:
+    """A record as plain data with what its recipes' evidence says, but not the tables behind it.
+
+    Without its inner products, the largest part, where it is too long with them; None where it is
+    too long all the same.
+    """
     recipes = tuple(
         replace(each, evidence={key: each.evidence[key] for key in TOLD if key in each.evidence})
         for each in record.recipes
     )
-    return json.loads(replace(record, recipes=recipes, evidence={}).to_json())
+    short = replace(record, recipes=recipes, evidence={})
+    for form in (short, replace(short, gram=None)):
+        text = form.to_json()
+        if len(text) <= LONGEST:
+            return json.loads(text)
+    return None
 
 
 class WorkflowRecords:
@@ -80,27 +88,34 @@ class WorkflowRecords:
         """
         from ...scheduler.lookup.match import EXACT, GIVEN, WORKFLOW, judged
 
-        found = [judged(record, key, policy) for record in _carried()]
+        carried = [_read(data) for data in listed(running_extra()).values()]
+        found = [judged(record, key, policy) for record in carried if record is not None]
         allowed = [match for match in found if match is not None and match.allowed]
         allowed.sort(key=lambda match: (match.kind != EXACT, len(match.differences)))
         return [replace(match, kind=GIVEN, place=WORKFLOW) for match in allowed]
 
 
-def _carried() -> Iterator[Record]:
+def carried(name: str) -> Record | None:
+    """The record that the running workflow carries under the name it had in a store, or None."""
+    return _read(listed(running_extra()).get(name))
+
+
+def listed(extra: dict | None) -> dict:
+    """The records that a prompt carries, by name."""
+    return dict(list(written(extra, EXTRA).items())[:MOST])
+
+
+def _read(data: object) -> Record | None:
     from ...scheduler.errors import StepDistillError
     from ...scheduler.record import Record
 
-    for data in _listed(running_workflow()):
-        try:
-            text = json.dumps(data)
-            if len(text) <= LONGEST:
-                yield Record.from_json(text)
-        except (StepDistillError, TypeError, ValueError, RecursionError):
-            continue
+    try:
+        text = json.dumps(data)
+        return Record.from_json(text) if len(text) <= LONGEST else None
+    except (StepDistillError, TypeError, ValueError, RecursionError):
+        return None
 
 
-def _listed(workflow: dict | None) -> list:
-    """What a workflow carries, whoever wrote it."""
-    extra = workflow.get("extra") if workflow is not None else None
-    records = extra.get(EXTRA) if isinstance(extra, dict) else None
-    return list(records.values())[:MOST] if isinstance(records, dict) else []
+def _part(data: object, name: str) -> dict:
+    found = data.get(name) if isinstance(data, dict) else None
+    return found if isinstance(found, dict) else {}

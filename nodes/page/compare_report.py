@@ -89,7 +89,7 @@ def said(results, notes: Iterable[str], nodes: int) -> str:
         head,
         text + "\n* the least of its column",
         "\n".join(beside_stock(results)),
-        "\n".join(notes),
+        "\n".join(dict.fromkeys(notes)),
     ]
     return "\n\n".join(part for part in parts if part)
 

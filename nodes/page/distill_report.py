@@ -5,21 +5,35 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from ...scheduler.record.words import duration
+from ...scheduler.record.words import duration, model_calls
+from .price import price
 
 
-def plan_text(plan, wish, notes: list[str], scene) -> str:
-    """The plan in a few lines, said before anything runs."""
+def plan_text(plan, total: int, wish, notes: list[str], scene) -> str:
+    """The plan in a few lines, said before anything runs. total: model calls, measuring included."""
     counts = f"{wish.steps[0]}-{wish.steps[-1]}" if len(wish.steps) > 1 else str(wish.steps[0])
-    total = plan.calls + plan.evidence
-    lines = [
-        f"Distilling {', '.join(wish.samplers)} at {counts} steps: at most {total} model calls "
-        f"({plan.calls} to distil, {plan.evidence} to measure), {plan.sets * plan.rows} samples, "
-        f"{min(scene.batch, plan.rows)} at a time."
-    ]
-    more = [plan.evaluations(wish.conditions.cfg), plan.pay_back]
-    lines += [f"{each[0].upper()}{each[1:]}." for each in more if each]
+    lines = [f"Distilling {', '.join(wish.samplers)} at {counts} steps."]
+    lines.append(price(plan.calls, total - plan.calls))
+    evaluations = plan.evaluations(wish.conditions.cfg)
+    if evaluations:
+        lines.append(f"{evaluations[0].upper()}{evaluations[1:]}.")
     return "\n".join(lines + notes)
+
+
+def measuring_text(calls: int) -> str:
+    """The second stage, before it is begun."""
+    return f"Measuring the recipes, which are in use already. {price(0, calls)}"
+
+
+def kept(store, record) -> str:
+    """A record that was measured, put into the store: what became of it in words."""
+    from ...scheduler.errors import StepDistillError
+
+    try:
+        name = store().put(record)
+    except StepDistillError as problem:
+        return f"not kept in the store ({str(problem).rstrip('.')}); use Save Record"
+    return f"kept in the store as {name.removesuffix('.json')}"
 
 
 def scene_notes(whole, scene, advice, shortened: bool) -> list[str]:
@@ -61,7 +75,8 @@ def distilled(record, kept: str, notes: list[str], plan, seconds: float) -> str:
     from ...scheduler.record.left_out import left_out
 
     spent, measured = record.provenance["model_calls"], record.provenance.get("evidence_calls", 0)
-    head = f"Distilled in {duration(seconds)} with {spent} model calls, and {measured} to measure; {kept}."
+    also = f", and {measured:,} to measure" if measured else ""
+    head = f"Distilled in {duration(seconds)} with {model_calls(spent)}{also}; {kept}."
     left = [f"Left out: {each}." for each in map(left_out, plan.left_out)]
     return "\n\n".join(
         [_paragraph([head, *notes]), *_found(record), *(["\n".join(left)] if left else [])]

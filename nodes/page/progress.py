@@ -7,11 +7,14 @@ import math
 import time
 from typing import Any
 
-from ...scheduler.record.words import duration
 from ..host.running_prompt import tell
 from .log import log
+from .price import remember_pace
 
 EVENT = "stepdistill.progress"
+USABLE = (
+    "The first recipes are in the store and in use; this makes them better. Stopping keeps them."
+)
 LEAST_PAUSE = 0.1  # seconds between two messages: small models make hundreds of calls in one
 FEW = 3  # calls after which the time is estimated; the first one, which may load and compile, is not counted
 
@@ -53,14 +56,19 @@ class Teller:
         self.phase, self.done, self.planned, self.text = "", 0, 1, ""
         self.pace = Pace()
         self._told, self._shown = -math.inf, ""  # when, and of which phase, the page last heard
-        self._timed, self._bar = False, None
+        self._bar = None
 
     def plan(self, text: str, planned: int) -> None:
-        """Say what will be done, before it is begun."""
-        self.text, self.planned = text, max(planned, 1)
+        """Say what will be done, before it is begun. How long it takes is told live, and there
+        alone, so that no two times stand on a node."""
+        self.text, self.planned, self.done = text, max(planned, 1), 0
         log.info("StepDistill: %s", text)
-        tell(f"{text}\nThe time it takes is told after the first few calls.")
+        tell(text)
         self._send(phase="plan", plan=text)
+
+    def usable(self) -> None:
+        """What is finished can be used while the rest goes on."""
+        tell(f"{self.text}\n{USABLE}")
 
     def progress(self, done: int, planned: int, phase: str) -> None:
         """The library's own account: its numbers are right, ours lead by a batch."""
@@ -76,9 +84,8 @@ class Teller:
         self._told, self._shown = now, self.phase
         self._update(drawn)
         left = self.pace.seconds_for(self.planned - self.done)
-        if left is not None and not self._timed:
-            self._timed = True
-            tell(f"{self.text}\nAbout {duration(left)} at most.")
+        if left is not None:
+            remember_pace(self.pace.seconds_for(1))
         self._send(phase=self.phase, seconds_left=left)
 
     def _update(self, drawn) -> None:

@@ -1,1 +1,1 @@
-"""The routes that the page asks, and which requests they take."""
+"""The routes that the page asks, which requests they take, and what is done to queued prompts."""

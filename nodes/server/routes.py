@@ -19,6 +19,7 @@ BASE = "/stepdistill"
 RECORD_BYTES = 8_000_000  # a record's text (4 MB at most) inside a JSON string
 WORKFLOW_BYTES = 64_000_000
 MOST_LISTED = 2000
+MOST_TOLD = 50  # records that are read for it
 _one_at_a_time = Lock()
 
 
@@ -107,14 +108,36 @@ def records(query: Mapping) -> dict:
             "steps": list(brief.steps),
             "latent_shape": list(brief.latent_shape or ()),
             "bytes": brief.stamp[0],
+            "under": _under(brief) if place < MOST_TOLD else _in_brief(brief),
         }
-        for brief in briefs[:MOST_LISTED]
+        for place, brief in enumerate(briefs[:MOST_LISTED])
     ]
     return {
         "records": listed,
         "count": len(briefs),
         "problems": [list(each) for each in here.problems()[:20]],
     }
+
+
+def _under(brief) -> str:
+    """What tells a record from another of its model: guidance, size, LoRAs, effort, evidence."""
+    from ...scheduler.errors import StepDistillError
+    from ...scheduler.record.words import distinguished
+
+    try:
+        return distinguished(_store().load(brief.file))
+    except StepDistillError:  # removed, or broken, meanwhile
+        return _in_brief(brief)
+
+
+def _in_brief(brief) -> str:
+    """The same as far as the index knows it."""
+    from ...scheduler.record.words import size
+
+    cfg = brief.numbers[3]
+    parts = [f"guidance {cfg:g}" if cfg is not None else "", brief.patches]
+    parts += [size(brief.latent_shape)] if brief.latent_shape else []
+    return " · ".join(part for part in parts if part)
 
 
 def record(query: Mapping) -> dict:
@@ -151,11 +174,25 @@ def remove(data: dict) -> dict:
     return {"removed": name}
 
 
+def improve(data: dict) -> dict:
+    """Let the next run of a Few-Step KSampler first spend so many model calls on its recipe."""
+    from ..few_step.wishes import MOST_CALLS, wish
+
+    calls = data.get("calls")
+    if type(calls) is not int or not 1 <= calls <= MOST_CALLS:
+        raise Refused(400, f"`calls` must be a whole number from 1 to {MOST_CALLS:,}.")
+    node = _text(data, "node")[:200]
+    wish(node, calls)
+    return {"node": node, "calls": calls}
+
+
 def swap(data: dict) -> dict:
     """The open workflow, swapped (see scheduler.workflow), as text, with the report."""
     from ...scheduler.workflow import TARGETS, parse
     from ...scheduler.workflow import swap as swapped
+    from .records_of_files import record_for
 
+    _learn(data.get("widgets"))
     document, to, only = parse(_text(data, "workflow")), _text(data, "to"), _only(data)
     if to not in (*TARGETS, "closest"):
         raise Refused(
@@ -168,10 +205,20 @@ def swap(data: dict) -> dict:
 
         report = to_closest(document, carried, _with_makers(document, only))
     else:
-        report = swapped(
-            document, to, carried, _with_makers(document, only), bool(data.get("anyway"))
-        )
+        find = record_for if carried is None else None
+        only = _with_makers(document, only)
+        report = swapped(document, to, carried, only, bool(data.get("anyway")), find)
     return {"workflow": document.text(), **_report(report)}
+
+
+def _learn(widgets: object) -> None:
+    """What the page knows of nodes of other packs: {kind: [its widgets' names]}."""
+    from ...scheduler.workflow.kinds import learn
+
+    for kind, names in widgets.items() if isinstance(widgets, dict) else ():
+        sound = isinstance(names, list) and all(isinstance(each, str) for each in names)
+        if sound and len(kind) < 200 and len(names) < 200:
+            learn(kind, names)
 
 
 def _report(report) -> dict:
@@ -185,7 +232,7 @@ def _report(report) -> dict:
 
 def _with_makers(document, only: list[str] | None) -> list[str] | None:
     """The nodes that were chosen and, of sampler nodes among them, those that make their sigmas."""
-    from ...scheduler.workflow.sites import asked, survey
+    from ...scheduler.workflow.sites import asked, place, survey
 
     if only is None:
         return None
@@ -195,15 +242,7 @@ def _with_makers(document, only: list[str] | None) -> list[str] | None:
         if asked(node, only)
         for site in sites
     ]
-    return [*only, *(_place(node) for node in makers)]
-
-
-def _place(node) -> str:
-    return (
-        f"{'' if node.scope.root else node.scope.data.get('id')}:{node.id}"
-        if node.graph
-        else str(node.id)
-    )
+    return [*only, *(place(node) for node in makers)]
 
 
 def _only(data: dict) -> list[str] | None:
@@ -262,10 +301,22 @@ def _number(value: str | None) -> int | None:
     )
 
 
-GETS = {"/kinds": kinds, "/records": records, "/record": record, "/file": file}
+def price(query: Mapping) -> dict:
+    """What Distill Schedule will cost as its widgets stand, in words."""
+    from ..page.price import asked_price
+
+    most = _number(query.get("max_steps"))
+    if most is None:
+        raise Refused(400, "`max_steps` is missing.")
+    asked = _text(query, "sampler_name"), most, _text(query, "quality")
+    return {"text": asked_price(*asked, query.get("measure") == "true")}
+
+
+GETS = {"/price": price, "/kinds": kinds, "/records": records, "/record": record, "/file": file}
 POSTS = {
     "/read": (read, RECORD_BYTES),
     "/keep": (keep, RECORD_BYTES),
     "/remove": (remove, 10_000),
+    "/improve": (improve, 10_000),
     "/swap": (swap, WORKFLOW_BYTES),
 }

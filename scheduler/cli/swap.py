@@ -20,6 +20,9 @@ original.
   distilled  a node with a dropdown gets the entry 'distilled', which follows the loaded model; other nodes
              that make sigmas become Distilled Sigmas in place. With --record the workflow carries that
              record as text and uses it.
+  few        KSampler becomes Few-Step KSampler, and other nodes get the sampler 'distilled' with the
+             fewest steps that --record measured as good as theirs; what is gained is said, and where
+             nothing is, nothing is changed. Without a record Few-Step KSampler learns as it draws.
   baked      explicit sigmas from --record in core's own nodes: runs where StepDistill is not installed.
              KSampler becomes SamplerCustom. Taken are the record's recipes without offsets, for each
              node's own sampler, steps and denoise.
@@ -51,7 +54,7 @@ def add(commands) -> None:
     parser.add_argument(
         "--record",
         metavar="FILE",
-        help="a record file: needed for baked; with distilled the workflow carries it",
+        help="a record file: needed for baked; with the others the workflow carries it",
     )
     parser.add_argument(
         "-o",

@@ -90,7 +90,7 @@ def contents(record: Record, labels: Labels = NO_LABELS) -> str:
 def conditions(record: Record) -> str:
     """What a record was made under: "guidance 4, 1024x1024, 2 prompts, seed 0"."""
     under = record.conditions
-    patches = [f"{each['name']} at {each['strength']:g}" for each in record.model.patches]
+    patches = patch_words(record)
     parts = [
         f"guidance {under.cfg:g}" if under.cfg is not None else "",
         f"distilled guidance {under.guidance:g}" if under.guidance is not None else "",
@@ -100,6 +100,33 @@ def conditions(record: Record) -> str:
         f"seed {under.seed}" if under.seed is not None else "",
     ]
     return ", ".join(part for part in parts if part)
+
+
+def patch_words(record: Record) -> list[str]:
+    """The LoRAs and merges, by their files' names where the record knows them, with strengths."""
+    patches, files = record.model.patches, record.provenance.get("loras")
+    names = [each["name"] for each in patches]
+    loras = [place for place, name in enumerate(names) if name.startswith("lora")]
+    if (
+        isinstance(files, (list, tuple)) and len(loras) == len(files) == 1
+    ):  # of several, which is which is not known
+        names[loras[0]] = str(files[0])
+    return [f"{name} at {each['strength']:g}" for name, each in zip(names, patches, strict=True)]
+
+
+def distinguished(record: Record) -> str:
+    """What tells a record from another of its model: guidance, size, LoRAs, effort, evidence."""
+    under = record.conditions
+    plans = record.provenance.get("plans") or [{}]
+    seeds = record.evidence.get("seeds")
+    parts = [
+        f"guidance {under.cfg:g}" if under.cfg is not None else "",
+        size(under.latent_shape) if under.latent_shape else "",
+        ", ".join(patch_words(record)),
+        str(plans[-1].get("effort", "")),
+        f"measured on {seeds} held-out samples" if seeds else "not measured apart",
+    ]
+    return " · ".join(part for part in parts if part)
 
 
 def about(record: Record) -> str:

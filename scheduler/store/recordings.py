@@ -65,10 +65,12 @@ class RecordingShelf:
         self._make_room(name, key)
         return name
 
-    def load(self, key: Key) -> list[Recording]:
-        """Those of a key, the newest first; what cannot be read is left out."""
+    def load(self, key: Key, prompt: str | None = None) -> list[Recording]:
+        """Those of a key (and a prompt), the newest first; what cannot be read is left out."""
         found = []
         for brief in self._of(key):
+            if prompt is not None and brief.prompt != prompt:
+                continue
             with suppress(RecordingError):
                 found.append(decoded(self.folder / brief.file, brief.bytes))
         return found

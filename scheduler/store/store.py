@@ -199,9 +199,12 @@ class Store:
         """
         return self._shelf.keep(key, recording, title)
 
-    def recordings(self, key: Key) -> list[Recording]:
-        """The recordings of a key, the newest first, by what a record's key matches exactly."""
-        return self._shelf.load(key)
+    def recordings(self, key: Key, prompt: str | None = None) -> list[Recording]:
+        """The recordings of a key, the newest first, by what a record's key matches exactly.
+
+        prompt: of this one alone, by its hash.
+        """
+        return self._shelf.load(key, prompt)
 
     def list_recordings(self) -> list[KeptRecording]:
         """All recordings in brief, the newest first."""

@@ -5,6 +5,8 @@ Notes are kept in `_meta`, which servers pass over.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from .api import ApiNode, ApiScope
 from .kinds import CONTROL, MADE, MEMORY, known
 from .protocols import Port
@@ -99,12 +101,13 @@ def redirect(node: ApiNode, name: str, port: Port) -> list:
     return [node.id, before]
 
 
-def unroute(node: ApiNode, moved: list) -> None:
-    """Let all that a node's first output feeds be fed by what feeds its input `model`."""
+def unroute(node: ApiNode, moved: list, staying: Sequence[ApiNode] = ()) -> None:
+    """Let all that a node's first output feeds, but the nodes that stay, be fed by what feeds its
+    input `model`."""
     source = node.fields().get("model")
     before = dict(moved)
     for other in node.scope.nodes:
-        for name in list(other.fields()):
+        for name in list(other.fields()) if other not in staying else ():
             port = other.origin(name)
             if port is not None and port.node is node and port.slot == 0 and source is not None:
                 other.set(name, before.get(other.id, source))

@@ -42,6 +42,8 @@ def to_baked(document: Document, site: Site, record: Record, anyway: bool = Fals
 def _baked(document: Document, site: Site, record: Record, anyway: bool) -> Done:
     node = site.node
     spec = site.spec
+    if spec.get("foreign"):
+        raise Left("unknown", "it does more than sample, so no core node can take its place")
     names = [spec.get(name) for name in ("scheduler", "sampler", "steps", "denoise", "text")]
     unlinked(document, site, *names, *(_SLICE if "slice" in spec else ()))
     facts = facts_of(document, site)

@@ -1,4 +1,4 @@
-"""--to distilled --record: the workflow carries its record as text.
+"""--to distilled or few, --record: the workflow carries its record as text.
 
 And every swapped node uses that one.
 """
@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from .document import Document
 from .facts import model_takers
-from .kinds import APPLY, FROM_TEXT, SIGMAS
+from .kinds import APPLY, FEW, FROM_TEXT, SIGMAS
 from .outcome import Outcome, edits
 from .protocols import Node, Port, Scope
 from .sites import Site
+
+TAKERS = (SIGMAS, FEW)  # they take a record themselves
 
 
 def carry(document: Document, swapped: list[Site], text: str) -> list[Outcome]:
@@ -33,7 +35,7 @@ def _carry_in(document: Document, scope: Scope, sites: list[Site], text: str) ->
     edit.remember(source, {"made": True})
     outcomes = [Outcome(source, "swapped", "added: it carries the record")]
     for site in sites:
-        if site.node.kind == SIGMAS and not site.node.linked("record"):
+        if site.node.kind in TAKERS and not site.node.linked("record"):
             edit.connect(site.node, "record", Port(source, 0))
     for port, takers in _models(document, scope, sites):
         apply = edit.add(scope, APPLY, {"use_offsets": True}, takers[0], (-340, -160))
@@ -53,7 +55,7 @@ def _models(document: Document, scope: Scope, sites: list[Site]) -> list[tuple[P
     """
     found: dict[tuple[int, int], tuple[Port, list[Node]]] = {}
     for site in sites:
-        takers = [] if site.node.kind == SIGMAS else [site.node, *model_takers(document, site)]
+        takers = [] if site.node.kind in TAKERS else [site.node, *model_takers(document, site)]
         for taker in takers:
             port = taker.origin("model") if taker.scope is scope else None
             if port is not None and not edits(taker).broken(taker):

@@ -112,9 +112,20 @@ def _maker(document: Document, site: Site, anyway: bool, record: Record | None) 
     unlinked(document, site, spec.get("text"), spec.get("start"))
     facts = facts_of(document, site)
     check_sampler_and_model(document, site, facts, anyway)
-    values, counted = _values(document, site, facts)
+    values, counted = maker_values(document, site, facts)
     run = replace(facts, steps=values["steps"])
     found = check_gain(site, run, record, COEFFICIENTS if facts.sampler == ENTRY else SIGMAS)
+    was = node.kind
+    retype_maker(document, site, values, counted)
+    return Done("swapped", f"{was} -> {SIGMAS_NODE}{_steps(facts)}", _notes(site, facts, found))
+
+
+def retype_maker(document: Document, site: Site, values: dict, counted: list[str]) -> None:
+    """Distilled Sigmas with these values in the place of a maker; raises Left where it has no model.
+
+    counted: the values that are the maker's no more.
+    """
+    node = site.node
     port = model_port(document, site)
     if port is None:
         raise Left(
@@ -122,18 +133,16 @@ def _maker(document: Document, site: Site, anyway: bool, record: Record | None) 
             f"{SIGMAS_NODE} needs a model, and no sampler that it feeds in the same graph has one",
         )
     _check_circle(site, port)
-    kept = {name: spec[name] for name in ("steps", "denoise", "model") if name in spec}
-    was = node.kind
+    kept = {name: site.spec[name] for name in ("steps", "denoise", "model") if name in site.spec}
     memory = {"to": ENTRY} | edits(node).retype(node, SIGMAS_NODE, values, kept)
     if counted:
         memory["counted"] = counted
     if not node.origin("model"):
         edits(node).connect(node, "model", port)
     edits(node).remember(node, memory)
-    return Done("swapped", f"{was} -> {SIGMAS_NODE}{_steps(facts)}", _notes(site, facts, found))
 
 
-def _values(document: Document, site: Site, facts: SiteFacts) -> tuple[dict, list[str]]:
+def maker_values(document: Document, site: Site, facts: SiteFacts) -> tuple[dict, list[str]]:
     """The values of Distilled Sigmas in place of a maker, and those that are the maker's no more."""
     node = site.node
     spec = site.spec

@@ -119,14 +119,19 @@ def sampler_of(document: Document, site: Site) -> str | None:
     if "sampler" in spec:
         name = None if node.linked(spec["sampler"]) else node.value(spec["sampler"])
         return name if isinstance(name, str) else None
-    for user in site.users:
-        for selector in document.walk([(user.origin("sampler"), user.scope)], "SAMPLER"):
-            spec = known(selector.kind)
-            if spec.get("role") == "selector":
-                linked = "sampler" in spec and selector.linked(spec["sampler"])
-                name = None if linked else spec.get("is") or selector.value(spec["sampler"])
-                return name if isinstance(name, str) else None
+    for selector in selectors_of(document, site):
+        spec = known(selector.kind)
+        linked = "sampler" in spec and selector.linked(spec["sampler"])
+        name = None if linked else spec.get("is") or selector.value(spec["sampler"])
+        return name if isinstance(name, str) else None
     return None
+
+
+def selectors_of(document: Document, site: Site) -> list[Node]:
+    """The nodes that choose the sampler for a site that makes sigmas."""
+    ports = [(user.origin("sampler"), user.scope) for user in site.users]
+    nodes = document.walk(ports, "SAMPLER") if "sampler" not in site.spec else []
+    return [node for node in nodes if known(node.kind).get("role") == "selector"]
 
 
 def _cfg(document: Document, site: Site) -> float | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
+from .free_place import free_place, pair
 from .graph import GraphNode, GraphScope, Link, is_link
 from .graph_links import connect, cut, mend, next_id, place, redirect, settle, unroute, unsettle
 from .kinds import MADE, MEMORY, known
@@ -141,13 +142,15 @@ def sound(memory: dict) -> bool:
 def add(
     scope: GraphScope, kind: str, values: dict, near: GraphNode, offset: tuple[int, int]
 ) -> GraphNode:
-    """A new node beside another one."""
+    """A new node beside another one, where no node lies."""
     made = MADE[kind]
+    left, top = pair(near.data.get("pos")) or (0.0, 0.0)
+    beside = (left + offset[0], top + offset[1])
     order = near.data.get("order")
     data = {
         "id": next_id(scope, "node"),
         "type": kind,
-        "pos": _beside(near.data.get("pos"), offset),
+        "pos": free_place(beside, tuple(made["size"]), [each.data for each in scope.nodes]),
         "size": list(made["size"]),
         "flags": {},
         "order": order if type(order) is int else 0,
@@ -258,16 +261,6 @@ def _links(node: GraphNode) -> dict[str, Link]:
     """The links that feed a node, by its inputs' names."""
     found = {name: node.link(name) for name in node.input_names()}
     return {name: link for name, link in found.items() if link is not None}
-
-
-def _beside(pos: object, offset: tuple[int, int]) -> list:
-    """pos: a list of two numbers, or an object with "0" and "1", as older pages wrote it."""
-    if isinstance(pos, dict):
-        pos = [pos.get("0"), pos.get("1")]
-    both = pos[:2] if isinstance(pos, list) else []
-    if len(both) != 2 or not all(isinstance(each, (int, float)) for each in both):
-        return list(offset)
-    return [round(each + more) for each, more in zip(both, offset, strict=True)]
 
 
 def _is_place(value: object) -> bool:

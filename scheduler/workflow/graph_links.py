@@ -89,24 +89,39 @@ def redirect(node: GraphNode, name: str, port: Port) -> list:
     return [link["id"], at]
 
 
-def unroute(node: GraphNode, moved: list[list]) -> None:
-    """Let all that a node's first output feeds be fed by what feeds its input `model`.
+def unroute(node: GraphNode, moved: list[list], staying: Sequence[GraphNode] = ()) -> None:
+    """Let all that a node's first output feeds, but the nodes that stay, be fed by what feeds its
+    input `model`.
 
     Each link in its place from before.
     """
     scope = node.scope
     source = node.origin("model")
-    cut(node, "model")
     places = {link_id: at for link_id, at in moved}
-    fed = [
-        link_id
+    kept = [each.id for each in staying if each.scope is scope]
+    feeds = [
+        (link_id, link["target_id"])
         for link_id, link in scope.links.items()
         if link["origin_id"] == node.id and link["origin_slot"] == 0
     ]
-    known = [link_id for link_id, _ in reversed(moved) if link_id in fed]
-    for link_id in known + [link_id for link_id in fed if link_id not in places]:
-        if source is not None:
-            _lead(scope, scope.links[link_id], source, places.get(link_id))
+    fed = [link_id for link_id, target in feeds if target not in kept]
+    if len(fed) == len(feeds):
+        cut(node, "model")
+    if source is None:
+        return
+    for entry in [each for each in reversed(moved) if each[0] in fed]:
+        link_id, at = entry
+        later = moved[moved.index(entry) + 1 :]  # taken out of the list after it, and still out
+        moved.remove(entry)
+        if at is not None:
+            at -= sum(each[1] is not None and each[1] < at for each in later)
+            for each in later:
+                each[1] = each[1] + 1 if each[1] is not None and each[1] >= at else each[1]
+        _unlist(scope, scope.links[link_id])
+        _lead(scope, scope.links[link_id], source, at)
+    for link_id in [each for each in fed if each not in places]:
+        _unlist(scope, scope.links[link_id])
+        _lead(scope, scope.links[link_id], source, None)
 
 
 def _unlist(scope: GraphScope, link: Link) -> int | None:

@@ -15,6 +15,25 @@ SIGMAS = "StepDistillSigmas"
 MANUAL = "ManualSigmas"
 APPLY = "StepDistillApply"
 FROM_TEXT = "StepDistillFromText"
+FEW = "StepDistillKSampler"
+
+
+MOST_LEARNT = 500
+
+
+def learn(kind: str, widgets: list[str]) -> None:
+    """Note a kind of node of another pack, by its widgets in the order of their values.
+
+    It is a dropdown's where it has widgets for a scheduler and a sampler. What is known already
+    stays.
+    """
+    foreign = [name for name, entry in KINDS.items() if entry.get("foreign")]
+    if not {"scheduler", "sampler_name"} <= set(widgets) or len(foreign) >= MOST_LEARNT:
+        return
+    roles = {"scheduler": "scheduler", "sampler": "sampler_name"}
+    roles |= {name: name for name in ("steps", "denoise", "cfg") if name in widgets}
+    entry = {"role": "dropdown", "widgets": list(widgets), "model": "model", "foreign": True}
+    KINDS.setdefault(kind, entry | roles)
 
 
 def known(kind: object) -> dict:

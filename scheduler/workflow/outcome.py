@@ -10,6 +10,7 @@ from . import api_edit, graph_edit
 from .protocols import Edits, Node
 from .sites import label
 
+LEARNS = "learns"
 # Why a node was left, as the corpus figures count them.
 CODES = {
     "by_hand": "chosen by hand, so there is nothing to put back",
@@ -30,8 +31,8 @@ CODES = {
 class Outcome:
     """What became of one node.
 
-    action: "swapped", "baked", "put back", "already" or "left". code: of CODES, where it was left.
-    text: what was done, or why not.
+    action: "swapped", "baked", "put back", "already" or "left". code: of CODES, where it was left;
+    LEARNS, where what is gained is still to come. text: what was done, or why not.
     """
 
     node: Node
@@ -81,11 +82,12 @@ class Left(Exception):
 
 
 class Done(NamedTuple):
-    """What was done to a node, as an outcome states it."""
+    """What was done to a node, as an outcome states it. code: LEARNS, or None."""
 
     action: str
     text: str
     notes: Sequence[str] = ()
+    code: str | None = None
 
 
 def tried(node: Node, action: str, change: Callable[[], Done]) -> Outcome:
@@ -105,6 +107,7 @@ def tried(node: Node, action: str, change: Callable[[], Done]) -> Outcome:
         outcome.action = done.action
         outcome.text = done.text
         outcome.notes = list(done.notes)
+        outcome.code = done.code
     return outcome
 
 

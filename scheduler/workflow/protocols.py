@@ -126,8 +126,9 @@ class Edits(Protocol):
     def redirect(self, node: Any, name: str, port: Port) -> list:
         """Let an input be fed by another port; returns the memory for `unroute`."""
 
-    def unroute(self, node: Any, moved: list) -> None:
-        """Let all that a node's first output feeds be fed by what feeds its input `model`."""
+    def unroute(self, node: Any, moved: list, staying: Sequence[Any] = ()) -> None:
+        """Let all that a node's first output feeds, but the nodes that stay, be fed by what feeds
+        its input `model`."""
 
     def add(self, scope: Any, kind: str, values: dict, near: Any, offset: tuple[int, int]) -> Node:
         """A new node beside another one."""

@@ -86,6 +86,13 @@ def asked(node: Node, only: Sequence[str] | None) -> bool:
     return node.graph and f"{subgraph}:{node.id}" in only
 
 
+def place(node: Node) -> str:
+    """Where a node is, as `asked` takes it."""
+    if not node.graph:
+        return str(node.id)
+    return f"{'' if node.scope.root else node.scope.data.get('id')}:{node.id}"
+
+
 def label(node: Node) -> str:
     """A node as a sentence may name it."""
     name = node.kind if len(node.kind) != 36 or node.kind.count("-") != 4 else "subgraph"
@@ -127,7 +134,10 @@ def _makes_of_itself(node: Node) -> bool:
 
 
 def _unknown(node: Node) -> str | None:
-    """Why a node of an unknown kind looks as if it chose a schedule."""
+    """Why a node of an unknown kind looks as if it chose a schedule; None of ours, which say so
+    themselves."""
+    if node.kind.startswith("StepDistill"):
+        return None
     if node.kind.startswith(("workflow>", "workflow/")):
         return _GROUP_NODE if _has_scheduler(node) else None
     if node.graph and _makes_of_itself(node):

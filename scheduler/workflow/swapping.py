@@ -4,7 +4,7 @@ Or bakes them into core's own nodes, or puts everything back.
 
 Pure JSON in and out; no torch. What was changed is noted inside the workflow, so that it can be put
 back exactly. Files, in the order in which data flows: pictures, text (JSON without loss) ->
-document (graph.py or api.py) -> sites, facts -> distilled, baked, carried, undo (through
+document (graph.py or api.py) -> sites, facts -> distilled, few_steps, baked, carried, undo (through
 graph_edit.py, graph_links.py or api_edit.py) -> outcome. node_kinds.json holds what is known of
 nodes.
 """
@@ -20,15 +20,16 @@ from ..errors import WorkflowError
 from .document import Document
 from .kinds import ENTRY, MANUAL
 from .outcome import Outcome, edits
-from .sites import Site, asked, survey
+from .sites import Site, asked, place, survey
 from .text import same
 from .undo import put_back
 
 if TYPE_CHECKING:
     from ..record import Record
+    from .few_steps import Find
 
 
-TARGETS = ("distilled", "baked", "stock")
+TARGETS = ("distilled", "few", "baked", "stock")
 
 
 @dataclass
@@ -58,12 +59,13 @@ def swap(
     record: Record | None = None,
     only: Sequence[str] | None = None,
     anyway: bool = False,
+    find: Find | None = None,
 ) -> Report:
     """Change a workflow in place and say what was done and what was left.
 
-    to: one of TARGETS. record: needed for "baked"; with "distilled" the workflow carries it. only:
-    ids of nodes, as text (see sites.asked). anyway: also what seems step-distilled. Raises
-    WorkflowError.
+    to: one of TARGETS. record: needed for "baked"; with the others the workflow carries it. only:
+    ids of nodes, as text (see sites.asked). anyway: also what seems step-distilled. find: for
+    "few", the record of what a node runs, where it is not the same for all. Raises WorkflowError.
     """
     if to not in TARGETS:
         raise WorkflowError(f"A workflow can be swapped to {', '.join(TARGETS)}, not to {to!r}.")
@@ -72,17 +74,90 @@ def swap(
     if to == "stock":
         outcomes = put_back(document, only)
         return Report(outcomes, len(survey(document).samplers), needs=_needs(document, to))
-    back = put_back(document, only, None if record is not None else to)
-    untouched = not any(node.memory() for node in document.nodes())
-    before = deepcopy(document.value) if untouched else None
-    outcomes, samplers, warning = _changed(document, to, record, only, anyway)
-    exact = None
-    if before is not None and any(outcome.action in ("swapped", "baked") for outcome in outcomes):
-        trial = Document(deepcopy(document.value), document.layout)
-        put_back(trial)
-        exact = same(trial.value, before)
-    said = _worth_saying(back, outcomes) + outcomes
-    return Report(said, samplers, exact, _needs(document, to), warning)
+    make = _Making(to, record, anyway, find or (lambda facts: record))
+    if not any(node.memory() for node in document.nodes()):
+        before = deepcopy(document.value)
+        report = make.swapped(document, only)
+        if report.changed:
+            trial = Document(deepcopy(document.value), document.layout)
+            put_back(trial)
+            report.exact = same(trial.value, before)
+        return report
+    # A failed action changes nothing: what fails on a copy is not put back first.
+    trial = Document(deepcopy(document.value), document.layout)
+    make.swapped(trial, only)
+    failed = make.failed
+    report = make.swapped(document, _without(document, only, {place(o.node) for o in failed}))
+    report.outcomes += failed
+    return report
+
+
+def _without(
+    document: Document, only: Sequence[str] | None, places: set[str]
+) -> Sequence[str] | None:
+    if not places:
+        return only
+    wanted = [node for node in document.nodes() if asked(node, only)]
+    return [found for found in map(place, wanted) if found not in places]
+
+
+class _Making:
+    """One target, made of a document.
+
+    failed: the outcomes, of the last time, of nodes that were put back first and then left.
+    """
+
+    def __init__(self, to: str, record: Record | None, anyway: bool, find: Find):
+        self.to = to
+        self.record = record
+        self.anyway = anyway
+        self.find = find
+        self.failed: list[Outcome] = []
+
+    def swapped(self, document: Document, only: Sequence[str] | None) -> Report:
+        """What an earlier swap did is put back first, where it is not the same already."""
+        kept = None if self.record is not None else self.to
+        back = put_back(document, only, kept)
+        restored = {id(outcome.node) for outcome in back if outcome.action == "put back"}
+        report = self._changed(document, only)
+        left = [outcome for outcome in report.outcomes if outcome.action == "left"]
+        self.failed = [outcome for outcome in left if id(outcome.node) in restored]
+        report.outcomes = _worth_saying(back, report.outcomes) + report.outcomes
+        return report
+
+    def _changed(self, document: Document, only: Sequence[str] | None) -> Report:
+        from .carried import carry
+        from .facts import loaded_from
+
+        found = survey(document)
+        sites = [site for site in found.sites if asked(site.node, only)]
+        models = {id(site): loaded_from(document, site) for site in sites}
+        outcomes = [self._outcome(document, site) for site in sites]
+        done = zip(sites, outcomes, strict=True)
+        changed = [site for site, outcome in done if outcome.action in ("swapped", "baked")]
+        warning = ""
+        if self.record is not None:
+            warning = _several_models({models[id(site)] for site in changed})
+        if changed and self.record is not None and self.to in ("distilled", "few"):
+            outcomes += carry(document, changed, self.record.to_json())
+        strange = [(node, why) for node, why in found.strange if asked(node, only)]
+        outcomes += [Outcome(node, "left", why, "unknown") for node, why in strange]
+        for scope in document.scopes:
+            if scope.nodes:
+                edits(scope.nodes[0]).settle(scope)
+        needs = _needs(document, self.to)
+        return Report(outcomes, len(found.samplers), needs=needs, warning=warning)
+
+    def _outcome(self, document: Document, site: Site) -> Outcome:
+        from .baked import to_baked
+        from .distilled import to_distilled
+        from .few_steps import to_few_steps
+
+        if self.to == "few":
+            return to_few_steps(document, site, self.find, self.anyway)
+        if self.to == "baked" and self.record is not None:
+            return to_baked(document, site, self.record, self.anyway)
+        return to_distilled(document, site, self.anyway, self.record)
 
 
 def _worth_saying(back: list[Outcome], outcomes: list[Outcome]) -> list[Outcome]:
@@ -91,43 +166,6 @@ def _worth_saying(back: list[Outcome], outcomes: list[Outcome]) -> list[Outcome]
     anew = {id(outcome.node) for outcome in outcomes if outcome.action in done}
     left = [outcome for outcome in back if outcome.code != "by_hand"]
     return [outcome for outcome in left if id(outcome.node) not in anew]
-
-
-def _changed(
-    document: Document,
-    to: str,
-    record: Record | None,
-    only: Sequence[str] | None,
-    anyway: bool,
-) -> tuple[list[Outcome], int, str]:
-    """(the outcomes, how many samplers there are, a warning)."""
-    from .baked import to_baked
-    from .carried import carry
-    from .distilled import to_distilled
-    from .facts import loaded_from
-
-    found = survey(document)
-    sites = [site for site in found.sites if asked(site.node, only)]
-    models = {id(site): loaded_from(document, site) for site in sites} if record is not None else {}
-    outcomes: list[Outcome] = []
-    changed: list[Site] = []
-    for site in sites:
-        if to == "baked" and record is not None:
-            outcome = to_baked(document, site, record, anyway)
-        else:
-            outcome = to_distilled(document, site, anyway, record)
-        outcomes.append(outcome)
-        if outcome.action in ("swapped", "baked"):
-            changed.append(site)
-    warning = "" if record is None else _several_models({models[id(site)] for site in changed})
-    if changed and record is not None and to == "distilled":
-        outcomes += carry(document, changed, record.to_json())
-    strange = [(node, why) for node, why in found.strange if asked(node, only)]
-    outcomes += [Outcome(node, "left", why, "unknown") for node, why in strange]
-    for scope in document.scopes:
-        if scope.nodes:
-            edits(scope.nodes[0]).settle(scope)
-    return outcomes, len(found.samplers), warning
 
 
 def _several_models(models: set[tuple[str, ...]]) -> str:

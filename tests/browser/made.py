@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from scheduler.record import Conditions, Model, Recipe, Record
@@ -24,6 +26,18 @@ def made(name: str = "flow", bend: float = 1.4, created: str = "2026-11-21T00:00
     return Record(
         Model.of(conditions, "flow", 0.003, 1.0), conditions, None, recipes, evidence, provenance
     )
+
+
+def with_few_steps() -> Record:
+    """The same with recipes for the distilled sampler: 6 steps do what 20 of stock's do."""
+    record = made()
+    fitted = []
+    for steps in (4, 6, 8):
+        each = _recipe("dpmpp_2m", steps, 1.4)
+        evidence = each.evidence | {"equals_stock_steps": 4 * steps - 4}
+        rows = [[0.0] * 4] * steps
+        fitted.append(replace(each, sampler="distilled", coefficients=rows, evidence=evidence))
+    return replace(record, recipes=(*record.recipes, *fitted))
 
 
 def _recipe(sampler: str, steps: int, bend: float) -> Recipe:

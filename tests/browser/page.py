@@ -47,6 +47,7 @@ root.arrange();
 const c = window.app.canvas; c.ds.scale = 0.8; c.ds.offset = [30, 120]; c.setDirty(true, true)
 """
 WAIT = 15_000
+FEW = "Few steps (StepDistill)"
 
 
 class Page:
@@ -62,6 +63,9 @@ class Page:
     ):
         self.server, self.browser, self.vue, self.light = server, browser, vue, light
         self.size, self.problems = size, []
+        from playwright.sync_api import TimeoutError as timeout
+
+        self.timeout = timeout
 
     def __enter__(self) -> Page:
         palette = "light" if self.light else "dark"
@@ -146,13 +150,23 @@ class Page:
         """Where a node's title is on the screen."""
         return tuple(self.do(PLACE, node))
 
-    def menu(self, node: str, item: str, title: str = "StepDistill") -> None:
-        """Right-click on a node, and choose an item of our part of its menu."""
+    def menu(self, node: str, item: str, title: str | None = "StepDistill") -> None:
+        """Right-click on a node, and choose an item of our part of its menu; title None: one that
+        stands in the menu itself."""
         self.page.mouse.click(*self.place(node), button="right")
-        entry = self.page.get_by_text(title, exact=True).last
+        chosen = self.page.get_by_text(item, exact=True).last
+        if title is not None:
+            self.open_submenu(self.page.get_by_text(title, exact=True).last, chosen)
+        chosen.click()
+
+    def open_submenu(self, entry, item) -> None:
+        """By pointing, or by a click where pointing opens nothing: one after the other would close
+        it again."""
         entry.hover()
-        entry.click()
-        self.page.get_by_text(item, exact=True).last.click()
+        try:
+            item.wait_for(timeout=1500)
+        except self.timeout:
+            entry.click()
 
     def empty_place(self) -> tuple[int, int]:
         return self.size[0] - 420, self.size[1] - 220

@@ -1,10 +1,13 @@
-"""Use distilled schedule, Bake, Put back: by right-click, on a selection, in subgraphs, on the
-whole workflow; undo takes each back."""
+"""Few steps, Bake, Put back: by right-click, on a selection, in subgraphs, on the whole workflow;
+undo takes each back."""
 
 from __future__ import annotations
 
 import pytest
 
+from scheduler.store import Store
+from tests.browser.made import with_few_steps
+from tests.browser.page import FEW
 from tests.comfyui.graphs import scene
 
 SELECT = """
@@ -18,17 +21,30 @@ c.deselectAll();
 c.select(find(given));
 c.graph.convertToSubgraph(c.selectedItems)
 """
-KSAMPLERS = (
-    "all(root).filter((n) => n.type === 'KSampler')"
-    ".map((n) => widget(n, 'scheduler').value).sort().join() === given"
+SAMPLERS = (
+    "all(root).filter((n) => /KSampler$/.test(n.type))"
+    ".map((n) => n.type + widget(n, 'steps').value).sort().join() === given"
+)
+BOTH, FIRST, NONE = (
+    "StepDistillKSampler6,StepDistillKSampler6",
+    "KSampler20,StepDistillKSampler6",
+    "KSampler20,KSampler20",
 )
 
 
-def two_samplers() -> dict:
+@pytest.fixture
+def stored(stored, server):
+    """A record with recipes for few steps; its name in the store."""
+    store = Store(server.store)
+    store.remove(stored)
+    return store.put(with_few_steps()).removesuffix(".json")
+
+
+def two_samplers(steps: int = 20) -> dict:
     """A prompt with two KSamplers: 5 with karras, 7 with beta."""
     s = scene()
-    s.ksampler(name="a", scheduler="karras")
-    s.ksampler(name="b", scheduler="beta", sampler_name="dpmpp_2m")
+    s.ksampler(name="a", scheduler="karras", steps=steps)
+    s.ksampler(name="b", scheduler="beta", sampler_name="dpmpp_2m", steps=steps)
     return s.graph.prompt
 
 
@@ -54,49 +70,57 @@ def select(page, *ids: str) -> None:
 
 def test_right_click_swap_undo_redo(page, samplers):
     before = page.saved()
-    page.menu(samplers[0], "Use distilled schedule")
-    wait(page, "distilled", "beta")
+    page.menu(samplers[0], FEW, None)
+    page.settled(SAMPLERS, FIRST)
+    toast = page.page.get_by_text("20 steps of euler -> 6 steps, same error; -70 % time").last
+    toast.wait_for()
     page.undo()
-    wait(page, "karras", "beta")
+    page.settled(SAMPLERS, NONE)
     after = page.saved()
-    assert [node["widgets_values"] for node in after["nodes"]] == [
-        node["widgets_values"] for node in before["nodes"]
-    ]
-    assert [node["pos"] for node in after["nodes"]] == [node["pos"] for node in before["nodes"]]
-    page.menu(samplers[0], "Use distilled schedule")
-    wait(page, "distilled", "beta")
+    for what in ("widgets_values", "pos", "size", "type"):
+        assert [node[what] for node in after["nodes"]] == [node[what] for node in before["nodes"]]
+    page.menu(samplers[0], FEW, None)
+    page.settled(SAMPLERS, FIRST)
+    changed = next(node for node in page.saved()["nodes"] if str(node["id"]) == samplers[0])
+    was = next(node for node in before["nodes"] if str(node["id"]) == samplers[0])
+    assert changed["pos"] == was["pos"] and changed["size"][0] >= was["size"][0]
     page.menu(samplers[0], "Put back")
-    wait(page, "karras", "beta")
+    page.settled(SAMPLERS, NONE)
+    assert sorted(map(str, page.saved()["links"])) == sorted(map(str, before["links"]))
 
 
-def test_the_prompt_has_what_the_page_shows(page, samplers):
+def test_what_the_page_shows_is_what_runs(page, samplers):
     page.command("Use")
-    wait(page, "distilled", "distilled")
+    page.settled(SAMPLERS, BOTH)
     prompt = page.do("return (await window.app.graphToPrompt()).output")
-    assert [
-        node["inputs"]["scheduler"] for node in prompt.values() if node["class_type"] == "KSampler"
-    ] == ["distilled"] * 2
+    found = [node for node in prompt.values() if node["class_type"] == "StepDistillKSampler"]
+    assert [(node["inputs"]["steps"], node["inputs"]["learn"]) for node in found] == [
+        (6, "from my pictures")
+    ] * 2
+    page.run()
+    page.card().wait_for()
 
 
 def test_a_selection(page, samplers):
     select(page, *samplers)
     page.command("Use")
-    wait(page, "distilled", "distilled")
+    page.settled(SAMPLERS, BOTH)
     page.undo()
-    wait(page, "karras", "beta")
+    page.settled(SAMPLERS, NONE)
     select(page, samplers[1])
     page.command("Use")
-    wait(page, "karras", "distilled")
+    page.settled(SAMPLERS, FIRST)
+    assert samplers[1] not in page.schedulers()
 
 
 def test_right_click_on_the_empty_canvas(page, samplers):
     select(page)
     page.page.mouse.click(*page.empty_place(), button="right")
     entry = page.page.get_by_text("StepDistill: whole workflow", exact=True).last
-    entry.hover()
-    entry.click()
-    page.page.get_by_text("Use distilled schedule", exact=True).last.click()
-    wait(page, "distilled", "distilled")
+    item = page.page.get_by_text("Few steps", exact=True).last
+    page.open_submenu(entry, item)
+    item.click()
+    page.settled(SAMPLERS, BOTH)
 
 
 def test_inside_a_subgraph(page, samplers):
@@ -104,21 +128,46 @@ def test_inside_a_subgraph(page, samplers):
     page.settled("root.nodes.some((n) => n.subgraph)")
     outer = page.do("return String(root.nodes.find((n) => n.subgraph).id)")
     assert sorted(page.schedulers().values()) == ["beta", "karras"]
-    page.menu(outer, "Use distilled schedule")
-    page.settled(KSAMPLERS, "beta,distilled")
+    page.menu(outer, FEW, None)
+    page.settled(SAMPLERS, FIRST)
     page.do("window.app.canvas.setGraph(root.nodes.find((n) => n.subgraph).subgraph)")
     page.page.wait_for_timeout(500)
     page.command("PutBack")
-    page.settled(KSAMPLERS, "beta,karras")
+    page.settled(SAMPLERS, NONE)
     assert page.do("return window.app.canvas.graph !== root")  # still looking into the subgraph
     page.do("window.app.canvas.setGraph(root)")
+
+
+def test_where_nothing_is_gained_nothing_is_changed_and_the_reason_is_told(page, stored):
+    s = scene()
+    s.ksampler(name="a", scheduler="karras", steps=60)
+    page.load(s.graph.prompt)
+    before = page.saved()
+    page.command("Use")
+    dialog = page.page.locator(".sd-dialog")
+    dialog.wait_for()
+    told = dialog.inner_text()
+    assert "Nothing was changed" in told and "8 steps do what 28 of stock's do" in told
+    page.page.keyboard.press("Escape")
+    assert page.saved()["nodes"] == before["nodes"]
+
+
+def test_on_an_empty_store_it_says_that_it_learns(page, server, stored):
+    Store(server.store).remove(stored)
+    s = scene()
+    s.ksampler(name="a", scheduler="karras", steps=20)
+    page.close_toasts()
+    page.load(s.graph.prompt)
+    page.command("Use")
+    page.settled(SAMPLERS, "StepDistillKSampler6")
+    page.page.get_by_text("nothing is known of this model yet").last.wait_for()
 
 
 def test_carried_in_the_workflow(page, samplers, stored):
     page.command("UseRecord")
     page.page.locator(".sd-dialog .sd-main").click()
-    page.settled("root.nodes.some((n) => n.type === 'StepDistillApply')")
-    assert {"StepDistillFromText", "StepDistillApply"} <= set(page.kinds())
+    page.settled(SAMPLERS, BOTH)
+    assert page.kinds().count("StepDistillFromText") == 1
     prompt = page.do("return (await window.app.graphToPrompt()).output")
     text = next(
         node["inputs"]["text"]
@@ -128,11 +177,12 @@ def test_carried_in_the_workflow(page, samplers, stored):
     assert '"stepdistill"' in text
     page.page.keyboard.press("Escape")
     page.command("PutBack")
-    wait(page, "karras", "beta")
+    page.settled(SAMPLERS, NONE)
     page.settled("!root.nodes.some((n) => n.type.startsWith('StepDistill'))")
 
 
 def test_baking(page, samplers, stored):
+    page.load(two_samplers(6))  # which the record has
     manual = page.do("return 'ManualSigmas' in window.LiteGraph.registered_node_types")
     page.command("Bake")
     dialog = page.page.locator(".sd-dialog")
@@ -151,7 +201,7 @@ def test_baking(page, samplers, stored):
 def test_what_is_left_is_named_with_its_reason(page, stored):
     s = scene()
     s.ksampler(name="a", scheduler="karras", sampler_name="dpm_adaptive")
-    s.ksampler(name="b", scheduler="beta")
+    s.ksampler(name="b", scheduler="beta", steps=20)
     page.load(s.graph.prompt)
     page.command("Use")
     dialog = page.page.locator(".sd-dialog")
@@ -161,7 +211,7 @@ def test_what_is_left_is_named_with_its_reason(page, stored):
         and "1 node changed" in dialog.inner_text()
     )
     page.page.keyboard.press("Escape")
-    wait(page, "karras", "distilled")
+    page.settled(SAMPLERS, "KSampler6,StepDistillKSampler6")
 
 
 def test_several_selected(page, samplers):
@@ -175,5 +225,5 @@ def test_several_selected(page, samplers):
             pytest.skip("this front end's tool box has no buttons of extensions with Vue nodes")
         button.click()
     else:
-        page.menu(samplers[0], "Use distilled schedule", "StepDistill: 2 selected nodes")
-    wait(page, "distilled", "distilled")
+        page.menu(samplers[0], "Few steps", "StepDistill: 2 selected nodes")
+    page.settled(SAMPLERS, BOTH)

@@ -108,6 +108,87 @@ def test_interrupt_stops_within_a_model_call_and_the_next_run_goes_on(server, cl
     assert not any(unfinished.glob("*/teacher-*"))
 
 
+def interrupted(client, graph, ready) -> None:
+    """Queue a graph and interrupt it once something holds."""
+    prompt_id, end = client.queue(graph), time.monotonic() + 60
+    while not ready() and time.monotonic() < end:
+        time.sleep(0.02)
+    client.interrupt()
+    with pytest.raises(Interrupted):
+        client.wait(prompt_id)
+
+
+def test_stopped_after_the_first_recipe_the_record_is_kept_and_in_use(server, client):
+    s = scene()
+    s.distill(s.recorded("so-far", 0.02), cfg=9.0, max_steps=6)
+    interrupted(client, s.graph, lambda: Store(server.store).records())
+    (brief,) = Store(server.store).records()
+    known = Store(server.store).load(brief.file)
+    assert any(recipe.sampler == "distilled" for recipe in known.recipes)
+    s = scene()
+    found = s.add("StepDistillSampler", model=s.model, steps=6, denoise=1.0, if_missing="error")
+    s.custom(found[1], found, "in-use")
+    client.run(s.graph)
+    s = scene()
+    made = s.distill(s.recorded("goes-on"), cfg=9.0, max_steps=6)
+    s.add("TestSave", name="goes-on", text=made[2])
+    client.run(s.graph)
+    report = (server.output / "goes-on.txt").read_text(encoding="utf-8")
+    whole = Store(server.store).load(Store(server.store).records()[0].file)
+    assert report.startswith("Distilled in ")
+    assert 0 < spent(server, "goes-on") < whole.provenance["model_calls"]
+
+
+def test_measuring_is_a_stage_of_its_own_that_goes_on_and_again_is_on_purpose(server, client):
+    def run(name, seconds=0.0, **settings):
+        s = scene()
+        made = s.distill(s.recorded(name, seconds), cfg=8.0, max_steps=5, **settings)
+        s.add("TestSave", name=name, text=made[2])
+        return s.graph
+
+    def record():
+        (brief,) = Store(server.store).records()
+        return Store(server.store).load(brief.file)
+
+    client.run(run("first"))
+    first = record()
+    assert "curve" not in first.evidence and first.provenance["evidence_calls"] == 0
+    parts = server.store / ".unfinished"
+    measuring = run("stopped", 0.02, measure=True)
+    interrupted(client, measuring, lambda: len(list(parts.glob("*-measuring/*"))) > 0)
+    assert record().recipes == first.recipes
+    client.run(run("measured", measure=True))
+    found = record()
+    whole = found.provenance["evidence_calls"]
+    assert (
+        "curve" in found.evidence
+        and found.provenance["model_calls"] == first.provenance["model_calls"]
+    )
+    assert [each.sigmas for each in found.recipes] == [each.sigmas for each in first.recipes]
+    assert spent(server, "stopped") > 4 and spent(server, "measured") < whole
+    client.run(run("there", measure=True))
+    assert spent(server, "there") == 0
+    client.run(run("again", again=True))
+    assert spent(server, "again") >= first.provenance["model_calls"]
+
+
+def test_two_times_never_stand_on_a_node_and_the_price_is_told_before(server, client):
+    price = client.get(
+        "/stepdistill/price?sampler_name=distilled&max_steps=8&quality=instant&measure=false"
+    )
+    assert "At most 305 model calls: as many as 13 pictures of 24 steps take" in price["text"]
+    s = scene()
+    s.distill(cfg=6.0, max_steps=4)
+    with client.events() as events:
+        seen = events.until_done(client.queue(s.graph))
+    plans = [
+        m["data"]["plan"]
+        for m in seen
+        if m["type"] == "stepdistill.progress" and "plan" in m["data"]
+    ]
+    assert len(plans) == 1 and "about" not in plans[0] and "At most" in plans[0]
+
+
 @pytest.fixture(scope="module")
 def lora(server):
     """A small LoRA of the flow checkpoint, in the server's folder; its name."""

@@ -6,6 +6,7 @@ import json
 import urllib.error
 import urllib.request
 
+import numpy as np
 import pytest
 
 from scheduler.store import Store
@@ -148,6 +149,56 @@ def test_a_workflow_is_swapped_baked_and_put_back(ask, stored):
     )
     closest = ask("swap", {"workflow": text, "to": "closest", "record": stored})[1]
     assert "karras -> simple" in closest["nodes"][0]["line"]
+
+
+def few(ask, graph):
+    status, answer = ask("swap", {"workflow": json.dumps(graph.prompt), "to": "few"})
+    assert status == 200
+    return json.loads(answer["workflow"]), answer["nodes"]
+
+
+def test_few_steps_says_what_the_stores_record_gains_and_that_is_what_runs(
+    server, client, ask, flow
+):
+    """The record is known by the weights in the file that the graph loads, not by its title."""
+    s = scene()
+    s.ksampler(name="before", scheduler="normal", steps=8)
+    changed, (node,) = few(ask, s.graph)
+    assert node["action"] == "swapped" and "8 steps of euler -> " in node["text"]
+    drawn = next(each for each in changed.values() if each["class_type"] == "StepDistillKSampler")
+    assert drawn["inputs"]["steps"] <= 6
+    client.run(changed)
+    many = scene()
+    many.ksampler(name="reference", scheduler="simple", sampler_name="dpmpp_2m", steps=80)
+    few_latent = server.array("before.samples")
+    client.run(many.graph)
+    client.run(s.graph)
+    reference = server.array("reference.samples")
+    error = [
+        np.sqrt(np.mean((each - reference) ** 2))
+        for each in (few_latent, server.array("before.samples"))
+    ]
+    assert error[0] <= error[1]
+
+
+def test_few_steps_where_nothing_is_gained(ask, flow):
+    s = scene()
+    s.ksampler(name="a", scheduler="normal", steps=80)
+    changed, (node,) = few(ask, s.graph)
+    assert changed == s.graph.prompt and node["code"] == "no_gain"
+    assert "nothing would be gained" in node["text"] and "distil" in node["text"].lower()
+
+
+def test_few_steps_on_an_empty_store_learns_and_says_so(server, ask):
+    for file in server.store.glob("*.json"):
+        file.unlink()
+    s = scene()
+    s.ksampler(name="a", scheduler="normal", steps=20)
+    sigmas = s.add("BasicScheduler", model=s.model, scheduler="normal", steps=20, denoise=1.0)
+    s.custom(sigmas, "euler", "b")
+    changed, nodes = few(ask, s.graph)
+    assert [node["code"] for node in nodes] == ["learns", "no_gain"]
+    assert changed["5"]["class_type"] == "StepDistillKSampler"
 
 
 @pytest.mark.parametrize(

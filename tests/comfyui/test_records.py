@@ -68,31 +68,6 @@ def test_the_front_end_gets_small_plain_data(client, flow):
         assert result.text(node)
 
 
-def test_the_workflow_of_a_picture_carries_the_record_it_was_drawn_with(server, client, flow):
-    s = scene()
-    sigmas = s.add(
-        "StepDistillSigmas",
-        model=s.model,
-        sampler_name="euler",
-        steps=6,
-        denoise=1.0,
-        if_missing="stock",
-    )
-    s.saved("carried", sigmas=sigmas)
-    client.forget()
-    first = client.queue(s.graph, {"nodes": [], "links": [], "extra": {}})
-    client.wait(first)
-    workflow = client.get(f"/history/{first}")[first]["prompt"][3]["extra_pnginfo"]["workflow"]
-    drawn = server.array("carried.sigmas")
-    for file in server.store.glob(f"{flow.name}.*"):
-        file.unlink()
-    client.forget()
-    assert "this workflow carries" in client.wait(client.queue(s.graph, workflow)).text(sigmas)
-    assert np.array_equal(server.array("carried.sigmas"), drawn)
-    client.forget()
-    assert "not distilled" in client.run(s.graph).text(sigmas)
-
-
 @pytest.mark.since("0.29")
 def test_a_cached_node_shows_its_text_again(client, flow):
     s = scene()

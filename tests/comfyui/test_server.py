@@ -178,3 +178,21 @@ def _widgets(specs: dict) -> dict:
 def test_the_pack_is_imported_in_at_most_a_third_of_a_second(server):
     (seconds,) = re.findall(r"([\d.]+) seconds: \S*comfyui-stepdistill", server.log())
     assert float(seconds) <= 0.3
+
+
+def test_nodes_stand_where_the_host_has_its_samplers(client):
+    own = client.object_info("KSampler")["category"]
+    for kind, info in client.object_info().items():
+        if kind.startswith("StepDistill"):
+            assert info["category"] == f"{own}/StepDistill"
+
+
+@pytest.mark.since("0.29")
+@pytest.mark.parametrize("words", ["few steps", "fewer steps", "speed", "optimal steps", "turbo"])
+def test_search_finds_them_by_what_artists_look_for(client, words):
+    found = [
+        kind
+        for kind, info in client.object_info().items()
+        if words in (info.get("search_aliases") or ())
+    ]
+    assert "StepDistillKSampler" in found and all(kind.startswith("StepDistill") for kind in found)

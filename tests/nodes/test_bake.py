@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -49,6 +50,18 @@ def test_best_is_the_least_measured_error_of_a_stock_sampler():
     )
     found = baked(made)
     assert found["result"][1] == "1, 0.85, 0.45, 0" and "sampler dpmpp_2m" in found["ui"]["text"][0]
+
+
+def test_best_of_a_record_for_distilled_alone_is_the_best_stock_choice_it_measured():
+    """Sigmas cannot carry its coefficients: no dead end, and nothing that is not said."""
+    ours = recipe("distilled", [1.0, 0.7, 0.3, 0.0], coefficients=[[0.0] * 4] * 3, rms=0.001)
+    stock = {"beta + dpmpp_2m": {"rms": 0.1}, "simple + dpmpp_2m": {"rms": 0.2}}
+    made = record(replace(ours, evidence=ours.evidence | {"stock": stock}))
+    told = baked(made)["ui"]["text"][0]
+    assert "to be used with the sampler dpmpp_2m" in told and "beta" in told
+    assert "its own recipes are for the sampler distilled" in told
+    with pytest.raises(errors.RecipeError):
+        baked(made, "euler")
 
 
 def test_a_stock_pair_that_won_is_baked_for_its_sampler():

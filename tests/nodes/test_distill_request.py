@@ -11,6 +11,7 @@ from scheduler.samplers.names import ON_PATHS
 from tests.nodes.pack import module
 
 asking, errors = module("nodes.distill_request"), module("scheduler.errors")
+pricing, measuring = module("nodes.page.price"), module("scheduler.distilling.measuring")
 record_module = module("scheduler.record")
 FACTS = SimpleNamespace(sigma_max=1.0, sigma_min=0.003, process="flow")
 
@@ -61,21 +62,38 @@ def test_zero_steps_are_refused():
 @pytest.mark.parametrize("name", ["distilled", "uni_pc", "all"])
 @pytest.mark.parametrize("most", [1, 4, 12, 30])
 @pytest.mark.parametrize("sets", [1, 2])
-def test_whatever_can_be_asked_for_has_a_plan_with_evidence(quality, name, most, sets):
-    plan = wish(asking.samplers_of(name), asking.steps_of(most), quality, sets).plan()
-    assert plan.rows >= 1 and plan.sets == sets and plan.calls > 0
+def test_whatever_can_be_asked_for_has_a_plan_and_can_be_measured(quality, name, most, sets):
+    asked = wish(asking.samplers_of(name), asking.steps_of(most), quality, sets)
+    plan = asked.plan()
+    assert plan.rows >= 1 and plan.sets == sets and plan.calls > 0 and plan.evidence == 0
     evidence = module("scheduler.evidence")
-    scope = evidence.WHOLE if quality == "thorough" else evidence.FEW
-    asked = asking.samplers_of(name), asking.steps_of(most)
-    if quality == "instant":  # its own rows say what it is worth
-        assert plan.evidence == 0
-    else:
-        assert plan.evidence >= evidence.least_budget(*asked, max(4, plan.rows), scope)
+    every = quality == "thorough"
+    scope = evidence.WHOLE if every else evidence.FEW
+    calls = measuring.measuring_calls(asked.request(), every, 2)
+    assert calls >= evidence.least_budget(asking.samplers_of(name), asking.steps_of(most), 4, scope)
 
 
-def test_more_is_measured_the_higher_the_quality():
-    budgets = [wish(quality=quality).plan().evidence for quality in asking.QUALITY]
-    assert budgets == sorted(budgets) and budgets[0] < budgets[2]
+def test_the_price_is_what_the_plan_asks_for_and_the_tooltip_says_it():
+    """At the node's own defaults."""
+    said = module("nodes.distill").HELP["quality"]
+    for quality, told in (("instant", 300), ("standard", 1600), ("thorough", 4000)):
+        calls = wish(steps=range(4, 9), quality=quality).plan().calls
+        assert calls == pytest.approx(told, rel=0.05) and f"{told:,}" in said
+        text = pricing.asked_price("distilled", 8, quality, False)
+        assert f"At most {calls:,} model calls: as many as" in text
+        assert "Earned back after" in text
+
+
+def test_the_price_knows_the_time_once_calls_were_timed(monkeypatch):
+    monkeypatch.setattr(pricing, "_pace", [])
+    assert "about" not in pricing.asked_price("distilled", 8, "instant", False)
+    pricing.remember_pace(2.0)
+    text = pricing.asked_price("distilled", 8, "instant", True)
+    total = 305 + measuring.measuring_calls(wish(steps=range(4, 9)).request())
+    assert f"At most {total:,} model calls (305 to distil" in text
+    assert f", about {2 * total // 60} min" in text
+    with pytest.raises(errors.StepDistillError):
+        pricing.asked_price("nonsense", 8, "instant", False)
 
 
 def test_rows_are_bounded_by_memory():

@@ -234,3 +234,27 @@ def test_the_schedule_is_for_the_sampler_and_the_denoise_on_the_node(
     assert torch.allclose(
         dropdown.distilled_scheduler(sampling, 3), torch.tensor([1.0, 0.8, 0.5, 0.0]), rtol=1e-6
     )  # the default: euler
+
+
+def test_where_nothing_serves_what_stood_there_before_runs(comfy, store, model, monkeypatch):  # noqa: F811
+    """As the page's workflow remembers it, in the graph and in subgraphs."""
+    inside = {
+        "id": 7,
+        "type": "KSampler",
+        "properties": {"stepdistill": {"was": {"scheduler": "karras"}}},
+    }
+    for name, graph in (
+        ("7", {"nodes": [inside]}),
+        ("12:7", {"nodes": [], "definitions": {"subgraphs": [{"nodes": [inside]}]}}),
+    ):
+        node = prompt.RunningNode({}, name, "KSampler", {})
+        extra = {"extra_pnginfo": {"workflow": graph}}
+        monkeypatch.setattr(prompt, "running_extra", lambda extra=extra: extra)
+        assert prompt.scheduler_before(node) == "karras"
+        found = module("nodes.lookup").find(model, "euler", 9, before=prompt.scheduler_before(node))
+        assert found.stand_in.origin == "before" and found.recipe.choice.schedule == "karras"
+    for broken in (None, {}, {"nodes": [3]}, {"nodes": [inside | {"properties": []}]}):
+        monkeypatch.setattr(
+            prompt, "running_extra", lambda b=broken: {"extra_pnginfo": {"workflow": b}}
+        )
+        assert prompt.scheduler_before(prompt.RunningNode({}, "7", "KSampler", {})) is None

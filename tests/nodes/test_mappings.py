@@ -13,6 +13,7 @@ from tests.nodes.pack import NAME, ROOT, module
 
 # What released workflows hold: never changed. A new node joins when it is released.
 IDS = {
+    "StepDistillKSampler": ("Few-Step KSampler", ("LATENT", "info")),
     "StepDistillDistill": ("Distill Schedule", ("record", "plot", "report")),
     "StepDistillSigmas": ("Distilled Sigmas", ("sigmas", "info")),
     "StepDistillSampler": ("Distilled Sampler", ("sampler", "sigmas", "info")),

@@ -45,7 +45,8 @@ def saved(given, prefix="stepdistill/record"):
 def test_a_saved_record_is_loaded_and_read_again(host):
     text = saved(record())
     (name,) = records.record_names()
-    assert records.StepDistillLoad.INPUT_TYPES()["required"]["name"][0] == [name]
+    offered = records.StepDistillLoad.INPUT_TYPES()["required"]["name"][0]
+    assert offered == [name, *records.published_names()]
     found, info = records.StepDistillLoad().load(name)["result"]
     assert found == record() and "euler 3 steps" in info and "shift 3" in info
     assert records.StepDistillFromText().read(text)["result"] == (record(),)
@@ -83,10 +84,20 @@ def test_a_name_that_a_link_feeds_is_judged_when_it_comes():
 
 
 def test_an_empty_store_offers_a_sentence_instead_of_names(host):
-    (only,) = records.StepDistillLoad.INPUT_TYPES()["required"]["name"][0]
+    only = records.StepDistillLoad.INPUT_TYPES()["required"]["name"][0][0]
     assert "Distill Schedule" in records.StepDistillLoad.VALIDATE_INPUTS(only)
     with pytest.raises(ValueError, match="no records yet"):
         records.StepDistillLoad().load(only)
+
+
+@pytest.mark.parametrize("name", ["published: ays-sdxl", "published: optimal-steps-flux"])
+def test_published_tables_are_offered_by_name(host, name):
+    assert records.StepDistillLoad.VALIDATE_INPUTS(name) is True
+    answer = records.StepDistillLoad().load(name)
+    record_, _ = answer["result"]
+    assert record_ == module("scheduler.presets").preset(name.removeprefix("published: "))
+    assert answer["ui"]["stepdistill"][0]["source"] == "published"
+    assert records.StepDistillLoad.IS_CHANGED(name) == name
 
 
 def test_unknown_and_broken_records_are_named(host):

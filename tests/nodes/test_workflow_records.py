@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from types import FunctionType
 
 import pytest
 
@@ -11,8 +12,10 @@ from tests.nodes import host
 from tests.nodes.pack import module
 from tests.nodes.test_lookup import gram, record_of  # noqa: F401
 
-carried, lookup, stores, identity = (
+carried, running, pictures, lookup, stores, identity = (
     module("nodes.host.workflow_records"),
+    module("nodes.host.running_prompt"),
+    module("nodes.host.picture_records"),
     module("nodes.lookup"),
     module("nodes.host.store"),
     module("nodes.host.model_facts"),
@@ -30,7 +33,9 @@ def workflow(tmp_path, monkeypatch):
     """The workflow of the running prompt, and an empty store."""
     monkeypatch.setenv("STEPDISTILL_STORE", str(tmp_path / "store"))
     found = {"nodes": [], "extra": {"ds": {"scale": 1.0}}}
-    monkeypatch.setattr(carried, "running_workflow", lambda: found)
+    extra = {"client_id": "a", "extra_pnginfo": {"workflow": found}}
+    for each in (carried, running):
+        monkeypatch.setattr(each, "running_extra", lambda: extra)
     return found
 
 
@@ -68,7 +73,7 @@ def test_what_it_carries_is_solved_from_as_at_home(model, workflow, gram):  # no
 
 def test_a_record_that_is_too_long_with_its_inner_products_goes_along_without(model, workflow):
     long = replace(record_of(model), gram=module("tests.weights").smooth_gram(150))
-    carried.keep(long)
+    pictures.attach(long)
     (data,) = workflow["extra"][carried.EXTRA].values()
     assert "inner_products" not in data and len(json.dumps(data)) < carried.LONGEST
 
@@ -87,7 +92,7 @@ def test_another_models_record_and_what_is_none_are_passed_over(model, workflow)
 def test_few_records_are_kept_without_their_tables(model, workflow):
     made = [record_of(model, cfg=float(cfg)) for cfg in (1, 2, 4, 6, 9, 14)]
     for record in made:
-        carried.keep(record)
+        pictures.attach(record)
     listed = workflow["extra"][carried.EXTRA]
     assert list(listed) == [keys.Key.of(record).digest() for record in made[-carried.MOST :]]
     assert all(
@@ -95,7 +100,68 @@ def test_few_records_are_kept_without_their_tables(model, workflow):
     )
 
 
-def test_without_a_workflow_nothing_is_kept(model, monkeypatch):
-    monkeypatch.setattr(carried, "running_workflow", lambda: None)
-    carried.keep(record_of(model))
+def test_outside_a_prompt_nothing_is_kept(model):
+    pictures.attach(record_of(model))
     assert not carried.WorkflowRecords().matches(identity.facts_of(model).key())
+
+
+def test_a_prompt_without_a_workflow_carries_it_beside(model, workflow, monkeypatch):
+    extra = {}
+    for each in (carried, running):
+        monkeypatch.setattr(each, "running_extra", lambda: extra)
+    pictures.attach(record_of(model))
+    assert list(extra["extra_pnginfo"]) == [carried.EXTRA]
+    (data,) = extra["extra_pnginfo"][carried.EXTRA].values()
+    pictures.attach(record_of(model), "of a store.json")  # once only, by the name it has there
+    assert extra["extra_pnginfo"][carried.EXTRA] == {"of a store": data}
+    assert carried.carried("of a store") and carried.carried("another") is None
+    assert carried.WorkflowRecords().matches(identity.facts_of(model).key())
+
+
+def execute(extra_data):
+    """What the host's executor is called, with its own name for what came with a prompt."""
+    return running_extra()  # noqa: F821
+
+
+def test_what_came_with_a_prompt_is_the_executors_own_object():
+    names = {"__name__": "execution", "running_extra": running.running_extra}
+    extra = {}
+    assert FunctionType(execute.__code__, names)(extra) is extra
+    assert running.running_extra() is None
+
+
+def prompt(seed, name="a"):
+    """Two nodes: what was looked up by the first serves the second from the host's cache."""
+    return {
+        "1": {"class_type": "Maker", "inputs": {"steps": 6, "name": name}},
+        "2": {"class_type": "Runs", "inputs": {"sigmas": ["1", 0], "seed": seed, "loop": ["2", 0]}},
+    }
+
+
+def running_in(monkeypatch, ours, waiting=()):
+    """The node "1" of a prompt runs."""
+    node = running.RunningNode(ours, "1", "Maker", {})
+    monkeypatch.setattr(running, "running_node", lambda: node)
+    monkeypatch.setattr(running, "waiting_prompts", lambda: list(waiting))
+
+
+def carries(extra):
+    return list(extra.get("extra_pnginfo", {}).get(carried.EXTRA, ()))
+
+
+def test_a_cached_nodes_record_goes_along_until_the_store_changes(model, workflow, monkeypatch):
+    record = record_of(model)
+    waiting, other = {}, {}
+    queue = [("a", prompt(2), waiting), ("b", prompt(3, "another"), other)]
+    running_in(monkeypatch, prompt(1), queue)
+    pictures.attach(record)
+    name = keys.Key.of(record).digest()
+    assert carries(waiting) == [name] and not carries(other)
+    for later, expected in ((prompt(4), [name]), (prompt(1, "another"), [])):
+        extra = {}
+        pictures.attach_remembered(later, extra)
+        assert carries(extra) == expected
+    stores.store().put(record)
+    extra = {}
+    pictures.attach_remembered(prompt(5), extra)
+    assert not carries(extra)

@@ -61,6 +61,7 @@ def test_what_is_kept_comes_back_whole_the_newest_first(store):
     names = [store.keep_recording(KEY, each, "My Model") for each in kept]
     assert names[0].startswith("my-model--") and folder_of(store) == sorted(names)
     newest, oldest = store.recordings(KEY)
+    assert [each.prompt for each in store.recordings(KEY, "ab12")] == ["ab12"]
     assert oldest.about == kept[0].about and newest.about == kept[1].about
     for found, given_ in ((oldest, kept[0]), (newest, kept[1])):
         assert np.array_equal(found.sigmas, given_.sigmas) and found.finished

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -246,14 +247,18 @@ def test_from_distilled_to_baked_and_back():
     assert document.text() == text
 
 
-def test_what_was_distilled_and_cannot_be_baked_is_put_back_and_said():
-    document = parse(json.dumps(plain(steps=7).data))
-    swap(document)
-    report = swap(document, "baked", record())
-    assert [outcome.action for outcome in report.outcomes] == [
-        "put back",
-        "left",
-    ] and document.value == plain(steps=7).data
+@pytest.mark.parametrize("carried", [None, record()], ids=["bare", "carried"])
+def test_what_was_distilled_and_cannot_be_baked_stays_as_it_is(carried):
+    """A failed action changes nothing, nor does it take out what an earlier one added."""
+    graph = plain(steps=20)
+    graph.add("KSampler", [1, "fixed", 8, 4.0, "euler", "simple", 1.0], model=1)
+    document = parse(json.dumps(graph.data))
+    swap(document, record=carried)
+    before = json.loads(document.text())
+    no_euler = replace(record(), recipes=record(samplers=("euler",)).recipes)
+    report = swap(document, "baked", no_euler, only=["2"])
+    assert [(outcome.action, outcome.number) for outcome in report.outcomes] == [("left", 2)]
+    assert json.loads(document.text()) == before and not report.changed
 
 
 def saved_by_a_page(data: dict, seed: int) -> dict:

@@ -5,14 +5,17 @@ import { errorPlot, nearest, schedulePlot } from "./drawing.mjs"
 import { progressWords } from "./progress.mjs"
 import { counted, t } from "./texts.mjs"
 
-export const HEIGHT = { empty: 34, words: 96, progress: 52, full: 270 }
+export const HEIGHT = { empty: 34, note: 64, words: 96, progress: 52, full: 270 }
 
 export class Card {
-  /** view: {plot: "schedule" | "error", log: boolean}, changed in place. changed(): the card needs another height, or its view changed. */
-  constructor(view, changed = () => {}) {
+  /** view: {plot: "schedule" | "error", log: boolean}, changed in place. changed(): the card needs another height, or its view changed.
+      small: words alone. */
+  constructor(view, changed = () => {}, small = false) {
     this.view = view
     this.changed = changed
+    this.small = small
     this.payload = this.progress = null
+    this.note = ""
     this.element = make("div", { class: "sd-card", "data-view": "empty" })
     followTheme(this.element)
     this.watch = new ResizeObserver(() => this.draw())
@@ -22,18 +25,25 @@ export class Card {
   /** The height that the card needs at least, in pixels. */
   get height() {
     const base = this.payload ? (this.plots.length ? HEIGHT.full : HEIGHT.words) : this.progress ? 14 : HEIGHT.empty
-    return base + (this.progress ? HEIGHT.progress : 0)
+    return base + (this.progress ? HEIGHT.progress : 0) + (this.note && !this.progress ? HEIGHT.note : 0)
   }
 
   /** Which plots there is data for. */
   get plots() {
-    const found = this.payload
-    return [found?.sigmas.length && "schedule", found?.curve.length > 1 && "error"].filter(Boolean)
+    const found = this.small ? null : this.payload
+    return [found?.sigmas.length && "schedule", found?.curve.length > 2 && "error"].filter(Boolean)
   }
 
   /** Show another payload (see payload.mjs), or null for nothing. */
   show(payload) {
     this.payload = payload
+    this.render()
+  }
+
+  /** Say something above the rest, while nothing runs: "" for nothing. */
+  say(note) {
+    if (note === this.note) return
+    this.note = note
     this.render()
   }
 
@@ -47,7 +57,8 @@ export class Card {
   render() {
     this.watch.disconnect()
     this.bar = this.place = null
-    const parts = [this.progress && this.progressPart(), ...(this.payload ? this.parts() : [])].filter(Boolean)
+    const note = this.note && !this.progress ? make("div", { class: "sd-note" }, this.note) : null
+    const parts = [note, this.progress && this.progressPart(), ...(this.payload ? this.parts() : [])].filter(Boolean)
     if (!parts.length) parts.push(make("div", { class: "sd-quiet" }, t("card.empty")))
     this.element.dataset.view = this.payload ? "full" : this.progress ? "progress" : "empty"
     this.element.style.setProperty("--sd-least", `${this.height}px`)
@@ -170,5 +181,5 @@ export function scheduleNames(payload) {
 }
 
 function errorNames(payload) {
-  return [["ours", t("plot.ours")], payload.curve.some((row) => row.stock !== null) && ["stock", t("plot.bestStock")]].filter(Boolean)
+  return [payload.curve.some((row) => row.ours !== null) && ["ours", t("plot.ours")], payload.curve.some((row) => row.stock !== null) && ["stock", t("plot.bestStock")]].filter(Boolean)
 }

@@ -90,6 +90,6 @@ export async function chooseRecord(title, text, records, ways, label) {
 export function recordWords(record) {
   const [low, high] = record.steps
   const parts = [record.samplers.join(", "), low === high ? counted("plot.count", high) : t("panel.steps", { low, high })]
-  if (record.latent_shape.length) parts.push(record.latent_shape.join("×"))
+  if (record.under) parts.push(record.under)
   return [...parts, record.created.replace("T", " ").replace(/(:\d\d)?Z$/, "")].join(" · ")
 }

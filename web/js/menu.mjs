@@ -1,4 +1,4 @@
-// The right-click menus and the commands: use distilled schedules, bake, put back, on nodes, on a selection, on the whole workflow.
+// The right-click menus and the commands: few steps, bake, put back, on nodes, on a selection, on the whole workflow.
 
 import { chooseRecord } from "./dialogs.mjs"
 import { allNodes, app, ask, rootGraph, toast } from "./host.mjs"
@@ -46,7 +46,8 @@ export function nodeItems(node) {
   if (!chooses(node)) return []
   const picked = selected()
   const nodes = picked.includes(node) ? picked : [node]
-  return [null, item(nodes.length > 1 ? t("menu.several", { count: nodes.length }) : t("menu.title"), actions(nodes))]
+  const title = nodes.length > 1 ? t("menu.several", { count: nodes.length }) : t("menu.title")
+  return [null, { content: t("menu.few"), callback: () => void use(nodes) }, item(title, actions(nodes))]
 }
 
 /** The items for the menu of the empty canvas. */
@@ -82,16 +83,18 @@ function actions(nodes) {
 
 const item = (content, options) => ({ content, has_submenu: true, submenu: { options } })
 
+/** Where the dropdowns have no entry of ours, only nodes that become another kind can change. */
 async function use(nodes) {
   const node = allNodes().find((each) => each.widgets?.some((widget) => widget.name === "scheduler"))
   const values = node?.widgets.find((widget) => widget.name === "scheduler")?.options?.values
-  if (Array.isArray(values) && !values.includes(entry)) return toast("warn", t("swap.noEntry"), t("swap.noEntryHow"))
-  return swap("distilled", nodes)
+  if (!Array.isArray(values) || values.includes(entry)) return swap("few", nodes)
+  const free = (nodes ?? allNodes()).filter((each) => each.type === "KSampler")
+  return free.length ? swap("few", free) : toast("warn", t("swap.noEntry"), t("swap.noEntryHow"))
 }
 
 async function useRecord(nodes) {
-  const chosen = await chosenRecord("choose.useTitle", "choose.useText", [{ value: "distilled" }], "choose.use")
-  return chosen && swap("distilled", nodes, { record: chosen.record })
+  const chosen = await chosenRecord("choose.useTitle", "choose.useText", [{ value: "few" }], "choose.use")
+  return chosen && swap("few", nodes, { record: chosen.record })
 }
 
 /** Where this server's core has no ManualSigmas, the closest stock schedule is offered first. */

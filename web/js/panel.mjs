@@ -130,7 +130,7 @@ class Panel {
 
   async remove(name, title) {
     if (!(await sure(
-      t("panel.removeTitle"), t("panel.removeText", { name: title || name, file: `${name}.json` }), t("panel.remove"),
+      t("panel.removeTitle"), t("panel.removeText", { name: title || name, file: `${name}.json` }), t("panel.removeNow"),
     ))) return
     try {
       await ask("remove", { name })

@@ -3,13 +3,16 @@
 import { Card, HEIGHT } from "./card.mjs"
 import { api, app, nodeOf, setting } from "./host.mjs"
 import { compact, payloadFrom } from "./payload.mjs"
+import { follow } from "./price.mjs"
 import { progressFrom } from "./progress.mjs"
 
 const KEY = "stepdistill_shown"  // of node.properties; "stepdistill" there belongs to the swap
 const NODES = new Set([
-  "Distill", "Sigmas", "Sampler", "Apply", "Compare", "Load", "Save", "FromText", "Bake",
+  "Distill", "Sigmas", "Sampler", "Apply", "Compare", "Load", "Save", "FromText", "Bake", "KSampler",
 ].map((name) => `StepDistill${name}`))
+const SMALL = new Set(["StepDistillKSampler"])  // they take another node's place: words alone
 const WIDTH = 330
+let made = 0
 const cards = new WeakMap()
 
 export const hasCard = (type) => NODES.has(type)
@@ -20,15 +23,19 @@ export function addCard(node) {
   const first = node.comfyClass === "StepDistillDistill" || node.comfyClass === "StepDistillCompare" ? "error" : "schedule"
   const view = { plot: first, log: setting("LogScale", true) === true }
   let ready = false
-  const card = new Card(view, () => ready && fit(node, card))
+  const small = SMALL.has(node.comfyClass)
+  const card = new Card(view, () => ready && fit(node, card), small)
   const options = { serialize: false, hideOnZoom: false, getMinHeight: () => card.height, getValue: () => "", setValue() {} }
-  const widget = node.addDOMWidget("stepdistill_shown", "stepdistill", card.element, options)
+  // A name of its own: Vue nodes keep a loaded node's element where the next one has its id and names.
+  const widget = node.addDOMWidget(`stepdistill_shown_${++made}`, "stepdistill", card.element, options)
   widget.serialize = false
   widget.computeLayoutSize ??= () => ({ minHeight: card.height, minWidth: 200 })
   cards.set(node, card)
-  const room = node.computeSize()[1] + HEIGHT.full - HEIGHT.empty  // from the first, so that no run moves anything
-  node.setSize([Math.max(node.size[0], WIDTH), room])
+  const more = small ? 0 : HEIGHT.full - HEIGHT.empty  // from the first, so that no run moves anything
+  const room = Math.max(node.computeSize()[1] + more, small ? node.size[1] : 0)
+  node.setSize([small ? node.size[0] : Math.max(node.size[0], WIDTH), room])
   ready = true
+  if (node.comfyClass === "StepDistillDistill") follow(node, card)
   const removed = node.onRemoved
   node.onRemoved = function (...given) {
     card.watch.disconnect()
@@ -41,7 +48,7 @@ export function addCard(node) {
 function fit(node, card) {
   requestAnimationFrame(() => {
     const [, least] = node.computeSize()
-    const width = card.payload ? Math.max(node.size[0], WIDTH) : node.size[0]
+    const width = card.payload && !card.small ? Math.max(node.size[0], WIDTH) : node.size[0]
     if (least > node.size[1] + 1 || width > node.size[0]) node.setSize([width, Math.max(least, node.size[1])])
     node.graph?.setDirtyCanvas?.(true, true)
   })
@@ -52,6 +59,7 @@ export function ran(node, output) {
   const payload = payloadFrom(output?.stepdistill?.[0])
   const card = cards.get(node)
   card?.running(null)
+  card?.say("")
   if (!payload || !card) return
   card.show(payload)
   if (setting("KeepPlots", true) === false) delete node.properties?.[KEY]

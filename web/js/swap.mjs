@@ -16,7 +16,7 @@ export async function swap(to, nodes, options = {}) {
   const only = nodes && withInner(nodes).map(place)
   try {
     const before = rootGraph().serialize()
-    const report = await ask("swap", { workflow: JSON.stringify(before), to, only, ...options })
+    const report = await ask("swap", { workflow: JSON.stringify(before), to, only, widgets: otherPacks(), ...options })
     if (report.changed) await load(JSON.parse(report.workflow))
     tell(report, to, nodes, options)
     return report
@@ -24,6 +24,13 @@ export async function swap(to, nodes, options = {}) {
     toast("error", t("swap.failed"), problem.message)
     return null
   }
+}
+
+/** The widgets, in their order, of every kind of node that chooses a sampler and a scheduler. */
+function otherPacks() {
+  const names = (node) => (node.widgets ?? []).map((widget) => widget.name)
+  const choosing = allNodes().filter((node) => ["sampler_name", "scheduler"].every((name) => names(node).includes(name)))
+  return Object.fromEntries(choosing.map((node) => [node.type, names(node)]))
 }
 
 /** Load a workflow in the place of the open one, as one step of its history; the subgraph that was open stays open. */
@@ -47,7 +54,8 @@ function tell(report, to, nodes, options) {
   if (!report.nodes.length) return toast("info", t("swap.nothing"), t(nodes ? "swap.nothingHere" : "swap.nothingAnywhere"))
   const title = report.changed ? counted(`swap.changed`, report.changed) : t("swap.unchanged")
   const done = report.nodes.filter((node) => node.action !== "already" || !report.changed)
-  if (!doubts && done.length <= 3) return toast(report.changed ? "success" : "info", title, done.map((node) => node.line).join("\n"))
+  const gained = report.changed && !done.some((node) => node.code === "learns")  // which is still to come
+  if (!doubts && done.length <= 3) return toast(gained ? "success" : "info", title, done.map((node) => node.line).join("\n"))
   const offered = !options.anyway && left.some((node) => node.code === "step_distilled")
   const again = offered ? () => swap(to, nodes, { ...options, anyway: true }) : null
   reportDialog(title, report, again)

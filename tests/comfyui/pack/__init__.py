@@ -11,6 +11,7 @@
   output/<name>.jsonl; may slow it down |
 | TestSave | writes latents and sigmas to output/<name>.samples.npy and <name>.sigmas.npy, text to
   <name>.txt |
+| TestPicture | a latent's first three channels as an image, for SaveImage |
 
 eps.safetensors is loaded by the stock loaders, once SD1.5 in a smaller size is registered here.
 """

@@ -148,6 +148,16 @@ class TestSave:
         return {"ui": {"text": [text or name]}}
 
 
-NODES = {
-    cls.__name__: cls for cls in (TestDigits, TestConditioning, TestWan, TestRecorder, TestSave)
-}
+class TestPicture:
+    RETURN_TYPES, FUNCTION, CATEGORY = ("IMAGE",), "make", CATEGORY
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"samples": ("LATENT",)}}
+
+    def make(self, samples):
+        return (samples["samples"][:, :3].movedim(1, -1).float().sigmoid().cpu(),)
+
+
+MADE = (TestDigits, TestConditioning, TestWan, TestRecorder, TestSave, TestPicture)
+NODES = {cls.__name__: cls for cls in MADE}

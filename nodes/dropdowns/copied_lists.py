@@ -1,0 +1,86 @@
+"""Lists that other packs copied from the host's before ours was there: they get the entry too, once
+all packs are loaded."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+
+from ..names import DISTILLED
+from ..page.log import problem
+
+
+def reach_when_loaded() -> None:
+    """Have the copies looked for when the host's server starts, which is after the last pack."""
+    try:
+        from server import PromptServer
+
+        PromptServer.instance.app.on_startup.append(_when_loaded)
+    except (ImportError, AttributeError, RuntimeError):  # RuntimeError: it runs already
+        return
+
+
+async def _when_loaded(_app) -> None:
+    try:
+        reach_copies()
+    except Exception as error:  # of whatever other packs hold: the host starts all the same
+        problem("the copies of the dropdowns in other packs could not be looked through", error)
+
+
+def reach_copies() -> int:
+    """Put the entry at the end of every list in a loaded node class that begins with the host's own
+    names of schedulers or samplers; how many got it."""
+    nodes = sys.modules["nodes"]
+    own = _own_names()
+    found = {
+        id(each): each
+        for cls in list(nodes.NODE_CLASS_MAPPINGS.values())
+        for each in _lists_of(cls)
+        if DISTILLED not in each and any(each[: len(names)] == names for names in own)
+    }
+    for each in found.values():
+        each.append(DISTILLED)
+    return len(found)
+
+
+def _own_names() -> list[list[str]]:
+    """The host's own names, as its lists had them before any pack added to them."""
+    host = sys.modules["comfy.samplers"]
+    sampling = sys.modules["comfy.k_diffusion.sampling"]
+
+    def scheduler(name: str) -> bool:
+        return _hosts(getattr(host.SCHEDULER_HANDLERS.get(name), "handler", None))
+
+    def sampler(name: str) -> bool:
+        return _hosts(getattr(sampling, f"sample_{name}", None))
+
+    found = [[name for name in host.SCHEDULER_NAMES if scheduler(name)]]
+    for names in (host.SAMPLER_NAMES, host.KSAMPLER_NAMES):
+        found.append([name for name in names if sampler(name)])
+    return [names for names in found if len(names) > 1]
+
+
+def _hosts(function: object) -> bool:
+    """Whether a function is the host's, or none: some of its samplers go by other names."""
+    plain = getattr(function, "func", function)  # of a partial
+    module = getattr(plain, "__module__", "comfy")
+    return str(module).split(".")[0] == "comfy"
+
+
+def _lists_of(cls: type) -> Iterator[list]:
+    """The lists of choices among a node's inputs and outputs."""
+    yield from _lists_in(getattr(cls, "RETURN_TYPES", ()))
+    try:
+        inputs = cls.INPUT_TYPES()
+        for group in inputs.values() if isinstance(inputs, dict) else ():
+            for spec in group.values() if isinstance(group, dict) else ():
+                yield from _lists_in(spec)
+    except Exception:  # a node that cannot say its inputs: the host says so itself
+        return
+
+
+def _lists_in(spec: object) -> Iterator[list]:
+    for part in spec if isinstance(spec, Sequence) and not isinstance(spec, str) else ():
+        inside = part.get("options") if isinstance(part, dict) else part
+        if isinstance(inside, list):
+            yield inside

@@ -1,0 +1,1 @@
+"""Few-Step KSampler: one node that draws in few steps, and learns how from the pictures."""

@@ -1,0 +1,159 @@
+"""Few-Step KSampler: in the place of KSampler, with nothing to choose but how many steps."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ...scheduler.learning.modes import FROM_PICTURES, MODES
+from ..fields import CATEGORY, DENOISE, RECORD, SCENE
+from .wishes import count, taken
+
+AS_SAVED, NEWEST = "as saved", "newest"
+DESCRIPTION = """\
+Draws in few steps what your model draws in many: a KSampler that runs the best recipe known for this model,
+cfg, size and denoise. Where there is none yet, it draws your next picture in full (24 steps), learns from
+it, and from then on takes few steps. Nothing else need be done."""
+HELP = {
+    "model": "The model to draw with, its LoRAs and ModelSampling nodes already applied.",
+    "positive": "What to draw.",
+    "negative": "What to keep out.",
+    "latent_image": "An empty latent of the size to draw, or a picture to begin with (with a denoise "
+    "below 1).",
+    "cfg": "The guidance. A recipe is learnt for this guidance and near it.",
+    "seed": "The noise that the picture is drawn from.",
+    "steps": "How many steps. 0: as many as this model needs, where more steps stop to help much.",
+    "learn": "Where no recipe is known yet. From my pictures: the next picture is drawn in full, and "
+    "learnt from. Now: learnt before this picture (under a hundred model calls; how long that takes "
+    "is said first). Off: a stock schedule, named.",
+    "record": "Draw with this record and no other.",
+    "recipe": "As saved: a workflow opened from a picture draws with the recipe that the picture was "
+    "drawn with. Newest: with the best that has been learnt since.",
+}
+
+
+class StepDistillKSampler:
+    """A drop-in for KSampler."""
+
+    DESCRIPTION, CATEGORY, FUNCTION = DESCRIPTION, CATEGORY, "draw"
+    SEARCH_ALIASES = (
+        "few steps",
+        "fewer steps",
+        "speed",
+        "faster",
+        "fast sampler",
+        "optimal steps",
+        "turbo",
+        "lightning",
+        "ksampler",
+    )
+    HAS_INTERMEDIATE_OUTPUT = True  # newer hosts then show the text of a cached run too
+    RETURN_TYPES = ("LATENT", "STRING")
+    RETURN_NAMES = ("LATENT", "info")
+    OUTPUT_TOOLTIPS = (
+        "The picture, for VAE Decode.",
+        "What it was drawn with, and what was learnt.",
+    )
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        seed = {"default": 0, "min": 0, "max": 0xFFFFFFFFFFFFFFFF, "control_after_generate": True}
+        required = {
+            "model": SCENE["model"],
+            "positive": SCENE["positive"],
+            "negative": SCENE["negative"],
+            "latent_image": SCENE["latent_image"],
+            "seed": ("INT", seed),
+            "steps": ("INT", {"default": 6, "min": 0, "max": 100}),
+            "cfg": SCENE["cfg"],
+            "denoise": DENOISE,
+            "learn": (list(MODES), {"default": FROM_PICTURES}),
+        }
+        optional = {
+            "record": (RECORD, {}),
+            "recipe": ([AS_SAVED, NEWEST], {"default": AS_SAVED}),
+        }
+        return {
+            "required": _with_help(required),
+            "optional": _with_help(optional),
+            "hidden": {"unique_id": "UNIQUE_ID"},
+        }
+
+    @classmethod
+    def IS_CHANGED(cls, unique_id=None, **_):
+        """Nothing but the inputs, and a wish to improve: what is learnt never draws a finished graph
+        again."""
+        return count(unique_id)
+
+    def draw(
+        self, model, positive, negative, latent_image, seed, steps, cfg, denoise, learn,
+        record=None, recipe=AS_SAVED, unique_id=None,
+    ):  # fmt: skip
+        """The LATENT and what is to be said of it; raises StepDistillError with a sentence."""
+        from ...scheduler.learning.drawing import draw_and_learn
+        from ...scheduler.learning.situation import Situation
+        from ...scheduler.lookup.given import given_match
+        from ..host.guider import guided
+        from ..host.model_facts import facts_of, guidance_of
+        from ..host.store import store
+        from ..host.workflow_records import WorkflowRecords
+        from .conditioning import hook_patches_of
+        from .picture import Picture
+
+        scene = guided(model, positive, negative, cfg, latent_image)
+        facts = facts_of(scene.patcher)
+        hooks = hook_patches_of(positive, negative)
+        facts = replace(facts, patches=(*facts.patches, *hooks))
+        key = facts.key(scene.cfg, scene.shape, guidance_of(positive))
+        again = recipe == AS_SAVED and record is None
+        drawn, outcome = draw_and_learn(
+            Picture(scene, (positive, negative), facts.process, int(seed), unique_id),
+            store(),
+            Situation.of(facts, key, int(steps), float(denoise)),
+            learn,
+            carried=(WorkflowRecords(),),
+            given=None if record is None else given_match(record, key),
+            newest=not again,
+            obstacle=_obstacle(scene, bool(hooks), again, unique_id, int(seed)),
+            improve_calls=taken(unique_id),
+        )
+        return _answer(drawn, outcome, scene, unique_id, int(seed))
+
+
+def _with_help(inputs: dict) -> dict:
+    return {
+        name: (kind, {"tooltip": HELP.get(name, ""), **o}) for name, (kind, o) in inputs.items()
+    }
+
+
+def _obstacle(scene, hooks: bool, again: bool, node: str | None, seed: int):
+    """Why this picture is not learnt from, as far as the graph says it."""
+    from ...scheduler.learning.deciding import AS_BEFORE, HOOKS, MASK, Obstacle
+    from .drawn_in_full import noted
+
+    if again and noted(node, seed):
+        return Obstacle(AS_BEFORE)
+    if hooks:
+        return Obstacle(HOOKS)
+    return Obstacle(MASK) if scene.latent.get("noise_mask") is not None else None
+
+
+def _answer(drawn, outcome, scene, node: str | None, seed: int) -> dict:
+    """What the host gets of a picture: the graph's own file says what drew it."""
+    from ...scheduler.learning import words
+    from ...scheduler.lookup.match import WORKFLOW
+    from ..host.picture_records import attach
+    from ..host.running_prompt import tell
+    from ..page.card_data import shown
+    from .drawn_in_full import note
+
+    match = outcome.found.match
+    if match is not None and match.place != WORKFLOW:  # which carries it already
+        attach(match.record, match.name, lasting=True)
+    elif outcome.in_full:
+        note(node, seed)
+    info = words.after(outcome)
+    if scene.left_out:
+        info += f" Drawn without {', '.join(scene.left_out)}, which guesses steps that are no longer there."
+    tell(info)
+    card = shown(outcome.found, info=info) | {"learning": outcome.data}
+    return {"ui": {"stepdistill": [card], "text": [info]}, "result": (drawn, info)}

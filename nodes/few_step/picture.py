@@ -1,0 +1,128 @@
+"""One picture in ComfyUI, as `scheduler.learning` draws it and learns from it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from ...scheduler.learning import words
+from ...scheduler.learning.drawing import ROWS
+from ...scheduler.learning.fitting import Learnt
+from ...scheduler.learning.outcome import Announcement
+from ...scheduler.lookup.selection import Selection
+from ...scheduler.recordings import Recording
+from ...scheduler.samplers.k_diffusion import run_in_host
+from ..host.guider import RATIOS, Guided, run
+from ..host.running_prompt import tell
+from ..page.log import log
+from ..page.progress import Teller
+from .conditioning import prompt_hash
+
+TIMING = 2  # model calls that tell how long one takes
+
+
+class Picture:
+    """The host side of one run of the node.
+
+    of: the guider and its LATENT. prompts: the CONDITIONINGs. process: of the model's noise. node: its
+    id on the page, or None.
+    """
+
+    def __init__(self, of: Guided, prompts: tuple, process: str, seed: int, node: str | None):
+        self.of, self.prompts, self.process = of, prompts, process
+        self.seed, self.node = seed, node
+        self.told: Announcement | None = None
+        self._pace: float | None = None  # seconds a model call
+        self._prompt: str | None = None
+
+    def tell(self, told: Announcement) -> None:
+        """Say what is about to happen; what is learnt is said again with its seconds (with_model)."""
+        self.told = told
+        text = words.before(told)
+        log.info("StepDistill: %s", text)
+        tell(text)
+
+    def prompt(self) -> str:
+        if self._prompt is None:
+            self._prompt = prompt_hash(*self.prompts, cfg=self.of.cfg)
+        return self._prompt
+
+    def draw(self, found: Selection, recording: Recording | None) -> dict:
+        """The LATENT that a recipe draws, in one sampling call of the guider."""
+        import comfy.model_management
+        import comfy.sample
+        import comfy.samplers
+        import comfy.utils
+        import latent_preview
+
+        recipe, latent = found.recipe, self.of.latent
+        noise = comfy.sample.prepare_noise(self.of.samples, self.seed, latent.get("batch_index"))
+        sigmas = torch.tensor(recipe.sigmas, dtype=torch.float32)
+
+        def few_step_picture(model, x, sigmas, extra_args=None, callback=None, disable=None):
+            asked = self._asked(model, extra_args or {}, recording)
+            drawn = run_in_host(recipe, self.process, asked, x, callback, disable)
+            if recording is not None:
+                recording.finish(drawn[:ROWS])
+            return drawn
+
+        drawn = self.of.guider.sample(
+            noise,
+            self.of.samples,
+            comfy.samplers.KSAMPLER(few_step_picture),
+            sigmas,
+            denoise_mask=latent.get("noise_mask"),
+            callback=latent_preview.prepare_callback(self.of.patcher, recipe.steps),
+            disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
+            seed=self.seed,
+        )
+        kept = {name: value for name, value in latent.items() if name not in RATIOS}
+        return kept | {"samples": drawn.to(comfy.model_management.intermediate_device())}
+
+    def with_model(self, planned: int, work) -> Learnt:
+        """What `work` returns, run inside one sampling call with the picture's own conditioning."""
+        teller = Teller(self.of.patcher, self.node, previews=len(self.of.shape) > 2)
+
+        def timed(denoisers: tuple) -> Learnt:
+            assert self.told is not None
+            calls = self._timed(denoisers[0])
+            told = replace(self.told, calls=planned + calls)
+            text = words.before(told, told.calls * (self._pace or 0.0))
+            teller.plan(text, told.calls)
+            learnt = work(denoisers[0], teller.progress)
+            return replace(learnt, calls=learnt.calls + calls)
+
+        top = float(self.of.patcher.get_model_object("model_sampling").sigma_max)
+        return run(self.of, timed, top, self.seed, heard=teller.heard)
+
+    def _asked(self, model, extra_args: dict, recording: Recording | None):
+        """The host's model, stopped where the user interrupts; timed and told to a recording."""
+        from comfy.model_management import throw_exception_if_processing_interrupted
+
+        def denoise(x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+            throw_exception_if_processing_interrupted()
+            began = time.monotonic()
+            denoised = model(x, sigma, **extra_args)
+            if recording is not None:
+                recording.step(x[:ROWS], sigma, denoised[:ROWS])
+                self._pace = time.monotonic() - began
+            return denoised
+
+        return denoise
+
+    def _timed(self, denoise: Any) -> int:
+        """Model calls made to know how long one takes, of which the first loads; none where a picture
+        was just drawn."""
+        if self._pace is not None:
+            return 0
+        x = torch.randn((1, *self.of.shape), generator=torch.Generator().manual_seed(0))
+        sampling = self.of.patcher.get_model_object("model_sampling")
+        sigma = sampling.sigma_max.reshape(1).float().cpu()
+        for _ in range(TIMING):
+            began = time.monotonic()
+            denoise(x * sigma, sigma)
+            self._pace = time.monotonic() - began
+        return TIMING

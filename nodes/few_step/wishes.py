@@ -1,0 +1,35 @@
+"""Wishes for a better recipe, which the next run of a node fulfils: of the page's Improve."""
+
+from __future__ import annotations
+
+from threading import Lock
+
+MOST_CALLS = 100_000
+KEPT = 1000  # nodes
+
+_calls: dict[str, int] = {}
+_counts: dict[str, int] = {}
+_lock = Lock()
+
+
+def wish(node: str, calls: int) -> None:
+    """Let the next run of a node first spend so many model calls on its recipe."""
+    with _lock:
+        while len(_counts) >= KEPT and node not in _counts:
+            oldest = next(iter(_counts))
+            _counts.pop(oldest)
+            _calls.pop(oldest, None)
+        _calls[node] = calls
+        _counts[node] = _counts.get(node, 0) + 1
+
+
+def taken(node: str | None) -> int:
+    """The calls that were wished for, once; 0 where none were."""
+    with _lock:
+        return _calls.pop(node, 0) if node is not None else 0
+
+
+def count(node: str | None) -> int:
+    """How often something was wished of a node: for IS_CHANGED."""
+    with _lock:
+        return _counts.get(node, 0) if node is not None else 0

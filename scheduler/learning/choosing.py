@@ -1,0 +1,136 @@
+"""Which recipe a picture gets of those that are known, and whether it was fitted for just this."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ..lookup.differences import PATCH_STRENGTH
+from ..lookup.key import Key
+from ..lookup.match import EXACT, Match, judged
+from ..lookup.selection import SOLVED, Selection, select
+from ..lookup.shelves import Shelf, matches_on
+from ..lookup.starts import same_start
+from ..record import Recipe, Record
+from ..record.provenance import RECIPES, RECORDING
+from ..samplers.names import DISTILLED
+from ..store import Store
+from .bend import FEWEST, bend_of
+from .full_run import SCHEDULES
+from .situation import AT_THE_BEND, Situation
+
+ENOUGH_TIMES = 2  # fits after which stock is believed to be as good, where ours has not beaten it
+
+
+def settled(
+    situation: Situation, shelves: Sequence[Shelf], given: Match | None = None
+) -> Situation:
+    """The situation with its steps known, where a record tells where the error curve bends; of a
+    model that has few steps already, the fewest."""
+    if situation.steps != AT_THE_BEND:
+        return situation
+    if situation.facts.advice:
+        return situation.with_steps(FEWEST)
+    matches = [given] if given is not None else _exact(situation, shelves)
+    for match in matches:
+        steps = _bend(match.record, situation)
+        if steps is not None:
+            return situation.with_steps(steps)
+    return situation
+
+
+def chosen(
+    situation: Situation,
+    shelves: Sequence[Shelf],
+    carried: Sequence[Shelf] = (),
+    given: Match | None = None,
+    newest: bool = False,
+) -> Selection:
+    """The recipe for a picture: what a graph carries goes first where it was fitted for just this.
+
+    carried: shelves of the graph's own, whatever the others have learnt since (newest: looked at
+    after them). given: of a record that the user named; nothing else is looked at then. Raises
+    StepsError.
+    """
+    wanted, facts, key = situation.wanted, situation.facts, situation.key
+    usual = SCHEDULES[facts.process]
+    if given is None and carried and not newest:
+        found = select(wanted, facts, key, None, carried)
+        if fits(found):
+            return found
+    return select(wanted, facts, key, given, (*shelves, *carried), usual=usual)
+
+
+def fits(found: Selection) -> bool:
+    """Whether a recipe was fitted for these very weights, conditions, steps and start.
+
+    Only a LoRA's strength may differ: it may be animated, and is said.
+    """
+    match = found.match
+    if match is None or found.measured == SOLVED or found.substituted:
+        return False
+    near = all(each.code == PATCH_STRENGTH for each in match.differences)
+    return near and match.same_weights
+
+
+def gained(found: Selection) -> bool:
+    """Whether a recipe that fits need not be learnt again: ours has won, or stock often enough."""
+    record = found.record
+    assert record is not None
+    return found.recipe.choice.ours or times_fitted(record, found.recipe) >= ENOUGH_TIMES
+
+
+def times_fitted(record: Record, recipe: Recipe) -> int:
+    """How often recipes for these steps from this start were fitted, by the record's stages."""
+    times, starts = 0, [recipe.start_sigma]
+    for each in record.provenance.get("stages", ()):
+        if each.get("stage") == RECORDING:
+            runs = each.get("recordings") or ()  # else a teacher of its own, from any start
+            starts = [run.get("start_sigma", recipe.start_sigma) for run in runs]
+            starts = starts or [recipe.start_sigma]
+        elif each.get("stage") == RECIPES and recipe.steps in each.get("steps", ()):
+            times += same_start(min(starts), recipe.start_sigma)
+    return times
+
+
+class OneRecord:
+    """A record in hand, as a shelf."""
+
+    def __init__(self, record: Record):
+        self.record = record
+
+    def matches(self, key: Key, policy: str = "near") -> list[Match]:
+        found = judged(self.record, key, policy)
+        return [found] if found is not None else []
+
+
+def base_record(store: Store, situation: Situation) -> Record | None:
+    """The store's record of just these conditions that has recipes for `distilled`, or None."""
+    for match in _exact(situation, (store,)):
+        if any(each.sampler == DISTILLED for each in match.record.recipes):
+            return match.record
+    return None
+
+
+def fitted(record: Record, situation: Situation) -> list[Recipe]:
+    """The recipes for `distilled` from the situation's start."""
+    return [
+        each
+        for each in record.recipes
+        if each.sampler == DISTILLED and situation.starts_at(each.start_sigma)
+    ]
+
+
+def _exact(situation: Situation, shelves: Sequence[Shelf]) -> list[Match]:
+    key = replace(situation.key, sampler=None)
+    found = matches_on(shelves, key, (DISTILLED,), "exact")
+    return [each for each in found if each.kind == EXACT or (each.allowed and not each.differences)]
+
+
+def _bend(record: Record, situation: Situation) -> int | None:
+    """Where the curve bends, or the nearest step count that was fitted; None where none was."""
+    counts = sorted({each.steps for each in fitted(record, situation)})
+    if not counts or len(counts) == 1 or record.gram is None:
+        return counts[0] if counts else None
+    bend = bend_of(record.gram, situation.start_sigma)
+    return min(counts, key=lambda n: abs(n - bend))

@@ -1,0 +1,91 @@
+"""What happens to one picture: a few steps, all of them, or learning first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..errors import UnknownNameError
+from ..lookup.selection import Selection
+from .choosing import fits, gained
+from .full_run import MOST_LEARNT
+from .modes import MODES, NOW, OFF
+from .situation import AT_THE_BEND, Situation
+
+# What happens.
+FEW = "few"  # the recipe that was found
+AS_FOUND = "as_found"  # what stands in, in as many steps as were asked for
+IN_FULL = "in_full"  # FULL_STEPS of stock
+LEARN_FIRST = "learn_first"  # a recipe is fitted, then this picture takes it
+
+# Why nothing is learnt.
+TURNED_OFF = "turned_off"
+RECORD_GIVEN = "record_given"  # and no other is to be used
+STEP_DISTILLED = "step_distilled"
+MANY_STEPS = "many_steps"
+UNKNOWN_MODEL = "unknown_model"
+MASK = "mask"  # it mixes the original in at every step
+HOOKS = "hooks"  # they change the model while it draws
+UNWRITABLE = "unwritable"  # the store
+AS_BEFORE = "as_before"  # this very picture was drawn in full, and is drawn again
+# Where a few stock steps are not what the artist asked for.
+IN_FULL_THEN = (MASK, HOOKS, UNWRITABLE, UNKNOWN_MODEL)
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """Why nothing is learnt. detail: a sentence that belongs to it, or ""."""
+
+    code: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """action: of those above. learns: whether this picture's run is kept and learnt from. obstacle:
+    why not, where it would have been."""
+
+    action: str
+    learns: bool = False
+    obstacle: Obstacle | None = None
+
+
+def decide(
+    situation: Situation,
+    found: Selection | None,
+    learn: str,
+    kept: bool = False,
+    obstacle: Obstacle | None = None,
+) -> Decision:
+    """What happens to a picture.
+
+    found: what a selection has for it, None where the steps are not known yet. kept: whether runs of
+    this prompt were kept that a recipe can be fitted to. obstacle: what the host knows of. Raises
+    UnknownNameError for another mode.
+    """
+    if learn not in MODES:
+        raise UnknownNameError(f"learn is {learn!r}; use one of: {', '.join(MODES)}.")
+    if obstacle is not None and obstacle.code == AS_BEFORE:
+        return Decision(IN_FULL, obstacle=obstacle)
+    fitted = found is not None and fits(found)
+    if found is not None and fitted and (learn == OFF or gained(found)):
+        return Decision(FEW)
+    obstacle = _obstacle(situation, learn) or obstacle
+    if obstacle is not None:
+        full = found is None or obstacle.code in IN_FULL_THEN
+        return Decision(IN_FULL if full else AS_FOUND, obstacle=obstacle)
+    if not fitted and situation.steps != AT_THE_BEND and (kept or learn == NOW):
+        return Decision(LEARN_FIRST)
+    return Decision(IN_FULL, learns=True)
+
+
+def _obstacle(situation: Situation, learn: str) -> Obstacle | None:
+    """What of the picture itself speaks against learning from it."""
+    if learn == OFF:
+        return Obstacle(TURNED_OFF)
+    if situation.facts.advice:
+        return Obstacle(STEP_DISTILLED, situation.facts.advice)
+    if situation.steps > MOST_LEARNT:
+        return Obstacle(MANY_STEPS)
+    if situation.key.fingerprint is None:
+        return Obstacle(UNKNOWN_MODEL)
+    return None

@@ -1,0 +1,249 @@
+"""One picture from beginning to end: decided, drawn, kept, learnt from. What a host must be able to
+do for that is `Host`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ..denoiser import Denoiser
+from ..distilling.meter import Progress
+from ..errors import OutputError, RecordingError, StepDistillError
+from ..files import make_folder
+from ..lookup.match import Match
+from ..lookup.selection import Selection
+from ..lookup.shelves import Shelf
+from ..recordings import Recording
+from ..store import Store
+from . import deciding
+from .bend import MOST as MOST_STEPS
+from .bend import bend_of
+from .choosing import OneRecord, base_record, chosen, settled
+from .deciding import Decision, Obstacle, decide
+from .fitting import Learnt, calls_from, calls_now, improved, kept_runs, learn
+from .full_run import full_run
+from .outcome import Announcement, Outcome
+from .situation import AT_THE_BEND, Situation
+
+NOTHING_TO_IMPROVE = "There is no recipe of this model to improve yet."
+ROWS = 1  # of a batch that are recorded: one picture brings a recipe, and what it costs
+
+
+class Host(Protocol):
+    """What a host does for one picture; its interruption passes through as its own exception."""
+
+    def draw(self, found: Selection, recording: Recording | None) -> Any:
+        """The picture, drawn with a recipe; the first ROWS of the run told to the recording, at the
+        model's own calls."""
+        ...
+
+    def with_model(self, planned: int, work: Callable[[Denoiser, Progress], Learnt]) -> Learnt:
+        """What `work` returns, given the model under the picture's own conditioning for at most so
+        many model calls, and somebody who hears how far they are."""
+        ...
+
+    def tell(self, told: Announcement) -> None:
+        """Say what is about to happen."""
+        ...
+
+    def prompt(self) -> str | None:
+        """A hash by which the picture's conditioning is known again."""
+        ...
+
+
+def draw_and_learn(
+    host: Host,
+    store: Store,
+    situation: Situation,
+    mode: str,
+    carried: Sequence[Shelf] = (),
+    given: Match | None = None,
+    newest: bool = False,
+    obstacle: Obstacle | None = None,
+    improve_calls: int = 0,
+) -> tuple[Any, Outcome]:
+    """(what the host drew, what happened). mode: of deciding.MODES. carried, given, newest: as for
+    `chosen`. obstacle: why the host would not have this picture learnt from. improve_calls: spent on
+    a better recipe before the picture is drawn.
+
+    A picture never fails because nothing could be learnt: the outcome says why. Raises what the host
+    raises, and StepDistillError where there is nothing to draw with.
+    """
+    source = _Source(store, tuple(carried), given, newest)
+    if given is not None:
+        obstacle = Obstacle(deciding.RECORD_GIVEN)
+    return _Picture(host, source, situation, mode, obstacle).drawn(improve_calls)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Where recipes come from."""
+
+    store: Store
+    carried: tuple[Shelf, ...]
+    given: Match | None
+    newest: bool
+
+    def settled(self, situation: Situation) -> Situation:
+        own = (self.store,)
+        shelves = (*own, *self.carried) if self.newest else (*self.carried, *own)
+        return settled(situation, shelves, self.given)
+
+    def chosen(self, situation: Situation) -> Selection | None:
+        """What is there for a picture; None where its steps are not known yet."""
+        if situation.steps == AT_THE_BEND:
+            return None
+        return chosen(situation, (self.store,), self.carried, self.given, self.newest)
+
+
+class _Picture:
+    """One picture on its way."""
+
+    def __init__(
+        self,
+        host: Host,
+        source: _Source,
+        situation: Situation,
+        mode: str,
+        obstacle: Obstacle | None,
+    ):
+        self.host, self.store, self.source = host, source.store, source
+        self.mode, self.obstacle = mode, obstacle
+        self.situation = source.settled(situation)
+
+    def drawn(self, improve_calls: int) -> tuple[Any, Outcome]:
+        found = self.source.chosen(self.situation)
+        decision = self._decided(found)
+        if decision.action == deciding.LEARN_FIRST:
+            return self._learn_first(decision)
+        if decision.action == deciding.IN_FULL:
+            return self._in_full(decision)
+        assert found is not None
+        if improve_calls and decision.action == deciding.FEW:
+            return self._improve_first(decision, found, improve_calls)
+        self._tell(decision, found.recipe.steps)
+        problem = NOTHING_TO_IMPROVE if improve_calls else ""
+        outcome = Outcome(decision, self.situation, found, problem=problem)
+        return self.host.draw(found, None), outcome
+
+    def _decided(self, found: Selection | None) -> Decision:
+        first = decide(self.situation, found, self.mode, False, self.obstacle)
+        if not first.learns and first.action != deciding.LEARN_FIRST:
+            return first
+        unwritable = _unwritable(self.store)
+        if unwritable is not None:
+            return decide(self.situation, found, self.mode, False, unwritable)
+        return decide(self.situation, found, self.mode, bool(self._kept_runs()))
+
+    def _kept_runs(self) -> list[Recording]:
+        return kept_runs(self.store, self.situation, self.host.prompt())
+
+    # --- the ways ---
+
+    def _in_full(self, decision: Decision) -> tuple[Any, Outcome]:
+        """Drawn in full; then its run is kept and learnt from."""
+        full = full_run(self.situation)
+        steps = self.situation.steps or MOST_STEPS  # where the curve bends is seen after the run
+        planned = calls_from(ROWS, steps) if decision.learns else 0
+        self._tell(decision, full.recipe.steps, planned)
+        if not decision.learns:
+            return self.host.draw(full, None), Outcome(decision, self.situation, full)
+        recording = self._recording(full)
+        picture = self.host.draw(full, recording)
+        return picture, self._learnt_from(decision, full, recording)
+
+    def _learnt_from(self, decision: Decision, full: Selection, recording: Recording) -> Outcome:
+        here, facts = self.situation, self.situation.facts
+        try:
+            self.store.keep_recording(here.key, recording, facts.name[:300])
+        except (RecordingError, OutputError) as problem:
+            return Outcome(decision, here, full, problem=str(problem))
+        if here.steps == AT_THE_BEND:
+            here = here.with_steps(bend_of(recording.gram, here.start_sigma))
+            self.situation = here
+        runs = self._kept_runs() or [recording]
+        try:
+            learnt = self._learn(runs)
+        except StepDistillError as problem:
+            return Outcome(decision, here, full, problem=str(problem), kept=True)
+        return Outcome(decision, here, full, learnt, kept=True)
+
+    def _learn_first(self, decision: Decision) -> tuple[Any, Outcome]:
+        """A recipe for this picture, from kept runs of its prompt or a teacher of its own; where that
+        fails it is drawn in full."""
+        runs = self._kept_runs()
+        steps = self.situation.steps
+        planned = calls_from(len(runs), steps) if runs else calls_now(steps)
+        self._tell(decision, steps, planned)
+        try:
+            learnt = self._learn(runs)
+        except StepDistillError as problem:
+            return self._in_full_instead(problem)
+        found = full_run(self.situation)
+        if learnt.ours:
+            found = chosen(self.situation, (self.store, OneRecord(learnt.record)))
+        return self.host.draw(found, None), Outcome(decision, self.situation, found, learnt)
+
+    def _in_full_instead(self, problem: StepDistillError) -> tuple[Any, Outcome]:
+        """Kept runs that the model did not draw are no reason not to learn from a new one."""
+        learns = isinstance(problem, RecordingError)
+        picture, outcome = self._in_full(Decision(deciding.IN_FULL, learns))
+        if outcome.learnt is None and not outcome.problem:
+            outcome = Outcome(outcome.decision, self.situation, outcome.found, problem=str(problem))
+        return picture, outcome
+
+    def _improve_first(
+        self, decision: Decision, found: Selection, calls: int
+    ) -> tuple[Any, Outcome]:
+        """The recipe improved with a stated number of calls, then the picture drawn with it."""
+        here = self.situation
+        self._tell(decision, found.recipe.steps, calls, improving=True)
+        before = base_record(self.store, here) or found.record
+        assert before is not None
+
+        def work(denoise: Denoiser, heard: Progress) -> Learnt:
+            runs = self._kept_runs()
+            return improved(self.store, here, before, denoise, calls, runs, heard)
+
+        try:
+            learnt = self.host.with_model(calls, work)
+        except StepDistillError as problem:
+            outcome = Outcome(decision, here, found, problem=str(problem))
+            return self.host.draw(found, None), outcome
+        found = chosen(here, (self.store, OneRecord(learnt.record)))
+        return self.host.draw(found, None), Outcome(decision, here, found, learnt, improved=True)
+
+    def _learn(self, runs: Sequence[Recording]) -> Learnt:
+        here, rows = self.situation, sum(each.rows for each in runs)
+        planned = calls_from(rows, here.steps) if runs else calls_now(here.steps)
+
+        def work(denoise: Denoiser, heard: Progress) -> Learnt:
+            return learn(self.store, here, denoise, runs, heard)
+
+        return self.host.with_model(planned, work)
+
+    def _recording(self, full: Selection) -> Recording:
+        key = self.situation.key
+        assert key.latent_shape is not None
+        recipe = full.recipe
+        return Recording(
+            key.latent_shape,
+            key.process,
+            recipe.sampler,
+            name=f"{recipe.sampler} {recipe.choice}",
+            prompt=self.host.prompt(),
+        )
+
+    def _tell(
+        self, decision: Decision, steps: int, calls: int = 0, improving: bool = False
+    ) -> None:
+        self.host.tell(Announcement(decision, self.situation, steps, calls, improving))
+
+
+def _unwritable(store: Store) -> Obstacle | None:
+    try:
+        make_folder(store.folder)
+    except OutputError as problem:
+        return Obstacle(deciding.UNWRITABLE, str(problem))
+    return None

@@ -1,0 +1,73 @@
+"""What is about to happen to a picture, and what happened: data, which words.py words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..lookup.selection import Selection
+from .deciding import IN_FULL, LEARN_FIRST, Decision
+from .fitting import Learnt
+from .situation import Situation
+
+
+@dataclass(frozen=True)
+class Announcement:
+    """What is about to happen, as data (words.before). steps: of this picture. calls: the most that
+    are made to learn."""
+
+    decision: Decision
+    situation: Situation
+    steps: int
+    calls: int = 0
+    improving: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What happened to a picture (words.after).
+
+    decision: what was decided. found: what it was drawn with. steps: how many. learnt: what came of
+    learning, None where nothing did; problem: why not, where it was tried. kept: whether its run was
+    kept as a recording. improved: whether the recipe was improved before it was drawn.
+    """
+
+    decision: Decision
+    situation: Situation
+    found: Selection
+    learnt: Learnt | None = None
+    problem: str = ""
+    kept: bool = False
+    improved: bool = False
+
+    @property
+    def steps(self) -> int:
+        return self.found.recipe.steps
+
+    @property
+    def in_full(self) -> bool:
+        """Whether the picture was drawn in full."""
+        given_up = self.decision.action == LEARN_FIRST and self.found.match is None
+        return self.decision.action == IN_FULL or given_up
+
+    @property
+    def next_steps(self) -> int:
+        """How many steps the next picture takes."""
+        if self.learnt is not None and self.learnt.ours:
+            return self.learnt.recipe.steps
+        return self.steps
+
+    @property
+    def data(self) -> dict:
+        """What programs need of it: plain data."""
+        learnt = self.learnt
+        return {
+            "action": self.decision.action,
+            "obstacle": self.decision.obstacle.code if self.decision.obstacle else None,
+            "steps": self.steps,
+            "next_steps": self.next_steps,
+            "calls": learnt.calls if learnt is not None else 0,
+            "pays_after": learnt.pays_after if learnt is not None and learnt.ours else None,
+            "kept": self.kept,
+            "improved": self.improved,
+            "problem": self.problem or (learnt.problem if learnt is not None else ""),
+        }

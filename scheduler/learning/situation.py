@@ -1,0 +1,49 @@
+"""One picture that is about to be drawn, as far as a recipe depends on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from ..lookup.key import Key
+from ..lookup.model_facts import ModelFacts
+from ..lookup.starts import same_start, start_for
+from ..lookup.wanted import Wanted
+from ..samplers.names import DISTILLED
+
+AT_THE_BEND = 0  # steps: as many as where the error curve bends
+
+
+@dataclass(frozen=True)
+class Situation:
+    """Of which model, under which conditions, in how many steps and from where.
+
+    key: the model's, with guidance and size. steps: asked for; AT_THE_BEND: not yet known. start:
+    the first sigma, or None for the model's sigma_max.
+    """
+
+    facts: ModelFacts
+    key: Key
+    steps: int
+    start: float | None = None
+
+    @classmethod
+    def of(cls, facts: ModelFacts, key: Key, steps: int, denoise: float = 1.0) -> Situation:
+        """denoise: the share of the model's clock that is left to run. Raises SigmaRangeError."""
+        return cls(facts, key, steps, start_for(facts, denoise))
+
+    @property
+    def start_sigma(self) -> float:
+        return self.facts.sigma_max if self.start is None else self.start
+
+    @property
+    def wanted(self) -> Wanted:
+        """The few-step run as a selection asks for it; raises StepsError where the steps are not
+        known."""
+        return Wanted.of(self.facts, DISTILLED, self.steps, start_sigma=self.start)
+
+    def with_steps(self, steps: int) -> Situation:
+        return replace(self, steps=steps)
+
+    def starts_at(self, sigma: float) -> bool:
+        """Whether a run from this sigma is one from the start."""
+        return same_start(sigma, self.start_sigma)

@@ -1,0 +1,146 @@
+"""What is said of a picture before and after it is drawn: one sentence, in one place for every host."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+
+from ..lookup import words as lookup_words
+from ..record import Recipe
+from ..record.words import NO_LABELS, Labels, counted, duration, model_calls
+from . import deciding
+from .choosing import ENOUGH_TIMES, gained, times_fitted
+from .deciding import Obstacle
+from .full_run import MOST_LEARNT
+from .outcome import Announcement, Outcome
+
+STEPS_NOT_KNOWN = (
+    "How many steps this model needs is known once it is learnt; ask for a number, or learn it."
+)
+
+
+def before(told: Announcement, seconds: float | None = None) -> str:
+    """What is about to happen. seconds: how long the calls to learn take, where that is known."""
+    time = f", about {duration(seconds)}" if seconds is not None else ""
+    learning = f"at most {model_calls(told.calls)}{time}"
+    action, steps = told.decision.action, counted(told.steps)
+    if told.improving:
+        return f"First the recipe is improved, {learning}; then the picture, {steps}."
+    if action == deciding.LEARN_FIRST:
+        return f"First {steps} of this model are learnt, {learning}; then the picture is drawn."
+    if action == deciding.IN_FULL and told.decision.learns:
+        return f"Drawing in full, {steps}, to learn this model: {learning} after the picture."
+    return f"Drawing {steps}."
+
+
+def after(outcome: Outcome, labels: Labels = NO_LABELS) -> str:
+    """What happened, what comes next, and what the picture was drawn with."""
+    action = outcome.decision.action
+    if action == deciding.IN_FULL:
+        return _in_full(outcome)
+    parts = [_learnt(outcome), _drawn(outcome, labels)]
+    obstacle = outcome.decision.obstacle
+    if obstacle is not None and obstacle.code in _NOT_LEARNT:
+        parts.append(not_learnt(obstacle))
+    return " ".join(part for part in parts if part)
+
+
+def not_learnt(obstacle: Obstacle) -> str:
+    """Why nothing is learnt, as a sentence."""
+    return _NOT_LEARNT[obstacle.code](obstacle)
+
+
+def recipe_name(recipe: Recipe) -> str:
+    """Eight hex digits that name a recipe by its numbers, wherever it lies."""
+    numbers = [recipe.sampler, recipe.sigmas, recipe.offsets, recipe.coefficients]
+    data = json.dumps([*numbers, str(recipe.choice)]).encode()
+    return hashlib.blake2b(data, digest_size=4).hexdigest()
+
+
+def _in_full(outcome: Outcome) -> str:
+    drawn = f"Drawn in full, {counted(outcome.steps)}"
+    recipe = outcome.found.recipe
+    with_what = f" ({recipe.sampler} with {recipe.choice})"
+    obstacle, learnt = outcome.decision.obstacle, outcome.learnt
+    if obstacle is not None:
+        why = not_learnt(obstacle) if obstacle.code in _NOT_LEARNT else STEPS_NOT_KNOWN
+        return f"{drawn}{with_what}. {why}"
+    if learnt is None:
+        kept = "Its run is kept, and is learnt from with the next picture" if outcome.kept else ""
+        problem = outcome.problem or "Nothing could be learnt from it."
+        return " ".join(p for p in (f"{drawn}{with_what}.", problem, kept and f"{kept}.") if p)
+    few = counted(learnt.recipe.steps)
+    told = f"{drawn}, to learn this model."
+    if learnt.ours:
+        pays = f"; pays back after {_pictures(learnt.pays_after)}" if learnt.pays_after else ""
+        told = f"{told} From the next picture on: {few}{pays}."
+    elif outcome.decision.learns and not _enough(outcome):
+        told = f"{told} One picture was not enough for {few}: the next is drawn in full too."
+    else:
+        told = f"{told} Nothing is gained at {few} here: take more steps, or improve the recipe."
+    return f"{told} {_not_kept(learnt.problem)}".strip()
+
+
+def _enough(outcome: Outcome) -> bool:
+    learnt = outcome.learnt
+    assert learnt is not None
+    return times_fitted(learnt.record, learnt.recipe) >= ENOUGH_TIMES
+
+
+def _learnt(outcome: Outcome) -> str:
+    """What was learnt before the picture was drawn."""
+    learnt = outcome.learnt
+    if learnt is None:
+        return outcome.problem
+    calls, few = model_calls(learnt.calls), counted(learnt.recipe.steps)
+    if outcome.improved:
+        better = f"{calls} went into a better recipe."
+        told = better if learnt.changed else f"The recipe stays: {calls} found no better one."
+        return f"{told} {_not_kept(learnt.problem)}".strip()
+    if not learnt.ours:
+        return f"{calls} were not enough for {few} of this model: drawn in full."
+    pays = f"; pays back after {_pictures(learnt.pays_after)}" if learnt.pays_after else ""
+    told = f"Learnt this model with {calls}{pays}."
+    return f"{told} {_not_kept(learnt.problem)}".strip()
+
+
+def _drawn(outcome: Outcome, labels: Labels) -> str:
+    """Which recipe drew the picture."""
+    found = outcome.found
+    steps = counted(outcome.steps)
+    if found.match is None:
+        return lookup_words.info(found, labels)
+    named = f"{steps}, recipe {recipe_name(found.recipe)}"
+    poor = found.recipe.choice.stock and gained(found)
+    note = " Nothing is gained by these few here: take more steps." if poor else ""
+    return f"{named}. {lookup_words.info(found, labels)}{note}"
+
+
+def _pictures(count: int) -> str:
+    return f"{count} picture{'s' if count != 1 else ''}"
+
+
+def _not_kept(problem: str) -> str:
+    return f"It could not be kept: {problem}" if problem else ""
+
+
+_NOT_LEARNT: dict[str, Callable[[Obstacle], str]] = {
+    deciding.STEP_DISTILLED: lambda o: "Nothing is learnt of a model that has few steps already.",
+    deciding.MANY_STEPS: lambda o: (
+        f"Above {MOST_LEARNT} steps too little is gained to be learnt; ask for fewer, 6 for instance."
+    ),
+    deciding.UNKNOWN_MODEL: lambda o: (
+        "This model cannot be told from others, so nothing is learnt of it."
+    ),
+    deciding.MASK: lambda o: (
+        "Nothing is learnt from a picture with a mask; draw one without, of the same size and cfg, and "
+        "this one takes few steps too."
+    ),
+    deciding.HOOKS: lambda o: (
+        "The prompt carries hooks that change the model while it draws, so nothing is learnt from it; "
+        "draw one picture without."
+    ),
+    deciding.UNWRITABLE: lambda o: f"Nothing can be learnt, for it could not be kept: {o.detail}",
+    deciding.AS_BEFORE: lambda o: "So it was drawn before; with another seed it takes few steps.",
+}

@@ -1,0 +1,135 @@
+"""What a node gains from a record: the fewest steps of ours that do as well as its own, by what was
+measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ..lookup.given import select_from
+from ..lookup.wanted import COEFFICIENTS
+from ..record import Recipe, Record
+from ..record.choice import Choice
+from ..record.verdict import SEEN, STOCK, WORSE
+from ..record.words import counted
+from ..samplers.names import DISTILLED, ON_PATHS, without_gpu
+from .facts import SiteFacts
+from .outcome import Left
+
+TWO_CALLS = ("heun", "dpm_2", "heunpp2")
+
+
+@dataclass(frozen=True)
+class Gain:
+    """steps: of ours. words: what is gained."""
+
+    steps: int
+    words: str
+
+
+def gain_of(record: Record, facts: SiteFacts, now: object = None) -> Gain:
+    """What a site gains; raises Left where nothing is, with the reason and what would help.
+
+    facts: steps and denoise must be known. now: the stock scheduler that stands there, by name.
+    """
+    assert facts.steps is not None and facts.denoise is not None
+    calls = facts.steps * _calls_a_step(facts.sampler)
+    ours = sorted(_ours(record, facts, calls), key=lambda recipe: recipe.steps)
+    if not ours:
+        raise Left("no_gain", _nothing_known(record, facts))
+    error = _measured(record, facts, now)
+    for recipe in ours:
+        if recipe.steps < calls and _does_as_well(recipe, calls, error):
+            return Gain(recipe.steps, _fewer(recipe, facts, calls))
+    same = ours[-1]
+    ratio = same.evidence.get("ratio")
+    if same.steps == facts.steps == calls and ratio is not None and ratio < 1:
+        return Gain(same.steps, _better(same, facts, ratio))
+    raise Left("no_gain", _not_enough(ours, facts))
+
+
+def _ours(record: Record, facts: SiteFacts, most: int) -> Iterator[Recipe]:
+    """The recipes with coefficients that run from this start, in at most so many steps, and are not
+    known to be worse than stock."""
+    assert facts.denoise is not None
+    fitted = {each.steps for each in record.recipes if each.sampler == DISTILLED}
+    for steps in fitted:
+        if steps > most:
+            continue
+        found = select_from(
+            record, DISTILLED, steps, facts.denoise, carries=COEFFICIENTS, cfg=facts.cfg
+        )
+        recipe = found.recipe
+        fits = found.reason is None and not found.substituted and recipe.coefficients is not None
+        if fits and recipe.choice.ours and recipe.evidence.get("verdict") not in (STOCK, WORSE):
+            yield recipe
+
+
+def _does_as_well(recipe: Recipe, calls: int, error: float | None) -> bool:
+    """As the node's own run, where that was measured, or else as so many calls of the best stock."""
+    rms = recipe.evidence.get("rms")
+    if error is not None and rms is not None:
+        return rms <= error
+    return (recipe.evidence.get("equals_stock_steps") or 0) >= calls
+
+
+def _measured(record: Record, facts: SiteFacts, now: object) -> float | None:
+    """The error of the node's own schedule and sampler at its own steps, where a record has it."""
+    for recipe in record.recipes:
+        if recipe.steps != facts.steps or facts.denoise != 1:
+            continue
+        for label, each in recipe.evidence.get("stock", {}).items():
+            choice = Choice.read(label)
+            if (choice.schedule, choice.sampler or recipe.sampler) == (now, facts.sampler):
+                return each.get("rms")
+    return None
+
+
+def _calls_a_step(sampler: str | None) -> int:
+    name = without_gpu(sampler or "")
+    return 2 if name in TWO_CALLS else ON_PATHS.get(name, 1)
+
+
+def _fewer(recipe: Recipe, facts: SiteFacts, calls: int) -> str:
+    about = "about the same error" if recipe.evidence.get("verdict") == SEEN else "same error"
+    saved = round(100 * (1 - recipe.steps / calls))
+    return f"{_own(facts)} -> {counted(recipe.steps)}, {about}; -{saved} % time"
+
+
+def _better(recipe: Recipe, facts: SiteFacts, ratio: float) -> str:
+    return (
+        f"{_own(facts)} -> {counted(recipe.steps)} of {DISTILLED}, {ratio:.2f} of the error of the "
+        "best stock choice"
+    )
+
+
+def _own(facts: SiteFacts) -> str:
+    of = f" of {facts.sampler}" if facts.sampler else ""
+    return f"{counted(facts.steps or 0)}{of}"
+
+
+def _not_enough(ours: list[Recipe], facts: SiteFacts) -> str:
+    reached = [(each.evidence.get("equals_stock_steps") or 0, each.steps) for each in ours]
+    equal, steps = max(reached)
+    if equal <= steps:
+        return (
+            f"nothing would be gained: no recipe of the record was measured as good as "
+            f"{_own(facts)}; Distill Schedule again (standard or thorough), or Improve, may help"
+        )
+    return (
+        f"nothing would be gained: the record's {counted(steps)} do what {equal} of stock's do, and "
+        f"{facts.steps} run here; choose {equal} or fewer here, or distil for more steps"
+    )
+
+
+def _nothing_known(record: Record, facts: SiteFacts) -> str:
+    starts = "" if facts.denoise == 1 else f" from denoise {facts.denoise:g}"
+    if not any(each.sampler == DISTILLED for each in record.recipes):
+        return (
+            f"nothing would be gained: the record has no recipe for the sampler {DISTILLED}; "
+            f"distil for {DISTILLED}"
+        )
+    return (
+        f"nothing would be gained: the record has no recipe of ours{starts} in {facts.steps} steps "
+        "or fewer; distil for that"
+    )

@@ -1,0 +1,273 @@
+"""Few steps: what is gained is said from the record, and where nothing is, nothing is changed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from scheduler.record import Recipe
+from scheduler.workflow import parse, swap
+from scheduler.workflow.free_place import free_place
+from scheduler.workflow.kinds import KINDS, learn
+from tests.workflow.test_swap import consistent, node, swapped
+from tests.workflow_graphs import Graph, advanced, plain, prompt, record
+
+EQUALS = {4: 7, 6: 14, 8: 22, 12: 30}  # steps of ours: of stock's that do as well
+
+
+def ours(steps: int, **evidence) -> Recipe:
+    coefficients = [[0.0] * 4] * steps
+    told = {"rms": 0.4 / steps, "ratio": 0.5, "equals_stock_steps": EQUALS[steps]}
+    told |= {"best_stock": "beta + dpmpp_2m", "verdict": "better", "stock": {}} | evidence
+    sigmas = np.linspace(1.0, 0, steps + 1)
+    offsets = [0.0] * steps
+    return Recipe("distilled", steps, 1.0, sigmas, offsets, coefficients, evidence=told)
+
+
+def made(**evidence):
+    return replace(record(), recipes=tuple(ours(steps, **evidence) for steps in EQUALS))
+
+
+def few(data: dict, known=None, **options):
+    """The changed data, the report and outcomes; the store has a record, or none."""
+    return swapped(data, "few", find=lambda facts: known, **options)
+
+
+def test_a_ksampler_becomes_the_node_and_says_what_is_gained():
+    graph = plain(sampler="euler", scheduler="normal", denoise=1.0)
+    before = graph.node(2)
+    after, report, outcomes = few(graph.data, made())
+    found = node(after, 2)
+    assert found["type"] == "StepDistillKSampler"
+    seed, control, cfg = before["widgets_values"][0], "randomize", 7.0
+    assert found["widgets_values"] == [seed, control, 8, cfg, 1.0, "from my pictures"]
+    assert (found["pos"], found["size"]) == (before["pos"], before["size"])
+    links = [entry["link"] for entry in found["inputs"]]
+    assert links[:4] == [entry["link"] for entry in before["inputs"]]
+    assert node(after, 3)["inputs"][0]["link"] in found["outputs"][0]["links"]
+    assert consistent(after) and report.changed == 1
+    assert outcomes[2].text == "20 steps of euler -> 8 steps, same error; -60 % time"
+
+
+def test_two_calls_a_step_count_twice():
+    text = few(plain(steps=10, sampler="heun").data, made())[2][2].text
+    assert text == "10 steps of heun -> 8 steps, same error; -60 % time"
+
+
+def test_what_was_seen_on_the_fits_own_rows_is_said_so():
+    text = few(plain().data, made(verdict="seen"))[2][2].text
+    assert "8 steps, about the same error" in text
+
+
+def test_its_own_pair_counts_where_it_was_measured():
+    """At 12 steps the record holds what euler on `normal` does there: .09, as 5 of ours would."""
+    known = replace(
+        record(), recipes=(ours(4), ours(6), ours(12, stock={"normal + euler": {"rms": 0.07}}))
+    )
+    after, _, outcomes = few(plain(steps=12, sampler="euler", scheduler="normal").data, known)
+    assert node(after, 2)["widgets_values"][2] == 6
+    assert "12 steps of euler -> 6 steps, same error; -50 % time" == outcomes[2].text
+
+
+def test_as_few_steps_may_gain_in_error():
+    text = few(plain(steps=4).data, made())[2][2].text
+    assert (
+        text
+        == "4 steps of dpmpp_2m -> 4 steps of distilled, 0.50 of the error of the best stock choice"
+    )
+
+
+@pytest.mark.parametrize(
+    "graph, known, words",
+    [
+        (plain(steps=40), made(), "the record's 12 steps do what 30 of stock's do, and 40 run here"),
+        (plain(steps=20), made(verdict="worse"), "no recipe of ours in 20 steps or fewer"),
+        (plain(steps=20), made(equals_stock_steps=None), "no recipe of the record was measured"),
+        (plain(steps=3), made(), "no recipe of ours in 3 steps or fewer"),
+        (plain(denoise=0.5), made(), "from denoise 0.5"),
+        (plain(), record(), "no recipe for the sampler distilled; distil for distilled"),
+        (advanced("BasicScheduler", ["simple", 20, 1.0]), None, "draw one picture with Few-Step"),
+    ],
+)  # fmt: skip
+def test_where_nothing_is_gained_nothing_is_changed(graph, known, words):
+    after, report, outcomes = few(graph.data, known)
+    assert after == graph.data and not report.changed
+    (left,) = outcomes.values()
+    assert left.code == "no_gain" and "nothing would be gained" in left.text and words in left.text
+
+
+def test_what_runs_ours_already_is_left():
+    after, _, outcomes = few(
+        plain(steps=8, sampler="distilled", scheduler="distilled").data, made()
+    )
+    assert outcomes[2].text == "it runs the sampler 'distilled' already"
+
+
+def test_without_a_record_the_node_learns_and_says_so():
+    after, _, outcomes = few(plain().data)
+    assert node(after, 2)["widgets_values"][2] == 6
+    assert "nothing is known of this model yet" in outcomes[2].text
+    assert outcomes[2].code == "learns"
+
+
+def test_a_turbo_model_is_left():
+    after, _, outcomes = few(plain(file="sdxl_turbo.safetensors", steps=4, cfg=1.0).data, made())
+    assert outcomes[2].code == "step_distilled"
+
+
+def test_other_nodes_get_sampler_scheduler_and_steps():
+    graph = plain()
+    graph.add(
+        "KSamplerAdvanced",
+        ["enable", 1, "fixed", 20, 7.0, "euler", "normal", 0, 10000, "disable"],
+        model=1,
+    )
+    after, _, outcomes = few(graph.data, made(), only=["4"])
+    assert node(after, 4)["widgets_values"][3:7] == [8, 7.0, "distilled", "distilled"]
+    graph.node(4)["widgets_values"][8] = 10
+    assert few(graph.data, made(), only=["4"])[2][4].code == "partial"
+
+
+@pytest.mark.parametrize(
+    "kind, values", [("BasicScheduler", ["simple", 20, 1.0]), ("Flux2Scheduler", [20, 64, 64])]
+)
+def test_nodes_that_make_sigmas_and_the_one_that_names_their_sampler(kind, values):
+    after, _, outcomes = few(advanced(kind, values, cfg=3.5).data, made())
+    assert node(after, 3)["widgets_values"] == ["distilled"]
+    made_here = node(after, 5)
+    assert 8 in made_here["widgets_values"] and "distilled" in made_here["widgets_values"]
+    assert outcomes[5].text.startswith("20 steps of euler -> 8 steps")
+
+
+def test_a_sampler_that_another_schedule_uses_too_is_left():
+    graph = advanced("BasicScheduler", ["simple", 20, 1.0])
+    graph.add("BasicScheduler", ["simple", 20, 1.0], model=1)
+    graph.add("SamplerCustomAdvanced", noise=4, guider=2, sampler=3, sigmas=7)
+    after, _, outcomes = few(graph.data, made())
+    assert after == graph.data and {each.code for each in outcomes.values()} == {"linked"}
+
+
+def test_one_sampler_put_back_with_what_names_it():
+    graph = advanced("BasicScheduler", ["simple", 20, 1.0])
+    document = parse(json.dumps(graph.data))
+    swap(document, "few", find=lambda facts: made())
+    swap(document, "stock", only=["5"])
+    assert document.value == graph.data
+
+
+def test_a_prompt_is_changed_as_a_workflow_is():
+    after, _, outcomes = few(prompt(), made(), only=["3"])
+    found = after["3"]
+    assert found["class_type"] == "StepDistillKSampler"
+    assert found["inputs"]["steps"] == 8 and found["inputs"]["model"] == ["4", 0]
+    assert "sampler_name" not in found["inputs"] and found["inputs"]["seed"] == 18446744073709551615
+
+
+def test_what_an_earlier_swap_did_is_put_back_first():
+    document = parse(json.dumps(plain().data))
+    swap(document, "distilled", made())
+    swap(document, "few", find=lambda facts: made())
+    assert {each["type"] for each in document.value["nodes"]} == {
+        "CheckpointLoaderSimple",
+        "StepDistillKSampler",
+        "VAEDecode",
+    }
+    swap(document, "stock")
+    assert document.value == plain().data
+
+
+def test_carried_the_node_takes_the_record():
+    after, _, outcomes = swapped(plain().data, "few", record=made())
+    source = next(each for each in after["nodes"] if each["type"] == "StepDistillFromText")
+    assert node(after, 2)["inputs"][4]["link"] in source["outputs"][0]["links"]
+    assert consistent(after)
+
+
+def two_on_one_model() -> Graph:
+    graph = plain()
+    graph.add("KSampler", [1, "fixed", 20, 4.0, "euler", "simple", 1.0], model=1)
+    return graph
+
+
+@pytest.mark.parametrize("first", [2, 4])
+def test_put_back_of_one_takes_out_what_was_added_for_it_alone(first):
+    graph = two_on_one_model()
+    document = parse(json.dumps(graph.data))
+    swap(document, "distilled", record(), only=[str(first)])
+    swap(document, "stock", only=[str(first)])
+    assert document.value == graph.data
+    swap(document, "distilled", record())
+    swap(document, "stock", only=[str(first)])
+    other = 6 - first
+    assert node(document.value, first) == graph.node(first)
+    assert consistent(document.value)
+    apply = next(each for each in document.value["nodes"] if each["type"] == "StepDistillApply")
+    links = {row[0]: row for row in document.value["links"]}
+    fed = [links[link][3] for link in apply["outputs"][0]["links"]]
+    assert fed == [other]  # which stays swapped
+    swap(document, "stock", only=[str(other)])
+    assert {each["id"]: each for each in document.value["nodes"]} == {
+        each["id"]: each for each in graph.data["nodes"]
+    }
+
+
+@pytest.mark.parametrize("to", ["distilled", "baked"])
+def test_added_nodes_lie_on_none(to):
+    graph = plain()
+    for place in ([-140, -109], [200, 50], [-240, 170], [-140, -300]):
+        graph.node(graph.add("VAEDecode"))["pos"] = place
+    document = parse(json.dumps(graph.data))
+    swap(document, to, record())
+    boxes = [(*each["pos"], *each["size"]) for each in document.value["nodes"]]
+    theirs, added = boxes[:7], boxes[7:]
+    assert len(added) == 2
+    for k, (x, y, width, height) in enumerate(added):
+        for left, top, wide, high in theirs + added[:k]:
+            apart = x >= left + wide or left >= x + width or y - 30 >= top + high
+            assert apart or top - 30 >= y + height
+
+
+def test_a_place_that_is_free_is_taken():
+    assert free_place((10.4, 20), (100, 50), [{"pos": "no"}, {"pos": [500, 500]}]) == [10, 20]
+    assert free_place((0, 0), (100, 50), [{"pos": {"0": 20, "1": 20}, "size": [50, 50]}]) == [
+        0,
+        -100,
+    ]
+
+
+DETAILER = ["guide_size", "seed", "control_after_generate", "steps", "cfg", "sampler_name"]
+DETAILER += ["scheduler", "denoise", "feather"]
+
+
+@pytest.fixture
+def learnt():
+    """A node of another pack, as the page tells of it."""
+    learn("FaceDetailer", DETAILER)
+    learn("Nothing", ["steps", "cfg"])
+    learn("KSampler", ["scheduler", "sampler_name"])
+    yield
+    del KINDS["FaceDetailer"]
+
+
+def test_nodes_of_other_packs_that_the_page_tells_of(learnt):
+    assert "Nothing" not in KINDS and "foreign" not in KINDS["KSampler"]
+    graph = plain()
+    values = [512, 1, "fixed", 20, 7.0, "euler", "normal", 1.0, 5]
+    number = graph.add("FaceDetailer", values, model=1)
+    after, _, outcomes = few(graph.data, made(), only=[str(number)])
+    assert node(after, number)["widgets_values"] == [
+        512, 1, "fixed", 8, 7.0, "distilled", "distilled", 1.0, 5,
+    ]  # fmt: skip
+    assert outcomes[number].text == "20 steps of euler -> 8 steps, same error; -60 % time"
+    baked = swapped(graph.data, "baked", record=record(), only=[str(number)])[2]
+    assert baked[number].code == "unknown"
+
+
+def test_our_own_nodes_are_nothing_to_be_left():
+    graph = plain()
+    values = [3.0, "distilled", 8, "instant", 0]
+    graph.add("StepDistillDistill", values, sockets=(["model:MODEL"], ["RECORD"]), model=1)
+    assert list(few(graph.data, made())[2]) == [2]
