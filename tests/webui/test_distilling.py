@@ -46,8 +46,11 @@ def test_distil_interrupt_resume_and_find_again(host):
     host.get("/witness")
     host.post(f"{API}/distill", WISH)
     done = ended(host)
-    asked = len(host.get("/witness")["calls"])
+    heard = host.get("/witness")
+    asked = len(heard["calls"])
     assert done["state"] == "done" and done["planned"] == cut["planned"]
+    assert heard["decoded"] == 0  # nothing is drawn for nothing
+    assert "autocorrection" not in host.server.log
     record = Record.from_json(host_export(host, done["record_name"]))
     assert asked < record.provenance["model_calls"]
     assert (

@@ -3,10 +3,21 @@ questions about the running host."""
 
 import sys
 
-from modules import infotext_utils, script_callbacks, sd_models, shared
+from modules import infotext_utils, processing, script_callbacks, sd_models, shared
 
 OURS = "stepdistill_webui.a1111"
 seen = []
+decoded = []
+decode = getattr(processing.decode_latent_batch, "original", processing.decode_latent_batch)
+
+
+def _decode(*arguments, **named):
+    decoded.append(True)
+    return decode(*arguments, **named)
+
+
+_decode.original = decode  # through a reload, too
+processing.decode_latent_batch = _decode
 
 
 def _heard(params):
@@ -20,9 +31,10 @@ def _heard(params):
 
 
 def _taken():
-    found = list(seen)
+    found, count = list(seen), len(decoded)
     seen.clear()
-    return {"calls": found}
+    decoded.clear()
+    return {"calls": found, "decoded": count}
 
 
 def _fingerprints():
