@@ -10,7 +10,11 @@ from .host import sampler_labels
 if TYPE_CHECKING:
     from ..scheduler.record import Recipe
 
-HOSTS_NAMES = {"ddim_uniform": "ddim", "ays-sd1": "align_your_steps", "ays-sdxl": "align_your_steps"}
+HOSTS_NAMES = {
+    "ddim_uniform": "ddim",
+    "ays-sd1": "align_your_steps",
+    "ays-sdxl": "align_your_steps",
+}
 LEAST_RATIO = 0.01  # below, an error is said as "less than a hundredth"
 
 

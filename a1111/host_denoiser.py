@@ -19,8 +19,8 @@ Heard = Callable[[int, float], None]  # (rows, sigma) after each evaluation
 
 @dataclass(frozen=True)
 class Scene:
-    """What pictures are drawn of: prompts (a trajectory set each), negative prompt, cfg, size in
-    pixels, and rows a model call."""
+    """What pictures are drawn of: prompts (a trajectory set each), negative prompt, the page's styles,
+    cfg, size in pixels, and rows a model call."""
 
     prompts: tuple[str, ...]
     negative: str = ""
@@ -29,6 +29,7 @@ class Scene:
     height: int = 512
     rows: int = 1
     guidance: float | None = None
+    styles: tuple[str, ...] = ()
 
     @property
     def batch(self) -> int:
@@ -120,6 +121,7 @@ def _processing(scene: Scene):
         sd_model=shared.sd_model,
         prompt=prompts,
         negative_prompt=scene.negative,
+        styles=list(scene.styles),
         seed=0,
         sampler_name=HIDDEN,
         scheduler=AUTOMATIC,  # the host warns of what it must correct

@@ -36,7 +36,6 @@ def write(here: Pass, steps: int) -> None:
 
 def _parts(found: Selection, here: Pass, steps: int) -> list[str]:
     from ..scheduler.learning.words import recipe_name
-
     from .host import sampler_labels
     from .truth import source, stand_in
 

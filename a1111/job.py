@@ -25,14 +25,17 @@ IDLE, WAITING, RUNNING, DONE, INTERRUPTED, FAILED = (
     "interrupted",
     "failed",
 )
+LEFT_OUT = ("ControlNet", "FreeU", "Dynamic Thresholding", "StyleAlign", "PerturbedAttention")
 QUALITY = ("instant", "standard", "thorough")  # efforts, by what each tries
+NEARLY = 0.9999  # of sigma_max: a recipe of a whole run
 FEW = 3  # evaluations after which the time is estimated; the first, which may load the model, is not counted
 
 
 @dataclass(frozen=True)
 class Wish:
     """What to distil. steps: (least, most). measure: compare the recipes with stock's on held-out
-    noise, too. again: even where the store has a record that fits. name: the record's, or empty."""
+    noise, too. again: even where the store has a record that fits. name: the record's, or empty. note: to be said beside the
+    report."""
 
     scene: Scene
     samplers: tuple[str, ...] = ("distilled", "dpmpp_2m")
@@ -42,6 +45,7 @@ class Wish:
     measure: bool = True
     again: bool = False
     name: str = ""
+    note: str = ""
 
     @property
     def counts(self) -> tuple[int, ...]:
@@ -133,6 +137,14 @@ class Job:
             self.progress.state = FAILED
 
 
+def phase_words(phase: str) -> str:
+    """What is being done, in words."""
+    known = {"teacher": "recording the teacher", "evidence": "measuring on held-out noise"}
+    return known.get(
+        phase, f"fitting {sampler_labels().get(phase, phase)}" if phase else "beginning"
+    )
+
+
 def _guarded(progress: JobProgress, wish: Wish) -> None:
     """The job with every way that it can end: one sentence for the user, a traceback for the
     console where it was nobody's mistake."""
@@ -185,7 +197,7 @@ class _Task:
         conditions = (
             replace(conditions, name=self.wish.name[:300]) if self.wish.name else conditions
         )
-        self.notes = [facts.advice] if facts.advice else []
+        self.notes = [each for each in (self.wish.note, facts.advice, *_left_out()) if each]
         folder = self._resume_folder(key)
         try:
             record = self._distilled(stage, facts, conditions, folder)
@@ -228,7 +240,9 @@ class _Task:
 
         here, state = self.progress, shared.state
         state.sampling_steps, state.sampling_step = max(here.planned, 1), here.done
-        state.textinfo = f"StepDistill: {here.phase}, {here.done} of {here.planned} model calls"
+        state.textinfo = (
+            f"StepDistill: {phase_words(here.phase)}, {here.done} of {here.planned} model calls"
+        )
 
     def _in_store(self, key: Any) -> Any:
         """An exact match that has all that is wished for, measured."""
@@ -237,12 +251,27 @@ class _Task:
         match = store().lookup(key, "exact")
         if match is None or match.kind != "exact":
             return None
-        has = {(recipe.sampler, recipe.steps) for recipe in match.record.recipes}
-        return (
-            match
-            if all((sampler, n) in has for sampler in self.wish.samplers for n in self.wish.counts)
-            else None
-        )
+        whole = [
+            each
+            for each in match.record.recipes
+            if each.start_sigma >= match.record.model.sigma_max * NEARLY
+        ]
+        has = {(each.sampler, each.steps) for each in whole if self._is_measured(each)}
+        asked = {(sampler, n) for sampler in self.wish.samplers for n in self.wish.counts}
+        return match if asked <= has and self._is_as_good(match.record) else None
+
+    def _is_measured(self, recipe: Any) -> bool:
+        """Whether a recipe has what is wished for: held-out evidence, where it is to be measured."""
+        from ..scheduler.record.verdict import SEEN
+
+        found = recipe.evidence
+        return not self.wish.measure or ("rms" in found and found.get("verdict") != SEEN)
+
+    def _is_as_good(self, record: Record) -> bool:
+        """Whether no more was tried for than what the record was made with."""
+        plans = record.provenance.get("plans") or [{}]
+        made = [QUALITY.index(each["effort"]) for each in plans if each.get("effort") in QUALITY]
+        return max(made, default=0) >= QUALITY.index(self.wish.quality)
 
     def _resume_folder(self, key: Any):
         from ..scheduler.files import make_folder
@@ -285,6 +314,16 @@ class _Task:
     def _told(self, done: int, planned: int, phase: str) -> None:
         """The library's own account: its numbers are right, ours lead by a batch."""
         self.progress.done, self.progress.planned, self.progress.phase = done, planned, phase
+
+
+def _left_out() -> list[str]:
+    """What the page may have switched on and a distillation runs without, as a sentence."""
+    from modules import scripts
+
+    runner = getattr(scripts, "scripts_txt2img", None)
+    titles = [each.title() for each in getattr(runner, "alwayson_scripts", ())]
+    known = [name for name in LEFT_OUT if any(name in title for title in titles)]
+    return [f"Other extensions took no part in it ({', '.join(known)})."] if known else []
 
 
 THE_JOB = Job()

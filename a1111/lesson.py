@@ -86,7 +86,9 @@ def _why_not(here: Pass) -> str:
     label = labels.get(here.name, here.name)
     if ode_sampler_for(here.name):
         twin = labels.get("dpmpp_2m", "dpmpp_2m")
-        return f"{label} adds noise at each step, so nothing is learnt from it: draw one with {twin}."
+        return (
+            f"{label} adds noise at each step, so nothing is learnt from it: draw one with {twin}."
+        )
     if here.name not in SAMPLERS and here.name not in ("lms", "dpm_2"):
         return f"Nothing is learnt from pictures drawn with {label}."
     wrapped = here.sampler.model_wrap_cfg

@@ -12,3 +12,4 @@ CHOICE_KEY = (
 )
 AUTOMATIC = "Automatic"  # the record is looked up
 STOCK_ONLY = "Stock schedule"  # no record is used: for comparisons
+HIDDEN_CLASS = "stepdistill-unseen"  # of the page, by its script

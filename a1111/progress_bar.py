@@ -14,7 +14,9 @@ def shown(what: str, planned: int) -> Iterator[Callable[[int, int, str], None]]:
     from modules import shared
 
     state = shared.state
-    before = {name: getattr(state, name, None) for name in ("textinfo", "sampling_steps", "sampling_step")}
+    before = {
+        name: getattr(state, name, None) for name in ("textinfo", "sampling_steps", "sampling_step")
+    }
 
     def heard(done: int, calls: int, phase: str) -> None:
         state.sampling_steps, state.sampling_step = max(calls, 1), done

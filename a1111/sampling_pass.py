@@ -90,8 +90,8 @@ class Pass:
 
     def note(self, sentence: str) -> None:
         """Something about this picture's learning: below it, and in the panel and the console."""
-        from .infotext import comment
         from .host import say
+        from .infotext import comment
         from .notes import remember
 
         comment(self.p, sentence)
@@ -113,7 +113,6 @@ class Pass:
 
         total, last = setup_img2img_steps(self.p, self.requested)
         return (min(last + 1, asked) if total else 0), float(self.p.denoising_strength)
-
 
     def running_few(self, few: int) -> int:
         """The steps that the host will run of this pass where `few` are asked for."""

@@ -43,7 +43,6 @@ def source(found: Selection, pasted: bool = False) -> str:
 def stand_in(found: Selection, here: Pass) -> str:
     """What runs in the place of a recipe, as the host calls it."""
     from ..scheduler.lookup.stand_in import BEFORE
-
     from . import automatic
 
     assert found.stand_in is not None

@@ -22,6 +22,7 @@ HERE = Path(__file__).resolve().parent
 PARTS = (
     "scripts",
     "a1111",
+    "javascript",
     "scheduler",
     "nodes",
     "__init__.py",

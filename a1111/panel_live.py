@@ -1,0 +1,102 @@
+"""What keeps every page's panel as the host is: the page's script asks again and again, and whatever
+has changed since is told."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import gradio as gr
+
+from .host import loaded_model, option
+from .job import DONE, THE_JOB
+from .notes import last_note
+from .settings import remember
+
+AT_ONCE: dict[str, Any] = {"queue": False, "show_progress": "hidden"}
+SAME = gr.update
+
+
+def tie(made: Any) -> None:
+    told = [made.seen, made.status, made.progress, made.interrupt, made.use, made.newest]
+    told += [made.record, made.learn, made.plot, made.table]
+    made.poll.click(polled, [made.seen, made.recipes, made.record], told, **AT_ONCE)
+    made.opened.click(opened, [], [made.learn], **AT_ONCE)
+    made.learn.change(learning, [made.learn], [], **AT_ONCE)
+
+
+def opened() -> Any:
+    """The panel was unfolded: from the first time on pictures are learnt from."""
+    if option("stepdistill_opened", False):
+        return gr.update()
+    remember(stepdistill_opened=True, stepdistill_learn=True)
+    return gr.update(value=True)
+
+
+def learning(on: bool) -> None:
+    if bool(option("stepdistill_learn", False)) != bool(on):
+        remember(stepdistill_learn=bool(on))
+
+
+def polled(seen: str, recipes: str, chosen: str) -> tuple:
+    """(what is known now, status, progress, and the controls that follow them), as far as anything
+    has changed since `seen`."""
+    now = _revision()
+    job, newest = now.split(" ")[0], gr.update(visible=bool(recipes))
+    if seen == now:
+        return (gr.update(), *(gr.update(),) * 4, newest, *(gr.update(),) * 4)
+    if seen and seen.split(" ")[1] == now.split(" ")[1]:  # the job alone has gone on
+        return (now, gr.update(), *_of_job(), gr.update(), newest, *(gr.update(),) * 4)
+    from .panel_actions import listed
+    from .panel_views import status_html, use_it
+
+    names = listed()
+    record = gr.update(choices=names, value=chosen if chosen in names else names[0])
+    plot, table = _result(seen, job)
+    button = use_it()
+    use = gr.update(value=button or "Use it", visible=bool(button))
+    learn = gr.update() if seen else gr.update(value=bool(option("stepdistill_learn", False)))
+    return (now, status_html(), *_of_job(), use, newest, record, learn, plot, table)
+
+
+def _of_job() -> tuple:
+    """(progress, the button that interrupts)."""
+    from .panel_views import progress_html
+
+    here = THE_JOB.progress
+    return progress_html(here), gr.update(visible=here.busy)
+
+
+def _result(seen: str, job: str) -> tuple:
+    """(plot, table) of a job that has ended since the page last asked."""
+    from .panel_views import record_html, record_plot
+
+    here = THE_JOB.progress
+    if not seen or seen.split(" ")[0] == job or here.state != DONE or here.record is None:
+        return gr.update(), gr.update()
+    return record_plot(here.record), record_html(here.record)
+
+
+def _revision() -> str:
+    """Two hashes: of the job, and of all else that the panel shows."""
+    from .stores import store
+
+    here, model = THE_JOB.progress, loaded_model()
+    job = repr((here.state, here.done, here.planned, here.phase, here.text))
+    loaded = model.sd_checkpoint_info.filename if model is not None else ""
+    place = store()
+    others = repr(
+        (
+            loaded,
+            str(place.folder),
+            place.revision(),
+            here.state,
+            last_note(),
+            option("stepdistill_steps", 6),
+        )
+    )
+    return f"{_short(job)} {_short(others)}"
+
+
+def _short(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
