@@ -39,13 +39,14 @@ def label_of(here: Pass) -> str:
 
 def sigmas_of(
     here: Pass, n: int, sigma_min: float, sigma_max: float, inner_model: Any, device: Any
-) -> list[float]:
-    """n + 1 sigmas, made as the host makes them."""
+) -> list[float] | None:
+    """n + 1 sigmas, made as the host makes them; None where it has nothing to make them with."""
     from modules import sd_schedulers, shared
 
     found = sd_schedulers.schedulers_map.get(schedule_of(here))
     if found is None or found.function is None:
-        return [float(each) for each in inner_model.get_sigmas(n)]
+        make = getattr(inner_model, "get_sigmas", None)
+        return None if make is None else [float(each) for each in make(n)]
     about: dict[str, Any] = {"sigma_min": sigma_min, "sigma_max": sigma_max}
     rho = getattr(shared.opts, "rho", 0)
     if found.default_rho != -1 and rho not in (0, found.default_rho):

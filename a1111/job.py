@@ -34,8 +34,8 @@ FEW = 3  # evaluations after which the time is estimated; the first, which may l
 @dataclass(frozen=True)
 class Wish:
     """What to distil. steps: (least, most). measure: compare the recipes with stock's on held-out
-    noise, too. again: even where the store has a record that fits. name: the record's, or empty. note: to be said beside the
-    report."""
+    noise, too. again: even where the store has a record that fits. name: the record's, or empty.
+    note: to be said beside the report."""
 
     scene: Scene
     samplers: tuple[str, ...] = ("distilled", "dpmpp_2m")
@@ -210,7 +210,9 @@ class _Task:
         except StepDistillError as problem:
             kept = f" It was not kept in the store ({str(problem).rstrip('.')}); export it."
         spent = record.provenance
-        calls = f"{spent['model_calls']} model calls to distil, {spent.get('evidence_calls', 0)} to measure"
+        measured = spent.get("evidence_calls", 0)
+        calls = f"{spent['model_calls']} model calls to distil"
+        calls += f", {measured} to measure" if measured else ""
         return (
             record,
             name,
@@ -262,16 +264,21 @@ class _Task:
 
     def _is_measured(self, recipe: Any) -> bool:
         """Whether a recipe has what is wished for: held-out evidence, where it is to be measured."""
+        from ..scheduler.distilling.effort import effort_named
         from ..scheduler.record.verdict import SEEN
 
         found = recipe.evidence
-        return not self.wish.measure or ("rms" in found and found.get("verdict") != SEEN)
+        if not self.wish.measure or not effort_named(self.wish.quality).evidence_rows:
+            return True
+        return "rms" in found and found.get("verdict") != SEEN
 
     def _is_as_good(self, record: Record) -> bool:
         """Whether no more was tried for than what the record was made with."""
+        from ..scheduler.distilling.effort import effort_named
+
         plans = record.provenance.get("plans") or [{}]
         made = [QUALITY.index(each["effort"]) for each in plans if each.get("effort") in QUALITY]
-        return max(made, default=0) >= QUALITY.index(self.wish.quality)
+        return max(made, default=0) >= QUALITY.index(effort_named(self.wish.quality).name)
 
     def _resume_folder(self, key: Any):
         from ..scheduler.files import make_folder

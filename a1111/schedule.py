@@ -84,9 +84,10 @@ def _sigmas(
     found = _for_pass(here, n, sigma_max, facts, model)
     if _is_cut_by_host(found):
         assert found.stand_in is not None
-        if found.stand_in.schedule != automatic.stock_name(here):
-            return _stock(found.stand_in.schedule, n, facts, sigma_max)
-        return automatic.sigmas_of(here, n, sigma_min, sigma_max, inner_model, device)
+        own = None
+        if found.stand_in.schedule == automatic.stock_name(here):
+            own = automatic.sigmas_of(here, n, sigma_min, sigma_max, inner_model, device)
+        return own or _stock(found.stand_in.schedule, n, facts, sigma_max)
     return filled(found.recipe.sigmas, n, here.drops, facts.sigma_max)
 
 

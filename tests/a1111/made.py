@@ -31,6 +31,12 @@ class Scheduler:
     aliases: list | None = None
 
 
+def karras(n, sigma_min, sigma_max, device="cpu", rho=7.0):
+    """The host's."""
+    high, low = sigma_max ** (1 / rho), sigma_min ** (1 / rho)
+    return torch.cat([(high + torch.linspace(0, 1, n) * (low - high)) ** rho, torch.zeros(1)])
+
+
 class KDiffusionSampler:
     """As much of the host's as our wrapping sees."""
 
@@ -120,7 +126,7 @@ def install(monkeypatch, options: dict | None = None) -> SimpleNamespace:
     )
     schedulers = [
         Scheduler("automatic", "Automatic", None),
-        Scheduler("karras", "Karras", lambda n, **_: None),
+        Scheduler("karras", "Karras", karras, default_rho=7.0),
     ]
     samplers = [SamplerData("Euler", None, ["k_euler"], {})]
     # A class of its own each time: what is tested replaces methods of it.
@@ -135,7 +141,7 @@ def install(monkeypatch, options: dict | None = None) -> SimpleNamespace:
         "sd_schedulers": {
             "Scheduler": Scheduler,
             "schedulers": schedulers,
-            "schedulers_map": {each.label: each for each in schedulers},
+            "schedulers_map": {key: s for s in schedulers for key in (s.name, s.label)},
         },
         "sd_samplers": {
             "all_samplers": samplers,

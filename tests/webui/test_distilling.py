@@ -67,7 +67,7 @@ def test_distil_interrupt_resume_and_find_again(host):
         and not host.get("/witness")["calls"]
     )
     told, sigmas = host.draw(sampler_name="Euler", scheduler="Distilled", steps=3, cfg_scale=3)
-    fits = f"exact | {done['record_name']} | 3 steps of euler"
+    fits = f"exact | {done['record_name']} | 3 steps of Euler"
     assert told["StepDistill"].startswith(fits)  # and which stock schedule it is, where stock won
     assert sigmas == pytest.approx(record.recipe("euler", 3, offsets=False).sigmas[:-1], rel=2e-4)
 

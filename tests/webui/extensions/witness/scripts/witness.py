@@ -7,7 +7,13 @@ from modules import infotext_utils, processing, script_callbacks, sd_models, sha
 
 OURS = "stepdistill_webui.a1111"
 seen = []
-decoded = []
+decoded, comments = [], []
+limits = {"calls": 0, "stop": 0, "break": 0}
+comment = getattr(
+    processing.StableDiffusionProcessing.comment,
+    "original",
+    processing.StableDiffusionProcessing.comment,
+)
 decode = getattr(processing.decode_latent_batch, "original", processing.decode_latent_batch)
 
 
@@ -16,11 +22,23 @@ def _decode(*arguments, **named):
     return decode(*arguments, **named)
 
 
+def _comment(self, text):
+    comments.append(str(text))
+    return comment(self, text)
+
+
+_comment.original = comment
+processing.StableDiffusionProcessing.comment = _comment
 _decode.original = decode  # through a reload, too
 processing.decode_latent_batch = _decode
 
 
 def _heard(params):
+    limits["calls"] += 1
+    if limits["calls"] == limits["stop"]:
+        shared.state.interrupt()
+    if limits["calls"] == limits["break"]:
+        raise RuntimeError("no memory, as a test has it")
     seen.append(
         {
             "sigma": float(params.sigma.flatten()[0]),
@@ -31,10 +49,25 @@ def _heard(params):
 
 
 def _taken():
-    found, count = list(seen), len(decoded)
-    seen.clear()
-    decoded.clear()
-    return {"calls": found, "decoded": count}
+    found = {"calls": list(seen), "decoded": len(decoded), "comments": "\n".join(comments)}
+    for each in (seen, decoded, comments):
+        each.clear()
+    return found
+
+
+def _limit(what):
+    def limit(calls: int):
+        limits.update({"calls": 0, "stop": 0, "break": 0, what: calls})
+        return {}
+
+    return limit
+
+
+def _forget():
+    """Nothing is kept of earlier tests."""
+    limits.update({"stop": 0, "break": 0})
+    sys.modules[f"{OURS}.stores"].store().clear_recordings()
+    return {}
 
 
 def _fingerprints():
@@ -58,6 +91,7 @@ def _pasted(text: str):
     return {
         "parameters": {key: str(value) for key, value in found.items()},
         "record": sys.modules[f"{OURS}.infotext"].record_of(found),
+        "recipes": sys.modules[f"{OURS}.infotext"].recipes_of(found),
     }
 
 
@@ -73,6 +107,9 @@ def _routes(demo, app):
         "/rivals": _rivals,
         "/pasted": _pasted,
         "/reload": _reload,
+        "/forget": _forget,
+        "/stop_after": _limit("stop"),
+        "/break_after": _limit("break"),
     }
     for name, function in functions.items():
         app.add_api_route(f"/witness{name}", function, methods=["GET"])
