@@ -135,6 +135,19 @@ class Page:
         self.run(f"{field}.blur()")
         return found
 
+    def choose(self, selector: str, value: str) -> None:
+        """Pick an entry of a dropdown."""
+        field = f"document.querySelector({json.dumps(selector + ' input')})"
+        self.wait(f"!!{field}")
+        self.run(f"{field}.dispatchEvent(new Event('focus')), {field}.focus()")
+        options = json.dumps(f"{selector} ul.options li, ul.options li")
+        entry = (
+            f"[...document.querySelectorAll({options})].find(each => "
+            f"(each.getAttribute('aria-label') || each.innerText.trim()) === {json.dumps(value)})"
+        )
+        self.wait(f"!!{entry}", 15)
+        self.run(f"{entry}.dispatchEvent(new MouseEvent('mousedown', {{bubbles: true}}))")
+
     def picture(self, path: Path, selector: str | None = None) -> None:
         """Save a PNG of the page, or of one element of it."""
         options = {}

@@ -31,6 +31,12 @@ def server(model, tmp_path_factory):
         yield started
 
 
+@pytest.fixture(scope="session")
+def other_model(server):
+    """A second checkpoint, beside the first."""
+    return checkpoint.write(server.folder / "models" / "Stable-diffusion", "second", seed=7)
+
+
 @pytest.fixture
 def host(server):
     """The shared host with an empty store and nothing remembered."""
