@@ -25,7 +25,6 @@ IDLE, WAITING, RUNNING, DONE, INTERRUPTED, FAILED = (
     "interrupted",
     "failed",
 )
-LEFT_OUT = ("ControlNet", "FreeU", "Dynamic Thresholding", "StyleAlign", "PerturbedAttention")
 QUALITY = ("instant", "standard", "thorough")  # efforts, by what each tries
 NEARLY = 0.9999  # of sigma_max: a recipe of a whole run
 FEW = 3  # evaluations after which the time is estimated; the first, which may load the model, is not counted
@@ -197,7 +196,7 @@ class _Task:
         conditions = (
             replace(conditions, name=self.wish.name[:300]) if self.wish.name else conditions
         )
-        self.notes = [each for each in (self.wish.note, facts.advice, *_left_out()) if each]
+        self.notes = [each for each in (self.wish.note, facts.advice) if each]
         folder = self._resume_folder(key)
         try:
             record = self._distilled(stage, facts, conditions, folder)
@@ -321,16 +320,6 @@ class _Task:
     def _told(self, done: int, planned: int, phase: str) -> None:
         """The library's own account: its numbers are right, ours lead by a batch."""
         self.progress.done, self.progress.planned, self.progress.phase = done, planned, phase
-
-
-def _left_out() -> list[str]:
-    """What the page may have switched on and a distillation runs without, as a sentence."""
-    from modules import scripts
-
-    runner = getattr(scripts, "scripts_txt2img", None)
-    titles = [each.title() for each in getattr(runner, "alwayson_scripts", ())]
-    known = [name for name in LEFT_OUT if any(name in title for title in titles)]
-    return [f"Other extensions took no part in it ({', '.join(known)})."] if known else []
 
 
 THE_JOB = Job()

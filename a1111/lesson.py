@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 LEAST_STEPS = 15  # asked for; fewer are no picture drawn in full
 ROWS = 1  # of a batch that are recorded
+OTHERS = ("lms", "dpm_2")  # deterministic, and none of the library's own
 NEAR_TOP = 1e-3  # relative: published tables round the highest sigma
 SIZE = 12  # bytes of a hash
 
@@ -62,7 +63,7 @@ def _lesson(here: Pass, model: Any, x: Any, named: dict) -> Lesson | None:
     from .stores import store
 
     sigmas = named.get("sigmas")
-    ours = here.name == NAME or here.found is not None
+    ours = here.found is not None and here.found.stand_in is None
     if not here.learns or ours or sigmas is None or here.p.steps < LEAST_STEPS:
         return None
     why = _why_not(here)
@@ -89,7 +90,7 @@ def _why_not(here: Pass) -> str:
         return (
             f"{label} adds noise at each step, so nothing is learnt from it: draw one with {twin}."
         )
-    if here.name not in SAMPLERS and here.name not in ("lms", "dpm_2"):
+    if here.name not in (*SAMPLERS, *OTHERS, NAME):
         return f"Nothing is learnt from pictures drawn with {label}."
     wrapped = here.sampler.model_wrap_cfg
     if getattr(wrapped, "mask", None) is not None:
@@ -104,10 +105,10 @@ def _situation(here: Pass, model: Any, x: Any, first: float) -> Situation:
     """The few-step run that this picture teaches: its own start, in the steps that the host will run
     where so many are asked for as are to be learnt."""
     from ..scheduler.learning.situation import Situation
-    from .identity import cfg_of, facts_of, guidance_of
+    from .identity import cfg_of, facts_of_pass, guidance_of
 
     inner = model.inner_model.inner_model
-    facts = facts_of(inner)
+    facts = facts_of_pass(here, inner)
     key = facts.key(cfg_of(here.p), tuple(x.shape[1:]), guidance_of(inner, here.p))
     steps = here.running_few(int(option("stepdistill_steps", 6)))
     top = abs(first / facts.sigma_max - 1) <= NEAR_TOP
@@ -127,15 +128,15 @@ class Lesson:
 
     def __init__(self, here: Pass, model: Any, extra_args: dict, situation: Situation):
         from ..scheduler.recordings import Recording
+        from ..scheduler.samplers.names import RELATIVE
 
         self.here, self.model, self.extra_args = here, model, extra_args
         self.situation = situation
         shape = situation.key.latent_shape
         assert shape is not None
-        named = here.setting
-        self.recording: Recording = Recording(
-            shape, situation.facts.process, here.name, name=named, prompt=self.prompt
-        )
+        runs = RELATIVE if here.name == NAME else here.name  # as which ours runs without a recipe
+        about = {"name": here.setting, "prompt": self.prompt}
+        self.recording: Recording = Recording(shape, situation.facts.process, runs, **about)
 
     @property
     def prompt(self) -> str:

@@ -122,7 +122,7 @@ class Controls:
                 False, label="Distil again though the store has it", elem_id=self._id("again")
             )
             self.distil = gr.Button("Distill", elem_id=self._id("distill"))
-        self.price = gr.HTML("", elem_id=self._id("price"))
+        self.price = gr.HTML(panel_actions.price_as_left, elem_id=self._id("price"))
 
     def _records(self) -> None:
         with gr.Row():

@@ -19,12 +19,15 @@ from .host import option, sampler_labels
 from .host_denoiser import Scene
 from .job import THE_JOB, Wish
 from .names import AUTOMATIC, LABEL, STOCK_ONLY
-from .panel_choices import KEPT, chosen_samplers, price
+from .panel_choices import KEPT, SAMPLER_ABOVE, chosen_samplers, price, usual
 from .settings import remember
 
 ASKED = ("prompt", "neg_prompt", "styles", "cfg_scale", "width", "height", "sampling")
 SET = ("sampling", "scheduler", "steps")
 FROM_PAGE = (*ASKED, "scheduler", "steps")
+LEFT_OUT = (
+    "It draws with the prompt, styles and LoRAs above, and without ControlNet, FreeU and the like."
+)
 AT_ONCE: dict[str, Any] = {"queue": False, "show_progress": "hidden"}
 
 # tab -> (our controls, the page's, as far as they are there)
@@ -128,7 +131,14 @@ def distilled(
 
 
 def priced(*asked: Any) -> str:
-    return _line(price(*asked))
+    """What Distill costs, and what it does without."""
+    return _line(f"{price(*asked)} {LEFT_OUT}")
+
+
+def price_as_left() -> str:
+    """The same for the controls as the page is built with them."""
+    above = [LABEL, SAMPLER_ABOVE]
+    return priced(usual("quality"), above, usual("least"), usual("most"), usual("measure"))
 
 
 def shown(chosen: str) -> tuple:

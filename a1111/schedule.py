@@ -69,7 +69,7 @@ def _sigmas(
 ) -> list[float]:
     from ..scheduler.lookup.cutting import filled
     from ..scheduler.lookup.wanted import SIGMAS, Wanted
-    from .identity import facts_of
+    from .identity import facts_of, facts_of_pass
     from .recipes import find
 
     here = current()
@@ -77,7 +77,7 @@ def _sigmas(
         return [0.0]
     model = getattr(inner_model, "inner_model", None)
     model = model if getattr(model, "sd_checkpoint_info", None) is not None else loaded_model()
-    facts = facts_of(model)
+    facts = facts_of(model) if here is None else facts_of_pass(here, model)
     if here is None:  # somebody else asks: what will run is not known
         found = find(facts, facts.key(), Wanted(None, n, carries=SIGMAS))
         return filled(found.recipe.sigmas, n, False, facts.sigma_max)

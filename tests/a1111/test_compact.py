@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from tests.a1111 import made
 from tests.a1111.test_schedule import drawn, picture
 
-
 ANY = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 

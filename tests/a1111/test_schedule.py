@@ -349,3 +349,25 @@ def test_what_other_extensions_hang_into_the_model_is_a_patch(webui, checkpoint,
     (patch,) = weights.patches_of(forge)
     assert patch["name"].startswith("output_block_patch: ") and patch["name"].endswith("free_u")
     assert weights.lora_names(forge) == () and weights.patches_of(checkpoint) == ()
+
+
+def test_extensions_in_the_place_of_parts_of_the_model_are_no_exact_hit(
+    webui, checkpoint, stored, monkeypatch
+):
+    """ControlNet takes the diffusion model's forward on A1111, Dynamic Thresholding the guidance."""
+    diffusion = checkpoint.model.diffusion_model
+    monkeypatch.setattr(diffusion, "forward", lambda *_: None, raising=False)
+    p = picture()
+    drawn(webui, checkpoint, p)
+    assert p.extra_generation_params[KEY].startswith("nearest | ")
+
+
+def test_another_extensions_guidance_is_no_exact_hit(webui, checkpoint):
+    pass_of = made.ours("a1111.sampling_pass").Pass
+    guide = type("CustomDenoiser", (), {"__module__": "dynamic_thresholding.py"})()
+    own = type("CFGDenoiser", (), {"__module__": "modules.sd_samplers_kdiffusion"})()
+    facts_of_pass = made.ours("a1111.identity").facts_of_pass
+    for wrapped, names in ((guide, ["guidance: CustomDenoiser"]), (own, [])):
+        here = pass_of(SimpleNamespace(model_wrap_cfg=wrapped), None)
+        found = facts_of_pass(here, checkpoint)
+        assert [each["name"] for each in found.patches] == names

@@ -3,12 +3,11 @@ the store, and refused."""
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from scheduler.record import Record
 from scheduler.store import Store
+from tests.webui.patience import wait_for
 
 API = "/stepdistill/v1"
 WISH = {
@@ -23,18 +22,20 @@ WISH = {
 WISH |= {"measure": False}
 
 
-def ended(host, stop=lambda progress: False, patience: float = 300) -> dict:
-    """The job's progress once it is over; interrupted as soon as `stop(progress)`."""
-    began, asked = time.monotonic(), False
-    while time.monotonic() - began < patience:
+def ended(host, stop=lambda progress: False) -> dict:
+    """The job's progress once it is over, as long as the host works; interrupted as soon as
+    `stop(progress)`."""
+    asked = []
+
+    def over() -> dict | None:
         progress = host.get(f"{API}/progress")
         if progress["state"] not in ("waiting", "running"):
             return progress
         if not asked and stop(progress):
-            host.post(f"{API}/interrupt")
-            asked = True
-        time.sleep(0.1)
-    raise AssertionError("the job did not end")
+            asked.append(host.post(f"{API}/interrupt"))
+        return None
+
+    return wait_for(over, host.server.process.pid, "the job ended", 0.1)
 
 
 def test_distil_interrupt_resume_and_find_again(host):

@@ -25,7 +25,7 @@ BUILT = (
 @pytest.fixture(scope="module")
 def page(server):
     """The host's page, built."""
-    with Page(server.address) as opened:
+    with Page(server) as opened:
         opened.wait(BUILT, 120)
         yield opened
 
@@ -117,7 +117,7 @@ def test_distil_from_the_panel_is_seen_and_stopped_from_every_page(page, host, s
     known(page, "At most", "price")
     page.click(PANEL.format("distill"))
     page.wait(f"/of \\d+ model calls/.test({text_of('progress')})", 90)
-    with Page(server.address) as second:
+    with Page(server) as second:
         second.wait(BUILT, 120)
         unfold(second, "panel", "learn")
         second.wait(f"/of \\d+ model calls/.test({text_of('progress')})", 60)
@@ -128,8 +128,14 @@ def test_distil_from_the_panel_is_seen_and_stopped_from_every_page(page, host, s
     known(page, "Interrupted", "progress", 60)
 
 
-def test_learnt_used_and_drawn_from_the_page_alone(page, host):
-    """From an empty store: two pictures drawn as usual, the one button, few steps."""
+def test_learnt_used_and_drawn_from_the_page_alone(host, server):
+    """From an empty store: a picture drawn as usual, the one button, few steps."""
+    with Page(server) as page:
+        page.wait(BUILT, 120)
+        learnt_used_and_drawn(page)
+
+
+def learnt_used_and_drawn(page) -> None:
     unfold(page, "panel", "learn")
     box = f"document.querySelector('{PANEL.format('learn')} input')"
     page.wait(f"{box}.checked", 30)  # on, once the panel was opened
@@ -205,7 +211,7 @@ def test_reload_ui_twice(server):
     assert [entry["name"] for entry in host.get("/sdapi/v1/samplers")].count("Distilled") == 1
     told, sigmas = host.draw(sampler_name="Distilled", scheduler="Automatic")
     assert len(sigmas) == 4 and "StepDistill" in told
-    with Page(server.address) as page:
+    with Page(server) as page:
         page.wait(BUILT, 120)
         assert page.choices("#txt2img_scheduler").count("Distilled") == 1
         assert page.run(f"document.querySelectorAll('{PANEL.format('distill')}').length") == 1
