@@ -281,8 +281,9 @@ class _Task:
 
     def _resume_folder(self, key: Any):
         from ..scheduler.files import make_folder
-        from .stores import unfinished
+        from .stores import tidy, unfinished
 
+        tidy()
         try:
             return make_folder(unfinished(key))
         except OutputError as problem:

@@ -13,12 +13,12 @@ from ..scheduler.errors import OutputError, RecordingError, StepDistillError
 from .host import option, sampler_labels, say
 from .host_denoiser import one_prompt
 from .names import NAME
-from .sampling_pass import Pass
 
 if TYPE_CHECKING:
     from ..scheduler.learning.fitting import Learnt
     from ..scheduler.learning.situation import Situation
     from ..scheduler.recordings import Recording
+    from .sampling_pass import Pass
 
 LEAST_STEPS = 15  # asked for; fewer are no picture drawn in full
 ROWS = 1  # of a batch that are recorded

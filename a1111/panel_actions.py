@@ -190,9 +190,12 @@ def renamed(chosen: str, name: str) -> tuple:
         old = _one(chosen)
         record = store().load(old)
         model = replace(record.model, name=str(name).strip()[:300])
-        new = stem(store().put(replace(record, model=model)))
-        if new != old:
-            store().remove(old)
+        store().remove(old)  # equal keys are one file, whatever they are called
+        try:
+            new = stem(store().put(replace(record, model=model)))
+        except StepDistillError:
+            store().put(record)
+            raise
         return _line(f"{old} is {new} now."), gr.update(choices=listed(), value=new)
 
     return _told(work, 1)

@@ -57,7 +57,10 @@ def open_panel(page) -> None:
 
 def known(page, words: str, part: str = "status", patience: float = 30) -> None:
     """Until the panel says something of itself, without a button."""
-    page.wait(f"{text_of(part)}.includes({words!r})", patience)
+    try:
+        page.wait(f"{text_of(part)}.includes({words!r})", patience)
+    except AssertionError:
+        raise AssertionError(f"{words!r} is not in: {page.run(text_of(part))!r}") from None
 
 
 def test_the_page_offers_both_entries(page):
@@ -149,9 +152,8 @@ def learnt_used_and_drawn(page) -> None:
     page.wait(shown("use"), 120)
     assert page.run(text_of("use")).strip() == "Use it: Distilled, 6 steps"
     known(page, "as near as")
-    assert "Distilled in 6 steps" in page.run(
-        "document.querySelector('#html_log_txt2img').innerText"
-    )
+    below = "document.querySelector('#html_log_txt2img').innerText"
+    page.wait(f"{below}.includes('Distilled in 6 steps')", 120)
     page.click(PANEL.format("use"))
     page.wait("document.querySelector('#txt2img_sampling input').value === 'Distilled'", 30)
     page.wait("document.querySelector('#txt2img_scheduler input').value === 'Distilled'", 30)
