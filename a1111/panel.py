@@ -9,6 +9,7 @@ from modules import scripts
 from . import infotext, panel_actions
 from .host import option
 from .names import AUTOMATIC, HIDDEN_CLASS, LABEL, TITLE
+from .record_list import listed
 
 
 class StepDistillScript(scripts.Script):
@@ -128,7 +129,7 @@ class Controls:
         with gr.Row():
             self.record = gr.Dropdown(
                 label=f"Record for the schedule type and the sampler '{LABEL}'",
-                choices=panel_actions.listed(),
+                choices=listed(),
                 value=AUTOMATIC,
                 scale=6,
                 elem_id=self._id("record"),

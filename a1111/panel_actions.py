@@ -20,6 +20,7 @@ from .host_denoiser import Scene
 from .job import THE_JOB, Wish
 from .names import AUTOMATIC, LABEL, STOCK_ONLY
 from .panel_choices import KEPT, SAMPLER_ABOVE, chosen_samplers, price, usual
+from .record_list import listed
 from .settings import remember
 
 ASKED = ("prompt", "neg_prompt", "styles", "cfg_scale", "width", "height", "sampling")
@@ -272,16 +273,6 @@ def _told(work: Callable[[], tuple], others: int) -> tuple:
         return work()
     except StepDistillError as problem:
         return (_line(problem), *(gr.update(),) * others)
-
-
-def listed() -> list[str]:
-    """The records to choose from; a store that cannot be read has none."""
-    from .stores import choices
-
-    try:
-        return choices()
-    except (StepDistillError, OSError):
-        return [AUTOMATIC, STOCK_ONLY]
 
 
 def _shared() -> Any:

@@ -14,7 +14,6 @@ from .notes import last_note
 from .settings import remember
 
 AT_ONCE: dict[str, Any] = {"queue": False, "show_progress": "hidden"}
-SAME = gr.update
 
 
 def tie(made: Any) -> None:
@@ -47,8 +46,8 @@ def polled(seen: str, recipes: str, chosen: str) -> tuple:
         return (gr.update(), *(gr.update(),) * 4, newest, *(gr.update(),) * 4)
     if seen and seen.split(" ")[1] == now.split(" ")[1]:  # the job alone has gone on
         return (now, gr.update(), *_of_job(), gr.update(), newest, *(gr.update(),) * 4)
-    from .panel_actions import listed
     from .panel_views import status_html, use_it
+    from .record_list import listed
 
     names = listed()
     record = gr.update(choices=names, value=chosen if chosen in names else names[0])
