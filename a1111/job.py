@@ -7,71 +7,29 @@ import shutil
 import threading
 import time
 import traceback
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..scheduler.errors import OutputError, StepDistillError, Stopped
 from .host import interrupted, on_main_thread, sampler_labels, say
-from .host_denoiser import Scene, Stage
+from .host_denoiser import Stage
+from .job_state import (
+    DONE,
+    FAILED,
+    INTERRUPTED,
+    QUALITY,
+    RUNNING,
+    WAITING,
+    JobProgress,
+    Wish,
+    phase_words,
+)
 
 if TYPE_CHECKING:
     from ..scheduler.record import Record
 
-IDLE, WAITING, RUNNING, DONE, INTERRUPTED, FAILED = (
-    "idle",
-    "waiting",
-    "running",
-    "done",
-    "interrupted",
-    "failed",
-)
-QUALITY = ("instant", "standard", "thorough")  # efforts, by what each tries
 NEARLY = 0.9999  # of sigma_max: a recipe of a whole run
 FEW = 3  # evaluations after which the time is estimated; the first, which may load the model, is not counted
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What to distil. steps: (least, most). measure: compare the recipes with stock's on held-out
-    noise, too. again: even where the store has a record that fits. name: the record's, or empty.
-    note: to be said beside the report."""
-
-    scene: Scene
-    samplers: tuple[str, ...] = ("distilled", "dpmpp_2m")
-    steps: tuple[int, int] = (4, 12)
-    quality: str = "instant"
-    seed: int = 0
-    measure: bool = True
-    again: bool = False
-    name: str = ""
-    note: str = ""
-
-    @property
-    def counts(self) -> tuple[int, ...]:
-        return tuple(range(max(self.steps[0], 1), max(self.steps) + 1))
-
-
-@dataclass
-class JobProgress:
-    """How far the job is; `text` is its plan, then its report. Numbers are model calls."""
-
-    state: str = IDLE
-    phase: str = ""
-    done: int = 0
-    planned: int = 0
-    seconds_left: float | None = None
-    seconds: float = 0.0
-    text: str = ""
-    record_name: str = ""
-    record: Record | None = field(default=None, repr=False)
-
-    @property
-    def busy(self) -> bool:
-        return self.state in (WAITING, RUNNING)
-
-    def data(self) -> dict:
-        """For the API."""
-        return {key: value for key, value in vars(self).items() if key != "record"}
 
 
 class Job:
@@ -134,14 +92,6 @@ class Job:
         self.progress.seconds = round(time.monotonic() - began, 1)
         if self.progress.busy:
             self.progress.state = FAILED
-
-
-def phase_words(phase: str) -> str:
-    """What is being done, in words."""
-    known = {"teacher": "recording the teacher", "evidence": "measuring on held-out noise"}
-    return known.get(
-        phase, f"fitting {sampler_labels().get(phase, phase)}" if phase else "beginning"
-    )
 
 
 def _guarded(progress: JobProgress, wish: Wish) -> None:

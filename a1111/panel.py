@@ -80,7 +80,7 @@ class Controls:
         self.progress = gr.HTML("", elem_id=self._id("progress"))
 
     def _ask(self) -> None:
-        from .job import QUALITY
+        from .job_state import QUALITY
         from .panel_choices import SAMPLER_ABOVE, sampler_choices, usual
 
         with gr.Row():

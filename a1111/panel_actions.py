@@ -17,7 +17,8 @@ import gradio as gr
 from ..scheduler.errors import StepDistillError
 from .host import option, sampler_labels
 from .host_denoiser import Scene
-from .job import THE_JOB, Wish
+from .job import THE_JOB
+from .job_state import Wish
 from .names import AUTOMATIC, LABEL, STOCK_ONLY
 from .panel_choices import KEPT, SAMPLER_ABOVE, chosen_samplers, price, usual
 from .record_list import listed

@@ -9,7 +9,8 @@ from typing import Any
 import gradio as gr
 
 from .host import loaded_model, option
-from .job import DONE, THE_JOB
+from .job import THE_JOB
+from .job_state import DONE
 from .notes import last_note
 from .settings import remember
 

@@ -124,7 +124,7 @@ def _gained() -> str:
 
 def progress_html(progress: Any) -> str:
     """A bar, the phase, the time left."""
-    from .job import RUNNING, phase_words
+    from .job_state import RUNNING, phase_words
 
     if progress.state != RUNNING or not progress.planned:
         return _paragraph(progress.text)

@@ -129,10 +129,10 @@ def test_views_are_html(webui, checkpoint, record, stored):
     webui.modules.sd_models.model_data.sd_model = checkpoint
     assert stored in views.status_html() and "eps" in views.status_html()
     assert "dpmpp_2m" in views.record_html(record)
-    progress = made.ours("a1111.job").JobProgress("running", "euler", 10, 40, 12.0)
+    progress = made.ours("a1111.job_state").JobProgress("running", "euler", 10, 40, 12.0)
     assert "10 of 40" in views.progress_html(progress) and "12 s" in views.progress_html(progress)
     assert "&lt;b&gt;" in views.progress_html(
-        made.ours("a1111.job").JobProgress("failed", text="<b>")
+        made.ours("a1111.job_state").JobProgress("failed", text="<b>")
     )
 
 
@@ -182,7 +182,7 @@ def test_what_nobody_goes_on_with_is_tidied(webui, checkpoint):
     [("", "beginning"), ("teacher", "recording the teacher"), ("euler", "fitting euler")],
 )
 def test_every_phase_has_a_name(webui, phase, words):
-    views, job = made.ours("a1111.panel_views"), made.ours("a1111.job")
+    views, job = made.ours("a1111.panel_views"), made.ours("a1111.job_state")
     shown = views.progress_html(job.JobProgress("running", phase, 0, 40))
     assert f"{words}: 0 of 40 model calls" in shown
 
