@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+
+from scheduler.samplers.query_offsets import asked_sigma
+from scheduler.store import Store
 
 KEY, HIRES = "StepDistill", "StepDistill hires"
 FULL = {"sampler_name": "DPM++ 2M", "scheduler": "Karras", "steps": 20}
@@ -19,7 +23,18 @@ def test_a_picture_drawn_in_full_is_learnt_from_and_the_next_takes_few_steps(hos
     assert len(heard) > 20
     told, sigmas = host.draw(**FEW)
     assert told[KEY].startswith("exact | "), told
-    assert len(sigmas) == 6
+    assert len(sigmas) == 6 and as_the_record_has_it(host, told[KEY], sigmas)
+
+
+def as_the_record_has_it(host, told: str, heard: list[float]) -> bool:
+    """Whether the model was asked exactly where the record's recipe says, offsets and all."""
+    _, name, _ = told.split(" | ")[:3]
+    record = Store(host.server.store).load(name)
+    found = [e for e in record.recipes if (e.sampler, e.steps) == ("distilled", len(heard))]
+    near = min(found, key=lambda each: abs(each.start_sigma - heard[0]))
+    offsets = near.offsets or [0.0] * near.steps
+    asked = [asked_sigma(s, d, "ve") for s, d in zip(near.sigmas[:-1], offsets, strict=True)]
+    return near.coefficients is not None and np.allclose(heard, asked, rtol=2e-4)
 
 
 def grey() -> str:
@@ -36,6 +51,8 @@ def test_the_second_pass_of_hires_is_learnt_with_coefficients(host):
         assert told[key].startswith("exact | "), told
         assert "as DPM++" not in told[key]  # coefficients and all
     assert len(heard) == 12
+    assert as_the_record_has_it(host, told[KEY], heard[:6])
+    assert as_the_record_has_it(host, told[HIRES], heard[6:])
 
 
 def test_image_to_image_is_learnt_from_at_its_own_strength(host):
@@ -46,6 +63,7 @@ def test_image_to_image_is_learnt_from_at_its_own_strength(host):
     assert told[KEY].startswith("exact | "), told
     assert heard[0] == pytest.approx(full[0], rel=2e-4)
     assert len(heard) == int(0.75 * 6) + 1
+    assert as_the_record_has_it(host, told[KEY], heard)
 
 
 def test_nothing_is_learnt_where_it_was_not_asked_for(host):
@@ -60,12 +78,14 @@ def test_nothing_is_learnt_where_it_was_not_asked_for(host):
         ({"sampler_name": "Euler a"}, "adds noise at each step"),
         ({"sampler_name": "DPM++ 2M", "steps": 14}, ""),
         ({"sampler_name": "DPM++ 2M SDE"}, "adds noise at each step"),
+        ({"override_settings": {"sigma_max": 5.0}}, "it began at sigma 5"),
     ],
 )
 def test_what_cannot_be_learnt_from_says_so_and_draws(host, options, why):
     """One sentence below the picture, and no call more."""
-    asked = {"steps": 20, "scheduler": "Automatic"} | options
+    asked = {"steps": 20, "sampler_name": "DPM++ 2M", "scheduler": "Karras"} | options
     _, heard = host.draw(**asked, **with_learning())
+    host.post("/sdapi/v1/options", {"sigma_max": 0.0})
     assert len(heard) == asked["steps"]
     assert host.get("/stepdistill/v1/records") == []
     assert why in host.heard["comments"]
@@ -101,6 +121,15 @@ def test_an_interrupt_ends_the_learning_and_keeps_the_picture(host):
     host.draw(**FULL, **with_learning(), seed=2)
     told, _ = host.draw(**FEW)
     assert told[KEY].startswith("exact | ")
+
+
+def test_skip_ends_the_learning_and_the_next_pass_is_drawn(host):
+    hires = {"enable_hr": True, "hr_upscaler": "Latent", "hr_scale": 2, "denoising_strength": 0.7}
+    host.get("/witness/skip_after?calls=24")
+    told, _ = host.draw(**FULL, **hires, **with_learning())
+    rows = [call["shape"][-1] for call in host.heard["calls"]]
+    assert rows.count(8) == 24 and rows.count(16) >= 20
+    assert len(host.pictures) == 1
 
 
 def test_a_model_that_breaks_while_it_is_learnt_costs_no_picture(host):

@@ -86,6 +86,20 @@ def test_pasted_parameters_restore_schedule_and_record(page, host, stored):
     page.wait(f"document.querySelector('{PANEL.format('record')} input').value === '{stored}'", 30)
 
 
+def test_a_pasted_picture_keeps_its_own_recipe_until_the_newest_is_asked_for(page, host, stored):
+    """The numbers in its parameters travel with the page, and go with one button."""
+    told, _ = host.draw(sampler_name="Distilled", scheduler="Distilled")
+    unfold(page, "panel", "learn")
+    page.write("#txt2img_prompt textarea", host.parameters)
+    page.run("new Promise(done => setTimeout(done, 500))")
+    page.click("#paste")
+    kept = f"document.querySelector('{PANEL.format('recipes')} textarea').value"
+    page.wait(f"{kept} === '{told['StepDistill recipe']}'", 30)
+    page.wait(shown("newest"), 30)
+    page.click(PANEL.format("newest"))
+    page.wait(f"{kept} === ''", 30)
+
+
 def test_a_record_is_shown_with_its_plot(page, host, stored):
     """The table of what was measured, and the picture where matplotlib is there."""
     open_panel(page)

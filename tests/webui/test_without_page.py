@@ -19,7 +19,10 @@ def test_routes_and_pictures_without_a_page(model, record, tmp_path):
     Server.account = "ann:secret"
     try:
         with Server(
-            os.environ["WEBUI_PATH"], tmp_path, model, ("--nowebui", "--api-auth", "ann:secret")
+            os.environ["WEBUI_PATH"],
+            tmp_path,
+            model,
+            ("--nowebui", "--no-hashing", "--api-auth", "ann:secret"),
         ) as server:
             name = Store(server.store).put(record).removesuffix(".json")
             told, sigmas = Host(server).draw(sampler_name="Euler", scheduler="Distilled")

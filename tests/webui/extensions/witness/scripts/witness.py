@@ -9,7 +9,7 @@ from modules.sd_samplers_cfg_denoiser import CFGDenoiser
 OURS = "stepdistill_webui.a1111"
 seen = []
 decoded, comments = [], []
-limits = {"calls": 0, "stop": 0, "break": 0}
+limits = {"calls": 0, "stop": 0, "skip": 0, "break": 0}
 forward = getattr(CFGDenoiser.forward, "original", CFGDenoiser.forward)
 comment = getattr(
     processing.StableDiffusionProcessing.comment,
@@ -42,6 +42,8 @@ def _forward(self, *arguments, **named):
     found = forward(self, *arguments, **named)
     if limits["calls"] == limits["stop"]:
         shared.state.interrupt()
+    if limits["calls"] == limits["skip"]:
+        shared.state.skip()
     return found
 
 
@@ -68,7 +70,7 @@ def _taken():
 
 def _limit(what):
     def limit(calls: int):
-        limits.update({"calls": 0, "stop": 0, "break": 0, what: calls})
+        limits.update({"calls": 0, "stop": 0, "skip": 0, "break": 0, what: calls})
         return {}
 
     return limit
@@ -76,7 +78,7 @@ def _limit(what):
 
 def _forget():
     """Nothing is kept of earlier tests."""
-    limits.update({"stop": 0, "break": 0})
+    limits.update({"stop": 0, "skip": 0, "break": 0})
     sys.modules[f"{OURS}.stores"].store().clear_recordings()
     return {}
 
@@ -120,6 +122,7 @@ def _routes(demo, app):
         "/reload": _reload,
         "/forget": _forget,
         "/stop_after": _limit("stop"),
+        "/skip_after": _limit("skip"),
         "/break_after": _limit("break"),
     }
     for name, function in functions.items():
