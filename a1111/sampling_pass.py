@@ -89,12 +89,14 @@ class Pass:
         return str(name) if chosen in (None, AUTOMATIC) else f"{name} {chosen}"
 
     def note(self, sentence: str) -> None:
-        """Something about this picture's learning: below it, and in the panel and the console."""
+        """Something about this picture's learning: in the panel, the console and, the first time, below
+        the picture."""
         from .host import say
         from .infotext import comment
-        from .notes import remember
+        from .notes import is_news, remember
 
-        comment(self.p, sentence)
+        if is_news(sentence):
+            comment(self.p, sentence)
         remember(sentence)
         say(sentence)
 

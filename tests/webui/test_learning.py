@@ -89,6 +89,10 @@ def test_what_cannot_be_learnt_from_says_so_and_draws(host, options, why):
     assert len(heard) == asked["steps"]
     assert host.get("/stepdistill/v1/records") == []
     assert why in host.heard["comments"]
+    if why:  # once a session below a picture: it is no news afterwards
+        host.draw(**(asked | {"seed": 3}), **with_learning())
+        host.post("/sdapi/v1/options", {"sigma_max": 0.0})
+        assert why not in host.heard["comments"]
 
 
 def test_a_mask_is_not_learnt_from(host):

@@ -80,6 +80,8 @@ def _forget():
     """Nothing is kept of earlier tests."""
     limits.update({"stop": 0, "skip": 0, "break": 0})
     sys.modules[f"{OURS}.stores"].store().clear_recordings()
+    if f"{OURS}.notes" in sys.modules:
+        sys.modules[f"{OURS}.notes"].forget()
     return {}
 
 
