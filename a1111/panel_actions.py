@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import html
-import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -204,20 +202,16 @@ def renamed(chosen: str, name: str) -> tuple:
 
 
 def folder_opened() -> str:
-    """Show the store's folder in the file manager of the machine that the WebUI runs on."""
+    """Show the store's folder as the host shows its own, on the machine that it runs on."""
+    from modules import util
+
     from .stores import store
 
-    folder = store().folder
-    if getattr(_shared().cmd_opts, "hide_ui_dir_config", False) or not folder.is_dir():
-        return _line(f"The records lie in {folder}.")
-    try:
-        if sys.platform == "win32":
-            os.startfile(folder)  # noqa: S606 - a folder of ours, as the host's own button does
-        else:
-            program = "open" if sys.platform == "darwin" else "xdg-open"
-            subprocess.Popen([program, str(folder)])  # noqa: S603 - likewise
-    except OSError:
-        pass  # a machine without a desktop: the path is told
+    folder, show = store().folder, getattr(util, "open_folder", None)
+    hidden = getattr(_shared().cmd_opts, "hide_ui_dir_config", False)
+    if show is not None and not hidden and folder.is_dir():
+        with suppress(OSError):  # of a machine without a desktop: the path is told
+            show(str(folder))
     return _line(f"The records lie in {folder}.")
 
 
