@@ -60,6 +60,9 @@ class Controls:
                 self._records()
                 self._result()
             self._unseen()
+        for control in vars(self).values():  # what they were left at, we keep ourselves
+            if hasattr(control, "elem_id"):
+                control.do_not_save_to_config = True
         panel_actions.tie(self)
 
     def _use(self) -> None:

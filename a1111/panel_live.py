@@ -12,6 +12,7 @@ from .host import loaded_model, option
 from .job import THE_JOB
 from .job_state import DONE
 from .notes import last_note
+from .panel_choices import USUAL, usual
 from .settings import remember
 
 AT_ONCE: dict[str, Any] = {"queue": False, "show_progress": "hidden"}
@@ -20,6 +21,7 @@ AT_ONCE: dict[str, Any] = {"queue": False, "show_progress": "hidden"}
 def tie(made: Any) -> None:
     told = [made.seen, made.status, made.progress, made.interrupt, made.use, made.newest]
     told += [made.record, made.learn, made.plot, made.table]
+    told += [getattr(made, name) for name in USUAL]
     made.poll.click(polled, [made.seen, made.recipes, made.record], told, **AT_ONCE)
     made.opened.click(opened, [], [made.learn], **AT_ONCE)
     made.learn.change(learning, [made.learn], [], **AT_ONCE)
@@ -44,9 +46,10 @@ def polled(seen: str, recipes: str, chosen: str) -> tuple:
     now = _revision()
     job, newest = now.split(" ")[0], gr.update(visible=bool(recipes))
     if seen == now:
-        return (gr.update(), *(gr.update(),) * 4, newest, *(gr.update(),) * 4)
+        return (*(gr.update(),) * 5, newest, *(gr.update(),) * (4 + len(USUAL)))
     if seen and seen.split(" ")[1] == now.split(" ")[1]:  # the job alone has gone on
-        return (now, gr.update(), *_of_job(), gr.update(), newest, *(gr.update(),) * 4)
+        rest = (gr.update(),) * (4 + len(USUAL))
+        return (now, gr.update(), *_of_job(), gr.update(), newest, *rest)
     from .panel_views import status_html, use_it
     from .record_list import listed
 
@@ -56,7 +59,8 @@ def polled(seen: str, recipes: str, chosen: str) -> tuple:
     button = use_it()
     use = gr.update(value=button or "Use it", visible=bool(button))
     learn = gr.update() if seen else gr.update(value=bool(option("stepdistill_learn", False)))
-    return (now, status_html(), *_of_job(), use, newest, record, learn, plot, table)
+    left = (gr.update() if seen else gr.update(value=usual(name)) for name in USUAL)
+    return (now, status_html(), *_of_job(), use, newest, record, learn, plot, table, *left)
 
 
 def _of_job() -> tuple:

@@ -139,6 +139,9 @@ def test_distil_from_the_panel_is_seen_and_stopped_from_every_page(page, host, s
         unfold(second, "panel", "learn")
         second.wait(f"/of \\d+ model calls/.test({text_of('progress')})", 60)
         assert ": 0 of" not in second.run(text_of("progress")).split("fitting ")[-1][:2]
+        unfold(second, "advanced", "distill")  # what was chosen there is what it was left at
+        most = f"document.querySelector('{PANEL.format('most')} input[type=number]').value"
+        second.wait(f"{most} === '9'", 30)
         second.wait(shown("interrupt"), 30)
         second.click(PANEL.format("interrupt"))
         known(second, "Interrupted", "progress", 60)
