@@ -14,6 +14,7 @@ from .job_state import DONE
 from .notes import last_note
 from .panel_choices import USUAL, usual
 from .settings import remember
+from .unloaded import waiting_file
 
 AT_ONCE: dict[str, Any] = {"queue": False, "show_progress": "hidden"}
 
@@ -87,7 +88,8 @@ def _revision() -> str:
 
     here, model = THE_JOB.progress, loaded_model()
     job = repr((here.state, here.done, here.planned, here.phase, here.text))
-    loaded = model.sd_checkpoint_info.filename if model is not None else ""
+    waiting = waiting_file() if model is None else None
+    loaded = model.sd_checkpoint_info.filename if model is not None else str(waiting)
     place = store()
     others = repr(
         (

@@ -9,6 +9,7 @@ from typing import Any
 from ..scheduler.errors import StepDistillError
 from ..scheduler.lookup.key import Key
 from ..scheduler.lookup.selection import SOLVED
+from ..scheduler.lookup.starts import same_start
 from ..scheduler.record import Record
 from ..scheduler.record.choice import Choice
 from ..scheduler.record.evidence_table import stock_error, verdict_word
@@ -16,6 +17,7 @@ from ..scheduler.record.words import contents, duration, patch_words, sampler_la
 from .gains import gain, setting
 from .host import loaded_model, option, sampler_labels
 from .names import LABEL, NAME
+from .unloaded import waiting_file, waiting_records
 
 # The plots' own ink and ground, and the page's in their place.
 INKS = (
@@ -76,13 +78,23 @@ def status_html() -> str:
     except Exception as problem:  # the page is drawn all the same
         return _paragraph(f"The loaded checkpoint could not be looked at: {problem}")
     if found["model"] is None:
-        return _paragraph(found["text"])
+        return _waiting_html() or _paragraph(found["text"])
     lines = [f"<b>{html.escape(found['model'])}</b>: {html.escape(_gained())}"]
     lines += [html.escape(entry) for entry in found["records"]]
     lines += [html.escape(found["advice"])] if found["advice"] else []
     lines += [f"Not usable in the store: {html.escape(problem)}" for problem in found["problems"]]
     lines += [html.escape(last_note())] if last_note() else []
     lines.append(f"<small>Records lie in {html.escape(found['folder'])}</small>")
+    return "".join(map(_paragraph_of_html, lines))
+
+
+def _waiting_html() -> str:
+    """What the store has for a checkpoint that is loaded with the first picture."""
+    path = waiting_file()
+    if path is None:
+        return ""
+    lines = [f"<b>{html.escape(path.stem)}</b>: {html.escape(_gained())}"]
+    lines += [html.escape(f"{name}: {_about(record)}") for name, record in waiting_records()]
     return "".join(map(_paragraph_of_html, lines))
 
 
@@ -96,12 +108,23 @@ def best_recipe() -> Any | None:
 
     model = loaded_model()
     if model is None:
-        return None
+        return _waiting_recipe()
     facts = facts_of(model)
     wanted = Wanted(NAME, int(option("stepdistill_steps", 6)))
     found = select(wanted, facts, facts.key(), None, (store(),))
     ours = found.record is not None and found.recipe.choice.ours and found.measured != SOLVED
     return found.recipe if ours and found.recipe.coefficients is not None else None
+
+
+def _waiting_recipe() -> Any | None:
+    steps = int(option("stepdistill_steps", 6))
+    for _, record in waiting_records():
+        for each in record.recipes:
+            whole = same_start(each.start_sigma, record.model.sigma_max)
+            fitted = each.sampler == NAME and each.coefficients is not None and each.choice.ours
+            if whole and fitted and each.steps == steps:
+                return each
+    return None
 
 
 def use_it() -> str:

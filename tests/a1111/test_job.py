@@ -126,6 +126,9 @@ def test_views_are_html(webui, checkpoint, record, stored):
     """The status, the table and the progress, escaped."""
     views = made.ours("a1111.panel_views")
     assert "No checkpoint" in views.status_html()
+    waiting = SimpleNamespace(filename=checkpoint.sd_checkpoint_info.filename)
+    webui.modules.sd_models.model_data.forge_loading_parameters = {"checkpoint_info": waiting}
+    assert stored in views.status_html()  # chosen, and loaded with the first picture
     webui.modules.sd_models.model_data.sd_model = checkpoint
     assert stored in views.status_html() and "eps" in views.status_html()
     assert "dpmpp_2m" in views.record_html(record)

@@ -8,8 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-import psutil
-
 IDLE = 90.0  # seconds in which a host that is waited for must have worked at all
 LEAST_WORK = 0.3  # seconds of its processor's time in them
 
@@ -34,6 +32,8 @@ def wait_for(question: Callable, pid: int, what: str, pause: float = 0.2):
 
 def _worked(pid: int) -> float | None:
     """Seconds of processor time of a process and its children; None where it has ended."""
+    import psutil  # of every WebUI; the tests are collected where there is none
+
     try:
         parent = psutil.Process(pid)
         if parent.status() == psutil.STATUS_ZOMBIE:
