@@ -95,13 +95,22 @@ def _revision() -> str:
         (
             loaded,
             str(place.folder),
-            place.revision(),
+            _revision_of(place),
             here.state,
             last_note(),
             option("stepdistill_steps", 6),
         )
     )
     return f"{_short(job)} {_short(others)}"
+
+
+def _revision_of(place: Any) -> int:
+    from ..scheduler.errors import StepDistillError
+
+    try:
+        return place.revision()
+    except (OSError, StepDistillError):  # a folder that cannot be read; the status says so
+        return 0
 
 
 def _short(text: str) -> str:

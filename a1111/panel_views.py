@@ -71,12 +71,16 @@ def _match_data(key: Key) -> dict | None:
 
 def status_html() -> str:
     """The same for people: what is there, what it gains, what was last learnt."""
-    from .notes import last_note
-
     try:
-        found = status_data()
+        return _status_html()
     except Exception as problem:  # the page is drawn all the same
         return _paragraph(f"The loaded checkpoint could not be looked at: {problem}")
+
+
+def _status_html() -> str:
+    from .notes import last_note
+
+    found = status_data()
     if found["model"] is None:
         return _waiting_html() or _paragraph(found["text"])
     lines = [f"<b>{html.escape(found['model'])}</b>: {html.escape(_gained())}"]
