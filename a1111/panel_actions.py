@@ -146,7 +146,8 @@ def shown(chosen: str) -> tuple:
 
     def work() -> tuple:
         from ..scheduler.record.verdict_words import recommendation
-        from .panel_views import record_html, record_plot
+        from .panel_views import record_html
+        from .plot_view import record_plot
 
         record = _record(chosen)[1]
         advice = recommendation(record, sampler_labels())

@@ -74,7 +74,8 @@ def _of_job() -> tuple:
 
 def _result(seen: str, job: str) -> tuple:
     """(plot, table) of a job that has ended since the page last asked."""
-    from .panel_views import record_html, record_plot
+    from .panel_views import record_html
+    from .plot_view import record_plot
 
     here = THE_JOB.progress
     if not seen or seen.split(" ")[0] == job or here.state != DONE or here.record is None:

@@ -19,13 +19,6 @@ from .host import loaded_model, option, sampler_labels
 from .names import LABEL, NAME
 from .unloaded import waiting_file, waiting_records
 
-# The plots' own ink and ground, and the page's in their place.
-INKS = (
-    ("#222222", "currentColor"),
-    ("#6b6b6b", "currentColor"),
-    ("#ffffff", "none"),
-    ("#cfcfcf", "#8886"),
-)
 MOST_READ = 50  # records that are looked into one by one each time the page is opened
 
 
@@ -190,34 +183,6 @@ def _table(rows: list[tuple]) -> str:
     )
     body = "".join(f"<tr>{line}</tr>" for line in lines)
     return f"<table><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def record_plot(record: Record) -> str:
-    """Error against steps in the theme's own colours, as HTML; "" where nothing was measured or
-    matplotlib is not there."""
-    import tempfile
-    from pathlib import Path
-
-    try:
-        from ..scheduler.plots.curves import plot_errors
-
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "errors.svg"
-            plot_errors(record, path)
-            drawn = path.read_text(encoding="utf-8")
-    except (ImportError, StepDistillError):
-        return ""
-    return in_theme(drawn)
-
-
-def in_theme(drawn: str) -> str:
-    """A plot's SVG with the page's own ink, on its own ground."""
-    start = drawn.find("<svg")
-    for ours, theirs in INKS:
-        drawn = drawn.replace(ours, theirs)
-    return (
-        f"<div style='overflow-x:auto;max-width:70em'>{drawn[start:]}</div>" if start >= 0 else ""
-    )
 
 
 def _records_of(facts: Any) -> list[str]:

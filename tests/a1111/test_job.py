@@ -218,3 +218,14 @@ def test_a_sampler_that_adds_noise_is_distilled_for_as_its_twin(webui, monkeypat
     found, told = choices.chosen_samplers(ticked, "DPM fast")
     assert found == ("distilled",) and "No recipe is made for DPM fast" in told
     assert "At most" in choices.price("instant", ticked, 4, 8, True)
+
+
+def test_plots_wear_the_pages_own_colours(webui):
+    """Ink and ground, so that they are read in the dark theme too."""
+    in_theme = made.ours("a1111.plot_view").in_theme
+    drawn = (
+        "<?xml?><!DOCTYPE svg><svg><path style='fill: #ffffff'/><path style='fill: #222222'/></svg>"
+    )
+    shown = in_theme(drawn)
+    assert "fill: none" in shown and "fill: currentColor" in shown and "<?xml" not in shown
+    assert in_theme("nothing") == ""
