@@ -13,6 +13,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+MOST_SLOW = 4.0
 USUAL_START = 15.0  # seconds that a host takes to start where nothing else runs
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 FLAGS = [
@@ -98,7 +99,7 @@ class Page:
         """The value of an expression as soon as it is true. patience: seconds on a machine where the
         host starts within USUAL_START; longer where it took longer."""
         slowness = max(1.0, self.server.started / USUAL_START)
-        return _wait(lambda: self.run(script), patience * slowness, script)
+        return _wait(lambda: self.run(script), patience * min(slowness, MOST_SLOW), script)
 
     def click(self, selector: str) -> None:
         self.wait(f"!!document.querySelector({json.dumps(selector)})")

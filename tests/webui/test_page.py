@@ -161,6 +161,8 @@ def learnt_used_and_drawn(page) -> None:
     page.wait(f"{box}.checked", 30)  # on, once the panel was opened
     assert not page.run(shown("use"))
     known(page, "learnt from them")
+    page.choose("#txt2img_sampling", "DPM++ 2M")  # Forge's own first is Euler a
+    page.wait("document.querySelector('#txt2img_sampling input').value === 'DPM++ 2M'", 30)
     page.write("#txt2img_prompt textarea", "a cat")
     page.write("#txt2img_width input[type=number]", "64")
     page.write("#txt2img_height input[type=number]", "64")
