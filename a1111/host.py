@@ -17,6 +17,16 @@ def option(name: str, default: Any) -> Any:
     return default if value is None else value
 
 
+def has_schedules() -> bool:
+    """Whether the host keeps a list of schedule types, and draws with k-diffusion's samplers."""
+    try:
+        from modules import sd_schedulers
+        from modules.sd_samplers_kdiffusion import KDiffusionSampler
+    except ImportError:
+        return False
+    return hasattr(sd_schedulers, "schedulers_map") and hasattr(KDiffusionSampler, "get_sigmas")
+
+
 def sampler_labels() -> dict[str, str]:
     """The host's names of samplers ("DPM++ 2M") by their functions without "sample_", ours among
     them; of several names for one function the first."""

@@ -3,11 +3,12 @@ draw one picture with our function in the place of a sampler."""
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .names import TITLE
+from .names import AUTOMATIC, TITLE
 
 HIDDEN = (
     f"{TITLE} teacher"  # in the host's map of samplers while a distillation runs, never in its list
@@ -18,8 +19,8 @@ Heard = Callable[[int, float], None]  # (rows, sigma) after each evaluation
 
 @dataclass(frozen=True)
 class Scene:
-    """What pictures are drawn of: prompts (a trajectory set each), negative prompt, cfg, size in
-    pixels, and rows a model call."""
+    """What pictures are drawn of: prompts (a trajectory set each), negative prompt, the page's styles,
+    cfg, size in pixels, and rows a model call."""
 
     prompts: tuple[str, ...]
     negative: str = ""
@@ -28,6 +29,7 @@ class Scene:
     height: int = 512
     rows: int = 1
     guidance: float | None = None
+    styles: tuple[str, ...] = ()
 
     @property
     def batch(self) -> int:
@@ -48,7 +50,11 @@ class Stage:
 
 def run(scene: Scene, work: Callable[[Stage], Any], heard: Heard) -> Any:
     """What `work(stage)` returns, or None where the user interrupted; `heard` follows each
-    evaluation. The caller holds the host's lock."""
+    evaluation. The caller holds the host's lock.
+
+    The host decodes nothing afterwards, and what fails in it once `work` is done is told in its
+    console alone.
+    """
     from modules import sd_samplers
     from modules.processing import process_images
     from modules.sd_samplers_common import SamplerData
@@ -58,17 +64,40 @@ def run(scene: Scene, work: Callable[[Stage], Any], heard: Heard) -> Any:
 
     def sample_stepdistill(model, x, sigmas, extra_args=None, callback=None, disable=None):
         found.append(work(_stage(scene, p, model, x, dict(extra_args or {}), heard)))
-        return x * 0  # the host wants a latent back
+        return x
 
     p = _processing(scene)
+    p.sample = _without_pictures(p.sample, scene.batch)
     entry = SamplerData(HIDDEN, lambda model: KDiffusionSampler(sample_stepdistill, model), [], {})
     sd_samplers.all_samplers_map[HIDDEN] = entry
     try:
         process_images(p)
+    except Exception:
+        if not found:
+            raise
+        traceback.print_exc()
     finally:
         sd_samplers.all_samplers_map.pop(HIDDEN, None)
         p.close()
     return found[0] if found else None
+
+
+class _Decoded(list):
+    """Pictures, in the place of latents, so that the host decodes none."""
+
+    already_decoded = True
+
+
+def _without_pictures(sample: Callable, count: int) -> Callable:
+    """The processing's `sample`, after which there is nothing to decode."""
+
+    def sampled(*arguments: Any, **named: Any) -> _Decoded:
+        import torch
+
+        sample(*arguments, **named)
+        return _Decoded(torch.zeros(3, 8, 8) for _ in range(count))
+
+    return sampled
 
 
 def _processing(scene: Scene):
@@ -76,6 +105,7 @@ def _processing(scene: Scene):
     import torch
     from modules import shared
     from modules.processing import StableDiffusionProcessingTxt2Img
+    from modules.scripts import ScriptRunner
 
     count = scene.batch
     prompts = [scene.prompts[k % len(scene.prompts)] for k in range(count)]
@@ -91,8 +121,10 @@ def _processing(scene: Scene):
         sd_model=shared.sd_model,
         prompt=prompts,
         negative_prompt=scene.negative,
+        styles=list(scene.styles),
         seed=0,
         sampler_name=HIDDEN,
+        scheduler=AUTOMATIC,  # the host warns of what it must correct
         **size,
         do_not_save_samples=True,
         do_not_save_grid=True,
@@ -103,7 +135,7 @@ def _processing(scene: Scene):
     p.sampler_noise_scheduler_override = lambda steps: torch.linspace(
         1.0, 0.0, 2
     )  # never used: `work` has its own
-    p.scripts = None
+    p.scripts = ScriptRunner()  # an empty one: reForge looks into it
     return p
 
 
@@ -119,21 +151,28 @@ def _stage(scene: Scene, p: Any, model: Any, x: Any, extra_args: dict, heard: He
     return Stage(denoisers, inner, p, tuple(x.shape[1:]), x.device)
 
 
+def one_prompt(model: Any, extra_args: dict, facts: Any, clock: int) -> _Denoiser:
+    """The model of a pass that the host is drawing, for the first picture of its batch. clock: the
+    steps that prompt editing is spread over."""
+    return _Denoiser(model, extra_args, 0, 1, facts.table, lambda rows, sigma: None, clock)
+
+
 class _Denoiser:
     """denoise(x (rows, ...), sigma (rows,)) -> x0 for one prompt: the host's model, for as many
     rows at a time as it was prepared for."""
 
     def __init__(
-        self, model: Any, extra_args: dict, index: int, batch: int, table: Any, heard: Heard
+        self,
+        model: Any,
+        extra_args: dict,
+        index: int,
+        batch: int,
+        table: Any,
+        heard: Heard,
+        clock: int = CLOCK,
     ):
-        self.model, self.extra_args, self.index, self.batch, self.table, self.heard = (
-            model,
-            extra_args,
-            index,
-            batch,
-            table,
-            heard,
-        )
+        self.model, self.extra_args, self.index = model, extra_args, index
+        self.batch, self.table, self.heard, self.clock = batch, table, heard, clock
 
     def __call__(self, x: Any, sigma: Any) -> Any:
         import torch
@@ -149,7 +188,7 @@ class _Denoiser:
         done = 1 - float(self.table.timestep(level)) / float(
             self.table.timestep(self.table.sigma_max)
         )
-        self.model.step = min(int(done * CLOCK), CLOCK - 1)  # prompt editing looks there
+        self.model.step = min(int(done * self.clock), self.clock - 1)  # prompt editing looks there
         drawn = self.model(x, sigma, **self._arguments(len(x)))
         self.heard(len(x), level)
         return drawn

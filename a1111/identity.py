@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -12,11 +13,16 @@ import numpy as np
 from ..scheduler.fingerprint import Fingerprint
 from ..scheduler.fingerprint.step_distilled import Advice, detect
 from ..scheduler.lookup.families import published_for
+from ..scheduler.lookup.hooks import hook_patches
 from ..scheduler.lookup.model_facts import ModelFacts
 from ..scheduler.sigmas.noise_table import FlowTable, NoiseTable
 from .host import forge_unet
 from .weights import fingerprint_of, lora_names, original_weights, patches_of
 
+if TYPE_CHECKING:
+    from .sampling_pass import Pass
+
+HOSTS_OWN = ("modules", "modules_forge", "backend", "ldm_patched", "builtins")  # packages
 PREDICTIONS = {
     "epsilon": "eps",
     "eps": "eps",
@@ -54,6 +60,17 @@ def facts_of(model: Any) -> ModelFacts:
         published_for(_host_class(model), advice),
         advice.text if advice is not None else "",
     )
+
+
+def facts_of_pass(here: Pass, model: Any) -> ModelFacts:
+    """Who a model is in a pass of the host, with what extensions have put in the place of its
+    guidance (Dynamic Thresholding on A1111)."""
+    facts = facts_of(model)
+    guide = type(getattr(here.sampler, "model_wrap_cfg", None))
+    if guide.__module__.partition(".")[0] in HOSTS_OWN:
+        return facts
+    hooks = hook_patches([f"guidance: {guide.__name__}"])
+    return replace(facts, patches=(*facts.patches, *hooks))
 
 
 def advice_of(model: Any) -> Advice | None:

@@ -1,62 +1,87 @@
-"""Our line in a picture's parameters: what ran and how well it fits; read back when it is pasted."""
+"""Our lines in a picture's parameters: what ran, how well it fits and its numbers; read back when it
+is pasted."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .names import AUTOMATIC, CHOICE_KEY, HIRES_KEY, KEY, LABEL, NAME
+from .names import AUTOMATIC, CHOICE_KEY, HIRES_KEY, HIRES_RECIPE_KEY, KEY, LABEL, NAME, RECIPE_KEY
 
 if TYPE_CHECKING:
     from ..scheduler.lookup.selection import Selection
     from .sampling_pass import Pass
 
 SEPARATOR = " | "
-SOURCES = {"given": "named"}  # as the parameters say it, where it is not as lookup does
 RESTARTS = 20  # steps from which the sampler Restart makes a schedule of its own
+SCHEDULE, HIRES_SCHEDULE = "Schedule type", "Hires schedule type"  # the host's own keys
 
 
 def write(here: Pass, steps: int) -> None:
-    """Note in a pass's parameters what its schedule is; below the picture too, unless it fits exactly."""
+    """Note in a pass's parameters what its schedule is, and below the picture in a line."""
     from ..scheduler.lookup.rules import OWN_STEPS
-    from ..scheduler.lookup.selection import EXACT
-    from .recipes import in_words
+    from .truth import line
 
     found, p = here.found, here.p
-    key = HIRES_KEY if here.hires else KEY
+    assert found is not None
     if here.choice != AUTOMATIC:
         p.extra_generation_params[CHOICE_KEY] = here.choice
     restarts = here.name == "restart_sampler" and steps >= RESTARTS
     if restarts or found.rule.kind == OWN_STEPS:
-        _not_used(p, key, here.name)
+        _not_used(p, here.hires, _label(here))
         return
-    p.extra_generation_params[key] = _line(_parts(found, here.name, steps))
-    if found.source != EXACT:
-        _comment(p, in_words(found))
+    p.extra_generation_params[HIRES_KEY if here.hires else KEY] = _line(_parts(found, here, steps))
+    _numbers(here, found)
+    comment(p, line(found, here, here.pasted))
 
 
-def _parts(found: Selection, sampler: str, steps: int) -> list[str]:
-    runs = f"{steps} steps of {sampler}"
-    if sampler == NAME and found.runs_as != NAME:
-        runs = f"{runs} as {found.runs_as}"
+def _parts(found: Selection, here: Pass, steps: int) -> list[str]:
+    from ..scheduler.learning.words import recipe_name
+    from .host import sampler_labels
+    from .truth import source, stand_in
+
+    labels = sampler_labels()
+    runs = f"{steps} step{'s' if steps != 1 else ''} of {_label(here)}"
+    if here.name == NAME and found.runs_as != NAME:
+        runs = f"{runs} as {labels.get(found.runs_as, found.runs_as)}"
     if found.stand_in is not None:
-        return [found.source, found.stand_in.schedule, runs]
+        return [found.source, stand_in(found, here), runs]
+    name = found.name.removesuffix(".json") or f"recipe {recipe_name(found.recipe)}"
     won = [f"stock's {found.recipe.choice}"] if found.stock_won else []
-    return [SOURCES.get(found.source, found.source), found.name.removesuffix(".json"), runs, *won]
+    return [source(found, here.pasted), name, runs, *won]
+
+
+def _numbers(here: Pass, found: Selection) -> None:
+    """The recipe itself, for hosts that do not have the record; or that it is needed."""
+    from .compact import word
+
+    key = HIRES_RECIPE_KEY if here.hires else RECIPE_KEY
+    if found.stand_in is not None:
+        here.p.extra_generation_params.pop(key, None)
+        return
+    strength = 1.0 if here.strength is None else here.strength
+    told = word(found.recipe, found.facts, strength)
+    here.p.extra_generation_params[key] = told or "too long - the record is needed"
+
+
+def _label(here: Pass) -> str:
+    """The sampler as the host's list calls it."""
+    return str(getattr(getattr(here.sampler, "config", None), "name", "") or here.name)
 
 
 def _line(parts: list[str]) -> str:
     return SEPARATOR.join(part.replace(",", " ").replace(":", " ") for part in parts)
 
 
-def foreign(p: Any, hires: bool) -> None:
+def foreign(here: Pass, sigmas: int) -> None:
     """Note that our sampler was given sigmas of another schedule."""
-    p.extra_generation_params[HIRES_KEY if hires else KEY] = (
-        "no recipe | given sigmas | distilled as dpmpp_2m"
+    key = HIRES_KEY if here.hires else KEY
+    here.p.extra_generation_params[key] = _line(
+        ["no recipe", "given sigmas", f"{sigmas} steps of {LABEL} as DPM++ 2M"]
     )
-    _comment(
-        p,
-        f"The sampler {LABEL} was given another schedule, so it ran as DPM++ 2M on that; choose the "
-        f"schedule type {LABEL} for its own recipe.",
+    comment(
+        here.p,
+        f"{LABEL} ran as DPM++ 2M on the schedule type that is chosen; for its own recipe choose "
+        f"{LABEL} or {AUTOMATIC} there.",
     )
 
 
@@ -64,15 +89,18 @@ def unused(p: Any) -> None:
     """Note that the schedule type `Distilled` was chosen for a sampler that takes no schedule."""
     if getattr(p, "scheduler", None) not in (NAME, LABEL) or KEY in p.extra_generation_params:
         return
-    _not_used(p, KEY, str(getattr(p, "sampler_name", "")))
+    _not_used(p, False, str(getattr(p, "sampler_name", "")))
 
 
-def _not_used(p: Any, key: str, sampler: str) -> None:
-    p.extra_generation_params[key] = _line(["not used", f"{sampler} makes its own schedule"])
-    _comment(p, f"The sampler {sampler} makes its own schedule, whatever schedule type is chosen.")
+def _not_used(p: Any, hires: bool, sampler: str) -> None:
+    """The host's own key goes: that schedule type did not run."""
+    told = p.extra_generation_params
+    told[HIRES_SCHEDULE if hires else SCHEDULE] = None
+    told[HIRES_KEY if hires else KEY] = _line(["not used", f"{sampler} makes its own schedule"])
+    comment(p, f"{sampler} makes its own schedule, whatever schedule type is chosen.")
 
 
-def _comment(p: Any, sentence: str) -> None:
+def comment(p: Any, sentence: str) -> None:
     """Something below the picture, on hosts that have a place for it."""
     if hasattr(p, "comment"):
         p.comment(f"StepDistill: {sentence}")
@@ -80,7 +108,20 @@ def _comment(p: Any, sentence: str) -> None:
 
 def record_of(parameters: dict) -> str:
     """What the panel's list of records is set to for pasted parameters."""
+    from .notes import remember
     from .stores import choices
 
     chosen = str(parameters.get(CHOICE_KEY, AUTOMATIC))
-    return chosen if chosen in choices() else AUTOMATIC
+    if chosen in choices():
+        return chosen
+    if not recipes_of(parameters):
+        remember(f"The pasted picture was drawn with the record {chosen}, which is not here.")
+    return AUTOMATIC
+
+
+def recipes_of(parameters: dict) -> str:
+    """The recipes that pasted parameters hold, for the panel to keep; "" where there are none."""
+    from .compact import held
+
+    words = [str(parameters.get(key, "")).strip() for key in (RECIPE_KEY, HIRES_RECIPE_KEY)]
+    return " ".join(each for each in words if held(each))

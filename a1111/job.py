@@ -7,68 +7,29 @@ import shutil
 import threading
 import time
 import traceback
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..scheduler.errors import OutputError, StepDistillError, Stopped
 from .host import interrupted, on_main_thread, sampler_labels, say
-from .host_denoiser import Scene, Stage
+from .host_denoiser import Stage
+from .job_state import (
+    DONE,
+    FAILED,
+    INTERRUPTED,
+    QUALITY,
+    RUNNING,
+    WAITING,
+    JobProgress,
+    Wish,
+    phase_words,
+)
 
 if TYPE_CHECKING:
     from ..scheduler.record import Record
 
-IDLE, WAITING, RUNNING, DONE, INTERRUPTED, FAILED = (
-    "idle",
-    "waiting",
-    "running",
-    "done",
-    "interrupted",
-    "failed",
-)
-QUALITY = ("instant", "standard", "thorough")  # efforts, by what each tries
+NEARLY = 0.9999  # of sigma_max: a recipe of a whole run
 FEW = 3  # evaluations after which the time is estimated; the first, which may load the model, is not counted
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What to distil. steps: (least, most). measure: compare the recipes with stock's on held-out
-    noise, too. again: even where the store has a record that fits. name: the record's, or empty."""
-
-    scene: Scene
-    samplers: tuple[str, ...] = ("distilled", "dpmpp_2m")
-    steps: tuple[int, int] = (4, 12)
-    quality: str = "instant"
-    seed: int = 0
-    measure: bool = True
-    again: bool = False
-    name: str = ""
-
-    @property
-    def counts(self) -> tuple[int, ...]:
-        return tuple(range(max(self.steps[0], 1), max(self.steps) + 1))
-
-
-@dataclass
-class JobProgress:
-    """How far the job is; `text` is its plan, then its report. Numbers are model calls."""
-
-    state: str = IDLE
-    phase: str = ""
-    done: int = 0
-    planned: int = 0
-    seconds_left: float | None = None
-    seconds: float = 0.0
-    text: str = ""
-    record_name: str = ""
-    record: Record | None = field(default=None, repr=False)
-
-    @property
-    def busy(self) -> bool:
-        return self.state in (WAITING, RUNNING)
-
-    def data(self) -> dict:
-        """For the API."""
-        return {key: value for key, value in vars(self).items() if key != "record"}
 
 
 class Job:
@@ -185,7 +146,7 @@ class _Task:
         conditions = (
             replace(conditions, name=self.wish.name[:300]) if self.wish.name else conditions
         )
-        self.notes = [facts.advice] if facts.advice else []
+        self.notes = [each for each in (self.wish.note, facts.advice) if each]
         folder = self._resume_folder(key)
         try:
             record = self._distilled(stage, facts, conditions, folder)
@@ -198,7 +159,9 @@ class _Task:
         except StepDistillError as problem:
             kept = f" It was not kept in the store ({str(problem).rstrip('.')}); export it."
         spent = record.provenance
-        calls = f"{spent['model_calls']} model calls to distil, {spent.get('evidence_calls', 0)} to measure"
+        measured = spent.get("evidence_calls", 0)
+        calls = f"{spent['model_calls']} model calls to distil"
+        calls += f", {measured} to measure" if measured else ""
         return (
             record,
             name,
@@ -228,7 +191,9 @@ class _Task:
 
         here, state = self.progress, shared.state
         state.sampling_steps, state.sampling_step = max(here.planned, 1), here.done
-        state.textinfo = f"StepDistill: {here.phase}, {here.done} of {here.planned} model calls"
+        state.textinfo = (
+            f"StepDistill: {phase_words(here.phase)}, {here.done} of {here.planned} model calls"
+        )
 
     def _in_store(self, key: Any) -> Any:
         """An exact match that has all that is wished for, measured."""
@@ -237,17 +202,38 @@ class _Task:
         match = store().lookup(key, "exact")
         if match is None or match.kind != "exact":
             return None
-        has = {(recipe.sampler, recipe.steps) for recipe in match.record.recipes}
-        return (
-            match
-            if all((sampler, n) in has for sampler in self.wish.samplers for n in self.wish.counts)
-            else None
-        )
+        whole = [
+            each
+            for each in match.record.recipes
+            if each.start_sigma >= match.record.model.sigma_max * NEARLY
+        ]
+        has = {(each.sampler, each.steps) for each in whole if self._is_measured(each)}
+        asked = {(sampler, n) for sampler in self.wish.samplers for n in self.wish.counts}
+        return match if asked <= has and self._is_as_good(match.record) else None
+
+    def _is_measured(self, recipe: Any) -> bool:
+        """Whether a recipe has what is wished for: held-out evidence, where it is to be measured."""
+        from ..scheduler.distilling.effort import effort_named
+        from ..scheduler.record.verdict import SEEN
+
+        found = recipe.evidence
+        if not self.wish.measure or not effort_named(self.wish.quality).evidence_rows:
+            return True
+        return "rms" in found and found.get("verdict") != SEEN
+
+    def _is_as_good(self, record: Record) -> bool:
+        """Whether no more was tried for than what the record was made with."""
+        from ..scheduler.distilling.effort import effort_named
+
+        plans = record.provenance.get("plans") or [{}]
+        made = [QUALITY.index(each["effort"]) for each in plans if each.get("effort") in QUALITY]
+        return max(made, default=0) >= QUALITY.index(effort_named(self.wish.quality).name)
 
     def _resume_folder(self, key: Any):
         from ..scheduler.files import make_folder
-        from .stores import unfinished
+        from .stores import tidy, unfinished
 
+        tidy()
         try:
             return make_folder(unfinished(key))
         except OutputError as problem:

@@ -1,5 +1,5 @@
-"""The panel under the picture's settings: the record to use, what is known of the loaded
-checkpoint, and distilling."""
+"""The panel under the picture's settings: learning while drawing and one button for daily use; what is
+known of the loaded checkpoint, its records and distilling on purpose under Advanced."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import gradio as gr
 from modules import scripts
 
 from . import infotext, panel_actions
-from .names import AUTOMATIC, LABEL, TITLE
+from .host import option
+from .names import AUTOMATIC, HIDDEN_CLASS, LABEL, TITLE
+from .record_list import listed
 
 
 class StepDistillScript(scripts.Script):
-    """Always there, in an accordion; the only control that travels with a picture is the record."""
+    """Always there, in an accordion."""
 
     def title(self) -> str:
         return TITLE
@@ -21,19 +23,25 @@ class StepDistillScript(scripts.Script):
 
     def ui(self, is_img2img: bool):
         """The controls; those that need the page's own prompt and sizes are tied to them once these
-        are there (panel_work)."""
+        are there (panel_actions)."""
         made = Controls(self, "img2img" if is_img2img else "txt2img")
-        self.infotext_fields = [(made.record, infotext.record_of)]
+        self.infotext_fields = [
+            (made.record, infotext.record_of),
+            (made.recipes, infotext.recipes_of),
+        ]
         self.paste_field_names = []
-        return [made.record]
+        return [made.record, made.learn, made.recipes]
 
     def after_component(self, component, **others) -> None:
-        """Of the whole page: some of them are what Distill asks."""
+        """Of the whole page: some of them are what Distill asks, and what Use it sets."""
         panel_actions.after(component)
 
-    def process(self, p, record: str = AUTOMATIC, *others) -> None:
-        """Note the choice for this picture; an axis that has spoken goes first."""
-        p.stepdistill_record = getattr(p, "stepdistill_axis", None) or record or AUTOMATIC
+    def process(self, p, record=AUTOMATIC, learn=False, recipes="", *others) -> None:
+        """Note the choices for this picture; an axis that has spoken goes first."""
+        axis = getattr(p, "stepdistill_axis", None)
+        p.stepdistill_record = axis or record or AUTOMATIC
+        p.stepdistill_learn = bool(learn)
+        p.stepdistill_recipes = "" if axis else str(recipes or "")
 
     def postprocess_batch(self, p, *others, **named) -> None:
         """Before the pictures' parameters are written: samplers that take no schedule are told of."""
@@ -47,41 +55,54 @@ class Controls:
         self.tab, self._id = tab, lambda name: script.elem_id(f"stepdistill_{name}")
         with gr.Accordion(TITLE, open=False, elem_id=self._id("panel")):
             self._use()
-            self._ask()
-            self._result()
+            with gr.Accordion("Advanced", open=False, elem_id=self._id("advanced")):
+                self._ask()
+                self._records()
+                self._result()
+            self._unseen()
+        for control in vars(self).values():  # what they were left at, we keep ourselves
+            if hasattr(control, "elem_id"):
+                control.do_not_save_to_config = True
         panel_actions.tie(self)
 
     def _use(self) -> None:
         with gr.Row():
-            self.record = gr.Dropdown(
-                label=f"Record for the schedule type and the sampler '{LABEL}'",
-                choices=panel_actions.listed(),
-                value=AUTOMATIC,
-                scale=6,
-                elem_id=self._id("record"),
+            self.use = gr.Button(
+                "Use it", variant="primary", visible=False, elem_id=self._id("use")
             )
-            self.refresh = gr.Button("Refresh", scale=1, min_width=80, elem_id=self._id("refresh"))
-        self.status = gr.HTML(panel_actions.status, elem_id=self._id("status"))
+            self.interrupt = gr.Button("Interrupt", visible=False, elem_id=self._id("interrupt"))
+            self.newest = gr.Button(
+                "Draw with the newest recipe again", visible=False, elem_id=self._id("newest")
+            )
+        self.learn = gr.Checkbox(
+            bool(option("stepdistill_learn", False)),
+            label="Learn while drawing",
+            elem_id=self._id("learn"),
+        )
+        self.status = gr.HTML("", elem_id=self._id("status"))
+        self.progress = gr.HTML("", elem_id=self._id("progress"))
 
     def _ask(self) -> None:
-        from .host import distillable
-        from .job import QUALITY, Wish
+        from .job_state import QUALITY
+        from .panel_choices import SAMPLER_ABOVE, sampler_choices, usual
 
         with gr.Row():
             self.quality = gr.Radio(
-                list(QUALITY), value="instant", label="Quality", elem_id=self._id("quality")
+                list(QUALITY), value=usual("quality"), label="Quality", elem_id=self._id("quality")
             )
             self.samplers = gr.CheckboxGroup(
-                distillable(),
-                value=list(Wish.samplers),
+                sampler_choices(),
+                value=[LABEL, SAMPLER_ABOVE],
                 label="Samplers to distil for",
                 elem_id=self._id("samplers"),
             )
         with gr.Row():
             self.least = gr.Slider(
-                1, 50, 4, step=1, label="Fewest steps", elem_id=self._id("least")
+                1, 50, usual("least"), step=1, label="Fewest steps", elem_id=self._id("least")
             )
-            self.most = gr.Slider(1, 50, 12, step=1, label="Most steps", elem_id=self._id("most"))
+            self.most = gr.Slider(
+                1, 50, usual("most"), step=1, label="Most steps", elem_id=self._id("most")
+            )
             self.rows = gr.Slider(1, 8, 1, step=1, label="Batch size", elem_id=self._id("rows"))
         self.prompts = gr.Textbox(
             label="Prompts to distil on, one a line (empty: the prompt above)",
@@ -97,25 +118,53 @@ class Controls:
             self.height = gr.Number(
                 0, label="Height (0: as above)", precision=0, elem_id=self._id("height")
             )
+        with gr.Row():
+            self.measure = gr.Checkbox(
+                usual("measure"), label="Measure the recipes too", elem_id=self._id("measure")
+            )
             self.again = gr.Checkbox(
                 False, label="Distil again though the store has it", elem_id=self._id("again")
             )
+            self.distil = gr.Button("Distill", elem_id=self._id("distill"))
+        self.price = gr.HTML(panel_actions.price_as_left, elem_id=self._id("price"))
+
+    def _records(self) -> None:
         with gr.Row():
-            self.distil = gr.Button("Distill", variant="primary", elem_id=self._id("distill"))
-            self.interrupt = gr.Button("Interrupt", elem_id=self._id("interrupt"))
+            self.record = gr.Dropdown(
+                label=f"Record for the schedule type and the sampler '{LABEL}'",
+                choices=listed(),
+                value=AUTOMATIC,
+                scale=6,
+                elem_id=self._id("record"),
+            )
+            self.show = gr.Button("Show", scale=1, min_width=80, elem_id=self._id("show"))
+            self.export = gr.Button("Export", scale=1, min_width=80, elem_id=self._id("export"))
+            self.remove = gr.Button("Remove", scale=1, min_width=80, elem_id=self._id("remove"))
+        with gr.Row():
+            self.name = gr.Textbox(label="New name", scale=6, elem_id=self._id("name"))
+            self.rename = gr.Button("Rename", scale=1, min_width=80, elem_id=self._id("rename"))
+            self.folder = gr.Button(
+                "Open folder", scale=1, min_width=80, elem_id=self._id("folder")
+            )
+            self.take = gr.UploadButton(
+                "Import records",
+                file_types=[".json"],
+                file_count="multiple",
+                elem_id=self._id("import"),
+            )
 
     def _result(self) -> None:
-        self.progress = gr.HTML("", elem_id=self._id("progress"))
-        self.plot = gr.Image(
-            show_label=False, type="pil", interactive=False, visible=False, elem_id=self._id("plot")
-        )
+        self.told = gr.HTML("", elem_id=self._id("told"))
+        self.plot = gr.HTML("", elem_id=self._id("plot"))
         self.table = gr.HTML("", elem_id=self._id("table"))
-        with gr.Row():
-            self.show = gr.Button("Show the record", elem_id=self._id("show"))
-            self.export = gr.Button("Export the record", elem_id=self._id("export"))
-            self.take = gr.UploadButton(
-                "Import a record", file_types=[".json"], elem_id=self._id("import")
-            )
         self.exported = gr.File(
             label="Exported record", interactive=False, visible=False, elem_id=self._id("exported")
         )
+
+    def _unseen(self) -> None:
+        """What the page's script presses: it hears of other pages and of the checkpoint so."""
+        with gr.Row(elem_classes=[HIDDEN_CLASS]):
+            self.recipes = gr.Textbox("", show_label=False, elem_id=self._id("recipes"))
+            self.seen = gr.Textbox("", show_label=False, elem_id=self._id("seen"))
+            self.poll = gr.Button("", elem_id=self._id("poll"))
+            self.opened = gr.Button("", elem_id=self._id("opened"))

@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..scheduler.errors import StepDistillError
-from ..scheduler.lookup import SIMPLE, words
+from ..scheduler.lookup import SIMPLE
 from ..scheduler.lookup.differences import filled
 from ..scheduler.lookup.given import given_match
 from ..scheduler.lookup.key import Key
 from ..scheduler.lookup.match import Match
 from ..scheduler.lookup.model_facts import ModelFacts
-from ..scheduler.lookup.selection import Selection, select, stock_selection
-from ..scheduler.lookup.serving import NO_RECORD, REFUSED, STOCK_ASKED, Reason
+from ..scheduler.lookup.selection import STOCK, Selection, select, stock_selection
+from ..scheduler.lookup.serving import REFUSED, STOCK_ASKED, Reason
 from ..scheduler.lookup.wanted import Wanted
-from .host import option, sampler_labels
+from .compact import rounded
+from .host import option
 from .names import AUTOMATIC, STOCK_ONLY
 from .stores import store
 
@@ -25,36 +26,40 @@ def find(
     wanted: Wanted,
     choice: str = AUTOMATIC,
     before: str | None = None,
+    pasted: Match | None = None,
 ) -> Selection:
     """The recipe for a pass; never raises for what a user can have done: then stock runs, and says why.
 
-    choice: the panel's. before: the schedule that the sampler has of its own.
+    choice: the panel's. before: the schedule that the sampler has of its own. pasted: the recipe
+    that pasted parameters hold, which goes before all others.
     """
-    usual = str(option("stepdistill_fallback", SIMPLE))
-    before = before if usual == SIMPLE else usual  # what the user has set goes first
+    before = _stand_in(before)
     if choice == STOCK_ONLY:
-        return kept_from(facts, Reason(STOCK_ASKED, wanted))
+        return kept_from(facts, Reason(STOCK_ASKED, wanted), before)
     try:
-        given = None if choice in ("", AUTOMATIC) else _named(key, choice)
+        given = pasted
+        if given is None and choice not in ("", AUTOMATIC):
+            given = _named(key, choice)
         policy = str(option("stepdistill_policy", "near"))
-        return select(wanted, facts, key, given, (store(),), policy, before, usual)
+        found = select(wanted, facts, key, given, (store(),), policy, before)
     except StepDistillError as problem:
         reason = Reason(REFUSED, wanted, sentence=str(problem))
-        return stock_selection(wanted, facts, reason, (), before, usual)
+        return stock_selection(wanted, facts, reason, (), before)
+    if found.source == STOCK:
+        return found
+    return replace(found, recipe=rounded(found.recipe, facts))
 
 
-def kept_from(facts: ModelFacts, reason: Reason) -> Selection:
-    """The host's usual schedule, for a pass that gets no recipe whatever there is."""
-    usual = str(option("stepdistill_fallback", SIMPLE))
-    return stock_selection(reason.wanted, replace(facts, published=()), reason, usual=usual)
+def kept_from(facts: ModelFacts, reason: Reason, before: str | None = None) -> Selection:
+    """The sampler's own schedule, for a pass that gets no recipe whatever there is."""
+    unpublished = replace(facts, published=())
+    return stock_selection(reason.wanted, unpublished, reason, before=_stand_in(before))
 
 
-def in_words(found: Selection) -> str:
-    """What a pass got, for people."""
-    said = words.info(found, sampler_labels())
-    if found.reason is not None and found.reason.code == NO_RECORD:
-        return f"{said} Distil one in the StepDistill panel."
-    return said
+def _stand_in(before: str | None) -> str:
+    """What the user has set goes before the sampler's own."""
+    chosen = str(option("stepdistill_fallback", AUTOMATIC))
+    return before or SIMPLE if chosen == AUTOMATIC else chosen
 
 
 def _named(key: Key, name: str) -> Match:

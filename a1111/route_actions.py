@@ -7,7 +7,8 @@ from typing import Any
 from ..scheduler.errors import StepDistillError
 from ..scheduler.record import Record
 from .host_denoiser import Scene
-from .job import THE_JOB, Wish
+from .job import THE_JOB
+from .job_state import Wish
 from .stores import stem, store
 
 SCENE = {"negative": str, "cfg": float, "width": int, "height": int, "rows": int, "guidance": float}

@@ -80,7 +80,7 @@ def _foreign(here: Any, found: Any, model, x, sigmas, extra_args: dict, callback
     from ..scheduler.record import Recipe
 
     if found is None and here is not None:
-        infotext.foreign(here.p, here.hires)
+        infotext.foreign(here, len(sigmas) - 1)
         say(
             "the sampler Distilled was given sigmas of another schedule; it ran as dpmpp_2m on "
             f"exactly those ({len(sigmas) - 1} steps)"

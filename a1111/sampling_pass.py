@@ -7,6 +7,7 @@ arguments unchanged.
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import wraps
@@ -26,7 +27,8 @@ class Pass:
 
     img2img: whether the host will cut the schedule's end off (img2img, hires). requested: the steps
     that it was told, or None for p.steps. shape: one sample's latent. found: what our schedule
-    answered, for the sampler and the infotext.
+    answered, for the sampler and the infotext. pasted: whether with the recipe that pasted parameters
+    hold.
     """
 
     sampler: Any
@@ -35,6 +37,7 @@ class Pass:
     requested: int | None = None
     shape: tuple[int, ...] | None = None
     found: Selection | None = field(default=None, repr=False)
+    pasted: bool = False
 
     @property
     def name(self) -> str:
@@ -54,16 +57,48 @@ class Pass:
         )
 
     @property
-    def own_schedule(self) -> str | None:
-        """The schedule that the host gives this sampler where none is chosen, if it names one."""
-        options = getattr(getattr(self.sampler, "config", None), "options", None) or {}
-        name = options.get("scheduler")
-        return str(name) if name else None
-
-    @property
     def choice(self) -> str:
         """The record that the panel, the API or an axis names for this picture."""
         return str(getattr(self.p, "stepdistill_record", None) or AUTOMATIC)
+
+    @property
+    def recipes(self) -> str:
+        """The recipes that the pasted parameters of a picture hold (compact.py), or ""."""
+        return str(getattr(self.p, "stepdistill_recipes", None) or "")
+
+    @property
+    def learns(self) -> bool:
+        """Whether pictures are learnt from; not those that others draw for their own ends."""
+        return bool(getattr(self.p, "stepdistill_learn", False))
+
+    @property
+    def strength(self) -> float | None:
+        """The denoising strength of a pass that begins with a picture."""
+        return float(self.p.denoising_strength) if self.img2img else None
+
+    @property
+    def clock(self) -> int:
+        """The steps that prompt editing is spread over."""
+        return max(int(self.requested or self.p.steps), 1)
+
+    @property
+    def setting(self) -> str:
+        """The sampler and schedule type as the host calls them."""
+        name = getattr(getattr(self.sampler, "config", None), "name", self.name)
+        chosen = getattr(self.p, "hr_scheduler" if self.hires else "scheduler", None)
+        return str(name) if chosen in (None, AUTOMATIC) else f"{name} {chosen}"
+
+    def note(self, sentence: str) -> None:
+        """Something about this picture's learning: in the panel, the console and, the first time, below
+        the picture."""
+        from .host import say
+        from .infotext import comment
+        from .notes import is_news, remember
+
+        if is_news(sentence):
+            comment(self.p, sentence)
+        remember(sentence)
+        say(sentence)
 
     @property
     def hires(self) -> bool:
@@ -80,6 +115,18 @@ class Pass:
 
         total, last = setup_img2img_steps(self.p, self.requested)
         return (min(last + 1, asked) if total else 0), float(self.p.denoising_strength)
+
+    def running_few(self, few: int) -> int:
+        """The steps that the host will run of this pass where `few` are asked for."""
+        if not self.img2img:
+            return few
+        from types import SimpleNamespace
+
+        from modules.sd_samplers_common import setup_img2img_steps
+
+        asked = SimpleNamespace(steps=few, denoising_strength=self.p.denoising_strength)
+        total, last = setup_img2img_steps(asked, few if self.requested is not None else None)
+        return max(last + 1, 1) if total else 1
 
 
 _current: ContextVar[Pass | None] = ContextVar("stepdistill_pass", default=None)
@@ -120,9 +167,24 @@ def _noting(original, img2img: bool):
             )
         except (TypeError, KeyError, AttributeError):  # another host's idea of it
             self.stepdistill_pass = None
-        return original(self, *arguments, **named)
+        return _listened(self, lambda: original(self, *arguments, **named))
 
     return sample
+
+
+def _listened(sampler: Any, draw: Callable[[], Any]) -> Any:
+    """What `draw()` returns, while its pass is listened to."""
+    here = last_of(sampler)
+    if here is None or not here.learns:
+        return draw()
+    from .lesson import listening
+
+    function = sampler.func
+    sampler.func = listening(here, function)
+    try:
+        return draw()
+    finally:
+        sampler.func = function
 
 
 def _asking(original):

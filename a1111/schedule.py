@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from . import infotext
+from . import automatic, infotext
 from .host import loaded_model, option, say
 from .names import LABEL, NAME
 from .sampling_pass import Pass, current
@@ -56,7 +56,7 @@ def sigmas_for(
 
     n = int(n)
     try:
-        sigmas = _sigmas(n, float(sigma_max), inner_model)
+        sigmas = _sigmas(n, float(sigma_min), float(sigma_max), inner_model, device)
     except Exception as problem:  # of a host's or a model's kind that is not known
         what = f"{type(problem).__name__}: {problem}"
         say(f"no schedule could be looked up, so a plain one runs ({what})")
@@ -64,10 +64,12 @@ def sigmas_for(
     return torch.tensor(sigmas, dtype=torch.float32, device=device)
 
 
-def _sigmas(n: int, sigma_max: float, inner_model: Any) -> list[float]:
+def _sigmas(
+    n: int, sigma_min: float, sigma_max: float, inner_model: Any, device: Any
+) -> list[float]:
     from ..scheduler.lookup.cutting import filled
     from ..scheduler.lookup.wanted import SIGMAS, Wanted
-    from .identity import facts_of
+    from .identity import facts_of, facts_of_pass
     from .recipes import find
 
     here = current()
@@ -75,55 +77,105 @@ def _sigmas(n: int, sigma_max: float, inner_model: Any) -> list[float]:
         return [0.0]
     model = getattr(inner_model, "inner_model", None)
     model = model if getattr(model, "sd_checkpoint_info", None) is not None else loaded_model()
-    facts = facts_of(model)
-    if here is not None:
-        return _for_pass(here, n, sigma_max, facts, model)
-    # Somebody else asks: what will run is not known.
-    found = find(facts, facts.key(), Wanted(None, n, carries=SIGMAS))
-    return filled(found.recipe.sigmas, n, False, facts.sigma_max)
-
-
-def _for_pass(here: Pass, n: int, sigma_max: float, facts: ModelFacts, model: Any) -> list[float]:
-    from ..scheduler.lookup.cutting import filled
-    from .identity import cfg_of, guidance_of
-    from .recipes import in_words
-
-    steps, denoise = here.running(n - here.drops)
-    wanted = _wanted(here, max(steps, 1), denoise, sigma_max, facts)
-    key = facts.key(cfg_of(here.p), here.shape, guidance_of(model, here.p))
-    found = here.found = _found(here, steps, wanted, facts, key)
-    infotext.write(here, steps)
-    say(in_words(found))
+    facts = facts_of(model) if here is None else facts_of_pass(here, model)
+    if here is None:  # somebody else asks: what will run is not known
+        found = find(facts, facts.key(), Wanted(None, n, carries=SIGMAS))
+        return filled(found.recipe.sigmas, n, False, facts.sigma_max)
+    found = _for_pass(here, n, sigma_max, facts, model)
     if _is_cut_by_host(found):
-        return _stock(found.stand_in.schedule, n, facts, sigma_max)
+        assert found.stand_in is not None
+        own = None
+        if found.stand_in.schedule == automatic.stock_name(here):
+            own = automatic.sigmas_of(here, n, sigma_min, sigma_max, inner_model, device)
+        return own or _stock(found.stand_in.schedule, n, facts, sigma_max)
     return filled(found.recipe.sigmas, n, here.drops, facts.sigma_max)
 
 
-def _wanted(here: Pass, steps: int, denoise: float, sigma_max: float, facts: ModelFacts) -> Wanted:
-    """The run: it begins at what the denoising strength stands for, below the user's highest sigma."""
-    from ..scheduler.lookup.starts import same_start, start_for
-    from ..scheduler.lookup.wanted import COEFFICIENTS, SIGMAS, Wanted
+def _for_pass(here: Pass, n: int, sigma_max: float, facts: ModelFacts, model: Any) -> Selection:
+    """What a pass gets, noted in its parameters."""
+    from .identity import cfg_of, guidance_of
+    from .pasted import match_of, pasted_for
+    from .recipes import find
+    from .truth import line
 
-    carries = COEFFICIENTS if here.name == NAME else SIGMAS
+    steps, denoise = here.running(n - here.drops)
+    key = facts.key(cfg_of(here.p), here.shape, guidance_of(model, here.p))
+    recipe = pasted_for(here, facts, steps)
+    here.pasted = recipe is not None
+    if recipe is None:
+        wanted = _wanted(here, max(steps, 1), denoise, sigma_max, facts, key)
+        found = here.found = _found(here, steps, wanted, facts, key)
+    else:
+        wanted = _from(here, steps, recipe.start_sigma, facts)
+        match = match_of(recipe, facts, key)
+        found = here.found = find(facts, key, wanted, pasted=match)
+    infotext.write(here, steps)
+    say(line(found, here, here.pasted))
+    return found
+
+
+def _wanted(
+    here: Pass, steps: int, denoise: float, sigma_max: float, facts: ModelFacts, key: Key
+) -> Wanted:
+    """The run: it begins where pictures of this denoising strength began that were learnt from, else
+    at what the strength stands for; below the user's highest sigma."""
+    from ..scheduler.lookup.starts import same_start, start_for
+    from ..scheduler.lookup.wanted import Wanted
+
     start = start_for(facts, denoise) if denoise > 0 else facts.sigma_min
     limited = sigma_max < facts.sigma_max and not same_start(sigma_max, facts.sigma_max)
     if limited and (start is None or sigma_max < start):
-        return Wanted(here.name, steps, sigma_max, carries=carries)
-    return Wanted(here.name, steps, start, 1.0 if start is None else denoise, carries)
+        return _from(here, steps, sigma_max, facts)
+    learnt = _learnt_start(here, key) if start is not None and denoise > 0 else None
+    if learnt is not None and learnt < facts.sigma_max:
+        return _from(here, steps, learnt, facts)
+    return Wanted(here.name, steps, start, 1.0 if start is None else denoise, _carries(here))
+
+
+def _from(here: Pass, steps: int, start: float, facts: ModelFacts) -> Wanted:
+    """A run from a sigma."""
+    from ..scheduler.lookup.starts import same_start
+    from ..scheduler.lookup.wanted import Wanted
+
+    whole = same_start(start, facts.sigma_max)
+    return Wanted(here.name, steps, None if whole else start, carries=_carries(here))
+
+
+def _carries(here: Pass) -> str:
+    from ..scheduler.lookup.wanted import COEFFICIENTS, SIGMAS
+
+    return COEFFICIENTS if here.name == NAME else SIGMAS
+
+
+def _learnt_start(here: Pass, key: Key) -> float | None:
+    """Where pictures of the pass's strength began that the nearest record was learnt from."""
+    from ..scheduler.errors import StepDistillError
+    from ..scheduler.lookup.selection import first_match
+    from .starts_learnt import start_learnt
+    from .stores import store
+
+    strength = here.strength
+    if strength is None:
+        return None
+    try:
+        match = first_match(key, (store(),))[0]
+    except StepDistillError:
+        return None
+    return start_learnt(match.record, strength) if match is not None else None
 
 
 def _found(here: Pass, steps: int, wanted: Wanted, facts: ModelFacts, key: Key) -> Selection:
     from ..scheduler.lookup.serving import REFUSED, Reason
     from .recipes import find, kept_from
 
-    why = ""
+    own, why = automatic.stock_name(here), ""
     if steps < 1:
         why = "No step runs."
     elif wanted.start is not None and wanted.start <= facts.sigma_min:
         why = "The denoising strength is too small for a schedule."
     if why:
-        return kept_from(facts, Reason(REFUSED, wanted, sentence=why))
-    return find(facts, key, wanted, here.choice, here.own_schedule)
+        return kept_from(facts, Reason(REFUSED, wanted, sentence=why), own)
+    return find(facts, key, wanted, here.choice, own)
 
 
 def _is_cut_by_host(found: Selection) -> bool:

@@ -5,8 +5,8 @@ Every option is read with a default, for hosts that were started before it was k
 
 from __future__ import annotations
 
-from ..scheduler.lookup import SIMPLE
-from .names import LABEL, TITLE
+from .host import say
+from .names import AUTOMATIC, LABEL, TITLE
 
 SECTION = ("stepdistill", TITLE)
 
@@ -39,10 +39,24 @@ def register() -> None:
             _policies,
             section=SECTION,
         ),
+        "stepdistill_learn": info(
+            False,
+            "Learn while drawing: pictures drawn with a deterministic sampler at 15 steps or more "
+            "are learnt from (on once the panel was opened)",
+            gr.Checkbox,
+            section=SECTION,
+        ),
+        "stepdistill_steps": info(
+            6,
+            "Steps to learn",
+            gr.Slider,
+            {"minimum": 2, "maximum": 16, "step": 1},
+            section=SECTION,
+        ),
         "stepdistill_fallback": info(
-            SIMPLE,
-            "Schedule where nothing was distilled, nor measured by a record (simple: the sampler's "
-            "own, a published one, or simple)",
+            AUTOMATIC,
+            "Schedule where nothing was distilled, nor measured by a record (Automatic: the "
+            "sampler's own)",
             gr.Dropdown,
             _schedules,
             section=SECTION,
@@ -61,4 +75,17 @@ def _policies() -> dict:
 def _schedules() -> dict:
     from ..scheduler.sigmas import STOCK as NAMES
 
-    return {"choices": list(NAMES)}
+    return {"choices": [AUTOMATIC, *NAMES]}
+
+
+def remember(**values: object) -> None:
+    """Keep some of the host's settings, as its own Settings page does; not where it is frozen."""
+    from modules import shared
+
+    if getattr(shared.cmd_opts, "freeze_settings", False):
+        return
+    shared.opts.data.update(values)
+    try:
+        shared.opts.save(shared.config_filename)
+    except (OSError, AttributeError) as problem:
+        say(f"the settings could not be kept ({problem})")

@@ -3,6 +3,10 @@ users' data."""
 
 from __future__ import annotations
 
+import os
+import shutil
+import time
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 
@@ -12,6 +16,8 @@ from ..scheduler.store.folder import store_folder
 from .host import option
 from .names import AUTOMATIC, STOCK_ONLY
 
+DAY = 86400  # seconds
+MOST_DAYS = 30  # that an interrupted distillation can be taken up again
 UNFINISHED = ".unfinished"  # hidden, so that the store does not look into it
 
 _stores: dict[Path, Store] = {}
@@ -35,6 +41,21 @@ def choices() -> list[str]:
 def stem(file: str) -> str:
     """A record's name for people and infotexts: its file's, without .json."""
     return file.removesuffix(".json")
+
+
+def tidy(days: float = MOST_DAYS) -> None:
+    """Take away what interrupted distillations left that nobody has gone on with for so many days."""
+    folder = store().folder / UNFINISHED
+    with suppress(OSError):
+        for entry in os.scandir(folder):
+            if entry.is_dir(follow_symlinks=False) and _age(entry) > days * DAY:
+                shutil.rmtree(entry.path, ignore_errors=True)
+
+
+def _age(entry: os.DirEntry) -> float:
+    """Seconds since the newest of what lies in a folder was written."""
+    newest = [entry.stat().st_mtime, *(each.stat().st_mtime for each in os.scandir(entry.path))]
+    return time.time() - max(newest)
 
 
 def unfinished(key: Key) -> Path:

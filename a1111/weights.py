@@ -30,10 +30,17 @@ def fingerprint_of(model: Any) -> Fingerprint | None:
 def patches_of(model: Any) -> tuple[dict, ...]:
     """What changes a model now, as keys and records carry it: its LoRAs, in order of their names.
 
-    And what other extensions hang into it (FreeU, dynamic thresholding), on hosts that say so.
+    And what other extensions hang into it (FreeU, ControlNet), on hosts that say so.
     """
     hooks = getattr(forge_unet(model), "model_options", None) or {}
-    return (*_loras(model), *hook_patches(hook_names(hooks)))
+    return (*_loras(model), *hook_patches((*hook_names(hooks), *_forwards(model))))
+
+
+def _forwards(model: Any) -> tuple[str, ...]:
+    """What stands in the place of the diffusion model's own `forward`, as ControlNet does on A1111."""
+    diffusion = getattr(getattr(model, "model", None), "diffusion_model", None)
+    taken = vars(diffusion).get("forward") if diffusion is not None else None
+    return () if taken is None else (f"forward: {getattr(taken, '__module__', 'unknown')}",)
 
 
 def lora_names(model: Any) -> tuple[str, ...]:

@@ -160,6 +160,7 @@ FULL_LENGTH = fields(
     {"rms": ERROR, "best_stock": CHOICE, "stock_rms": ERROR},
     open=True,
 )
+LEARNT_START = fields({"denoise": number(0, 1, above=True), "start_sigma": POSITIVE_SIGMA})
 EVIDENCE = fields(
     {},
     {
@@ -172,6 +173,7 @@ EVIDENCE = fields(
         "left_out": items(LEFT_OUT, 0, 50),
         "recommendation": RECOMMENDATION,
         "full_length": FULL_LENGTH,
+        "learnt_starts": items(LEARNT_START, 0, 50),
     },
     open=True,
 )

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 NOT_MEASURED = "not measured"
 NOTHING = "Nothing was measured, so nothing is recommended."
 MOST_WORDS = 2000
+LEAST_SHARE = 0.005  # of an error: below, two decimals would say nought
 
 
 def about_fully(record: Record, labels: Labels = NO_LABELS) -> str:
@@ -85,7 +86,13 @@ def verdict(recipe: Recipe, labels: Labels = NO_LABELS) -> str:
         return code.replace("_", " ")
     if found.get("ratio") is None:
         return _UNMEASURED[INCOMPARABLE]
-    return words.format(choice=choice_words(recipe.choice, labels), best=best, ratio=found["ratio"])
+    share = share_words(found["ratio"])
+    return words.format(choice=choice_words(recipe.choice, labels), best=best, share=share)
+
+
+def share_words(ratio: float) -> str:
+    """A ratio of errors, never as nought: "0.43", "less than 0.01"."""
+    return f"{ratio:.2f}" if ratio >= LEAST_SHARE else "less than 0.01"
 
 
 def verdict_if_any(recipe: Recipe) -> str:
@@ -99,7 +106,8 @@ def verdict_if_any(recipe: Recipe) -> str:
 
 def _beside(recipe: Recipe, labels: Labels) -> str:
     best = choice_words(recipe.evidence["best_stock"], labels)
-    return f"{recipe.evidence['ratio']:.2f} of the error of the best stock choice ({best})"
+    share = share_words(recipe.evidence["ratio"])
+    return f"{share} of the error of the best stock choice ({best})"
 
 
 def _seen(found: dict) -> str:
@@ -125,15 +133,15 @@ _UNMEASURED = {
     INTERPOLATED: "a published schedule, interpolated to these steps, not measured",
 }
 _MEASURED = {
-    (True, BETTER): "{ratio:.2f} of the error of the best stock choice ({best})",
+    (True, BETTER): "{share} of the error of the best stock choice ({best})",
     (True, EQUAL): "no gain: {best} is as good",
-    (True, WORSE): "worse: {ratio:.2f} times the error of {best}; use {best}",
-    (False, BETTER): "the stock choice {choice}, at {ratio:.2f} of the error of {best}",
+    (True, WORSE): "worse: {share} times the error of {best}; use {best}",
+    (False, BETTER): "the stock choice {choice}, at {share} of the error of {best}",
     (False, EQUAL): "the stock choice {choice}; no other is clearly better",
     (
         False,
         WORSE,
-    ): "the stock choice {choice}, at {ratio:.2f} times the error of {best}; use {best}",
+    ): "the stock choice {choice}, at {share} times the error of {best}; use {best}",
 }
 
 
@@ -263,7 +271,7 @@ def full_length(found: Mapping, labels: Labels = NO_LABELS) -> str:
     carries = "the recipe carries over"
     if ratio >= 1:
         carries = f"the recipe does not carry over: distil at full length, or use {best}"
-    return f"{begin} has {ratio:.2f} of the error of {best}, on {on}: {carries}."
+    return f"{begin} has {share_words(ratio)} of the error of {best}, on {on}: {carries}."
 
 
 def _choice(data: Mapping) -> Choice:

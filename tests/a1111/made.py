@@ -31,6 +31,12 @@ class Scheduler:
     aliases: list | None = None
 
 
+def karras(n, sigma_min, sigma_max, device="cpu", rho=7.0):
+    """The host's."""
+    high, low = sigma_max ** (1 / rho), sigma_min ** (1 / rho)
+    return torch.cat([(high + torch.linspace(0, 1, n) * (low - high)) ** rho, torch.zeros(1)])
+
+
 class KDiffusionSampler:
     """As much of the host's as our wrapping sees."""
 
@@ -102,9 +108,15 @@ class Model(torch.nn.Module):
         self.parameterization, self.sd_checkpoint_info = "eps", SimpleNamespace(filename=str(file))
 
 
-def install(monkeypatch, options: dict | None = None) -> SimpleNamespace:
+def install(
+    monkeypatch,
+    options: dict | None = None,
+    without: tuple[str, ...] = (),
+    others: dict[str, dict] | None = None,
+) -> SimpleNamespace:
     """Put the make-believe host into sys.modules and load our script as the host does; returns what
-    tests ask for."""
+    tests ask for. without: modules that the host does not have. others: what stands in its modules
+    besides, by module."""
     opts = SimpleNamespace(
         always_discard_next_to_last_sigma=False,
         add_option=lambda name, info: None,
@@ -120,7 +132,7 @@ def install(monkeypatch, options: dict | None = None) -> SimpleNamespace:
     )
     schedulers = [
         Scheduler("automatic", "Automatic", None),
-        Scheduler("karras", "Karras", lambda n, **_: None),
+        Scheduler("karras", "Karras", karras, default_rho=7.0),
     ]
     samplers = [SamplerData("Euler", None, ["k_euler"], {})]
     # A class of its own each time: what is tested replaces methods of it.
@@ -135,7 +147,7 @@ def install(monkeypatch, options: dict | None = None) -> SimpleNamespace:
         "sd_schedulers": {
             "Scheduler": Scheduler,
             "schedulers": schedulers,
-            "schedulers_map": {each.label: each for each in schedulers},
+            "schedulers_map": {key: s for s in schedulers for key in (s.name, s.label)},
         },
         "sd_samplers": {
             "all_samplers": samplers,
@@ -152,17 +164,26 @@ def install(monkeypatch, options: dict | None = None) -> SimpleNamespace:
         "scripts": {"Script": object, "AlwaysVisible": True, "scripts_data": []},
         "call_queue": {},
     }
+    for name, contents in (others or {}).items():
+        parts[name] = parts[name] | contents
     package = ModuleType("modules")
+    package.__path__ = []
     monkeypatch.setitem(sys.modules, "modules", package)
+    for name in without:
+        monkeypatch.delitem(sys.modules, f"modules.{name}", raising=False)
+        parts.pop(name)
     for name, contents in parts.items():
         module = MagicMock() if name == "script_callbacks" else ModuleType(f"modules.{name}")
         vars(module).update(contents)
         monkeypatch.setitem(sys.modules, f"modules.{name}", module)
         setattr(package, name, module)
     monkeypatch.setitem(sys.modules, "gradio", MagicMock())
-    run_script()
+    script = run_script()
     return SimpleNamespace(
-        opts=opts, modules=package, sampler=package.sd_samplers_kdiffusion.KDiffusionSampler
+        opts=opts,
+        modules=package,
+        sampler=package.sd_samplers_kdiffusion.KDiffusionSampler,
+        script=script,
     )
 
 

@@ -126,13 +126,16 @@ def test_views_are_html(webui, checkpoint, record, stored):
     """The status, the table and the progress, escaped."""
     views = made.ours("a1111.panel_views")
     assert "No checkpoint" in views.status_html()
+    waiting = SimpleNamespace(filename=checkpoint.sd_checkpoint_info.filename)
+    webui.modules.sd_models.model_data.forge_loading_parameters = {"checkpoint_info": waiting}
+    assert stored in views.status_html()  # chosen, and loaded with the first picture
     webui.modules.sd_models.model_data.sd_model = checkpoint
     assert stored in views.status_html() and "eps" in views.status_html()
     assert "dpmpp_2m" in views.record_html(record)
-    progress = made.ours("a1111.job").JobProgress("running", "euler", 10, 40, 12.0)
+    progress = made.ours("a1111.job_state").JobProgress("running", "euler", 10, 40, 12.0)
     assert "10 of 40" in views.progress_html(progress) and "12 s" in views.progress_html(progress)
     assert "&lt;b&gt;" in views.progress_html(
-        made.ours("a1111.job").JobProgress("failed", text="<b>")
+        made.ours("a1111.job_state").JobProgress("failed", text="<b>")
     )
 
 
@@ -157,3 +160,72 @@ def test_samplers_are_called_what_the_host_calls_them(webui, checkpoint, record,
     assert host.distillable() == ["distilled", "dpmpp_2m", "euler", "euler_ancestral"]
     shown = views.record_html(record)
     assert "<td style='padding:2px 8px'>DPM++ 2M</td>" in shown and ">dpmpp_2m<" not in shown
+
+
+def test_what_nobody_goes_on_with_is_tidied(webui, checkpoint):
+    """What an interrupted run left, after a month; not before."""
+    import os
+
+    stores = made.ours("a1111.stores")
+    key = made.ours("a1111.identity").facts_of(checkpoint).key()
+    folder = stores.unfinished(key)
+    folder.mkdir(parents=True)
+    (folder / "part").write_text("", encoding="utf-8")
+    stores.tidy()
+    assert folder.is_dir()
+    month = time.time() - 31 * 86400
+    for path in (folder / "part", folder):
+        os.utime(path, (month, month))
+    stores.tidy()
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("phase", "words"),
+    [("", "beginning"), ("teacher", "recording the teacher"), ("euler", "fitting euler")],
+)
+def test_every_phase_has_a_name(webui, phase, words):
+    views, job = made.ours("a1111.panel_views"), made.ours("a1111.job_state")
+    shown = views.progress_html(job.JobProgress("running", phase, 0, 40))
+    assert f"{words}: 0 of 40 model calls" in shown
+
+
+def test_a_better_effort_or_evidence_is_no_second_time(job):
+    """The store has it already only where it has all that is wished for."""
+    from types import SimpleNamespace
+
+    task = job.module._Task(job.job.progress, wish(job, quality="standard", measure=True))
+    made_instantly = SimpleNamespace(provenance={"plans": [{"effort": "instant"}]})
+    thorough = SimpleNamespace(provenance={"plans": [{"effort": "thorough"}]})
+    assert not task._is_as_good(made_instantly) and task._is_as_good(thorough)
+    seen = SimpleNamespace(evidence={"rms": 0.1, "verdict": "seen"})
+    held_out = SimpleNamespace(evidence={"rms": 0.1, "verdict": "better"})
+    assert not task._is_measured(seen) and task._is_measured(held_out)
+    unmeasured = job.module._Task(job.job.progress, wish(job, quality="standard"))
+    assert unmeasured._is_measured(seen)
+
+
+def test_a_sampler_that_adds_noise_is_distilled_for_as_its_twin(webui, monkeypatch):
+    """And it is said; what is not distilled for leaves ours."""
+    choices = made.ours("a1111.panel_choices")
+    listed = [("Euler a", "sample_euler_ancestral", [], {}), ("Euler", "sample_euler", [], {})]
+    module = webui.modules.sd_samplers_kdiffusion
+    monkeypatch.setattr(module, "samplers_k_diffusion", listed, raising=False)
+    ticked = ["Distilled", choices.SAMPLER_ABOVE]
+    found, told = choices.chosen_samplers(ticked, "Euler a")
+    assert found == ("distilled", "euler") and "deterministic twin is Euler" in told
+    assert choices.chosen_samplers(ticked, "Euler") == (("distilled", "euler"), "")
+    found, told = choices.chosen_samplers(ticked, "DPM fast")
+    assert found == ("distilled",) and "No recipe is made for DPM fast" in told
+    assert "At most" in choices.price("instant", ticked, 4, 8, True)
+
+
+def test_plots_wear_the_pages_own_colours(webui):
+    """Ink and ground, so that they are read in the dark theme too."""
+    in_theme = made.ours("a1111.plot_view").in_theme
+    drawn = (
+        "<?xml?><!DOCTYPE svg><svg><path style='fill: #ffffff'/><path style='fill: #222222'/></svg>"
+    )
+    shown = in_theme(drawn)
+    assert "fill: none" in shown and "fill: currentColor" in shown and "<?xml" not in shown
+    assert in_theme("nothing") == ""

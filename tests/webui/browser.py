@@ -13,6 +13,8 @@ import time
 import urllib.request
 from pathlib import Path
 
+MOST_SLOW = 4.0
+USUAL_START = 15.0  # seconds that a host takes to start where nothing else runs
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 FLAGS = [
     "--headless=new",
@@ -30,10 +32,11 @@ def browser() -> str | None:
 
 
 class Page:
-    """A page while the `with` block lasts."""
+    """A page of a host (`server.Server`) while the `with` block lasts."""
 
-    def __init__(self, address: str, width: int = 1280, height: int = 1600):
-        self.address, self.size, self._last = address, (width, height), 0
+    def __init__(self, server, width: int = 1280, height: int = 1600):
+        self.address, self.size, self._last = server.address, (width, height), 0
+        self.server = server
         self.errors: list[str] = []
 
     def __enter__(self) -> Page:
@@ -52,7 +55,7 @@ class Page:
         place = Path(self.folder) / "DevToolsActivePort"
         _wait(
             lambda: place.is_file() and len(place.read_text().splitlines()) == 2,
-            30,
+            300,
             "the browser did not start",
         )
         port = place.read_text().splitlines()[0]
@@ -75,7 +78,7 @@ class Page:
         self._last += 1
         self.socket.send(json.dumps({"id": self._last, "method": method, "params": parameters}))
         while True:
-            told = json.loads(self.socket.recv(timeout=120))
+            told = json.loads(self.socket.recv(timeout=1200))
             if told.get("method") == "Runtime.exceptionThrown":
                 self.errors.append(str(told["params"]["exceptionDetails"])[:500])
             if told.get("id") == self._last:
@@ -93,8 +96,10 @@ class Page:
         return found["result"].get("value")
 
     def wait(self, script: str, patience: float = 60):
-        """The value of an expression as soon as it is true."""
-        return _wait(lambda: self.run(script), patience, script)
+        """The value of an expression as soon as it is true. patience: seconds on a machine where the
+        host starts within USUAL_START; longer where it took longer."""
+        slowness = max(1.0, self.server.started / USUAL_START)
+        return _wait(lambda: self.run(script), patience * min(slowness, MOST_SLOW), script)
 
     def click(self, selector: str) -> None:
         self.wait(f"!!document.querySelector({json.dumps(selector)})")
@@ -134,6 +139,19 @@ class Page:
         )
         self.run(f"{field}.blur()")
         return found
+
+    def choose(self, selector: str, value: str) -> None:
+        """Pick an entry of a dropdown."""
+        field = f"document.querySelector({json.dumps(selector + ' input')})"
+        self.wait(f"!!{field}")
+        self.run(f"{field}.dispatchEvent(new Event('focus')), {field}.focus()")
+        options = json.dumps(f"{selector} ul.options li, ul.options li")
+        entry = (
+            f"[...document.querySelectorAll({options})].find(each => "
+            f"(each.getAttribute('aria-label') || each.innerText.trim()) === {json.dumps(value)})"
+        )
+        self.wait(f"!!{entry}", 15)
+        self.run(f"{entry}.dispatchEvent(new MouseEvent('mousedown', {{bubbles: true}}))")
 
     def picture(self, path: Path, selector: str | None = None) -> None:
         """Save a PNG of the page, or of one element of it."""

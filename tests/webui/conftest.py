@@ -3,6 +3,8 @@ skips them without it."""
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import os
 import urllib.error
@@ -14,6 +16,13 @@ from tests.webui.server import Server
 
 API = "/stepdistill/v1"
 PICTURE = {"prompt": "a cat", "steps": 4, "width": 64, "height": 64, "seed": 1, "cfg_scale": 7.0}
+
+
+def pytest_collection_modifyitems(items):
+    """No test of a host is stopped by a clock: patience.py waits as long as the host works."""
+    for item in items:
+        if "tests/webui" in item.path.as_posix():
+            item.add_marker(pytest.mark.timeout(0))
 
 
 @pytest.fixture(scope="session")
@@ -29,11 +38,19 @@ def server(model, tmp_path_factory):
         yield started
 
 
+@pytest.fixture(scope="session")
+def other_model(server):
+    """A second checkpoint, beside the first."""
+    return checkpoint.write(server.folder / "models" / "Stable-diffusion", "second", seed=7)
+
+
 @pytest.fixture
 def host(server):
     """The shared host with an empty store and nothing remembered."""
+    server.revive()
     for entry in server.get(f"{API}/records"):
         server._asked(_request(server, f"{API}/records/{entry['name']}", "DELETE"))
+    server.get("/witness/forget")
     server.get("/witness")
     return Host(server)
 
@@ -58,16 +75,43 @@ class Host:
 
     def __init__(self, server: Server):
         self.server, self.get, self.post = server, server.get, server.post
+        self.pictures: list[str] = []  # of the last draw, in base64
 
     def draw(self, kind: str = "txt2img", **options):
         """(the parameters that a picture carries, the sigmas at which the model was asked)."""
         if self.server.is_forge and options.get("enable_hr"):
             options["hr_additional_modules"] = ["Use same choices"]
         self.get("/witness")
-        info = json.loads(self.post(f"/sdapi/v1/{kind}", PICTURE | options)["info"])
-        return info["extra_generation_params"], [
-            call["sigma"] for call in self.get("/witness")["calls"]
-        ]
+        answer = self.post(f"/sdapi/v1/{kind}", PICTURE | options)
+        self.pictures = answer["images"]
+        self.heard = self.get("/witness")
+        told = json.loads(answer["info"])["extra_generation_params"]
+        return told, [call["sigma"] for call in self.heard["calls"]]
+
+    @property
+    def pixels(self) -> bytes:
+        """Of the last picture."""
+        return self._picture.tobytes()
+
+    @property
+    def parameters(self) -> str:
+        """What the last picture's own file says."""
+        return self._picture.info["parameters"]
+
+    def pasted(self) -> dict:
+        """What the host reads of the last picture's parameters, and our controls with them."""
+        from urllib.parse import quote
+
+        return self.get(f"/witness/pasted?text={quote(self.parameters)}")
+
+    @property
+    def _picture(self):
+        from PIL import Image
+
+        return Image.open(io.BytesIO(base64.b64decode(self.pictures[0])))
+
+    def delete(self, path: str) -> None:
+        self.server._asked(_request(self.server, path, "DELETE"))
 
     def refused(self, path: str, data: dict | bytes, method: str = "POST") -> tuple[int, str]:
         """(status, text) of a request that must fail."""

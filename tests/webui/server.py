@@ -16,12 +16,14 @@ import urllib.request
 from pathlib import Path
 
 from tests.webui import checkpoint, vocabulary
+from tests.webui.patience import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 PARTS = (
     "scripts",
     "a1111",
+    "javascript",
     "scheduler",
     "nodes",
     "__init__.py",
@@ -36,8 +38,8 @@ FLAGS = [
 ]
 FLAGS += ["--api", "--no-download-sd-model", "--do-not-download-clip"]
 OF_A1111 = ["--use-cpu", "all", "--no-half", "--precision", "full"]
-PATIENCE = 240  # seconds for a start on a busy machine
 STARTED = "Startup time:"
+SLOWEST = 3600  # seconds of one answer: a picture on a busy machine
 
 
 class Server:
@@ -64,7 +66,7 @@ class Server:
             options or {},
         )
         self.is_forge = (self.host / "modules_forge").is_dir()
-        self.store = folder / "store"
+        self.store, self.port = folder / "store", 0
         self.log_path = folder / "log.txt"
         self._lay_out(model)
 
@@ -95,9 +97,10 @@ class Server:
         )
 
     def __enter__(self):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        if not self.port:
+            with socket.socket() as free:
+                free.bind(("127.0.0.1", 0))
+                self.port = free.getsockname()[1]
         flags = [*FLAGS, "--port", str(self.port), "--data-dir", str(self.folder), *self.flags]
         flags += (
             ["--always-cpu", "--gradio-allowed-path", str(self.host)] if self.is_forge else OF_A1111
@@ -138,17 +141,23 @@ class Server:
     def _wait(self, starts: int = 1) -> None:
         """Until the host has started for the n-th time by its own word: a request before that
         breaks A1111, which then still adds to its server; then until our routes, the last thing to
-        be there, answer."""
+        be there, answer. However long it takes, as long as the host works."""
         began = time.monotonic()
-        while time.monotonic() - began < PATIENCE:
-            if self.process.poll() is not None:
-                raise RuntimeError(f"The host ended while starting:\n{self.log[-4000:]}")
-            if self.log.count(STARTED) >= starts and self._answers():
-                self.started = time.monotonic() - began
-                return
-            time.sleep(0.3)
-        self.__exit__()
-        raise RuntimeError(f"The host did not start in {PATIENCE} s:\n{self.log[-4000:]}")
+
+        def ready() -> bool:
+            return self.log.count(STARTED) >= starts and self._answers()
+
+        try:
+            wait_for(ready, self.process.pid, "started", 0.3)
+        except AssertionError as problem:
+            raise RuntimeError(f"{problem}:\n{self.log[-4000:]}") from None
+        self.started = time.monotonic() - began
+
+    def revive(self) -> None:
+        """Start again where an earlier test has ended it, at the same address."""
+        if self.process.poll() is not None:
+            self.log_path.rename(self.log_path.with_suffix(f".{time.time_ns()}.txt"))
+            self.__enter__()
 
     def _answers(self) -> bool:
         try:
@@ -188,7 +197,7 @@ class Server:
                 "Authorization", "Basic " + base64.b64encode(self.account.encode()).decode()
             )
         try:
-            with urllib.request.urlopen(request, timeout=300) as answer:
+            with urllib.request.urlopen(request, timeout=SLOWEST) as answer:
                 return json.loads(answer.read() or b"null")
         except urllib.error.HTTPError as problem:
             problem.msg = f"{problem.msg}: {problem.read().decode(errors='replace')[:2000]}"

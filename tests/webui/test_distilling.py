@@ -3,12 +3,11 @@ the store, and refused."""
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from scheduler.record import Record
 from scheduler.store import Store
+from tests.webui.patience import wait_for
 
 API = "/stepdistill/v1"
 WISH = {
@@ -23,18 +22,20 @@ WISH = {
 WISH |= {"measure": False}
 
 
-def ended(host, stop=lambda progress: False, patience: float = 300) -> dict:
-    """The job's progress once it is over; interrupted as soon as `stop(progress)`."""
-    began, asked = time.monotonic(), False
-    while time.monotonic() - began < patience:
+def ended(host, stop=lambda progress: False) -> dict:
+    """The job's progress once it is over, as long as the host works; interrupted as soon as
+    `stop(progress)`."""
+    asked = []
+
+    def over() -> dict | None:
         progress = host.get(f"{API}/progress")
         if progress["state"] not in ("waiting", "running"):
             return progress
         if not asked and stop(progress):
-            host.post(f"{API}/interrupt")
-            asked = True
-        time.sleep(0.1)
-    raise AssertionError("the job did not end")
+            asked.append(host.post(f"{API}/interrupt"))
+        return None
+
+    return wait_for(over, host.server.process.pid, "the job ended", 0.1)
 
 
 def test_distil_interrupt_resume_and_find_again(host):
@@ -46,8 +47,11 @@ def test_distil_interrupt_resume_and_find_again(host):
     host.get("/witness")
     host.post(f"{API}/distill", WISH)
     done = ended(host)
-    asked = len(host.get("/witness")["calls"])
+    heard = host.get("/witness")
+    asked = len(heard["calls"])
     assert done["state"] == "done" and done["planned"] == cut["planned"]
+    assert heard["decoded"] == 0  # nothing is drawn for nothing
+    assert "autocorrection" not in host.server.log
     record = Record.from_json(host_export(host, done["record_name"]))
     assert asked < record.provenance["model_calls"]
     assert (
@@ -64,7 +68,7 @@ def test_distil_interrupt_resume_and_find_again(host):
         and not host.get("/witness")["calls"]
     )
     told, sigmas = host.draw(sampler_name="Euler", scheduler="Distilled", steps=3, cfg_scale=3)
-    fits = f"exact | {done['record_name']} | 3 steps of euler"
+    fits = f"exact | {done['record_name']} | 3 steps of Euler"
     assert told["StepDistill"].startswith(fits)  # and which stock schedule it is, where stock won
     assert sigmas == pytest.approx(record.recipe("euler", 3, offsets=False).sigmas[:-1], rel=2e-4)
 

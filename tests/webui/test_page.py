@@ -25,18 +25,42 @@ BUILT = (
 @pytest.fixture(scope="module")
 def page(server):
     """The host's page, built."""
-    with Page(server.address) as opened:
+    with Page(server) as opened:
         opened.wait(BUILT, 120)
         yield opened
 
 
+def shown(name: str, tab: str = "txt2img") -> str:
+    part = PANEL.replace("txt2img", tab).format(name)
+    return f"(e => !!e && e.offsetParent !== null)(document.querySelector('{part}'))"
+
+
+def text_of(name: str, tab: str = "txt2img") -> str:
+    return f"document.querySelector('{PANEL.replace('txt2img', tab).format(name)}').innerText"
+
+
+def unfold(page, part: str, inside: str) -> None:
+    if not page.run(shown(inside)):
+        panel = PANEL.format(part)
+        page.run(
+            f"document.querySelector('{panel} > button, {panel} > .label-wrap, "
+            f"{panel} .label-wrap').click()"
+        )
+    page.wait(shown(inside), 20)
+
+
 def open_panel(page) -> None:
-    """Unfold the accordion."""
-    shown = f"(e => !!e && e.offsetParent !== null)(document.querySelector('{PANEL.format('distill')}'))"
-    if not page.run(shown):
-        panel = PANEL.format("panel")
-        page.run(f"document.querySelector('{panel} button, {panel} .label-wrap').click()")
-    page.wait(shown, 20)
+    """Unfold the accordion, and what is advanced in it."""
+    unfold(page, "panel", "learn")
+    unfold(page, "advanced", "distill")
+
+
+def known(page, words: str, part: str = "status", patience: float = 30) -> None:
+    """Until the panel says something of itself, without a button."""
+    try:
+        page.wait(f"{text_of(part)}.includes({words!r})", patience)
+    except AssertionError:
+        raise AssertionError(f"{words!r} is not in: {page.run(text_of(part))!r}") from None
 
 
 def test_the_page_offers_both_entries(page):
@@ -48,7 +72,7 @@ def test_the_page_offers_both_entries(page):
 def test_pasted_parameters_restore_schedule_and_record(page, host, stored):
     """Read from the prompt, as a user pastes them."""
     open_panel(page)
-    page.click(PANEL.format("refresh"))
+    known(page, stored)
     line = (
         "Steps: 5, Sampler: Euler, Schedule type: Distilled, CFG scale: 7, Seed: 1, Size: 64x64, "
     )
@@ -62,47 +86,139 @@ def test_pasted_parameters_restore_schedule_and_record(page, host, stored):
     page.wait(f"document.querySelector('{PANEL.format('record')} input').value === '{stored}'", 30)
 
 
+def test_a_pasted_picture_keeps_its_own_recipe_until_the_newest_is_asked_for(page, host, stored):
+    """The numbers in its parameters travel with the page, and go with one button."""
+    told, _ = host.draw(sampler_name="Distilled", scheduler="Distilled")
+    unfold(page, "panel", "learn")
+    page.write("#txt2img_prompt textarea", host.parameters)
+    page.run("new Promise(done => setTimeout(done, 500))")
+    page.click("#paste")
+    kept = f"document.querySelector('{PANEL.format('recipes')} textarea').value"
+    page.wait(f"{kept} === '{told['StepDistill recipe']}'", 30)
+    page.wait(shown("newest"), 30)
+    page.click(PANEL.format("newest"))
+    page.wait(f"{kept} === ''", 30)
+
+
 def test_a_record_is_shown_with_its_plot(page, host, stored):
     """The table of what was measured, and the picture where matplotlib is there."""
     open_panel(page)
-    page.click(PANEL.format("refresh"))
+    known(page, stored)
     page.click(PANEL.format("show"))
-    page.wait(
-        f"document.querySelector('{PANEL.format('table')}').innerText.includes('DPM++ 2M')", 60
-    )
+    page.wait(f"{text_of('table')}.includes('DPM++ 2M')", 60)
+    plot = f"document.querySelector('{PANEL.format('plot')} svg')"
+    if page.run(f"!!{plot}"):  # matplotlib is the host's own
+        assert "currentColor" in page.run(f"{plot}.outerHTML")
+        assert "#ffffff" not in page.run(f"{plot}.outerHTML")
 
 
 def test_export_and_import_from_the_panel(page, host, stored, record, tmp_path):
     """A file to download; and a file that is picked is kept in the store."""
     open_panel(page)
-    page.click(PANEL.format("refresh"))
+    known(page, stored)
     page.click(PANEL.format("export"))
     page.wait(f"!!document.querySelector('{PANEL.format('exported')} a')", 30)
     other = replace(record, conditions=replace(record.conditions, cfg=2.0))
     other.save(tmp_path / "other.json")
     page.pick(PANEL.format("import"), tmp_path / "other.json")
-    page.wait(
-        f"document.querySelector('{PANEL.format('progress')}').innerText.includes('Imported')", 30
-    )
+    known(page, "Imported", "told")
     assert len(host.get("/stepdistill/v1/records")) == 2
 
 
-def test_distil_from_the_panel(page, host):
-    """Progress while it runs, Interrupt, and the sentence at the end; the page's own prompt and
-    sizes count."""
+def test_distil_from_the_panel_is_seen_and_stopped_from_every_page(page, host, server):
+    """Its price before it runs; progress here, in a second page and after a reload; Interrupt there."""
     open_panel(page)
     page.write("#txt2img_width input[type=number]", "64")
     page.write("#txt2img_height input[type=number]", "64")
+    page.write(PANEL.format("most") + " input[type=number]", "9")
+    known(page, "At most", "price")
     page.click(PANEL.format("distill"))
-    page.wait(
-        f"/of \\d+ model calls/.test(document.querySelector('{PANEL.format('progress')}').innerText)",
-        90,
-    )
-    page.click(PANEL.format("interrupt"))
-    page.wait(
-        f"document.querySelector('{PANEL.format('progress')}').innerText.includes('Interrupted')",
-        60,
-    )
+    page.wait(f"/of \\d+ model calls/.test({text_of('progress')})", 90)
+    with Page(server) as second:
+        second.wait(BUILT, 120)
+        unfold(second, "panel", "learn")
+        second.wait(f"/of \\d+ model calls/.test({text_of('progress')})", 60)
+        assert ": 0 of" not in second.run(text_of("progress")).split("fitting ")[-1][:2]
+        unfold(second, "advanced", "distill")  # what was chosen there is what it was left at
+        most = f"document.querySelector('{PANEL.format('most')} input[type=number]').value"
+        second.wait(f"{most} === '9'", 30)
+        second.wait(shown("interrupt"), 30)
+        second.click(PANEL.format("interrupt"))
+        known(second, "Interrupted", "progress", 60)
+    known(page, "Interrupted", "progress", 60)
+
+
+def test_learnt_used_and_drawn_from_the_page_alone(host, server):
+    """From an empty store: a picture drawn as usual, the one button, few steps."""
+    with Page(server) as page:
+        page.wait(BUILT, 120)
+        learnt_used_and_drawn(page)
+
+
+def learnt_used_and_drawn(page) -> None:
+    unfold(page, "panel", "learn")
+    box = f"document.querySelector('{PANEL.format('learn')} input')"
+    page.wait(f"{box}.checked", 30)  # on, once the panel was opened
+    assert not page.run(shown("use"))
+    known(page, "learnt from them")
+    page.choose("#txt2img_sampling", "DPM++ 2M")  # Forge's own first is Euler a
+    page.wait("document.querySelector('#txt2img_sampling input').value === 'DPM++ 2M'", 30)
+    page.write("#txt2img_prompt textarea", "a cat")
+    page.write("#txt2img_width input[type=number]", "64")
+    page.write("#txt2img_height input[type=number]", "64")
+    page.write("#txt2img_steps input[type=number]", "20")
+    page.click("#txt2img_generate")
+    page.wait(shown("use"), 120)
+    assert page.run(text_of("use")).strip() == "Use it: Distilled, 6 steps"
+    known(page, "as near as")
+    below = "document.querySelector('#html_log_txt2img').innerText"
+    page.wait(f"{below}.includes('Distilled in 6 steps')", 120)
+    page.click(PANEL.format("use"))
+    page.wait("document.querySelector('#txt2img_sampling input').value === 'Distilled'", 30)
+    page.wait("document.querySelector('#txt2img_scheduler input').value === 'Distilled'", 30)
+    page.wait("document.querySelector('#txt2img_steps input[type=number]').value === '6'", 30)
+    page.click("#txt2img_generate")
+    info = "document.querySelector('#html_info_txt2img').innerText"
+    page.wait(f"{info}.includes('6 steps of Distilled')", 120)
+    assert "StepDistill: exact | " in page.run(info)
+    # The other page has it too, without a reload.
+    page.run("document.querySelectorAll('#tabs button')[1].click()")
+    other = PANEL.replace("txt2img", "img2img")
+    page.run(f"document.querySelector('{other.format('panel')} .label-wrap').click()")
+    page.wait(shown("use", "img2img"), 30)
+    page.run("document.querySelectorAll('#tabs button')[0].click()")
+
+
+def test_another_checkpoint_is_heard_of(page, host, server, other_model):
+    open_panel(page)
+    known(page, "small")
+    host.post("/sdapi/v1/refresh-checkpoints")
+    host.post("/sdapi/v1/options", {"sd_model_checkpoint": other_model.name})
+    try:
+        host.draw()
+        known(page, other_model.stem)
+    finally:
+        host.post("/sdapi/v1/options", {"sd_model_checkpoint": "small.safetensors"})
+        host.draw()
+    known(page, "small")
+
+
+def test_records_are_renamed_and_removed(page, host, stored):
+    """By hand, and every list follows."""
+    open_panel(page)
+    known(page, stored)
+    chosen = f"document.querySelector('{PANEL.format('record')} input')"
+    page.choose(PANEL.format("record"), stored)
+    page.wait(f"{chosen}.value === '{stored}'", 10)
+    page.write(PANEL.format("name") + " textarea", "my-dog")
+    page.click(PANEL.format("rename"))
+    known(page, "my-dog", "told")
+    (entry,) = host.get("/stepdistill/v1/records")
+    assert entry["name"].startswith("my-dog--")
+    page.wait(f"{chosen}.value === '{entry['name']}'", 10)
+    page.click(PANEL.format("remove"))
+    known(page, "Removed", "told")
+    assert host.get("/stepdistill/v1/records") == []
 
 
 def test_reload_ui_twice(server):
@@ -116,7 +232,7 @@ def test_reload_ui_twice(server):
     assert [entry["name"] for entry in host.get("/sdapi/v1/samplers")].count("Distilled") == 1
     told, sigmas = host.draw(sampler_name="Distilled", scheduler="Automatic")
     assert len(sigmas) == 4 and "StepDistill" in told
-    with Page(server.address) as page:
+    with Page(server) as page:
         page.wait(BUILT, 120)
         assert page.choices("#txt2img_scheduler").count("Distilled") == 1
         assert page.run(f"document.querySelectorAll('{PANEL.format('distill')}').length") == 1

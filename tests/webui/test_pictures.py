@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import base64
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from scheduler.presets import preset_recipe
 from scheduler.samplers.query_offsets import asked_sigma
 from scheduler.sigmas import sd_table, stock_schedule
 from scheduler.store import Store
@@ -31,16 +31,30 @@ def test_each_entry_stands_in_its_list_once(host):
 
 @pytest.mark.parametrize(
     ("sampler", "name"),
-    [("Euler", "ays-sd1"), ("Heun", "simple"), ("DPM2", "karras"), ("DPM++ 2M", "karras")],
+    [
+        ("Euler", "Automatic"),
+        ("Heun", "Automatic"),
+        ("DPM2", "Automatic (Karras)"),
+        ("DPM++ 2M", "Automatic (Karras)"),
+        ("DPM++ 2M SDE", "Automatic (Exponential)"),
+    ],
 )
-def test_without_a_record_a_stand_in_runs_and_says_so(host, sampler, name):
-    """The sampler's own schedule, else what is published for Stable Diffusion 1, else the usual."""
+def test_without_a_record_the_samplers_own_automatic_runs_and_says_so(host, sampler, name):
+    """The very sigmas that the host gives it where no schedule type is chosen."""
+    _, own = host.draw(sampler_name=sampler, scheduler="Automatic")
     told, sigmas = host.draw(sampler_name=sampler, scheduler="Distilled")
-    assert told[KEY].startswith(f"stock | {name} | 4 steps of ")
-    if sampler == "Euler":
-        assert same(sigmas, preset_recipe(name, 4, "euler").sigmas[:-1])
-    if sampler == "DPM++ 2M":
-        assert same(sigmas, stock_schedule(name, sd_table(), 4)[:-1])
+    assert told[KEY] == f"stock | {name} | 4 steps of {sampler}"
+    assert sigmas == own
+    assert "StepDistill recipe" not in told
+    assert f"4 steps on {name}: nothing is learnt of this model yet" in host.heard["comments"]
+
+
+def test_our_sampler_without_a_record_is_dpmpp_2m_as_the_host_has_it(host):
+    _, own = host.draw(sampler_name="DPM++ 2M", scheduler="Automatic")
+    for schedule in ("Distilled", "Automatic"):
+        told, sigmas = host.draw(sampler_name="Distilled", scheduler=schedule)
+        assert told[KEY] == "stock | Automatic (Karras) | 4 steps of Distilled as DPM++ 2M"
+        assert sigmas == own
 
 
 def test_samplers_that_make_their_own_schedule_say_so(host):
@@ -48,6 +62,10 @@ def test_samplers_that_make_their_own_schedule_say_so(host):
     for sampler in ("UniPC", "DDIM", "DPM adaptive"):
         told, _ = host.draw(sampler_name=sampler, scheduler="Distilled")
         assert told[KEY].startswith("not used | ")
+        assert "Schedule type" not in host.parameters  # in the picture's own file
+    told, _ = host.draw(sampler_name="Restart", scheduler="Distilled", steps=20)
+    assert told[KEY] == "not used | Restart makes its own schedule"
+    assert "Schedule type" not in host.parameters
 
 
 @pytest.mark.parametrize(
@@ -57,7 +75,7 @@ def test_the_record_of_the_loaded_checkpoint_runs(host, stored, record, sampler,
     """A stock sampler runs on the recipe without offsets; an ancestral one takes the schedule of
     its likest."""
     told, sigmas = host.draw(sampler_name=sampler, scheduler="Distilled")
-    source = "nearest" if sampler == "Euler a" else "exact"
+    source = "borrowed" if sampler == "Euler a" else "exact"
     assert told[KEY].startswith(f"{source} | {stored} | 4 steps of ")
     assert told["Schedule type"] == "Distilled"
     assert same(sigmas, record.recipe(rule, 4, offsets=False).sigmas[:-1])
@@ -68,7 +86,7 @@ def test_our_sampler_asks_where_the_recipe_says(host, stored, record):
     told, sigmas = host.draw(sampler_name="Distilled", scheduler="Automatic")
     recipe = record.recipe("distilled", 4)
     offsets = recipe.offsets or [0.0] * 4
-    assert told[KEY] == f"exact | {stored} | 4 steps of distilled"
+    assert told[KEY] == f"exact | {stored} | 4 steps of Distilled"
     assert same(
         sigmas,
         [
@@ -82,7 +100,9 @@ def test_our_sampler_on_another_schedule_runs_that_schedule(host, stored):
     """Sigmas that came from somewhere else are never altered."""
     _, karras = host.draw(sampler_name="DPM++ 2M", scheduler="Karras")
     told, sigmas = host.draw(sampler_name="Distilled", scheduler="Karras")
-    assert told[KEY] == "no recipe | given sigmas | distilled as dpmpp_2m" and same(sigmas, karras)
+    assert told[KEY] == "no recipe | given sigmas | 4 steps of Distilled as DPM++ 2M"
+    assert same(sigmas, karras)
+    assert "ran as DPM++ 2M on the schedule type that is chosen" in host.heard["comments"]
 
 
 def test_samplers_that_drop_a_sigma_run_the_whole_recipe(host, stored, record):
@@ -90,7 +110,7 @@ def test_samplers_that_drop_a_sigma_run_the_whole_recipe(host, stored, record):
     told, sigmas = host.draw(sampler_name="DPM++ 3M SDE", scheduler="Distilled")
     assert (
         same(sigmas, record.recipe("dpmpp_2m", 4, offsets=False).sigmas[:-1])
-        and "4 steps of dpmpp_3m_sde" in told[KEY]
+        and "4 steps of DPM++ 3M SDE" in told[KEY]
     )
 
 
@@ -138,7 +158,7 @@ def test_img2img_starts_at_its_noise_level(host, stored, strength, fixed, runs):
         "img2img", init_images=[_grey()], sampler_name="Euler", scheduler="Distilled", **options
     )
     start = sd_table().percent_to_sigma(1 - strength) if strength < 1 else 14.614643
-    assert len(sigmas) == runs and (np.diff(sigmas) < 0).all() and f"{runs} steps" in told[KEY]
+    assert len(sigmas) == runs and (np.diff(sigmas) < 0).all() and f"{runs} step" in told[KEY]
     assert np.isclose(sigmas[0], start, rtol=1e-3)
 
 
@@ -191,6 +211,42 @@ def test_other_guidance_is_near(host, stored):
     """A record is for the guidance that it was made at."""
     told, _ = host.draw(sampler_name="Euler", scheduler="Distilled", cfg_scale=2.0)
     assert told[KEY].startswith("nearest")
+    line = host.heard["comments"].strip()
+    assert line == "StepDistill: 4 steps, nearest: learnt at cfg 7, you use 2."
+
+
+@pytest.mark.parametrize(
+    ("options", "kind"),
+    [({"steps": 5}, "txt2img"), ({"denoising_strength": 0.5, "steps": 8}, "img2img")],
+)
+def test_a_record_that_cannot_serve_hides_none_that_can(host, stored, record, options, kind):
+    """One without inner products, put later for the same model, cfg and size."""
+    poor = replace(
+        record,
+        gram=None,
+        recipes=record.recipes[:1],
+        conditions=replace(record.conditions, cfg=7.2),
+    )
+    Store(host.server.store).put(poor)
+    image = {"init_images": [_grey()]} if kind == "img2img" else {}
+    told, _ = host.draw(kind, sampler_name="Euler", scheduler="Distilled", **options, **image)
+    assert not told[KEY].startswith("stock"), told
+
+
+def test_a_stock_schedule_that_won_is_told_below_the_picture(host, record):
+    won = tuple(replace(each, choice="karras", coefficients=None) for each in record.recipes)
+    Store(host.server.store).put(replace(record, recipes=won))
+    told, _ = host.draw(sampler_name="Euler", scheduler="Distilled")
+    assert told[KEY].endswith("stock's karras")
+    assert "it is stock's Euler Karras, which nothing beat" in host.heard["comments"]
+
+
+def test_the_users_highest_sigma_counts_for_the_stand_in(host):
+    options = {"override_settings": {"sigma_max": 5.0}, "steps": 8}
+    _, own = host.draw(sampler_name="DPM++ 2M", scheduler="Karras", **options)
+    told, sigmas = host.draw(sampler_name="DPM++ 2M", scheduler="Distilled", **options)
+    assert sigmas == own and sigmas[0] < 5.1
+    host.post("/sdapi/v1/options", {"sigma_max": 0.0})
 
 
 def test_a_broken_record_is_left_alone(host, stored):
@@ -212,7 +268,7 @@ def test_axes_of_the_grid(host, stored):
         sampler_name="Euler", scheduler="Distilled", script_name="x/y/z plot",
         script_args=_grid(host, "[StepDistill] Source", "Distilled, Stock"),
     )  # fmt: skip
-    assert len(sigmas) == 8 and same(sigmas[4:], stock_schedule("simple", sd_table(), 4)[:-1])
+    assert len(sigmas) == 8 and same(sigmas[4:], stock_schedule("normal", sd_table(), 4)[:-1])
     _, sigmas = host.draw(
         sampler_name="Euler",
         script_name="x/y/z plot",

@@ -8,6 +8,7 @@ import os
 
 import pytest
 
+from tests.webui.server import SLOWEST
 from tests.webui.test_distilling import WISH, ended
 
 pytestmark = [pytest.mark.comfyui]
@@ -58,7 +59,7 @@ def test_distilled_here_found_there(shared, comfyui, model):
         if_missing="error",
     )
     graph.add("TestSave", name="theirs", sigmas=sigmas)
-    result = comfyui.client.run(graph)
+    result = comfyui.client.run(graph, SLOWEST)
     payload = result.ui(sigmas)["stepdistill"][0]
     assert payload["source"] == "exact", payload["info"]
     told, ran = shared.draw(sampler_name="Euler", scheduler="Distilled", steps=3, cfg_scale=3)
@@ -88,6 +89,6 @@ def test_distilled_there_found_here(shared, comfyui, model):
         latent_image=latent,
         **settings,
     )
-    comfyui.client.run(graph)
+    comfyui.client.run(graph, SLOWEST)
     told, _ = shared.draw(sampler_name="Euler", scheduler="Distilled", steps=2, cfg_scale=3)
     assert told["StepDistill"].startswith("exact"), told

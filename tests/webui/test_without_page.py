@@ -19,11 +19,14 @@ def test_routes_and_pictures_without_a_page(model, record, tmp_path):
     Server.account = "ann:secret"
     try:
         with Server(
-            os.environ["WEBUI_PATH"], tmp_path, model, ("--nowebui", "--api-auth", "ann:secret")
+            os.environ["WEBUI_PATH"],
+            tmp_path,
+            model,
+            ("--nowebui", "--no-hashing", "--api-auth", "ann:secret"),
         ) as server:
             name = Store(server.store).put(record).removesuffix(".json")
             told, sigmas = Host(server).draw(sampler_name="Euler", scheduler="Distilled")
-            assert told["StepDistill"] == f"exact | {name} | 4 steps of euler" and len(sigmas) == 4
+            assert told["StepDistill"] == f"exact | {name} | 4 steps of Euler" and len(sigmas) == 4
             assert [entry["name"] for entry in server.get("/stepdistill/v1/records")] == [name]
             assert server.get("/stepdistill/v1/status")["match"]["record"] == name
             server.account = "ann:guess"

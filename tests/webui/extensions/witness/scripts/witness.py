@@ -3,10 +3,52 @@ questions about the running host."""
 
 import sys
 
-from modules import infotext_utils, script_callbacks, sd_models, shared
+from modules import infotext_utils, processing, script_callbacks, sd_models, shared
+from modules.sd_samplers_cfg_denoiser import CFGDenoiser
 
 OURS = "stepdistill_webui.a1111"
 seen = []
+decoded, comments = [], []
+limits = {"calls": 0, "stop": 0, "skip": 0, "break": 0}
+forward = getattr(CFGDenoiser.forward, "original", CFGDenoiser.forward)
+comment = getattr(
+    processing.StableDiffusionProcessing.comment,
+    "original",
+    processing.StableDiffusionProcessing.comment,
+)
+decode = getattr(processing.decode_latent_batch, "original", processing.decode_latent_batch)
+
+
+def _decode(*arguments, **named):
+    decoded.append(True)
+    return decode(*arguments, **named)
+
+
+def _comment(self, text):
+    comments.append(str(text))
+    return comment(self, text)
+
+
+_comment.original = comment
+processing.StableDiffusionProcessing.comment = _comment
+_decode.original = decode  # through a reload, too
+processing.decode_latent_batch = _decode
+
+
+def _forward(self, *arguments, **named):
+    limits["calls"] += 1
+    if limits["calls"] == limits["break"]:
+        raise RuntimeError("no memory, as a test has it")
+    found = forward(self, *arguments, **named)
+    if limits["calls"] == limits["stop"]:
+        shared.state.interrupt()
+    if limits["calls"] == limits["skip"]:
+        shared.state.skip()
+    return found
+
+
+_forward.original = forward
+CFGDenoiser.forward = _forward
 
 
 def _heard(params):
@@ -20,9 +62,27 @@ def _heard(params):
 
 
 def _taken():
-    found = list(seen)
-    seen.clear()
-    return {"calls": found}
+    found = {"calls": list(seen), "decoded": len(decoded), "comments": "\n".join(comments)}
+    for each in (seen, decoded, comments):
+        each.clear()
+    return found
+
+
+def _limit(what):
+    def limit(calls: int):
+        limits.update({"calls": 0, "stop": 0, "skip": 0, "break": 0, what: calls})
+        return {}
+
+    return limit
+
+
+def _forget():
+    """Nothing is kept of earlier tests."""
+    limits.update({"stop": 0, "skip": 0, "break": 0})
+    sys.modules[f"{OURS}.stores"].store().clear_recordings()
+    if f"{OURS}.notes" in sys.modules:
+        sys.modules[f"{OURS}.notes"].forget()
+    return {}
 
 
 def _fingerprints():
@@ -46,6 +106,7 @@ def _pasted(text: str):
     return {
         "parameters": {key: str(value) for key, value in found.items()},
         "record": sys.modules[f"{OURS}.infotext"].record_of(found),
+        "recipes": sys.modules[f"{OURS}.infotext"].recipes_of(found),
     }
 
 
@@ -61,6 +122,10 @@ def _routes(demo, app):
         "/rivals": _rivals,
         "/pasted": _pasted,
         "/reload": _reload,
+        "/forget": _forget,
+        "/stop_after": _limit("stop"),
+        "/skip_after": _limit("skip"),
+        "/break_after": _limit("break"),
     }
     for name, function in functions.items():
         app.add_api_route(f"/witness{name}", function, methods=["GET"])

@@ -1,0 +1,75 @@
+"""What a recipe gains, in the host's own names of samplers and schedule types."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from .host import sampler_labels
+
+if TYPE_CHECKING:
+    from ..scheduler.record import Recipe
+
+HOSTS_NAMES = {
+    "ddim_uniform": "ddim",
+    "ays-sd1": "align_your_steps",
+    "ays-sdxl": "align_your_steps",
+}
+LEAST_RATIO = 0.01  # below, an error is said as "less than a hundredth"
+
+
+def schedule_label(name: str) -> str:
+    """The host's label of a stock schedule, or "" where its list has none of that name."""
+    module = sys.modules.get("modules.sd_schedulers")
+    known = getattr(module, "schedulers_map", {})
+    found = known.get(HOSTS_NAMES.get(name, name))
+    return str(found.label) if found is not None else ""
+
+
+def setting(schedule: str, sampler: str) -> str:
+    """ "DPM++ 2M Karras": a sampler on a schedule as the host's lists call them."""
+    sampler = sampler_labels().get(sampler, sampler)
+    label = schedule_label(schedule)
+    return f"{sampler} {label}" if label else sampler
+
+
+def gain(recipe: Recipe) -> str:
+    """ "as near as 14 steps of DPM++ 2M Karras", as far as it was measured; "" where it was not."""
+    if not recipe.choice.ours or recipe.evidence.get("best_stock") is None:
+        return ""
+    rival = _rival(recipe)
+    if rival is None:
+        return ""
+    name, error, best = rival
+    equal = recipe.evidence.get("equals_stock_steps")
+    if equal and equal > recipe.steps and best:
+        return f"as near as {equal} steps of {name}"
+    own = recipe.evidence.get("rms")
+    if own is None or not error or own >= error:
+        return ""
+    ratio = own / error
+    share = "less than a hundredth" if ratio < LEAST_RATIO else f"{ratio:.2f}"
+    return f"{share} of the error of {recipe.steps} steps of {name}"
+
+
+def _rival(recipe: Recipe) -> tuple[str, float | None, bool] | None:
+    """(the best setting of the host's own lists that was measured beside a recipe, its error, whether
+    it is what the recipe's step count was compared with)."""
+    from ..scheduler.record import Choice
+    from ..scheduler.record.verdict import SEEN
+    from ..scheduler.samplers.names import DISTILLED, RELATIVE
+
+    found, labels = recipe.evidence, sampler_labels()
+    own = RELATIVE if recipe.sampler == DISTILLED else recipe.sampler
+    errors = {name: each.get("rms") for name, each in found.get("stock", {}).items()}
+    errors.setdefault(found["best_stock"], None)
+    ranked = sorted(errors, key=lambda name: (name != found["best_stock"], errors[name] or 1e9))
+    for name in ranked:
+        choice = Choice.read(name)
+        sampler = choice.sampler or own
+        if sampler in labels and schedule_label(choice.schedule):
+            compared = name == found["best_stock"] or (
+                found.get("verdict") == SEEN and sampler == RELATIVE
+            )
+            return setting(choice.schedule, sampler), errors[name], compared
+    return None

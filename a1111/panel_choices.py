@@ -1,0 +1,62 @@
+"""The samplers that the panel offers to distil for, by the host's names; and what it remembers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .host import distillable, option, sampler_labels
+from .names import LABEL, NAME
+
+SAMPLER_ABOVE = "the one above"
+KEPT = "stepdistill_panel"  # among the host's settings
+USUAL: dict[str, Any] = {"quality": "instant", "least": 4, "most": 8, "measure": False}
+
+
+def usual(name: str) -> Any:
+    """What a control was left at, else how it comes."""
+    kept = option(KEPT, {})
+    value = kept.get(name) if isinstance(kept, dict) else None
+    return value if type(value) is type(USUAL[name]) else USUAL[name]
+
+
+def sampler_choices() -> list[str]:
+    """Ours, the page's own, and each that recipes can be made for."""
+    labels = sampler_labels()
+    others = [labels.get(name, name) for name in distillable() if name != NAME]
+    return [LABEL, SAMPLER_ABOVE, *others]
+
+
+def chosen_samplers(chosen: list[str], above: str) -> tuple[tuple[str, ...], str]:
+    """(the library's names of the samplers that were ticked, what is to be said of them)."""
+    from ..scheduler.samplers.names import ode_sampler_for
+
+    labels = sampler_labels()
+    names = {label: name for name, label in labels.items()}
+    found, told = [], ""
+    for each in chosen:
+        name = names.get(above, "") if each == SAMPLER_ABOVE else names.get(each, each)
+        twin = ode_sampler_for(name)
+        if each == SAMPLER_ABOVE and twin is not None:
+            told = f"{above} adds noise at each step: its deterministic twin is {labels.get(twin, twin)}."
+            name = twin
+        if name in distillable() and name not in found:
+            found.append(name)
+        elif each == SAMPLER_ABOVE and name not in found:
+            told = f"No recipe is made for {above}; {LABEL} takes its place."
+    return tuple(found), told
+
+
+def price(quality: str, chosen: list[str], least: float, most: float, measure: bool) -> str:
+    """What Distill will cost at most, before it runs."""
+    from ..scheduler.distilling.effort import budget_for
+    from ..scheduler.errors import StepDistillError
+
+    counts = range(int(min(least, most)), int(max(least, most)) + 1)
+    samplers = chosen_samplers([each for each in chosen if each != SAMPLER_ABOVE], "")[0]
+    more = SAMPLER_ABOVE in chosen
+    try:
+        calls = budget_for(quality, (*samplers, *(("dpmpp_2m",) if more else ())), counts)
+    except StepDistillError:
+        return ""
+    told = f"At most {calls:,} model calls, as many as {max(calls // 20, 1):,} pictures of 20 steps"
+    return f"{told}{', and the measuring besides' if measure else ''}."

@@ -1,0 +1,118 @@
+"""What keeps every page's panel as the host is: the page's script asks again and again, and whatever
+has changed since is told."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import gradio as gr
+
+from .host import loaded_model, option
+from .job import THE_JOB
+from .job_state import DONE
+from .notes import last_note
+from .panel_choices import USUAL, usual
+from .settings import remember
+from .unloaded import waiting_file
+
+AT_ONCE: dict[str, Any] = {"queue": False, "show_progress": "hidden"}
+
+
+def tie(made: Any) -> None:
+    told = [made.seen, made.status, made.progress, made.interrupt, made.use, made.newest]
+    told += [made.record, made.learn, made.plot, made.table]
+    told += [getattr(made, name) for name in USUAL]
+    made.poll.click(polled, [made.seen, made.recipes, made.record], told, **AT_ONCE)
+    made.opened.click(opened, [], [made.learn], **AT_ONCE)
+    made.learn.change(learning, [made.learn], [], **AT_ONCE)
+
+
+def opened() -> Any:
+    """The panel was unfolded: from the first time on pictures are learnt from."""
+    if option("stepdistill_opened", False):
+        return gr.update()
+    remember(stepdistill_opened=True, stepdistill_learn=True)
+    return gr.update(value=True)
+
+
+def learning(on: bool) -> None:
+    if bool(option("stepdistill_learn", False)) != bool(on):
+        remember(stepdistill_learn=bool(on))
+
+
+def polled(seen: str, recipes: str, chosen: str) -> tuple:
+    """(what is known now, status, progress, and the controls that follow them), as far as anything
+    has changed since `seen`."""
+    now = _revision()
+    job, newest = now.split(" ")[0], gr.update(visible=bool(recipes))
+    if seen == now:
+        return (*(gr.update(),) * 5, newest, *(gr.update(),) * (4 + len(USUAL)))
+    if seen and seen.split(" ")[1] == now.split(" ")[1]:  # the job alone has gone on
+        rest = (gr.update(),) * (4 + len(USUAL))
+        return (now, gr.update(), *_of_job(), gr.update(), newest, *rest)
+    from .panel_views import status_html, use_it
+    from .record_list import listed
+
+    names = listed()
+    record = gr.update(choices=names, value=chosen if chosen in names else names[0])
+    plot, table = _result(seen, job)
+    button = use_it()
+    use = gr.update(value=button or "Use it", visible=bool(button))
+    learn = gr.update() if seen else gr.update(value=bool(option("stepdistill_learn", False)))
+    left = (gr.update() if seen else gr.update(value=usual(name)) for name in USUAL)
+    return (now, status_html(), *_of_job(), use, newest, record, learn, plot, table, *left)
+
+
+def _of_job() -> tuple:
+    """(progress, the button that interrupts)."""
+    from .panel_views import progress_html
+
+    here = THE_JOB.progress
+    return progress_html(here), gr.update(visible=here.busy)
+
+
+def _result(seen: str, job: str) -> tuple:
+    """(plot, table) of a job that has ended since the page last asked."""
+    from .panel_views import record_html
+    from .plot_view import record_plot
+
+    here = THE_JOB.progress
+    if not seen or seen.split(" ")[0] == job or here.state != DONE or here.record is None:
+        return gr.update(), gr.update()
+    return record_plot(here.record), record_html(here.record)
+
+
+def _revision() -> str:
+    """Two hashes: of the job, and of all else that the panel shows."""
+    from .stores import store
+
+    here, model = THE_JOB.progress, loaded_model()
+    job = repr((here.state, here.done, here.planned, here.phase, here.text))
+    waiting = waiting_file() if model is None else None
+    loaded = model.sd_checkpoint_info.filename if model is not None else str(waiting)
+    place = store()
+    others = repr(
+        (
+            loaded,
+            str(place.folder),
+            _revision_of(place),
+            here.state,
+            last_note(),
+            option("stepdistill_steps", 6),
+        )
+    )
+    return f"{_short(job)} {_short(others)}"
+
+
+def _revision_of(place: Any) -> int:
+    from ..scheduler.errors import StepDistillError
+
+    try:
+        return place.revision()
+    except (OSError, StepDistillError):  # a folder that cannot be read; the status says so
+        return 0
+
+
+def _short(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()

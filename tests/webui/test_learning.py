@@ -1,0 +1,161 @@
+"""Learning while the artist draws, by the real host: from an empty store to few steps, in every pass."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from scheduler.samplers.query_offsets import asked_sigma
+from scheduler.store import Store
+
+KEY, HIRES = "StepDistill", "StepDistill hires"
+FULL = {"sampler_name": "DPM++ 2M", "scheduler": "Karras", "steps": 20}
+FEW = {"sampler_name": "Distilled", "scheduler": "Distilled", "steps": 6}
+
+
+def with_learning(recipes: str = "", record: str = "Automatic") -> dict:
+    """The panel's controls as the API sets them."""
+    return {"alwayson_scripts": {"StepDistill": {"args": [record, True, recipes]}}}
+
+
+def test_a_picture_drawn_in_full_is_learnt_from_and_the_next_takes_few_steps(host):
+    _, heard = host.draw(**FULL, **with_learning())
+    assert len(heard) > 20
+    told, sigmas = host.draw(**FEW)
+    assert told[KEY].startswith("exact | "), told
+    assert len(sigmas) == 6 and as_the_record_has_it(host, told[KEY], sigmas)
+
+
+def as_the_record_has_it(host, told: str, heard: list[float]) -> bool:
+    """Whether the model was asked exactly where the record's recipe says, offsets and all."""
+    _, name, _ = told.split(" | ")[:3]
+    record = Store(host.server.store).load(name)
+    found = [e for e in record.recipes if (e.sampler, e.steps) == ("distilled", len(heard))]
+    near = min(found, key=lambda each: abs(each.start_sigma - heard[0]))
+    offsets = near.offsets or [0.0] * near.steps
+    asked = [asked_sigma(s, d, "ve") for s, d in zip(near.sigmas[:-1], offsets, strict=True)]
+    return near.coefficients is not None and np.allclose(heard, asked, rtol=2e-4)
+
+
+def grey() -> str:
+    from tests.webui.test_pictures import _grey
+
+    return _grey()
+
+
+def test_the_second_pass_of_hires_is_learnt_with_coefficients(host):
+    hires = {"enable_hr": True, "hr_upscaler": "Latent", "hr_scale": 2, "denoising_strength": 0.7}
+    host.draw(**FULL, **hires, **with_learning())
+    told, heard = host.draw(**FEW, **hires)
+    for key in (KEY, HIRES):
+        assert told[key].startswith("exact | "), told
+        assert "as DPM++" not in told[key]  # coefficients and all
+    assert len(heard) == 12
+    assert as_the_record_has_it(host, told[KEY], heard[:6])
+    assert as_the_record_has_it(host, told[HIRES], heard[6:])
+
+
+def test_image_to_image_is_learnt_from_at_its_own_strength(host):
+    """From where the picture in full began, in the steps that the host runs of six."""
+    image = {"init_images": [grey()], "denoising_strength": 0.75}
+    _, full = host.draw("img2img", **FULL, **image, **with_learning())
+    told, heard = host.draw("img2img", **FEW, **image)
+    assert told[KEY].startswith("exact | "), told
+    assert heard[0] == pytest.approx(full[0], rel=2e-4)
+    assert len(heard) == int(0.75 * 6) + 1
+    assert as_the_record_has_it(host, told[KEY], heard)
+
+
+def test_nothing_is_learnt_where_it_was_not_asked_for(host):
+    _, heard = host.draw(**FULL)
+    assert len(heard) == 20
+    assert host.get("/stepdistill/v1/records") == []
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"sampler_name": "Euler a"}, "adds noise at each step"),
+        ({"sampler_name": "DPM++ 2M", "steps": 14}, ""),
+        ({"sampler_name": "DPM++ 2M SDE"}, "adds noise at each step"),
+        ({"override_settings": {"sigma_max": 5.0}}, "it began at sigma 5"),
+    ],
+)
+def test_what_cannot_be_learnt_from_says_so_and_draws(host, options, why):
+    """One sentence below the picture, and no call more."""
+    asked = {"steps": 20, "sampler_name": "DPM++ 2M", "scheduler": "Karras"} | options
+    _, heard = host.draw(**asked, **with_learning())
+    host.post("/sdapi/v1/options", {"sigma_max": 0.0})
+    assert len(heard) == asked["steps"]
+    assert host.get("/stepdistill/v1/records") == []
+    assert why in host.heard["comments"]
+    if why:  # once a session below a picture: it is no news afterwards
+        host.draw(**(asked | {"seed": 3}), **with_learning())
+        host.post("/sdapi/v1/options", {"sigma_max": 0.0})
+        assert why not in host.heard["comments"]
+
+
+def test_a_mask_is_not_learnt_from(host):
+    options = {"mask": grey(), "init_images": [grey()], "denoising_strength": 0.9}
+    host.draw("img2img", **FULL, **options, **with_learning())
+    assert host.get("/stepdistill/v1/records") == []
+    assert "mask" in host.heard["comments"]
+
+
+def test_a_pasted_picture_draws_with_the_recipe_that_it_holds(host):
+    """Whatever was learnt since, or with no record at all: the very same picture."""
+    host.draw(**FULL, **with_learning())
+    told, _ = host.draw(**FEW)
+    before, pasted = host.pixels, host.pasted()
+    assert pasted["recipes"] == told["StepDistill recipe"]
+    for entry in host.get("/stepdistill/v1/records"):
+        host.delete(f"/stepdistill/v1/records/{entry['name']}")
+    again, _ = host.draw(**FEW, **with_learning(pasted["recipes"]))
+    assert again[KEY].startswith("as pasted | recipe ")
+    assert host.pixels == before
+
+
+def test_an_interrupt_ends_the_learning_and_keeps_the_picture(host):
+    """The run is kept all the same, and the next picture like it goes on."""
+    host.get("/witness/stop_after?calls=24")  # in the middle of what is learnt
+    told, heard = host.draw(**FULL, **with_learning())
+    assert len(heard) == 24  # within one call
+    assert len(host.pictures) == 1
+    assert "Learning was interrupted" in host.heard["comments"]
+    host.draw(**FULL, **with_learning(), seed=2)
+    told, _ = host.draw(**FEW)
+    assert told[KEY].startswith("exact | ")
+
+
+def test_skip_ends_the_learning_and_the_next_pass_is_drawn(host):
+    hires = {"enable_hr": True, "hr_upscaler": "Latent", "hr_scale": 2, "denoising_strength": 0.7}
+    host.get("/witness/skip_after?calls=24")
+    told, _ = host.draw(**FULL, **hires, **with_learning())
+    rows = [call["shape"][-1] for call in host.heard["calls"]]
+    assert rows.count(8) == 24 and rows.count(16) >= 20
+    assert len(host.pictures) == 1
+
+
+def test_a_model_that_breaks_while_it_is_learnt_costs_no_picture(host):
+    host.get("/witness/break_after?calls=24")
+    host.draw(**FULL, **with_learning())
+    assert len(host.pictures) == 1
+    assert "Nothing was learnt" in host.heard["comments"]
+
+
+def test_a_lora_is_learnt_as_another_model(host):
+    prompt = "a cat <lora:bend:0.7>"
+    host.draw(**FULL, prompt=prompt, **with_learning())
+    told, _ = host.draw(**FEW, prompt=prompt)
+    assert told[KEY].startswith("exact | ")
+    told, _ = host.draw(**FEW)
+    assert told[KEY].startswith("nearest | ")
+
+
+def test_two_of_a_batch_and_prompt_editing_are_learnt_from(host):
+    for k, options in enumerate(
+        ({"batch_size": 2}, {"prompt": "a [cat:dog:0.5]", "cfg_scale": 3.0})
+    ):
+        host.draw(**FULL, **options, **with_learning())
+        told, _ = host.draw(**FEW, **options)
+        assert told[KEY].startswith("exact | "), (k, told)
