@@ -12,14 +12,14 @@ from ..lookup.selection import Selection
 from ..lookup.wanted import COEFFICIENTS, SIGMAS
 from ..record import Record
 from .document import Document
-from .facts import SiteFacts, facts_of, linked_from, model_port, step_distilled
+from .facts import SiteFacts, facts_of, linked_from, model_port, step_distilled, unknown_selector
 from .kinds import ENTRY, MANUAL, TABLE
 from .kinds import SIGMAS as SIGMAS_NODE
 from .model_paths import other_model
 from .outcome import Done, Left, Outcome, edits, tried
 from .protocols import Port
 from .recipes import borrowed
-from .sites import Site
+from .sites import Site, label
 
 
 def to_distilled(
@@ -39,6 +39,12 @@ def check_sampler_and_model(document: Document, site: Site, facts: SiteFacts, an
     if rule_for(facts.sampler).kind == OWN_STEPS:
         raise Left(
             "own_steps", f"the sampler {facts.sampler} chooses its own steps, whatever the schedule"
+        )
+    maker = unknown_selector(document, site)
+    if maker is not None:
+        raise Left(
+            "no_gain",
+            f"no schedule is known for its sampler, which {label(maker)} makes in its own way",
         )
     reason = None if anyway else step_distilled(document, site, facts)
     if reason:
