@@ -69,7 +69,7 @@ _TELLING = (
     r"\bsd(xl)? ?flash\b",
     r"\bflash ?(sd|sdxl|sd3|pixart)\b",
     rf"{_MODEL}.*\bhyper\b(?! (real|detail|focus))",
-    rf"{_MODEL}.*\blightning ?\d*\b(?! (bolt|storm|strike|effect|magic))",
+    rf"{_MODEL}.*\blightning(?! (bolt|storm|strike|effect|magic))( ?\d+)?\b",
 )
 # The first that fits counts, so that the special stand before the general.
 _FAMILIES = {
