@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..files import PathLike
-from .sketch import diffusion_names
-from .tensor_file import open_safetensors
 
 # Of a file's metadata only what names the model counts: descriptions also mention other models.
 TITLES = ("modelspec.title", "ss_output_name", "name", "title")
@@ -176,7 +174,7 @@ def detect(
         for family, entry in _FAMILIES.items():
             if re.search(entry.pattern, plain):
                 return _advice(family, f"{where}, {_short(title)}", _STEPS.search(plain))
-    built_as = _family_of(diffusion_names(weights))
+    built_as = _family_by(weights)
     return _advice(built_as, "the weights that it has", None) if built_as else None
 
 
@@ -185,8 +183,19 @@ def detect_file(path: PathLike) -> Advice | None:
 
     Raises CheckpointError.
     """
+    from .tensor_file import open_safetensors  # numpy, which names are read without
+
     with open_safetensors(path) as file:
         return detect([Path(path).stem], file.metadata, file.tensors)
+
+
+def _family_by(weights: Iterable[str]) -> str | None:
+    names = list(weights)
+    if not names:
+        return None
+    from .sketch import diffusion_names  # numpy, which names are read without
+
+    return _family_of(diffusion_names(names))
 
 
 def _family_of(names: Mapping[str, str]) -> str | None:
@@ -210,7 +219,8 @@ def _advice(family: str, because: str, steps: re.Match | None) -> Advice:
     entry = _FAMILIES[family]
     count = (int(steps[1]) if steps else 0) or None
     named = f" (its name says {count} steps)" if count else ""
-    preset = f"; the preset '{entry.preset}' has its sigmas" if entry.preset else ""
+    command = f"python -m scheduler bake {entry.preset} --steps {count or 'N'}"
+    preset = f"; `{command}` prints its sigmas" if entry.preset else ""
     text = (
         f"This looks like {entry.title} ({because}), a model that was distilled to few steps "
         f"and has its own: {entry.use}{named}{preset}. "
