@@ -49,9 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _forgiving_streams()
     root = parser()
     asked, unknown = root.parse_known_args(arguments)
-    missing = getattr(asked, "missing", None)
-    if missing is not None:
-        return _said(_without(missing), MISTAKE)
+    lacking = getattr(asked, "missing", None)
+    if lacking is not None:
+        return _said(_without(lacking), MISTAKE)
     if unknown:
         root.error(f"unrecognized arguments: {' '.join(unknown)}")
     try:

@@ -200,7 +200,6 @@ class _Making:
         }
 
     def _outcome(self, document: Document, site: Site, held: dict[str, str]) -> Outcome:
-        from .baked import to_baked
         from .distilled import to_distilled
         from .few_steps import to_few_steps
 
@@ -210,6 +209,8 @@ class _Making:
         if self.to == "few":
             return to_few_steps(document, site, self.find, self.anyway)
         if self.to == "baked" and self.record is not None:
+            from .baked import to_baked  # numpy, which the other targets do without
+
             return to_baked(document, site, self.record, self.anyway)
         return to_distilled(document, site, self.anyway, self.record)
 

@@ -68,3 +68,10 @@ def test_the_others_say_in_one_sentence_what_sets_them_up(run, arguments):
     said = done.stderr.strip()
     assert done.returncode == 1 and said.count("\n") == 0 and "Traceback" not in said
     assert "has no " in said and "install" in said
+
+
+def test_the_names_that_are_read_without_packages_are_the_rules_own():
+    from scheduler.samplers.multistep import LINEAR
+    from scheduler.samplers.names import LINEAR_NAMES
+
+    assert tuple(LINEAR) == LINEAR_NAMES
