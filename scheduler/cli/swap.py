@@ -13,9 +13,9 @@ from .console import add_json, command, print_exactly, print_json, say
 
 DESCRIPTION = """\
 Swaps the schedulers of a ComfyUI workflow: JSON as the page saves it, the API format, or a picture
-(PNG, WebP, JPEG, AVIF) with one inside. Subgraphs, muted and bypassed nodes are swapped too. Everything else keeps its values,
-order and layout, and what was changed is noted inside the workflow, so that --to stock gives back the
-original, byte for byte; where it cannot, that is said.
+(PNG, WebP, JPEG, AVIF) with one inside. Subgraphs, muted and bypassed nodes are swapped too. All else
+keeps its values, order and layout, and what was changed is noted inside the workflow, so that
+--to stock gives back the original, byte for byte; where it cannot, that is said.
 
   distilled  a node with a dropdown gets the entry 'distilled', which follows the loaded model; other nodes
              that make sigmas become Distilled Sigmas in place. With --record the workflow carries that
