@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import textwrap
+from pathlib import Path
 
+from ..errors import RecipeError
+from ..presets import PRESETS, preset_recipe
 from ..record import load_record
 from ..record.words import counted
-from ..workflow.recipes import decimals, plain_recipe
+from ..workflow.recipes import Plain, decimals, plain_recipe
 from .console import add_json, command, positive, print_json, say
 
 DESCRIPTION = """\
@@ -14,10 +18,13 @@ Prints a recipe's sigmas in the form that ComfyUI's ManualSigmas node takes: dec
 commas. The workflow then opens anywhere, without StepDistill. Only sigmas go through that node:
 query offsets and coefficients stay behind, so the recipe that was made without them is taken; for
 the sampler `distilled` the best of a stock sampler. What the record does not hold is solved from its
-inner products, where it has them."""
+inner products, where it has them. In a record's place a preset may be named, for the sigmas that the
+maker of a step-distilled model published:
+{presets}."""
 EXAMPLES = """\
   python -m scheduler bake my.json --sampler euler --steps 6
-  python -m scheduler bake my.json --sampler dpmpp_2m --steps 8 --json"""
+  python -m scheduler bake my.json --sampler dpmpp_2m --steps 8 --json
+  python -m scheduler bake sdxl-lightning --steps 4"""
 
 
 def add(commands) -> None:
@@ -26,13 +33,14 @@ def add(commands) -> None:
         commands,
         "bake",
         "print a recipe's sigmas for ComfyUI's ManualSigmas node",
-        DESCRIPTION,
+        DESCRIPTION.format(presets=textwrap.fill(", ".join(PRESETS), 100)),
         EXAMPLES,
         run,
     )
-    parser.add_argument("record", metavar="RECORD", help="a record file")
+    parser.add_argument("record", metavar="RECORD", help="a record file, or a preset's name")
     parser.add_argument(
-        "--sampler", required=True, help="the sampler that it is for: euler, dpmpp_2m, ..."
+        "--sampler",
+        help="the sampler that it is for: euler, dpmpp_2m, ... (of a preset the maker's, if not given)",
     )
     parser.add_argument("--steps", type=positive, required=True, help="how many steps")
     parser.add_argument(
@@ -41,10 +49,25 @@ def add(commands) -> None:
     add_json(parser)
 
 
+def _plain(arguments: argparse.Namespace) -> Plain:
+    """What is asked for, of a record or of a preset; raises StepDistillError."""
+    name = arguments.record
+    if name in PRESETS and not Path(name).exists():
+        if arguments.start_sigma is not None:
+            raise RecipeError(
+                "A preset starts where its maker's schedule does; leave --start-sigma."
+            )
+        recipe = preset_recipe(name, arguments.steps, arguments.sampler)
+        return Plain(recipe.sampler, recipe.sigmas, recipe.choice, f"the preset {name}", ())
+    record = load_record(name)
+    if arguments.sampler is None:
+        raise RecipeError("A record has recipes for several samplers; name one with --sampler.")
+    return plain_recipe(record, arguments.sampler, arguments.steps, start=arguments.start_sigma)
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Print the sigmas; what to do with them goes to stderr."""
-    record = load_record(arguments.record)
-    plain = plain_recipe(record, arguments.sampler, arguments.steps, start=arguments.start_sigma)
+    plain = _plain(arguments)
     text = decimals(plain.sigmas)
     if arguments.json:
         print_json(

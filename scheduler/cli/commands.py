@@ -8,15 +8,15 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 from ..errors import StepDistillError, Stopped
-from . import bake, compare, demo, distill, fingerprint, plot, show, store, swap
 from .console import PACKAGE, as_started, program
 
 OK, MISTAKE, USAGE, STOPPED, INTERRUPTED = 0, 1, 2, 3, 130
 NEEDS = ("torch", "numpy", "safetensors", "matplotlib", "tqdm", "sklearn")
 PIP_NAMES = {"sklearn": "scikit-learn"}
-COMMANDS = (demo, distill, show, compare, plot, bake, swap, fingerprint, store)
+COMMANDS = ("demo", "distill", "show", "compare", "plot", "bake", "swap", "fingerprint", "store")
 
 DESCRIPTION = """\
 Distils, from a diffusion checkpoint, the few-step sampling recipe that best reproduces what it would
@@ -47,7 +47,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Results go to stdout, everything said on the way to stderr.
     """
     _forgiving_streams()
-    asked = parser().parse_args(arguments)
+    root = parser()
+    asked, unknown = root.parse_known_args(arguments)
+    lacking = getattr(asked, "missing", None)
+    if lacking is not None:
+        return _said(_without(lacking), MISTAKE)
+    if unknown:
+        root.error(f"unrecognized arguments: {' '.join(unknown)}")
     try:
         return asked.run(asked) or OK
     except KeyboardInterrupt:
@@ -57,15 +63,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except StepDistillError as problem:
         return _said(str(problem), MISTAKE)
     except ModuleNotFoundError as missing:
-        name = missing.name or ""
-        if name.split(".")[0] not in NEEDS:
+        if not _needed(missing):
             raise
-        return _said(f"this Python ({sys.executable}) has no {name}: {_cure(name)}.", MISTAKE)
+        return _said(_without(missing), MISTAKE)
     except BrokenPipeError:  # the reader of our output has gone, as `| head` does
         _silence_stdout()
         return OK
     except MemoryError:
         return _said("there is not enough memory; ask for fewer samples.", MISTAKE)
+
+
+def _needed(missing: ModuleNotFoundError) -> bool:
+    """Whether it is one of the packages that the set-up brings."""
+    return (missing.name or "").split(".")[0] in NEEDS
+
+
+def _without(missing: ModuleNotFoundError) -> str:
+    name = (missing.name or "").split(".")[0]
+    return f"this Python ({sys.executable}) has no {name}: {_cure(name)}."
 
 
 def _cure(module: str) -> str:
@@ -83,8 +98,15 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = root.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in COMMANDS:
-        command.add(commands)
+    for name in COMMANDS:
+        try:
+            import_module(f".{name}", __package__).add(commands)
+        except ModuleNotFoundError as missing:
+            if not _needed(missing):
+                raise
+            # Help and swap work without numpy; what does not says what it lacks when it is asked for.
+            stand_in = commands.add_parser(name, help=f"(needs {missing.name})", add_help=False)
+            stand_in.set_defaults(missing=missing)
     return root
 
 

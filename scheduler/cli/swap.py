@@ -12,10 +12,10 @@ from ..workflow import TARGETS, Report, open_workflow, swap
 from .console import add_json, command, print_exactly, print_json, say
 
 DESCRIPTION = """\
-Swaps the schedulers of a ComfyUI workflow: JSON as the page saves it, the API format, or a PNG or WebP
-that ComfyUI saved. Subgraphs, muted and bypassed nodes are swapped too. Everything else keeps its values,
-order and layout, and what was changed is noted inside the workflow, so that --to stock gives back the
-original.
+Swaps the schedulers of a ComfyUI workflow: JSON as the page saves it, the API format, or a picture
+(PNG, WebP, JPEG, AVIF) with one inside. Subgraphs, muted and bypassed nodes are swapped too. All else
+keeps its values, order and layout, and what was changed is noted inside the workflow, so that
+--to stock gives back the original, byte for byte; where it cannot, that is said.
 
   distilled  a node with a dropdown gets the entry 'distilled', which follows the loaded model; other nodes
              that make sigmas become Distilled Sigmas in place. With --record the workflow carries that
@@ -48,7 +48,7 @@ def add(commands) -> None:
         run,
     )
     parser.add_argument(
-        "workflow", metavar="WORKFLOW", help="a workflow: JSON, or a PNG or WebP with one inside"
+        "workflow", metavar="WORKFLOW", help="a workflow: JSON, or a picture with one inside"
     )
     parser.add_argument("--to", choices=TARGETS, default="distilled", help="default: distilled")
     parser.add_argument(
@@ -75,9 +75,11 @@ def add(commands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Swap, write, and say what was done and what was left."""
-    from ..record import load_record
+    record = None
+    if arguments.record:
+        from ..record import load_record  # numpy, which a swap without a record does without
 
-    record = load_record(arguments.record) if arguments.record else None
+        record = load_record(arguments.record)
     document = open_workflow(arguments.workflow)
     report = swap(document, arguments.to, record, arguments.node, arguments.anyway)
     target = None if arguments.check else _target(arguments, report)
@@ -127,7 +129,10 @@ def _tell(arguments: argparse.Namespace, report: Report, target: str | None, exa
     if report.needs:
         tell(f"To run it needs: {'; '.join(report.needs)}.")
     if report.exact is False:
-        tell("Putting it back will not give the original exactly: keep the original file.")
+        why = "" if exact else ", for the file is laid out in a way that is not kept"
+        tell(
+            f"Putting it back will not give the original byte for byte{why}: keep the original file."
+        )
     if target not in (None, "-"):
         anew = " (its layout is not one that is known, so its lines were laid out anew)"
         tell(f"Written: {target}{'' if exact else anew}")

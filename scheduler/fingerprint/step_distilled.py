@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..files import PathLike
-from .sketch import diffusion_names
-from .tensor_file import open_safetensors
 
 # Of a file's metadata only what names the model counts: descriptions also mention other models.
 TITLES = ("modelspec.title", "ss_output_name", "name", "title")
@@ -42,19 +40,54 @@ class _Family:
     use: str
 
 
+# Names of the models that others are distilled from, as `_words` has them.
+_MODELS = (
+    r"(flux|kontext|qwen|sd|sdxl|xl|sd15|sd3|pony|illustrious|noob|noobai|hidream|chroma|krea|anima|wan|"
+    r"hunyuan|hy|ltx|ltxv|ltx2|minimax|hailuo|h3|z ?image|zimage|kolors|sana|lumina|auraflow|pixart|"
+    r"cosmos|ovis|ernie|longcat|mochi|cogvideo|cogvideox|ace ?step|omnigen|bria|kandinsky|playground)"
+)
+_MODEL = rf"\b{_MODELS}[a-z]?[ \d]*\b"
+# What gives a model away whose family has no entry of its own.
+_TELLING = (
+    r"step ?distill",
+    r"\bfew ?steps?\b",
+    r"(?<!epoch )\b(1|2|4|6|8) ?steps?\b(?! ?\d)",
+    r"\b(causvid|accvid|self ?forcing|rcm|senseflow|twin ?flow|pi ?flow|mean ?flow|instaflow|sdxs)\b",
+    r"fusion ?x\b",
+    r"\bpcm ?(lora|sd|sdxl)",
+    r"\bfast ?(wan|hunyuan|mochi|ltx|video)",
+    r"\bltx\w*.*\bdistill",
+    r"\bflux(?!.*\bbase\b).*\bklein\b",
+    r"hidream.*\bfast\b",
+    r"\bsana.*\bsprint\b",
+    rf"{_MODEL}.*\bturbo\b",
+    rf"\bturbo\b.*{_MODEL}",
+    r"\bturbo ?(alpha|lora)\b",
+    r"chroma.*\bflash\b",
+    r"\bsd(xl)? ?flash\b",
+    r"\bflash ?(sd|sdxl|sd3|pixart)\b",
+    rf"{_MODEL}.*\bhyper\b(?! (real|detail|focus))",
+    rf"{_MODEL}.*\blightning(?! (bolt|storm|strike|effect|magic))( ?\d+)?\b",
+)
 # The first that fits counts, so that the special stand before the general.
 _FAMILIES = {
-    "wan22-lightning": _Family(
-        "Wan Lightning / lightx2v",
-        r"\bwan.*(lightning|lightx2v|\b4 ?steps?\b|distill)|\blightx2v\b",
-        "wan22-lightning",
-        "4 steps, shift 5, cfg 1, euler",
-    ),
     "qwen-lightning": _Family(
         "Qwen-Image Lightning",
         r"qwen.*lightning",
         None,
         "the 4 or 8 steps that it was made for, shift 3, cfg 1, euler",
+    ),
+    "lightx2v": _Family(
+        "a model that lightx2v distilled",
+        r"(?=.*\blightx2v\b)(?=.*(hunyuan|\bhy ?video|minimax|hailuo|\bh ?3\b|qwen|flux|\bltx|z ?image))",
+        None,
+        "the few steps that its maker names, cfg 1",
+    ),
+    "wan22-lightning": _Family(
+        "Wan Lightning / lightx2v",
+        r"\bwan.*(lightning|lightx2v|\b4 ?steps?\b|distill)|\blightx2v\b",
+        "wan22-lightning",
+        "4 steps, shift 5, cfg 1, euler",
     ),
     "hyper-flux": _Family(
         "Hyper-FLUX",
@@ -112,7 +145,7 @@ _FAMILIES = {
     ),
     "distilled": _Family(
         "a step-distilled model",
-        r"step ?distill|\bfew ?steps?\b|\b(causvid|accvid|self ?forcing)\b",
+        "|".join(_TELLING),
         None,
         "the few steps that its maker names",
     ),
@@ -141,7 +174,7 @@ def detect(
         for family, entry in _FAMILIES.items():
             if re.search(entry.pattern, plain):
                 return _advice(family, f"{where}, {_short(title)}", _STEPS.search(plain))
-    built_as = _family_of(diffusion_names(weights))
+    built_as = _family_by(weights)
     return _advice(built_as, "the weights that it has", None) if built_as else None
 
 
@@ -150,8 +183,19 @@ def detect_file(path: PathLike) -> Advice | None:
 
     Raises CheckpointError.
     """
+    from .tensor_file import open_safetensors  # numpy, which names are read without
+
     with open_safetensors(path) as file:
         return detect([Path(path).stem], file.metadata, file.tensors)
+
+
+def _family_by(weights: Iterable[str]) -> str | None:
+    names = list(weights)
+    if not names:
+        return None
+    from .sketch import diffusion_names  # numpy, which names are read without
+
+    return _family_of(diffusion_names(names))
 
 
 def _family_of(names: Mapping[str, str]) -> str | None:
@@ -175,7 +219,8 @@ def _advice(family: str, because: str, steps: re.Match | None) -> Advice:
     entry = _FAMILIES[family]
     count = (int(steps[1]) if steps else 0) or None
     named = f" (its name says {count} steps)" if count else ""
-    preset = f"; the preset '{entry.preset}' has its sigmas" if entry.preset else ""
+    command = f"python -m scheduler bake {entry.preset} --steps {count or 'N'}"
+    preset = f"; `{command}` prints its sigmas" if entry.preset else ""
     text = (
         f"This looks like {entry.title} ({because}), a model that was distilled to few steps "
         f"and has its own: {entry.use}{named}{preset}. "

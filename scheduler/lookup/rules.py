@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from ..record import Record
 from ..samplers.names import (
     DISTILLED,
     ON_PATHS,
@@ -14,6 +14,9 @@ from ..samplers.names import (
     ode_sampler_for,
     without_gpu,
 )
+
+if TYPE_CHECKING:  # rules are read where there is no numpy
+    from ..record import Record
 
 # Kinds of rules.
 OWN = "own"  # the sampler's own recipe

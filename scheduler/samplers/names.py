@@ -1,13 +1,13 @@
-"""The samplers by name; loads no torch, so that looking a recipe up does not either."""
+"""The samplers by name; loads neither numpy nor torch, so that files are swapped without."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Protocol
 
-from .multistep import LINEAR
-
-SAMPLERS = (*LINEAR, "heun", "uni_pc", "uni_pc_bh2")  # the stock ones, as stock.py runs them
+# The stock ones: the linear rules of multistep.py, and the others that stock.py runs.
+LINEAR_NAMES = ("euler", "dpmpp_2m", "res_multistep", "lms", "ipndm", "deis")
+SAMPLERS = (*LINEAR_NAMES, "heun", "uni_pc", "uni_pc_bh2")
 DISTILLED = "distilled"  # ours
 RELATIVE = "dpmpp_2m"  # what ours runs as without coefficients
 

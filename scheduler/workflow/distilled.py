@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
-from ..lookup import words
-from ..lookup.given import select_from
 from ..lookup.rules import OWN_STEPS, rule_for
-from ..lookup.selection import Selection
-from ..lookup.wanted import COEFFICIENTS, SIGMAS
-from ..record import Record
+from .borrowing import borrowed
 from .document import Document
-from .facts import SiteFacts, facts_of, linked_from, model_port, step_distilled
+from .facts import SiteFacts, facts_of, linked_from, model_port, step_distilled, unknown_selector
 from .kinds import ENTRY, MANUAL, TABLE
 from .kinds import SIGMAS as SIGMAS_NODE
 from .model_paths import other_model
 from .outcome import Done, Left, Outcome, edits, tried
 from .protocols import Port
-from .recipes import borrowed
-from .sites import Site
+from .sites import Site, label
+
+if TYPE_CHECKING:  # a workflow is swapped where there is no numpy
+    from ..lookup.selection import Selection
+    from ..record import Record
 
 
 def to_distilled(
@@ -40,16 +40,22 @@ def check_sampler_and_model(document: Document, site: Site, facts: SiteFacts, an
         raise Left(
             "own_steps", f"the sampler {facts.sampler} chooses its own steps, whatever the schedule"
         )
+    maker = unknown_selector(document, site)
+    if maker is not None:
+        raise Left(
+            "no_gain",
+            f"no schedule is known for its sampler, which {label(maker)} makes in its own way",
+        )
     reason = None if anyway else step_distilled(document, site, facts)
     if reason:
         raise Left("step_distilled", reason)
 
 
 def check_gain(
-    site: Site, facts: SiteFacts, record: Record | None, carries: str, now: object = None
+    site: Site, facts: SiteFacts, record: Record | None, now: object = None, plain: bool = False
 ) -> Selection | None:
     """What the record has for a node; None where the run alone tells. Raises Left where nothing
-    would be gained.
+    would be gained. plain: for a node that carries sigmas alone.
 
     That is where no schedule is known for the sampler, where the record has none for the run, and
     where stock's own `now` won there. What the file does not tell is left to the run.
@@ -62,9 +68,14 @@ def check_gain(
         )
     if record is None:
         return None
+    from ..lookup import words
+    from ..lookup.given import select_from
+    from ..lookup.wanted import COEFFICIENTS, SIGMAS
+
     steps, denoise = facts.steps, facts.denoise
     if steps is None or denoise is None or not 0 < denoise <= 1:
         return None
+    carries = SIGMAS if plain else COEFFICIENTS
     found = select_from(record, facts.sampler, steps, denoise, carries=carries, cfg=facts.cfg)
     if found.reason is not None:
         reason = words.reason(found.reason).rstrip(".")
@@ -98,7 +109,7 @@ def _dropdown(document: Document, site: Site, anyway: bool, record: Record | Non
         return Done("already", "distilled")
     facts = facts_of(document, site)
     check_sampler_and_model(document, site, facts, anyway)
-    found = check_gain(site, facts, record, COEFFICIENTS, now)
+    found = check_gain(site, facts, record, now)
     node.set(name, ENTRY)
     edits(node).remember(node, {"to": ENTRY, "was": {name: now}})
     notes = _notes(site, facts, found) + other_model(document, site)
@@ -115,7 +126,7 @@ def _maker(document: Document, site: Site, anyway: bool, record: Record | None) 
     check_sampler_and_model(document, site, facts, anyway)
     values, counted = maker_values(document, site, facts)
     run = replace(facts, steps=values["steps"]) if counted else facts
-    found = check_gain(site, run, record, COEFFICIENTS if facts.sampler == ENTRY else SIGMAS)
+    found = check_gain(site, run, record, plain=facts.sampler != ENTRY)
     was = node.kind
     retype_maker(document, site, values, counted)
     notes = _notes(site, facts, found) + other_model(document, site)

@@ -5,6 +5,7 @@ Refused in one sentence otherwise.
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -143,14 +144,32 @@ def parse(text: str) -> Document:
 
 
 def _text(data: bytes) -> str:
+    if data[8:9] == b"{" and b'"dtype"' in data[:2000]:
+        raise WorkflowError(f"This is {_what(data)}; expected a workflow saved by ComfyUI.")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise WorkflowError(
-            "This is neither UTF-8 text nor a PNG or WebP picture; "
+            f"This is {_what(data)}, neither UTF-8 text nor a PNG, WebP, JPEG or AVIF picture; "
             "expected a workflow saved by ComfyUI."
         ) from None
+    if re.match(r"\s*<(!doctype|html|head|\?xml)", text[:200], re.IGNORECASE):
+        raise WorkflowError(
+            "This is a web page, not a workflow; download the file itself (on GitHub: Raw)."
+        )
     return "\ufeff" + text if data.startswith(b"\xef\xbb\xbf") else text
+
+
+def _what(data: bytes) -> str:
+    """What a file is that holds no text, by its first bytes."""
+    marks = ((b"GIF8", "a GIF"), (b"\x1aE\xdf\xa3", "a WebM video"), (b"PK", "a zip archive"))
+    if data[4:8] == b"ftyp":
+        return "an MP4 video"
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "text in UTF-16 (save it as UTF-8)"
+    if 0 < int.from_bytes(data[:8], "little") < 100_000_000 and data[8:9] == b"{":
+        return "a file of tensors (a model or a latent)"
+    return next((words for mark, words in marks if data.startswith(mark)), "binary data")
 
 
 def _scopes(value: object) -> Sequence[Scope]:

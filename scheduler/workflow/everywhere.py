@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from .graph import GraphNode, GraphScope
 
 _EVERYWHERE = ("Anything Everywhere", "Prompts Everywhere", "Seed Everywhere")
+_MOST_SENDERS = 100  # of one graph
 SETTERS = ("SetNode", "easy setNode")
 GETTERS = ("GetNode", "easy getNode")
 _ANYTHING = ("", ".", ".*", ".+", "^.*$")
 
+Free = dict[str, list[tuple["GraphNode", dict]]]
 Broadcast = dict[tuple[object, str], Port]  # by a node's id and the name of its input
 
 
@@ -29,10 +31,11 @@ def broadcast_in(scope: GraphScope) -> Broadcast:
     if isinstance(noted, list):
         return dict(_noted(scope, noted))
     found: Broadcast = {}
-    for sender in scope.nodes:
-        if sender.kind.startswith(_EVERYWHERE) and not sender.state:
-            for name, port in _sent(scope, sender):
-                found.setdefault(name, port)
+    senders = [node for node in scope.nodes if node.kind.startswith(_EVERYWHERE) and not node.state]
+    free = _free(scope) if senders else {}
+    for sender in senders[:_MOST_SENDERS]:
+        for name, port in _sent(scope, sender, free):
+            found.setdefault(name, port)
     return found
 
 
@@ -65,21 +68,31 @@ def _last_id(name: object) -> str:
     return str(name).split(":")[-1]
 
 
-def _sent(scope: GraphScope, sender: GraphNode) -> Iterator[tuple[tuple[object, str], Port]]:
+def _free(scope: GraphScope) -> Free:
+    """The inputs that no link feeds, by their type; those of senders and setters are not fed so."""
+    found: Free = {}
+    for node in scope.nodes:
+        if node.kind.startswith(_EVERYWHERE) or node.kind in SETTERS:
+            continue
+        for entry in node.inputs():
+            kind, name = entry.get("type"), entry.get("name")
+            if isinstance(kind, str) and isinstance(name, str) and node.link(name) is None:
+                found.setdefault(kind, []).append((node, entry))
+    return found
+
+
+def _sent(
+    scope: GraphScope, sender: GraphNode, free: Free
+) -> Iterator[tuple[tuple[object, str], Port]]:
     for given in sender.inputs():
         link = scope.link(given.get("link"))
         port = scope.origin(link) if link else None
         if port is None or port.node is None:
             continue
         kind = _kind(port.node, port.slot)
-        if kind is None:
-            continue
-        for target in scope.nodes:
-            free = target is not sender and target is not port.node
-            for entry in target.inputs() if free else ():
-                name = entry.get("name")
-                if isinstance(name, str) and _takes(target, entry, kind, sender):
-                    yield (target.id, name), port
+        for target, entry in free.get(kind, ()) if kind is not None else ():
+            if target is not port.node and _takes(target, entry, sender):
+                yield (target.id, entry["name"]), port
 
 
 def _kind(node: Node, slot: int) -> str | None:
@@ -90,13 +103,8 @@ def _kind(node: Node, slot: int) -> str | None:
     return kind if isinstance(kind, str) else None
 
 
-def _takes(target: GraphNode, entry: dict, kind: str, sender: GraphNode) -> bool:
-    """Whether a free input takes what a sender sends: of its type and, where it is a value's, opened
-    to it."""
-    if entry.get("type") != kind or target.link(entry["name"]) is not None:
-        return False
-    if target.kind.startswith(_EVERYWHERE) or target.kind in SETTERS:
-        return False
+def _takes(target: GraphNode, entry: dict, sender: GraphNode) -> bool:
+    """Whether a free input of the type takes what a sender sends; a value's must be opened to it."""
     own = _settings(target)
     closed, opened = own.get("input_ue_unconnectable"), own.get("widget_ue_connectable")
     if isinstance(closed, dict) and closed.get(entry["name"]):

@@ -140,6 +140,14 @@ def selectors_of(document: Document, site: Site) -> list[Node]:
     return [node for node in nodes if known(node.kind).get("role") == "selector"]
 
 
+def unknown_selector(document: Document, site: Site) -> Node | None:
+    """The node of an unknown kind that makes the sampler of a site, if one does."""
+    ports = [(user.origin("sampler"), user.scope) for user in site.users]
+    nodes = document.walk(ports, "SAMPLER") if "sampler" not in site.spec else []
+    strange = (node for node in nodes if not known(node.kind) and document.passing(node) is None)
+    return None if selectors_of(document, site) else next(strange, None)
+
+
 def _cfg(document: Document, site: Site) -> float | None:
     found = _cfgs(document, site)
     return found[0] if found and len(set(found)) == 1 else None

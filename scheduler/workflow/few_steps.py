@@ -8,19 +8,19 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from .borrowing import stochastic_note
 from .distilled import check_sampler_and_model, maker_values, retype_maker, unlinked
 from .document import Document
 from .facts import SiteFacts, facts_of, selectors_of
-from .gain import Gain, gain_of
 from .kinds import CONTROL, ENTRY, FEW
 from .model_paths import other_model
 from .outcome import LEARNS, Done, Left, Outcome, edits, tried
 from .protocols import Node
-from .recipes import stochastic_note
 from .sites import Site, survey
 
 if TYPE_CHECKING:
     from ..record import Record
+    from .gain import Gain
 
 Find = Callable[[SiteFacts], "Record | None"]
 
@@ -71,18 +71,25 @@ def _facts(document: Document, site: Site, anyway: bool) -> SiteFacts:
 
 def _few_step_node(site: Site, facts: SiteFacts, record: Record | None) -> Done:
     node = site.node
-    gain = Gain(LEARNS_AT, _learns(facts))
+    steps, words = LEARNS_AT, _learns(facts)
     if record is not None:
-        gain = gain_of(record, facts, node.value("scheduler"))
+        gain = _gain(record, facts, node.value("scheduler"))
+        steps, words = gain.steps, gain.words
     values = {name: node.value(name) for name in ("seed", CONTROL, "cfg", "denoise")}
     control = values[CONTROL]
-    values |= {"steps": gain.steps, "learn": LEARN}
+    values |= {"steps": steps, "learn": LEARN}
     values[CONTROL] = control if isinstance(control, (str, bool)) else "fixed"
     kept = {name: name for name in KEPT}
     memory = {"to": TARGET} | edits(node).retype(node, FEW, values, kept)
     edits(node).remember(node, memory)
     code = LEARNS if record is None else None
-    return Done("swapped", gain.words, stochastic_note(facts.sampler), code)
+    return Done("swapped", words, stochastic_note(facts.sampler), code)
+
+
+def _gain(record: Record, facts: SiteFacts, now: object = None) -> Gain:
+    from .gain import gain_of  # numpy: not before there is a record
+
+    return gain_of(record, facts, now)
 
 
 def _learns(facts: SiteFacts) -> str:
@@ -98,7 +105,7 @@ def _dropdowns(document: Document, site: Site, facts: SiteFacts, record: Record)
     unlinked(document, site, spec["scheduler"], spec.get("sampler"), advice="set it there")
     if "slice" in spec:
         _check_whole(site, facts)
-    gain = gain_of(record, facts, node.value(spec["scheduler"]))
+    gain = _gain(record, facts, node.value(spec["scheduler"]))
     values = {spec["scheduler"]: ENTRY, spec["steps"]: gain.steps}
     if "sampler" in spec:
         values[spec["sampler"]] = ENTRY
@@ -112,7 +119,7 @@ def _dropdowns(document: Document, site: Site, facts: SiteFacts, record: Record)
 def _maker(document: Document, site: Site, facts: SiteFacts, record: Record) -> Done:
     """Distilled Sigmas in the place of another maker."""
     values, counted = maker_values(document, site, facts)
-    gain = gain_of(record, replace(facts, steps=values["steps"]))
+    gain = _gain(record, replace(facts, steps=values["steps"]))
     values |= {"sampler_name": ENTRY, "steps": gain.steps}
     selectors = _selectors(document, site)
     retype_maker(document, site, values, [*counted, "steps"], TARGET)

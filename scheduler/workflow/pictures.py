@@ -1,25 +1,41 @@
-"""The workflow in a picture that ComfyUI saved: PNG text chunks and WebP's EXIF.
+"""The workflow in a picture: PNG text chunks, and the EXIF of WebP, JPEG and AVIF.
 
 Read by hand, so that no picture library is needed.
 """
 
 from __future__ import annotations
 
+import json
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from ..errors import WorkflowError
 
 PNG = b"\x89PNG\r\n\x1a\n"
 RIFF = b"RIFF"
 MAX_TEXT = 50_000_000  # bytes of one text, unpacked
+JPEG = b"\xff\xd8\xff"
+_EXIF = b"Exif\0\0"
 _ASCII = 2  # the EXIF type
+_EXIF_TAG = 0x8769  # leads to the directory with the user's comment
+_COMMENT = 0x9286
 
 
 def is_picture(data: bytes) -> bool:
-    """Whether the bytes are a PNG or a WebP."""
-    return data.startswith(PNG) or (data.startswith(RIFF) and data[8:12] == b"WEBP")
+    """Whether the bytes are a PNG, a WebP, a JPEG or an AVIF."""
+    return _kind_of(data) is not None
+
+
+def _kind_of(data: bytes) -> Callable[[bytes], Iterator[tuple[str, str]]] | None:
+    """What reads the texts of such a picture."""
+    if data.startswith(PNG):
+        return _png_texts
+    if data.startswith(RIFF) and data[8:12] == b"WEBP":
+        return _webp_texts
+    if data.startswith(JPEG) or data[4:12] in (b"ftypavif", b"ftypavis"):
+        return _texts_anywhere
+    return None
 
 
 def embedded(data: bytes) -> str:
@@ -27,11 +43,13 @@ def embedded(data: bytes) -> str:
 
     Raises WorkflowError.
     """
+    reader = _kind_of(data)
     texts: dict[str, str] = {}
-    for name, text in _png_texts(data) if data.startswith(PNG) else _webp_texts(data):
-        texts.setdefault(name, text)
+    for name, text in reader(data) if reader else ():
+        if text.strip(" \t\r\n\0") not in ("", "null", "{}", "[]", "undefined"):
+            texts.setdefault(name, text)
     for name in ("workflow", "prompt"):
-        if texts.get(name, "").strip():
+        if name in texts:
             return texts[name]
     if "parameters" in texts:
         raise WorkflowError(
@@ -71,27 +89,84 @@ def _webp_texts(data: bytes) -> Iterator[tuple[str, str]]:
     while at + 8 <= len(data):
         kind, size = struct.unpack("<4sI", data[at : at + 8])
         if kind == b"EXIF":
-            for text in _exif_texts(data[at + 8 : at + 8 + size].removeprefix(b"Exif\0\0")):
-                name, colon, rest = text.partition(":")
-                if colon:
-                    yield name.lower(), rest
+            yield from _named(data[at + 8 : at + 8 + size].removeprefix(_EXIF))
         at += 8 + size + size % 2
 
 
+def _texts_anywhere(data: bytes) -> Iterator[tuple[str, str]]:
+    """Those of the EXIF of a JPEG or an AVIF, which begins with its own mark, wherever that is."""
+    for mark in (_EXIF, b"II*\0", b"MM\0*"):
+        at = data.find(mark)
+        if at >= 0:
+            yield from _named(data[at:].removeprefix(_EXIF))
+
+
+def _named(tiff: bytes) -> Iterator[tuple[str, str]]:
+    """EXIF texts by the name that stands in them. A WebUI's parameters and some savers' workflows stand
+    in the user's comment without one."""
+    for text in _exif_texts(tiff):
+        name, colon, rest = text.partition(":")
+        if colon and name.lower() in ("workflow", "prompt"):
+            yield name.lower(), rest
+            continue
+        yield from _unnamed(text)
+
+
+def _unnamed(text: str) -> Iterator[tuple[str, str]]:
+    if not text.lstrip().startswith("{"):
+        if "Steps: " in text and "Sampler: " in text:
+            yield "parameters", text
+        return
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return
+    if isinstance(value, dict) and isinstance(value.get("nodes"), list):
+        yield "workflow", text
+        return
+    for name in ("workflow", "prompt"):
+        inner = value.get(name) if isinstance(value, dict) else None
+        if isinstance(inner, (str, dict)):
+            yield name, inner if isinstance(inner, str) else json.dumps(inner)
+    if isinstance(value, dict) and any("class_type" in str(each) for each in value.values()):
+        yield "prompt", text
+
+
 def _exif_texts(tiff: bytes) -> Iterator[str]:
-    """The texts of a TIFF's first directory."""
+    """The texts of a TIFF's directories: of the first, and of the one that holds the user's comment."""
     order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
     if order is None or len(tiff) < 8:
         return
-    start = struct.unpack(order + "I", tiff[4:8])[0]
+    starts = [struct.unpack(order + "I", tiff[4:8])[0]]
+    for start in starts[:1]:
+        starts += [offset for tag, _, _, offset in _entries(tiff, order, start) if tag == _EXIF_TAG]
+    for start in starts[:3]:
+        for tag, kind, size, offset in _entries(tiff, order, start):
+            body = tiff[offset : offset + size]
+            if kind == _ASCII and size > 4:
+                yield _decoded(body.rstrip(b"\0"))
+            elif tag == _COMMENT:
+                yield _comment(body, order)
+
+
+def _entries(tiff: bytes, order: str, start: int) -> Iterator[tuple[int, int, int, int]]:
+    """Of each entry of a directory: tag, type, size, and its place."""
     count = struct.unpack(order + "H", tiff[start : start + 2])[0] if start + 2 <= len(tiff) else 0
     for k in range(count):
         entry = tiff[start + 2 + 12 * k : start + 14 + 12 * k]
         if len(entry) < 12:
             return
-        _, kind, size, offset = struct.unpack(order + "HHII", entry)
-        if kind == _ASCII and size > 4:
-            yield _decoded(tiff[offset : offset + size].rstrip(b"\0"))
+        yield struct.unpack(order + "HHII", entry)
+
+
+def _comment(body: bytes, order: str) -> str:
+    """A user's comment, which says its own encoding in eight bytes."""
+    text = body[8:]
+    if body.startswith(b"UNICODE\0"):
+        first = "utf-16-be" if text[:1] == b"\0" or order == ">" else "utf-16-le"
+        first = "utf-16-le" if text[1:2] == b"\0" else first
+        return text.decode(first, errors="replace").rstrip("\0")
+    return _decoded(text.rstrip(b"\0"))
 
 
 def _unpacked(packed: bytes) -> bytes:

@@ -8,11 +8,11 @@ from ..errors import RecipeError
 from ..lookup import words
 from ..lookup.differences import CFG, Difference
 from ..lookup.given import select_from
-from ..lookup.rules import STOCHASTIC_ONE, rule_for
 from ..lookup.serving import PLAIN
 from ..record import Choice, Record
 from ..record.choice import PUBLISHED
 from ..record.verdict_words import verdict_if_any
+from .borrowing import borrowed
 from .kinds import ENTRY
 
 
@@ -66,24 +66,6 @@ def plain_recipe(
         f"{won}; {verdict}" if verdict else won,
         tuple(notes),
     )
-
-
-def borrowed(sampler: str, served_by: str | None = None) -> list[str]:
-    """What must be said where another sampler's recipe serves, or may. served_by: whose does; None
-    where that is known at the run alone."""
-    rule = rule_for(sampler)
-    if rule.own or rule.serves is None or served_by == rule.on_paths is not None:
-        return []
-    if served_by is None and rule.on_paths:
-        return [f"{sampler} takes its own schedule where that was measured, else {rule.serves}'s"]
-    return [f"{sampler} takes {rule.serves}'s schedule, not measured for it"]
-
-
-def stochastic_note(sampler: str | None) -> list[str]:
-    """What must be said where ours takes a stochastic sampler's place."""
-    if rule_for(sampler).kind != STOCHASTIC_ONE:
-        return []
-    return [f"{sampler} adds noise at every step and ours does not, so pictures look different"]
 
 
 def decimals(sigmas: tuple[float, ...]) -> str:

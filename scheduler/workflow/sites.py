@@ -12,6 +12,7 @@ from ..errors import WorkflowError
 from ..lookup.rules import KNOWN
 from .document import Document
 from .kinds import TABLE, known
+from .other_packs import samples, takes_sigmas, why_left
 from .protocols import Node
 
 MAX_SITES = 1000
@@ -70,6 +71,8 @@ def survey(document: Document) -> Survey:
         elif role == "dropdown" and not known(node.kind).get("sigmas"):
             sites[id(node)].users.append(node)
             samplers.append((node, [sites[id(node)]]))
+        elif not role and node.kind not in document.subgraphs and samples(node):
+            samplers.append((node, _of_another_pack(document, node, sites, strange)))
         elif not role and node.kind not in document.subgraphs and (words := _unknown(node)):
             strange[id(node)] = (node, words)
     return Survey(list(sites.values()), samplers, list(strange.values()))
@@ -126,6 +129,16 @@ def _served(document: Document, node: Node, sites: dict[int, Site], strange: dic
         why = "nothing that makes sigmas feeds it" if makers else "nothing feeds its sigmas"
         strange[id(node)] = (node, why)
     return found
+
+
+def _of_another_pack(
+    document: Document, node: Node, sites: dict[int, Site], strange: dict
+) -> list[Site]:
+    """The sites of a sampler of another pack, where sigmas are linked to it; else why it is left."""
+    if takes_sigmas(node):
+        return _served(document, node, sites, strange)
+    strange[id(node)] = (node, why_left(node))
+    return []
 
 
 def _makes_of_itself(node: Node) -> bool:

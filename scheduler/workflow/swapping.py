@@ -75,7 +75,7 @@ def swap(
         raise WorkflowError("Baking needs a record, for its sigmas; name one with --record.")
     only = named(document, only)
     if to == "stock":
-        outcomes = put_back(document, only)
+        outcomes = put_back(document, _with_other_halves(document, only))
         report = Report(outcomes, len(survey(document).samplers), needs=_needs(document, to))
     else:
         make = _Making(to, record, anyway, find or (lambda facts: record))
@@ -105,6 +105,20 @@ def _made(document: Document, make: _Making, only: Sequence[str] | None) -> Repo
     report = make.swapped(document, _without(document, only, {place(o.node) for o in failed}))
     report.outcomes += failed
     return report
+
+
+def _with_other_halves(document: Document, only: list[str] | None) -> list[str] | None:
+    """Of a run that two samplers share, both halves are put back."""
+    from .pairs import pairs_in
+
+    if only is None:
+        return None
+    found = list(only)
+    for pair in pairs_in(document, survey(document)):
+        halves = (pair.first.node, pair.second.node)
+        if any(asked(node, found) for node in halves):
+            found += [place(node) for node in halves if not asked(node, found)]
+    return found
 
 
 def _goes_back(text: str, before: str) -> bool:
@@ -200,7 +214,6 @@ class _Making:
         }
 
     def _outcome(self, document: Document, site: Site, held: dict[str, str]) -> Outcome:
-        from .baked import to_baked
         from .distilled import to_distilled
         from .few_steps import to_few_steps
 
@@ -210,6 +223,8 @@ class _Making:
         if self.to == "few":
             return to_few_steps(document, site, self.find, self.anyway)
         if self.to == "baked" and self.record is not None:
+            from .baked import to_baked  # numpy, which the other targets do without
+
             return to_baked(document, site, self.record, self.anyway)
         return to_distilled(document, site, self.anyway, self.record)
 

@@ -10,9 +10,28 @@ from .document import Document
 from .graph import GraphNode, GraphScope
 from .protocols import Node, Port, Scope
 
-_MOST = 200  # steps of one question
+_DEEPEST = 60  # nodes in one another that a value may come through
+_MOST = 500  # nodes that one question may lead through
 _AFTER_GENERATE = ("fixed", "increment", "decrement", "randomize")
 UNKNOWN = object()  # a value that only the run tells
+
+
+class _Left:
+    """How far a question may still go: nodes in all, counted by every branch, and in depth."""
+
+    def __init__(self, nodes: int, depth: int):
+        self.count = [nodes]
+        self.depth = depth
+
+    def deeper(self) -> _Left:
+        found = _Left(0, self.depth - 1)
+        found.count = self.count
+        self.count[0] -= 1
+        return found
+
+    @property
+    def spent(self) -> bool:
+        return self.depth <= 0 or self.count[0] <= 0
 
 
 def value(document: Document, node: Node, name: str | None) -> Any:
@@ -25,7 +44,7 @@ def value(document: Document, node: Node, name: str | None) -> Any:
 
 def values(document: Document, node: Node, name: str | None) -> list:
     """The value in every use of the subgraph that a node is in; UNKNOWN for what only the run tells."""
-    return list(_values(document, node, name, _MOST))
+    return list(_values(document, node, name, _Left(_MOST, _DEEPEST)))
 
 
 def texts(document: Document, node: Node) -> list[str]:
@@ -44,19 +63,19 @@ def _stated(document: Document, node: Node, names: Iterable[str]) -> Iterator[st
             yield from (each for each in values(document, node, name) if isinstance(each, str))
 
 
-def _values(document: Document, node: Node, name: str | None, left: int) -> Iterator[Any]:
+def _values(document: Document, node: Node, name: str | None, left: _Left) -> Iterator[Any]:
     port = node.origin(name) if name else None
     if port is None:
         yield node.value(name)
         return
-    for found in _at(document, port, node.scope, left - 1):
+    for found in _at(document, port, node.scope, left.deeper()):
         yield node.value(name) if found is None else found
 
 
-def _at(document: Document, port: Port, scope: Scope, left: int) -> Iterator[Any]:
+def _at(document: Document, port: Port, scope: Scope, left: _Left) -> Iterator[Any]:
     """What comes out of a port: UNKNOWN, or None where a use of the subgraph does not say."""
     node = port.node
-    if left <= 0:
+    if left.spent:
         yield UNKNOWN
     elif node is None:
         yield from _outside(document, scope, port.slot, left)
@@ -64,7 +83,7 @@ def _at(document: Document, port: Port, scope: Scope, left: int) -> Iterator[Any
         inner = document.subgraphs[node.kind]
         ports = inner.inner(node.output_name(port.slot), port.slot)
         for each in ports:
-            yield from _at(document, each, inner, left - 1)
+            yield from _at(document, each, inner, left.deeper())
         if not ports:
             yield UNKNOWN
     elif node.state == "muted":
@@ -73,19 +92,19 @@ def _at(document: Document, port: Port, scope: Scope, left: int) -> Iterator[Any
         yield from _of(document, node, left)
 
 
-def _of(document: Document, node: Node, left: int) -> Iterator[Any]:
+def _of(document: Document, node: Node, left: _Left) -> Iterator[Any]:
     """What a node gives on: what passes through it, or the one value that it holds."""
     ways = document.passing(node)
     if ways is None:
         yield from _own_value(document, node, left)
         return
     for each in ways:
-        yield from _at(document, each, each.node.scope if each.node else node.scope, left - 1)
+        yield from _at(document, each, each.node.scope if each.node else node.scope, left.deeper())
     if not ways:
         yield UNKNOWN
 
 
-def _own_value(document: Document, node: Node, left: int) -> Iterator[Any]:
+def _own_value(document: Document, node: Node, left: _Left) -> Iterator[Any]:
     """The value of a node that states one and nothing else."""
     fed = [name for name in node.input_names() if node.linked(name)]
     if isinstance(node, GraphNode):
@@ -103,14 +122,14 @@ def _own_value(document: Document, node: Node, left: int) -> Iterator[Any]:
     yield from _values(document, node, names[0], left) if len(names) == 1 else (UNKNOWN,)
 
 
-def _outside(document: Document, scope: Scope, slot: int, left: int) -> Iterator[Any]:
+def _outside(document: Document, scope: Scope, slot: int, left: _Left) -> Iterator[Any]:
     """What the uses of a subgraph hold for one of its inputs."""
     name = scope.outer(slot)
     uses = document.instances_of(scope)
     for use in uses:
         port = use.origin(name) if name else None
         if port is not None:
-            yield from _at(document, port, use.scope, left - 1)
+            yield from _at(document, port, use.scope, left.deeper())
         else:
             yield _promoted(document.subgraphs[use.kind], use, slot)
     if not uses:

@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from scheduler import cli
 from scheduler.cli import console, demo, models
 from scheduler.errors import DenoiserError, ScheduleError, Stopped
+from scheduler.fingerprint.step_distilled import detect
 from scheduler.record import Conditions, Model, Recipe, Record, evidence_table, load_record, now
 from scheduler.sigmas.decimals import baked
 from tests.speed import Stopwatch
@@ -211,6 +212,17 @@ def test_plot_writes_a_picture(record_file, tmp_path):
         == cli.OK
     )
     assert (tmp_path / "a.png").stat().st_size > 5000 < (tmp_path / "b.png").stat().st_size
+
+
+def test_bake_prints_a_presets_sigmas(capsys):
+    """Those that the advice for a step-distilled model names."""
+    advice = detect(["sdxl_lightning_4step_lora"])
+    command = re.search(r"python -m scheduler (bake .*?)`", advice.text)
+    assert command and run(*command[1].split()) == cli.OK
+    numbers = [float(each) for each in capsys.readouterr().out.split(",")]
+    assert len(numbers) == 5 and numbers == sorted(numbers, reverse=True) and numbers[-1] == 0
+    assert run("bake", "sdxl-lightning", "--steps", "7") == cli.MISTAKE
+    assert "has no recipe" in capsys.readouterr().err
 
 
 def test_bake_prints_what_manual_sigmas_reads(capsys, record_file):

@@ -190,3 +190,11 @@ def test_a_record_that_has_one_halfs_recipe_leaves_both():
     given = replace(record(steps=(8,)))
     report, _ = swapped(two(same=True), "distilled", given)
     assert report.changed == 0 and set(codes(report).values()) == {"no_gain"}
+
+
+def test_both_halves_are_put_back_where_one_is_named():
+    text = json.dumps(two(same=True))
+    document = parse(text)
+    swap(document)
+    swap(document, "stock", None, ["3"])
+    assert document.text() == text

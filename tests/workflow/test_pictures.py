@@ -103,3 +103,67 @@ def test_a_picture_cut_short(cut):
         embedded(data[:cut])
     except WorkflowError:
         pass
+
+
+@pytest.mark.parametrize("nothing", ["null", "", "{}", " null ", "undefined"])
+def test_where_the_graph_is_nothing_the_prompt_counts(tmp_path, nothing):
+    """As savers write it that were queued by a program."""
+    path = tmp_path / "a.png"
+    chunks = (
+        chunk(b"tEXt", b"workflow\0" + nothing.encode()),
+        chunk(b"tEXt", b"prompt\0" + json.dumps(prompt()).encode()),
+    )
+    path.write_bytes(png(*chunks))
+    assert open_workflow(path).value == prompt()
+
+
+@pytest.mark.parametrize("form", ["JPEG", "WEBP", "AVIF"])
+@pytest.mark.parametrize("where", ["named", "comment", "both in one"])
+def test_exif_of_other_pictures(tmp_path, form, where):
+    """As the savers write it that people use: texts with a name, or the user's comment."""
+    image = Image.new("RGB", (8, 8))
+    exif = image.getexif()
+    if where == "named":
+        exif[0x010F], exif[0x0110] = "Workflow:" + workflow_text(), "Prompt:" + json.dumps(prompt())
+    else:
+        both = json.dumps({"workflow": plain().data, "prompt": prompt()})
+        text = workflow_text() if where == "comment" else both
+        exif[0x0131] = "a saver"  # without a tag of its own Pillow leaves an AVIF bare
+        exif.get_ifd(0x8769)[0x9286] = b"UNICODE\0" + text.encode("utf-16-le")
+    path = tmp_path / "a.bin"
+    try:
+        image.save(path, form, exif=exif)
+    except (KeyError, OSError) as missing:
+        pytest.skip(f"this Pillow writes no {form}: {missing}")
+    assert open_workflow(path).value == plain().data
+
+
+def test_a_webui_s_jpeg_is_called_that(tmp_path):
+    image = Image.new("RGB", (8, 8))
+    exif = image.getexif()
+    text = "a cat\nSteps: 20, Sampler: Euler a, CFG scale: 7"
+    exif.get_ifd(0x8769)[0x9286] = b"UNICODE\0" + text.encode("utf-16-be")
+    path = tmp_path / "a.jpg"
+    image.save(path, "JPEG", exif=exif)
+    with pytest.raises(WorkflowError, match="made by a WebUI"):
+        open_workflow(path)
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"<!DOCTYPE html><html>", "a web page"),
+        (b"\n<html lang='en'>", "a web page"),
+        (b"\x40\0\0\0\0\0\0\0" + b'{"a":{"dtype":"F16"}}\xff', "a file of tensors"),
+        (b"\x40\0\0\0\0\0\0\0" + b'{"a":{"dtype":"F16"}}', "a file of tensors"),
+        (b"\0\0\0\x20ftypisom\xff", "an MP4 video"),
+        (b"\x1aE\xdf\xa3\xff", "a WebM video"),
+        (b"GIF89a\xff", "a GIF"),
+        ("{}".encode("utf-16"), "UTF-16"),
+    ],
+)
+def test_what_the_file_is_instead(tmp_path, data, says):
+    path = tmp_path / "a.json"
+    path.write_bytes(data)
+    with pytest.raises(WorkflowError, match=says):
+        open_workflow(path)

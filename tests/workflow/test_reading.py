@@ -238,3 +238,24 @@ def test_circles_end():
     whole["nodes"].append({"id": 50, "type": whole["id"], "mode": 0})
     parse(json.dumps(data))
     facts(data)
+
+
+def test_a_subgraph_that_holds_itself_twice_ends():
+    data = promoted([30, 6.5, "my.safetensors"], [12, 5.0, "my.safetensors"])
+    whole = data["definitions"]["subgraphs"][0]
+    for k in (60, 61):
+        fed = {"name": "steps", "type": "INT", "widget": {"name": "steps"}, "link": k}
+        whole["nodes"].append({"id": k, "type": whole["id"], "mode": 0, "inputs": [fed]})
+        row = {"id": k, "origin_id": -10, "origin_slot": 0, "target_id": k, "target_slot": 0}
+        whole["links"].append(row | {"type": "INT"})
+    found, _ = facts(data)
+    assert found.steps is None
+
+
+def test_thousands_of_broadcasting_nodes_end():
+    graph = plain()
+    graph.add("Anything Everywhere", [], sockets=(["anything:*"], []), anything=1)
+    sender = graph.node(4)
+    graph.data["nodes"] += [sender | {"id": 100 + k} for k in range(1_500)]
+    report, _ = swapped(graph.data)
+    assert report.changed == 1
