@@ -19,7 +19,6 @@ from ..scheduler.errors import (
 from ..scheduler.record import Recipe
 from .names import DISTILLED as OURS
 from .page.compare_report import said, where_from
-from .second_model import SecondModel
 
 NODES = 50  # of the teacher
 MOST_STEPS, MOST_COUNTS = 200, 24
@@ -118,6 +117,7 @@ class Contest:
         from ..scheduler.distilling.request import checked_samplers
         from ..scheduler.samplers.stock import check_sampler
         from .host.model_facts import facts_of, guidance_of
+        from .second_model import SecondModel
 
         if sampler != OURS:
             checked_samplers(sampler)

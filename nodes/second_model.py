@@ -15,9 +15,9 @@ from ..scheduler.learning.full_run import SCHEDULES
 from ..scheduler.record import Recipe
 from .host.guider import Guided, parts_of
 from .host.step_caches import step_caches
+from .page.compare_report import AS_LONG
 
 LONGER = (1.0, 1.5, 2.0, 3.0)  # times a step count: a step cache makes so many steps as short
-AS_LONG = 1.05  # seconds that count as equal
 TITLES = {"easycache": "EasyCache", "lazycache": "LazyCache"}
 UNNAMED = "second model"
 
