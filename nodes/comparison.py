@@ -137,10 +137,7 @@ class Contest:
         self.runs: dict[tuple[str, int], Recipe] = {}
         for name in named(schedulers) or self._all():
             self.runs |= self._runs(name)
-        stock = [name for name in named(schedulers) if name != OURS]
-        self.second = second and SecondModel.of(
-            second, self.facts, steps, self.stock_sampler, stock
-        )
+        self.second = second and SecondModel.of(second, self.facts, steps, self.stock_sampler)
         if not self.runs:
             raise RecipeError(" ".join(["There is nothing to compare.", *self.notes]))
 
@@ -229,9 +226,10 @@ class Contest:
             teller.heard,
         )
         if self.second is not None:
-            results.second = self.second.name
+            second = self.second.after(results.ranked())
+            results.second = second.name
             longest = max(max(each.values()) for each in results.seconds.values())
-            self.second.run(results, noise, target, longest, self._schedule, teller)
+            second.run(results, noise, target, longest, self._schedule, teller)
         results.text = said(results, self.notes, NODES)
         return results
 
