@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from scheduler import Conditions, distill
 from scheduler.checkpoints import load_checkpoint
 from scheduler.record import Record
-from scheduler.samplers.distilled import stock_sampler
+from scheduler.samplers import sample
 from scheduler.sigmas import stock_schedule, table_for
 
 FOLDER = Path(__file__).parents[1] / "example_workflows"
@@ -73,7 +73,7 @@ def _stock(steps: int, digit: int) -> np.ndarray:
     model = load_checkpoint("flow")
     table = table_for(model.sigma_min, model.sigma_max, model.parametrisation, model.shift)
     sigmas = stock_schedule("simple", table, steps)
-    return _picture(stock_sampler("dpmpp_2m")(denoise, noise * float(sigmas[0]), sigmas))
+    return _picture(sample(denoise, noise * float(sigmas[0]), sigmas, "dpmpp_2m"))
 
 
 def _scene(digit: int) -> tuple:
