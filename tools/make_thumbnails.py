@@ -117,6 +117,7 @@ def _curve(record: Record) -> Figure:
     axes.plot(steps, ours, "-o", color=OURS, linewidth=5, markersize=11, label="distilled")
     axes.set_ylim(bottom=0)
     axes.set_yticks([])
+    axes.set_xticks(steps)
     axes.tick_params(labelsize=20)
     axes.set_xlabel("steps", size=23)
     axes.set_ylabel("error", size=23)
@@ -134,10 +135,9 @@ def _carried(picture: np.ndarray) -> Figure:
     axes = figure.add_axes((0.04, 0.1, 0.3, 0.67))
     axes.imshow(picture, cmap="gray", interpolation="bicubic", vmin=0, vmax=1)
     axes.axis("off")
-    lines = ((0.62, "Open it anywhere:"), (0.46, "the same picture,"), (0.30, "nothing to install"))
+    lines = ((0.6, "Open it anywhere:"), (0.42, "it draws the same,"), (0.24, "without your store"))
     for height, words in lines:
         figure.text(0.4, height, words, size=29, color=INK)
-    figure.text(0.4, 0.14, "from your store", size=29, color=INK)
     return figure
 
 
