@@ -65,7 +65,7 @@ def test_it_does_not_reach_the_node_below(page):
     page.page.get_by_text("From the next picture on: 6 steps").last.wait_for()  # a toast, no card
     draw(page)
     assert page.do(BELOW) >= 0 and not page.card().is_visible()
-    assert info(page).startswith("6 steps, recipe ")
+    assert info(page).startswith("6 steps in place of about ")
 
 
 def test_it_grows_as_far_as_there_is_room(page):
