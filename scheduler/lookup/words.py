@@ -64,7 +64,9 @@ def _value(value: Value) -> str:
 
 
 def _shape(shape: Value) -> str:
-    return size(shape) if isinstance(shape, (tuple, list)) and shape else "an unstated size"
+    if not isinstance(shape, tuple) or not shape:
+        return "an unstated size"
+    return size([int(side) for side in shape])
 
 
 def differs(match: Match) -> str:
