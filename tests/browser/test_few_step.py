@@ -98,7 +98,8 @@ def test_improve_says_its_price_and_what_it_brought(page):
     assert "model calls" not in info(page).split(".")[0]  # nothing was spent
     page.command("Improve")
     box.get_by_role("button", name="Improve and draw").click()
-    page.page.get_by_text("model calls went into a better recipe").last.wait_for()
+    brought = page.page.get_by_text("model calls went into a better recipe").last
+    brought.wait_for(timeout=60_000)  # a hundred calls on a slow machine
     page.settled(f"{SAMPLER}.properties.stepdistill_shown.info.includes('model calls')")
 
 
