@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from scheduler import Conditions, distill
 from scheduler.checkpoints import load_checkpoint
 from scheduler.record import Record
-from scheduler.samplers.distilled import stock_sampler
+from scheduler.samplers import sample
 from scheduler.sigmas import stock_schedule, table_for
 
 FOLDER = Path(__file__).parents[1] / "example_workflows"
@@ -73,7 +73,7 @@ def _stock(steps: int, digit: int) -> np.ndarray:
     model = load_checkpoint("flow")
     table = table_for(model.sigma_min, model.sigma_max, model.parametrisation, model.shift)
     sigmas = stock_schedule("simple", table, steps)
-    return _picture(stock_sampler("dpmpp_2m")(denoise, noise * float(sigmas[0]), sigmas))
+    return _picture(sample(denoise, noise * float(sigmas[0]), sigmas, "dpmpp_2m"))
 
 
 def _scene(digit: int) -> tuple:
@@ -117,6 +117,7 @@ def _curve(record: Record) -> Figure:
     axes.plot(steps, ours, "-o", color=OURS, linewidth=5, markersize=11, label="distilled")
     axes.set_ylim(bottom=0)
     axes.set_yticks([])
+    axes.set_xticks(steps)
     axes.tick_params(labelsize=20)
     axes.set_xlabel("steps", size=23)
     axes.set_ylabel("error", size=23)
@@ -134,10 +135,9 @@ def _carried(picture: np.ndarray) -> Figure:
     axes = figure.add_axes((0.04, 0.1, 0.3, 0.67))
     axes.imshow(picture, cmap="gray", interpolation="bicubic", vmin=0, vmax=1)
     axes.axis("off")
-    lines = ((0.62, "Open it anywhere:"), (0.46, "the same picture,"), (0.30, "nothing to install"))
+    lines = ((0.6, "Open it anywhere:"), (0.42, "it draws the same,"), (0.24, "without your store"))
     for height, words in lines:
         figure.text(0.4, height, words, size=29, color=INK)
-    figure.text(0.4, 0.14, "from your store", size=29, color=INK)
     return figure
 
 

@@ -94,6 +94,7 @@ def improve(
     plan = plan_request(request, budget, 0, samples, effort, runs)
     meter = Meter(plan.calls, progress, should_stop)
     parts = FinishedParts(resume, key_of(request, plan), lambda: meter.done)
+    meter.restored = lambda: parts.earlier
     if on_plan is not None:
         on_plan(plan)
     run = _Improving(request, conditions, plan, meter, parts, torch.device(device), on_record, runs)

@@ -68,6 +68,7 @@ def measure(
     recipes = [[each.sampler, each.steps, *each.sigmas] for each in record.recipes]
     key = (request.latent_shape, recipes, seed, rows, every)
     parts = FinishedParts(resume, ("measure", *key), lambda: meter.done)
+    meter.restored = lambda: parts.earlier
     stages = Stages(lambda: meter.done + parts.earlier)
     found = evidence.measure(
         Metered(in_batches(denoiser, batch), meter),

@@ -13,7 +13,8 @@ Progress = Callable[[int, int, str], None]  # (model calls done, planned, phase)
 
 
 class Meter:
-    """One run's account. `planned` is the most calls there will be; `phase` names what is being done."""
+    """One run's account. `planned` is the most calls there will be; `phase` names what is being done.
+    `restored` tells what parts of earlier runs have spared: progress leaves it out of the plan."""
 
     def __init__(
         self,
@@ -22,13 +23,15 @@ class Meter:
         should_stop: Callable[[], bool] | None = None,
     ):
         self.planned, self.done, self.phase = planned, 0, ""
+        self.restored: Callable[[], int] = int
         self._progress, self._should_stop = progress, should_stop
 
     def count(self, calls: int) -> None:
         """Note model calls just made; raises Stopped when the user asked to stop."""
         self.done += calls
         if self._progress is not None:
-            self._progress(self.done, self.planned, self.phase)
+            left = self.planned - self.restored()
+            self._progress(self.done, max(left, self.done), self.phase)
         self.check()
 
     def check(self) -> None:

@@ -115,6 +115,7 @@ def distill(
     _check_recordable(request, conditions)
     meter = Meter(plan.calls + plan.evidence, progress, should_stop)
     parts = FinishedParts(resume, key_of(request, plan), lambda: meter.done)
+    meter.restored = lambda: parts.earlier
     if on_plan is not None:
         on_plan(plan)
     run = Run(request, conditions, plan, meter, parts, torch.device(device), on_record, runs)

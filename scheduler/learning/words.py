@@ -123,10 +123,17 @@ def _drawn(outcome: Outcome, labels: Labels) -> str:
     steps = counted(outcome.steps)
     if found.match is None:
         return lookup_words.info(found, labels)
-    named = f"{steps}, recipe {recipe_name(found.recipe)}"
+    named = f"{steps}{_in_place_of(found.recipe)}, recipe {recipe_name(found.recipe)}"
     poor = found.recipe.choice.stock and gained(found)
     note = " Nothing is gained by these few here: take more steps." if poor else ""
     return f"{named}. {lookup_words.info(found, labels)}{note}"
+
+
+def _in_place_of(recipe: Recipe) -> str:
+    """How many stock steps a recipe of ours does the work of, where the record knows it."""
+    equal = recipe.evidence.get("equals_stock_steps")
+    better = recipe.choice.ours and isinstance(equal, int) and equal > recipe.steps
+    return f" in place of about {equal}" if better else ""
 
 
 def _pictures(count: int) -> str:

@@ -8,7 +8,7 @@ from ..errors import RecipeError
 from ..fingerprint.kinship import SAME
 from ..record import Record
 from ..record.verdict_words import described, evidence_words
-from ..record.words import NO_LABELS, Labels, counted, sampler_label
+from ..record.words import NO_LABELS, Labels, counted, sampler_label, size
 from . import differences as apart
 from . import rules, serving, stand_in
 from .differences import Difference, Value
@@ -29,7 +29,7 @@ def _beside(what: str) -> Callable[[Difference], str]:
 
 
 def _size(one: Difference) -> str:
-    return f"distilled for a latent of {_shape(one.made)}, yours is {_shape(one.here)}"
+    return f"distilled for {_shape(one.made)}, yours is {_shape(one.here)}"
 
 
 def _strength(one: Difference) -> str:
@@ -64,7 +64,9 @@ def _value(value: Value) -> str:
 
 
 def _shape(shape: Value) -> str:
-    return "x".join(str(size) for size in shape) if isinstance(shape, tuple) else "unstated size"
+    if not isinstance(shape, tuple) or not shape:
+        return "an unstated size"
+    return size([int(side) for side in shape])
 
 
 def differs(match: Match) -> str:
@@ -101,7 +103,7 @@ def made_at(record: Record) -> str:
     """Under which conditions a record was made, as a sentence, or ""."""
     under = record.conditions
     parts = [f"cfg {under.cfg:g}"] if under.cfg is not None else []
-    parts += [f"a latent of {_shape(under.latent_shape)}"] if under.latent_shape else []
+    parts += [_shape(under.latent_shape)] if under.latent_shape else []
     return f"Made at {' and '.join(parts)}." if parts else ""
 
 

@@ -37,7 +37,7 @@ def evidence_notes(entries: Sequence[Mapping]) -> list[str]:
     if cut:
         budget = f" ({cut[0]['budget']} model calls)" if cut[0].get("budget") else ""
         parts = "; ".join(left_out(entry) for entry in cut)
-        sentences.append(f"Left out of the evidence for want of budget{budget}: {parts}.")
+        sentences.append(f"Not measured, to keep the cost down{budget}: {parts}.")
     others = (left_out(entry) for entry in entries if entry not in cut)
     return sentences + [f"{each[:1].upper()}{each[1:]}." for each in others]
 

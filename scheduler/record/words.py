@@ -186,8 +186,10 @@ def _teacher(record: Record) -> str:
     teacher = record.teacher
     if not teacher:
         return ""
-    products = "" if record.gram is not None else "; its inner products are not in the record"
-    return f"{teacher['solver']}, {teacher['nodes']} nodes, {teacher['samples']} samples{products}"
+    count = teacher["samples"]
+    samples = f"{count} sample{'s' if count != 1 else ''} of {teacher['nodes']} steps"
+    bare = "" if record.gram is not None else "; for the recipes' own step counts alone"
+    return f"{samples} ({teacher['solver']}){bare}"
 
 
 def _evidence(record: Record) -> str:

@@ -140,6 +140,21 @@ def test_themes_differ_and_follow(page, loaded):
     assert light != dark
 
 
+def test_a_text_with_more_below_fades_and_is_whole_when_pointed_at(page, loaded):
+    words = loaded.locator(".sd-words")
+    cut = words.evaluate("(e) => e.scrollHeight > e.clientHeight + 2")
+    assert words.evaluate("(e) => e.classList.contains('sd-more')") == cut
+    words.evaluate("(e) => (e.textContent = 'A line.\\n'.repeat(30))")
+    words.evaluate("(e) => e.dispatchEvent(new Event('scroll'))")
+    assert words.evaluate("(e) => getComputedStyle(e).maskImage").startswith("linear-gradient")
+
+
+def test_save_record_has_no_empty_card(page, loaded):
+    at = "root.nodes.find((n) => n.type === 'StepDistillSave')"
+    assert page.do(f"return {at}.size[1] - {at}.computeSize()[1]") < 30
+    assert page.card(1).locator(".sd-head").inner_text()
+
+
 def test_hostile_texts_are_shown_as_texts(page, server):
     name = '<img src=x onerror="window.pwned=1"><script>window.pwned=1</script>'
     stored = Store(server.store).put(made(name)).removesuffix(".json")

@@ -105,6 +105,9 @@ def test_a_selection(page, samplers):
     select(page, *samplers)
     page.command("Use")
     page.settled(SAMPLERS, BOTH)
+    page.page.get_by_text(
+        "2 nodes changed"
+    ).last.wait_for()  # the page undoes nothing while it loads
     page.undo()
     page.settled(SAMPLERS, NONE)
     select(page, samplers[1])

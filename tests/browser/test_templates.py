@@ -71,6 +71,7 @@ def test_templates(page, server, capsys):
         dict.fromkeys(
             (
                 "workflows",
+                "lost by the page's own save",
                 "samplers",
                 "swapped",
                 "left",
@@ -84,6 +85,12 @@ def test_templates(page, server, capsys):
     )
     for path in files:
         page.load_workflow(json.loads(path.read_text("utf-8")))
+        drawn = page.do(VALUES)
+        page.load_workflow(page.saved())
+        if page.do(VALUES) != drawn:  # old front ends shift what some subgraphs show
+            figures["lost by the page's own save"] += 1
+            page.complaints()
+            continue
         broken_before = page.complaints()
         before, prompt_before = page.do(VALUES), page.do(PROMPT)
         report = page.do(SWAP, {"to": "distilled", "options": {"anyway": True}})

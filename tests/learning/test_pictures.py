@@ -76,6 +76,8 @@ def test_the_next_picture_takes_few_steps_and_is_nearer_than_stock(taught):
     host, _, outcome = picture(taught, Studio(seed=1, digit=4))
     assert host.calls == 6 and outcome.decision.action == deciding.FEW
     assert words.recipe_name(outcome.found.recipe) in words.after(outcome)
+    equal = outcome.found.recipe.evidence["equals_stock_steps"]
+    assert words.after(outcome).startswith(f"6 steps in place of about {equal}, recipe ")
     stock = full_run(situation(), 6)
     assert error(host, outcome.found) < 0.8 * error(host, stock)
 

@@ -160,7 +160,7 @@ def test_a_patch_without_strength_is_none(record):
         ({"patches": ({**LORA, "strength": 0.4},)}, ["with detail at strength 0.8, you use 0.4"]),
         (
             {"latent_shape": (16, 128, 128)},
-            ["distilled for a latent of 16x64x64, yours is 16x128x128"],
+            ["distilled for 512x512, yours is 1024x1024"],
         ),
     ],
 )

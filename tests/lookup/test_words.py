@@ -75,15 +75,15 @@ def test_what_a_record_was_made_at():
     bare = record(cfg=None)
     conditions = replace(bare.conditions, latent_shape=None)
     assert words.made_at(replace(bare, conditions=conditions)) == ""
-    assert words.made_at(bare) == "Made at a latent of 16x64x64."
-    assert words.made_at(record(cfg=2.5)) == "Made at cfg 2.5 and a latent of 16x64x64."
+    assert words.made_at(bare) == "Made at 512x512."
+    assert words.made_at(record(cfg=2.5)) == "Made at cfg 2.5 and 512x512."
 
 
 def test_an_exact_hit():
     said = words.info(find(record(recipe(rms=0.05))))
     assert said == (
         "Distilled for Made Up, 3 steps: euler with the distilled schedule; not compared; "
-        "8 held-out samples. Made at cfg 4 and a latent of 16x64x64."
+        "8 held-out samples. Made at cfg 4 and 512x512."
     )
 
 

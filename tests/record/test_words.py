@@ -115,14 +115,12 @@ def test_about():
     assert about(found).splitlines() == [
         "Model:      Mine (flow, shift 3, sigma 0.003 to 1)",
         "Conditions: guidance 4, 768x1024, 2 prompts, seed 0",
-        "Teacher:    adams3, 40 nodes, 4 samples",
+        "Teacher:    4 samples of 40 steps (adams3)",
         "Made:       2026-11-21T00:00:00Z, StepDistill 0.1.0, 1,068 model calls, 2,000 more for the evidence",
         "Evidence:   8 held-out samples",
     ]
     bare = record(conditions=Conditions(), gram=None)
-    assert "none stated" in about(bare) and "its inner products are not in the record" in about(
-        bare
-    )
+    assert "none stated" in about(bare) and "for the recipes' own step counts alone" in about(bare)
     assert said.about_fully(found, LABELS).splitlines()[5:] == ["Recipes:    Euler 6 steps"]
     assert made(replace(found, provenance=found.provenance | {"evidence_calls": 0})).endswith(
         "1,068 model calls"
@@ -272,7 +270,7 @@ def test_what_was_left_out_is_said_with_it():
         {"code": "lower_starts"},
     ]
     words = (
-        "Left out of the evidence for want of budget (900 model calls): the step counts 4, 5; "
+        "Not measured, to keep the cost down (900 model calls): the step counts 4, 5; "
         "stock pairs with heun. Recipes that start below the highest start sigma were not measured."
     )
     assert " ".join(evidence_notes(cut)) == words

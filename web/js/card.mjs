@@ -1,6 +1,6 @@
 // The card that a node shows: what it ran in words, the schedule, the error curve, and progress while it distils.
 
-import { followTheme, make, svg } from "./dom.mjs"
+import { fading, followTheme, make, svg } from "./dom.mjs"
 import { errorPlot, nearest, schedulePlot } from "./drawing.mjs"
 import { progressWords } from "./progress.mjs"
 import { counted, t } from "./texts.mjs"
@@ -60,7 +60,7 @@ export class Card {
   render() {
     this.watch.disconnect()
     this.bar = this.place = null
-    const note = this.note && !this.progress ? make("div", { class: "sd-note" }, this.note) : null
+    const note = this.note && !this.progress ? fading(make("div", { class: "sd-note", title: this.note }, this.note)) : null
     const parts = [note, this.progress && this.progressPart(), ...(this.payload ? this.parts() : [])].filter(Boolean)
     if (!parts.length) parts.push(make("div", { class: "sd-quiet" }, t("card.empty")))
     this.element.dataset.view = this.payload ? "full" : this.progress ? "progress" : "empty"
@@ -76,7 +76,8 @@ export class Card {
     const head = make(
       "div", { class: "sd-head" }, make("span", { class: "sd-name", title: found.record ?? "" }, headline(found)), badge(found),
     )
-    const words = found.info ? make("div", { class: "sd-words", title: found.info }, found.info.replace(/: {2,}/g, ": ")) : null
+    const text = found.info.replace(/: {2,}/g, ": ")
+    const words = text ? fading(make("div", { class: "sd-words", title: found.info }, text)) : null
     if (!this.plots.length) return [head, words]
     if (!this.plots.includes(this.view.plot)) this.view.plot = this.plots[0]
     this.place = make("div", { class: "sd-plot" })

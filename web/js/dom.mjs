@@ -34,6 +34,14 @@ export function isLight() {
   return (0.299 * parts[0] + 0.587 * parts[1] + 0.114 * parts[2]) > 140
 }
 
+/** Let a text that may be longer than its place fade at its end while there is more below; the same element. */
+export function fading(element) {
+  const look = () => element.classList.toggle("sd-more", element.scrollTop + element.clientHeight < element.scrollHeight - 2)
+  element.addEventListener("scroll", look)
+  new ResizeObserver(look).observe(element)  // also when it comes into the page
+  return element
+}
+
 const themed = new Set()
 
 /** Keep an element's class `sd-light` right while the theme changes; elements that have left the page are forgotten. */

@@ -2,7 +2,7 @@
 // nothing to say it takes no room at all.
 
 import { Card } from "./card.mjs"
-import { make } from "./dom.mjs"
+import { fading, make } from "./dom.mjs"
 
 export const LINE = { least: 34, most: 110, progress: 52 }  // the host's margins of a widget included
 
@@ -62,7 +62,7 @@ export class LineCard extends Card {
     if (this.note) return [line(this.note, this.note)]
     const { info } = this.payload
     const [first, rest] = split(info)
-    const words = rest && this.height > LINE.least + 20 ? make("div", { class: "sd-words", title: info }, rest) : null
+    const words = rest && this.height > LINE.least + 20 ? fading(make("div", { class: "sd-words", title: info }, rest)) : null
     return [line(first, info, this.pressed()), words].filter(Boolean)
   }
 

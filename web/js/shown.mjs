@@ -2,7 +2,7 @@
 
 import { Card, HEIGHT } from "./card.mjs"
 import { api, app, nodeOf, setting, toast } from "./host.mjs"
-import { improve, improved } from "./improve.mjs"
+import { improve, improved, KIND } from "./improve.mjs"
 import { LineCard } from "./line.mjs"
 import { compact, payloadFrom } from "./payload.mjs"
 import { follow } from "./price.mjs"
@@ -14,7 +14,7 @@ const KEY = "stepdistill_shown"  // of node.properties; "stepdistill" there belo
 const NODES = new Set([
   "Distill", "Sigmas", "Sampler", "Apply", "Compare", "Load", "Save", "FromText", "Bake", "KSampler",
 ].map((name) => `StepDistill${name}`))
-const SMALL = new Set(["StepDistillKSampler"])  // they take another node's place
+const SMALL = new Set([KIND, "StepDistillSave"])  // one takes another node's place, the other has little to say
 const WIDTH = 330
 let made = 0
 const cards = new WeakMap()
@@ -29,7 +29,7 @@ export function addCard(node) {
   let ready = false
   const small = SMALL.has(node.comfyClass)
   const changed = () => ready && fit(node, card)
-  const action = { label: t("card.improve"), act: () => void improve([node]) }
+  const action = node.comfyClass === KIND ? { label: t("card.improve"), act: () => void improve([node]) } : null
   const card = small ? new LineCard(view, changed, action, (of) => roomFor(node, of)) : new Card(view, changed)
   const options = { serialize: false, hideOnZoom: false, getMinHeight: () => card.height, getValue: () => "", setValue() {} }
   // A name of its own: Vue nodes keep a loaded node's element where the next one has its id and names.
