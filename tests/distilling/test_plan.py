@@ -151,7 +151,9 @@ def test_runs_go_before_rows_only_where_one_row_holds_ample_numbers():
     numbers = AMPLE_NUMBERS * wishes_of(*asked[:2])[0].numbers
     ample, scarce = (plan_for(*asked, elements=each) for each in (numbers, numbers - 1))
     assert (ample.rows, scarce.rows) == (1, 2) and ample.runs > 2 * scarce.runs
-    assert plan_for(("distilled",), (6,), 1000, elements=numbers).rows > 1  # with runs enough for each
+    assert (
+        plan_for(("distilled",), (6,), 1000, elements=numbers).rows > 1
+    )  # with runs enough for each
 
 
 @pytest.mark.parametrize("missing", [0, 1])

@@ -60,10 +60,13 @@ def written(request, tmp_path_factory):
 
 
 def told(found) -> tuple:
-    """The recipe and the codes, equal across the packages that the hosts load."""
+    """The recipe and the codes, equal across the packages that the hosts load; its numbers to what a
+    picture's parameters hold, which the WebUI draws with."""
     ran = found.recipe
+    numbers = [ran.sigmas, ran.offsets or (), *(ran.coefficients or ())]
+    near = tuple(tuple(round(each, 6) for each in row) for row in numbers)
     return (
-        (ran.sampler, ran.steps, ran.sigmas, ran.offsets, ran.coefficients, str(ran.choice)),
+        (ran.sampler, ran.steps, near, str(ran.choice)),
         found.source,
         repr(found.codes),
     )
