@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..scheduler.errors import StepDistillError
-from ..scheduler.lookup import SIMPLE
 from ..scheduler.lookup.differences import filled
 from ..scheduler.lookup.given import given_match
 from ..scheduler.lookup.key import Key
@@ -56,10 +55,10 @@ def kept_from(facts: ModelFacts, reason: Reason, before: str | None = None) -> S
     return stock_selection(reason.wanted, unpublished, reason, before=_stand_in(before))
 
 
-def _stand_in(before: str | None) -> str:
+def _stand_in(before: str | None) -> str | None:
     """What the user has set goes before the sampler's own."""
     chosen = str(option("stepdistill_fallback", AUTOMATIC))
-    return before or SIMPLE if chosen == AUTOMATIC else chosen
+    return before if chosen == AUTOMATIC else chosen
 
 
 def _named(key: Key, name: str) -> Match:
