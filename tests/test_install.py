@@ -288,6 +288,7 @@ print('up', flush=True)
 time.sleep(60)"""
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is sent as a POSIX signal here")
 @pytest.mark.parametrize(
     ("child", "whole_group", "last"),

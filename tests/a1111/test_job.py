@@ -56,6 +56,7 @@ def ended(job):
     raise AssertionError("the job did not end")
 
 
+@pytest.mark.slow
 def test_to_the_end_and_found_again(job):
     """Kept in the store; the second time nothing is asked."""
     job.job.start(wish(job))

@@ -60,6 +60,7 @@ def test_a_fit_of_any_rows_answers_as_one_of_that_many():
     assert not torch.equal(of.fitting_any(2)(x, sigma), of.fitting_any(1)(x, sigma))
 
 
+@pytest.mark.slow
 def test_calls_are_counted_by_the_denoiser():
     of = subject(BED)
     counted = Counted(of.fitting_any())

@@ -46,5 +46,6 @@ def test_schedules_run_from_sigma_max_to_exactly_0():
         assert all(a > b for a, b in zip(sigmas, sigmas[1:], strict=False))
 
 
+@pytest.mark.slow
 def test_judge_is_good_enough_to_judge():
     assert quality.judge(16)[1] >= 0.97

@@ -204,6 +204,7 @@ def test_mistakes_get_one_sentence(capsys, record_file, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_plot_writes_a_picture(record_file, tmp_path):
     pytest.importorskip("matplotlib")
     assert run("plot", record_file, "-o", tmp_path / "a.png") == cli.OK
@@ -300,6 +301,7 @@ def test_places_that_cannot_be_written_are_refused_before_any_work(capsys, tmp_p
     assert watch.within(5)
 
 
+@pytest.mark.slow
 def test_compare_ranks_schedules(capsys):
     common = [
         "compare",

@@ -38,6 +38,7 @@ def run(tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_help_and_swap_need_no_packages(run, tmp_path):
     done = run("--help")
     assert done.returncode == 0 and "swap" in done.stdout and "distill" in done.stdout
@@ -54,6 +55,7 @@ def test_help_and_swap_need_no_packages(run, tmp_path):
             assert back.read_bytes() == path.read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -214,6 +214,7 @@ def test_a_random_model_is_refused_with_a_resume_folder_too(tmp_path):
         assert model.calls <= 2 * 16
 
 
+@pytest.mark.slow
 def test_equal_runs_are_equal_and_the_seed_matters():
     options = {"evidence_budget": 700, "steps": (3,)}
     first, second = run(**options), run(**options)
@@ -255,6 +256,7 @@ def test_one_sample_is_enough_to_run(parametrisation):
     assert model.batches == {1} and record.teacher["samples"] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [1 - 1e-8, 1 + 1e-8, 1 - 5e-3, 1 + 5e-3])
 def test_a_range_that_is_nearly_the_tables_own(share):
     """Hosts hand Stable Diffusion's range over in float32, or rounded: stock still starts where the

@@ -119,6 +119,7 @@ def test_pictures_of_several_grids_and_prompts_are_learnt_from_together(record):
         improve(record, [Model()] * 3, recordings=runs)
 
 
+@pytest.mark.slow
 def test_a_run_from_a_lower_start_gives_recipes_from_there():
     run = drawn(start=0.7, steps=40)
     made = distill(Model(), **ABOUT, steps=4, budget=30, recordings=[run])

@@ -41,6 +41,7 @@ def test_fewer_rows_are_taken_where_the_budget_is_short():
         distilled(["dpmpp_2m", "er_sde"], samples=None, budget=100)
 
 
+@pytest.mark.slow
 def test_alone_nothing_is_recorded_or_fitted():
     model = Counting()
     record = distilled(["dpmpp_2m_sde_gpu"], model, samples=None)
@@ -54,6 +55,7 @@ def test_alone_nothing_is_recorded_or_fitted():
     assert Record.from_json(record.to_json()) == record
 
 
+@pytest.mark.slow
 def test_beside_others_they_meet_the_schedule_of_the_one_like_them():
     model = Counting()
     record = distilled(["dpmpp_2m", "dpmpp_sde"], model)

@@ -87,6 +87,7 @@ def test_the_same_record_and_seed_draw_the_same(taught):
     assert torch.equal(one, other)
 
 
+@pytest.mark.slow
 def test_a_start_below_the_top_is_learnt_of_its_own(taught):
     here = situation(denoise=0.5)
     host, _, outcome = picture(taught, of=here)
@@ -124,12 +125,14 @@ def test_other_steps_are_added_from_the_kept_run_of_the_same_prompt(first, tmp_p
     assert {each.steps for each in record_of(store).recipes} == {5, 6}
 
 
+@pytest.mark.slow
 def test_other_steps_of_another_prompt_are_learnt_from_a_new_picture(taught):
     host, _, outcome = picture(taught, of=situation(4))
     assert outcome.decision.learns and outcome.steps == FULL_STEPS
     assert {each.steps for each in record_of(taught).recipes} == {4, 6}
 
 
+@pytest.mark.slow
 def test_no_number_of_steps_is_that_of_the_bend(store):
     of = situation(AT_THE_BEND)
     _, _, outcome = picture(store, of=of)
@@ -140,6 +143,7 @@ def test_no_number_of_steps_is_that_of_the_bend(store):
 # --- what stands in the way ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("calls", [10, FULL_STEPS + 5])
 def test_interrupted_anywhere_nothing_wrong_is_kept(store, calls):
     with pytest.raises(Interrupted):
@@ -152,6 +156,7 @@ def test_interrupted_anywhere_nothing_wrong_is_kept(store, calls):
         assert outcome.decision.action == deciding.LEARN_FIRST and host.calls <= 6 + GOAL
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("denoise", [1.0, 0.5])
 def test_a_picture_whose_learning_was_stopped_is_handed_over(store, denoise):
     of = situation(denoise=denoise)
@@ -168,6 +173,7 @@ def test_a_picture_whose_learning_was_stopped_is_handed_over(store, denoise):
     assert picture(store, of=of)[0].calls == 6  # what is learnt is used
 
 
+@pytest.mark.slow
 def test_learning_now_goes_on_with_the_calls_that_were_made(store):
     calls, whole = 38, 80  # of the teacher and some more; of all
     with pytest.raises(Interrupted):
@@ -216,6 +222,7 @@ def test_a_run_that_adds_noise_is_drawn_and_not_learnt_from(store):
     assert "ancestral or SDE" in words.after(outcome) and not store.records()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("known", [False, True])
 def test_two_queues_at_once_lose_nothing_of_each_other(first, store, known):
     """While one learns, another process learns other steps."""
@@ -240,6 +247,7 @@ def with_lora(strength: float):
     return situation(patches=(patch("lora-abc", strength, ["weight"]),))
 
 
+@pytest.mark.slow
 def test_a_lora_is_learnt_of_its_own_and_its_strength_may_be_animated(taught):
     assert picture(taught, of=with_lora(0.5))[2].decision.learns
     _, _, outcome = picture(taught, Studio(seed=3), of=with_lora(0.6))
@@ -293,6 +301,7 @@ def test_of_a_model_with_few_steps_of_its_own_the_bend_is_no_question(store):
     assert host.calls == FEWEST and outcome.decision.obstacle.code == deciding.STEP_DISTILLED
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("denoise", [0.02, 0.2, 0.7])
 def test_every_start_is_learnt_or_drawn_with_a_sentence(store, denoise):
     here = situation(denoise=denoise)
@@ -361,6 +370,7 @@ def test_a_record_that_is_given_is_the_only_one(first, store):
     assert not store.list_recordings()
 
 
+@pytest.mark.slow
 def test_improving_spends_what_was_said_and_no_more(taught):
     before = record_of(taught)
     host, _, outcome = picture(taught, improve_calls=70)

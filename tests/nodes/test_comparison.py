@@ -130,6 +130,7 @@ def test_where_ours_comes_from_is_said():
     assert "left out" in note and "no record of this model" in note
 
 
+@pytest.mark.slow
 def test_the_plot_is_an_image():
     image, trouble = drawing.plot(results(names=("distilled", *(f"s{k}" for k in range(12)))))
     assert (

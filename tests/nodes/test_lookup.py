@@ -84,7 +84,7 @@ def test_other_conditions_are_named_and_unknown_ones_are_none(store, model):
     assert (
         found.source == "nearest"
         and "distilled at cfg 3, you use 8" in words.info(found)
-        and "16x64x64" in words.info(found)
+        and "512x512" in words.info(found)
     )
     assert "same weights" not in words.info(found)
     assert lookup.find(model, "euler", 3, cfg=3.1, latent_shape=(16, 8, 8)).source == "exact"
@@ -111,6 +111,7 @@ def test_without_a_record_stock_is_named_or_refused(store, model):
     assert "distilled to few steps" in words.info(advised)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "sampler",
     ["euler", "dpmpp_2m", "distilled", "dpmpp_2m_sde", "gradient_estimation", "ddim", None],

@@ -75,6 +75,7 @@ def is_png(path):
     return data[:8] == b"\x89PNG\r\n\x1a\n" and len(data) > 10_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parametrisation", ["flow", pytest.param("ve", marks=pytest.mark.slow)])
 def test_schedules_and_errors(tmp_path, parametrisation):
     record = example(parametrisation=parametrisation)

@@ -643,6 +643,7 @@ def quick(work) -> bool:
 ALIKE = ("inner products not finite", "inner products beyond all bounds")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [pytest.param(name, marks=pytest.mark.slow if name in ALIKE else []) for name in BOMBS],

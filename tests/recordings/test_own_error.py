@@ -13,6 +13,7 @@ from tests.mixture import unit_noise
 from tests.recordings.made import drawn, grid, smooth
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["flow", pytest.param("eps", marks=pytest.mark.slow)])
 def test_it_is_near_the_true_error_on_real_networks(name):
     """Measured over more schedules and guidance: .28 to .90 for euler, .69 to 1.45 for dpmpp_2m."""

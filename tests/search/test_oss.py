@@ -81,6 +81,7 @@ def test_shared_is_one_path_and_the_sample_itself_when_alone():
     assert alone == oss_schedules(denoise, noise[:1], CASES[0]["grid"], 5, shared=True)
 
 
+@pytest.mark.slow
 def test_blocks_change_nothing(monkeypatch):
     denoise, noise = problem(CASES[0])
     monkeypatch.setattr("scheduler.search.oss.BLOCK", 1)

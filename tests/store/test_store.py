@@ -135,6 +135,7 @@ def test_the_same_key_is_replaced_whatever_the_cast(store):
     )
 
 
+@pytest.mark.slow
 def test_a_relative_is_found_among_many(store):
     for seed in range(1, 30):
         store.put(record_of(weights(seed=seed)))

@@ -24,6 +24,7 @@ def check(tally) -> None:
     assert counts["round trips equal"] == counts["workflows"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("to", ["distilled", "carried", "baked"])
 def test_some_of_the_templates(record, to):
     check(

@@ -154,6 +154,7 @@ def test_a_file_of_more_than_50_mb_is_not_read(tmp_path):
         open_workflow(path)
 
 
+@pytest.mark.slow
 def test_very_many_nodes_are_refused():
     graph = plain()
     graph.data["nodes"] = [graph.node(2) | {"id": k} for k in range(1_001)]

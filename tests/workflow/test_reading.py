@@ -252,6 +252,7 @@ def test_a_subgraph_that_holds_itself_twice_ends():
     assert found.steps is None
 
 
+@pytest.mark.slow
 def test_thousands_of_broadcasting_nodes_end():
     graph = plain()
     graph.add("Anything Everywhere", [], sockets=(["anything:*"], []), anything=1)
