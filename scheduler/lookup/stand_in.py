@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 MEASURED, BEFORE, PUBLISHED, USUAL = "measured", "before", "published", "usual"
 SAME_FAMILY = 0.01  # relative, of sigma_max: a table is of no use to a model with another one
+_MOST_WHOLE = 1_000_000  # steps of a whole run that a tiny denoise is cut from
 
 
 @dataclass(frozen=True)
@@ -163,7 +164,8 @@ def stock_run(name: str, table: NoiseTable, wanted: Wanted) -> np.ndarray:
     if start is None or same_start(start, table.sigma_max):
         return stock_schedule(name, table, steps)
     if wanted.denoise < 1:
-        return stock_schedule(name, table, int(steps / wanted.denoise))[-steps - 1 :]
+        whole = min(int(steps / wanted.denoise), max(steps, _MOST_WHOLE))
+        return stock_schedule(name, table, whole)[-steps - 1 :]
     below = table.sigmas[table.sigmas < start * (1 - 1e-6)]
     if name == SIMPLE or not len(below):
         return _even_from(table, start, steps)

@@ -40,7 +40,7 @@ def facts_of(document: Document, site: Site) -> SiteFacts:
     denoise = value(document, node, spec["denoise"]) if "denoise" in spec else 1.0
     return SiteFacts(
         sampler_of(document, site),
-        steps if type(steps) is int and steps > 0 else None,
+        steps if type(steps) is int and 0 < steps <= TABLE["most_steps"] else None,
         float(denoise) if _is_number(denoise) else None,
         _cfg(document, site),
         _files(document, site),

@@ -198,7 +198,7 @@ def test_the_hosts_usual_is_cut_as_the_host_cuts_it():
     name=st.sampled_from([*STOCK, NO_ONE]),
     steps=st.integers(1, 60),
     start=st.one_of(st.none(), st.floats(1e-4, 1.0)),
-    denoise=st.one_of(st.just(1.0), st.floats(0.01, 0.998)),
+    denoise=st.one_of(st.just(1.0), st.just(1e-12), st.floats(0.01, 0.998)),
 )
 def test_a_stand_in_always_has_as_many_steps(name, steps, start, denoise):
     wanted = Wanted("euler", steps, start, 1.0 if start is None else denoise)

@@ -134,6 +134,9 @@ def test_denoise_is_a_noise_level():
         (plain(denoise=0.5), "no_recipe"),
         (plain(sampler="heunpp2"), "no_recipe"),
         (plain(denoise=0.0), "unclear"),
+        (plain(steps=10**30), "unclear"),
+        (plain(steps=10_001), "unclear"),
+        (plain(denoise=1e-12), "no_recipe"),
         (plain(sampler="dpm_adaptive"), "own_steps"),
         (plain(steps=4, cfg=1.0), "step_distilled"),
         (
