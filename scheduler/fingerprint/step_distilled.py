@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..files import PathLike
+from .step_distilled_names import Said, said_by
 
 # Of a file's metadata only what names the model counts: descriptions also mention other models.
 TITLES = ("modelspec.title", "ss_output_name", "name", "title")
-_STEPS = re.compile(r"\b(\d{1,2}) ?(?:steps?|nfe)\b")
 
 
 @dataclass(frozen=True)
@@ -32,122 +32,99 @@ class Advice:
     text: str
 
 
+ANY: tuple[str | None, ...] = ()
+
+
 @dataclass(frozen=True)
 class _Family:
     title: str
-    pattern: str  # of names as `_words`
+    word: str  # a pattern of the telling one
+    bases: tuple[str | None, ...]  # ANY: whichever
     preset: str | None
     use: str
 
 
-# Names of the models that others are distilled from, as `_words` has them.
-_MODELS = (
-    r"(flux|kontext|qwen|sd|sdxl|xl|sd15|sd3|pony|illustrious|noob|noobai|hidream|chroma|krea|anima|wan|"
-    r"hunyuan|hy|ltx|ltxv|ltx2|minimax|hailuo|h3|z ?image|zimage|kolors|sana|lumina|auraflow|pixart|"
-    r"cosmos|ovis|ernie|longcat|mochi|cogvideo|cogvideox|ace ?step|omnigen|bria|kandinsky|playground)"
-)
-_MODEL = rf"\b{_MODELS}[a-z]?[ \d]*\b"
-# What gives a model away whose family has no entry of its own.
-_TELLING = (
-    r"step ?distill",
-    r"\bfew ?steps?\b",
-    r"(?<!epoch )\b(1|2|4|6|8) ?steps?\b(?! ?\d)",
-    r"\b(causvid|accvid|self ?forcing|rcm|senseflow|twin ?flow|pi ?flow|mean ?flow|instaflow|sdxs)\b",
-    r"fusion ?x\b",
-    r"\bpcm ?(lora|sd|sdxl)",
-    r"\bfast ?(wan|hunyuan|mochi|ltx|video)",
-    r"\bltx\w*.*\bdistill",
-    r"\bflux(?!.*\bbase\b).*\bklein\b",
-    r"hidream.*\bfast\b",
-    r"\bsana.*\bsprint\b",
-    rf"{_MODEL}.*\bturbo\b",
-    rf"\bturbo\b.*{_MODEL}",
-    r"\bturbo ?(alpha|lora)\b",
-    r"chroma.*\bflash\b",
-    r"\bsd(xl)? ?flash\b",
-    r"\bflash ?(sd|sdxl|sd3|pixart)\b",
-    rf"{_MODEL}.*\bhyper\b(?! (real|detail|focus))",
-    rf"{_MODEL}.*\blightning(?! (bolt|storm|strike|effect|magic))( ?\d+)?\b",
-)
-# The first that fits counts, so that the special stand before the general.
+# By the telling word and the model; the first that fits counts, so that the special stand before the
+# general. A family's steps and settings hold for the models that its maker published it for.
 _FAMILIES = {
     "qwen-lightning": _Family(
         "Qwen-Image Lightning",
-        r"qwen.*lightning",
+        r"lightning",
+        ("qwen",),
         None,
         "the 4 or 8 steps that it was made for, shift 3, cfg 1, euler",
     ),
-    "lightx2v": _Family(
-        "a model that lightx2v distilled",
-        r"(?=.*\blightx2v\b)(?=.*(hunyuan|\bhy ?video|minimax|hailuo|\bh ?3\b|qwen|flux|\bltx|z ?image))",
-        None,
-        "the few steps that its maker names, cfg 1",
-    ),
     "wan22-lightning": _Family(
         "Wan Lightning / lightx2v",
-        r"\bwan.*(lightning|lightx2v|\b4 ?steps?\b|distill)|\blightx2v\b",
+        r"lightning|lightx2v|[48] ?steps?|step ?distil\w*|distil\w*",
+        ("wan",),
         "wan22-lightning",
         "4 steps, shift 5, cfg 1, euler",
     ),
+    "lightx2v": _Family(
+        "a model that lightx2v distilled",
+        r"lightx2v",
+        ANY,
+        None,
+        "the few steps that its maker names, cfg 1",
+    ),
     "hyper-flux": _Family(
         "Hyper-FLUX",
-        r"hyper ?flux|flux.*hyper ?sd",
+        r"hyper ?(sd\w*)?",
+        ("flux",),
         None,
         "8 or 16 steps of FLUX's usual schedule, guidance 3.5",
     ),
     "hyper-sd": _Family(
         "Hyper-SD",
-        r"hyper ?(sd|sdxl|sd15|xl)\b|hyper ?sd ?\w*|\bhyper\b.*\bsteps?\b",
+        r"hyper ?sd\w*",
+        ("sdxl", "sd"),
         "hyper-sd",
         "the steps in its name, cfg 1",
     ),
     "sdxl-lightning": _Family(
         "SDXL Lightning",
-        r"(sdxl|xl|sd) ?lightning|xl.*\blightning\b|"
-        r"lightning ?(xl|\d ?steps?)|\d ?steps? ?lightning",
+        r"lightning",
+        ("sdxl",),
         "sdxl-lightning",
         "2, 4 or 8 steps as its name says, cfg 1, euler",
     ),
-    "sd3-turbo": _Family(
-        "SD 3.5 Large Turbo", r"(sd|stable diffusion) ?3.*turbo", None, "4 steps, cfg 1, shift 3"
+    "sd3-turbo": _Family("SD 3.5 Large Turbo", r"turbo", ("sd3",), None, "4 steps, cfg 1, shift 3"),
+    "z-image-turbo": _Family(
+        "Z-Image Turbo", r"turbo", ("z-image",), None, "8 steps, cfg 1, shift 3"
     ),
-    "z-image-turbo": _Family("Z-Image Turbo", r"z ?image.*turbo", None, "8 steps, cfg 1, shift 3"),
     "sdxl-turbo": _Family(
         "SD or SDXL Turbo",
-        r"(sdxl|sd|xl)[ \d]*turbo|turbo ?xl|xl.*\bturbo\b",
+        r"turbo",
+        ("sdxl", "sd"),
         "sdxl-turbo",
         "1 to 4 steps, cfg 1, euler_ancestral",
     ),
     "lcm": _Family(
         "a latent consistency model",
-        r"\blcm\b|latent consistency|\blcm ?lora",
+        r"lcm|latent consistency",
+        ("sdxl", "sd", None),
         "lcm",
         "4 to 8 steps, cfg 1 to 2, sampler lcm",
     ),
-    "perflow": _Family("PeRFlow", r"\bperflow", "perflow", "4 steps, euler"),
+    "perflow": _Family("PeRFlow", r"perflow", ("sdxl", "sd", None), "perflow", "4 steps, euler"),
     "flux-schnell": _Family(
         "FLUX.1 schnell",
-        r"\bschnell\b",
+        r"schnell",
+        ("flux", None),
         "flux-schnell",
         "1 to 4 steps, evenly spaced, cfg 1, euler",
     ),
     "dmd": _Family(
         "DMD2",
-        r"\bdmd ?2?\b",
+        r"dmd ?2?",
+        ("sdxl", "sd", None),
         None,
         "4 steps at timesteps 999, 749, 499 and 249, cfg 1, sampler lcm",
     ),
-    "tcd": _Family(
-        "TCD",
-        r"\btcd ?(lora|sd|sdxl)|\b(sd|sdxl)\w* ?tcd\b",
-        None,
-        "4 to 8 steps, cfg 1, sampler tcd",
-    ),
+    "tcd": _Family("TCD", r"tcd", ("sdxl", "sd"), None, "4 to 8 steps, cfg 1, sampler tcd"),
     "distilled": _Family(
-        "a step-distilled model",
-        "|".join(_TELLING),
-        None,
-        "the few steps that its maker names",
+        "a step-distilled model", r".*", ANY, None, "the few steps that its maker names"
     ),
 }
 
@@ -170,10 +147,9 @@ def detect(
         if key in TITLES
     ]
     for title, where in titles:
-        plain = _words(title)
-        for family, entry in _FAMILIES.items():
-            if re.search(entry.pattern, plain):
-                return _advice(family, f"{where}, {_short(title)}", _STEPS.search(plain))
+        said = said_by(title)
+        if said is not None:
+            return _advice(_family_named(said), f"{where}, {_short(title)}", said.steps)
     built_as = _family_by(weights)
     return _advice(built_as, "the weights that it has", None) if built_as else None
 
@@ -215,9 +191,16 @@ def _family_of(names: Mapping[str, str]) -> str | None:
     return None
 
 
-def _advice(family: str, because: str, steps: re.Match | None) -> Advice:
+def _family_named(said: Said) -> str:
+    return next(
+        family
+        for family, entry in _FAMILIES.items()
+        if re.fullmatch(entry.word, said.word) and (said.base in entry.bases or entry.bases == ANY)
+    )
+
+
+def _advice(family: str, because: str, count: int | None) -> Advice:
     entry = _FAMILIES[family]
-    count = (int(steps[1]) if steps else 0) or None
     named = f" (its name says {count} steps)" if count else ""
     command = f"python -m scheduler bake {entry.preset} --steps {count or 'N'}"
     preset = f"; `{command}` prints its sigmas" if entry.preset else ""
@@ -227,14 +210,6 @@ def _advice(family: str, because: str, steps: re.Match | None) -> Advice:
         "Use those rather than distil a schedule for it; you may distil all the same."
     )
     return Advice(family, entry.preset, count, because, text)
-
-
-def _words(title: str) -> str:
-    """A name as lower-case words, once as it is and once with itsNamesLikeThis taken apart."""
-    # Without our own name, which marks files that we made.
-    text = re.sub(r"\bStepDistill\b", "", str(title)[-150:])
-    apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", text)
-    return re.sub(r"[^a-z0-9]+", " ", f"{text} {apart}".lower())
 
 
 def _short(title: str) -> str:

@@ -3,6 +3,9 @@ what is said is advice."""
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 import torch
 from hypothesis import given
@@ -51,7 +54,7 @@ DISTILLED = {
     "Wan2.1_T2V_14B_FusionX_LoRA": ("distilled", None),
     "hidream_i1_fast_fp8": ("distilled", None),
     "illustrious_hyper_v2": ("distilled", None),
-    "ponyRealism_lightning8": ("distilled", None),
+    "ponyRealism_lightning8": ("sdxl-lightning", None),
     "pony_lightning_4step": ("sdxl-lightning", 4),
     "sana_sprint_1.6B": ("distilled", None),
     "pcm_sdxl_normalcfg_8step_converted": ("distilled", 8),
@@ -91,6 +94,7 @@ ORDINARY += [
     "distilled_whisky_style",
     "",
 ]
+PUBLIC = json.loads((Path(__file__).parent / "public_names.json").read_text("utf-8"))
 FLUX = ["double_blocks.0.img_attn.qkv.weight", "txt_in.weight", "img_in.weight"]
 
 
@@ -106,6 +110,25 @@ def test_names_give_them_away(name):
 @pytest.mark.parametrize("name", ORDINARY)
 def test_ordinary_names(name):
     assert detect([name]) is None
+
+
+def test_public_names_that_say_it():
+    found = {name: detect([name]) for name in PUBLIC["says"]}
+    assert {name: advice and advice.family for name, advice in found.items()} == PUBLIC["says"]
+
+
+def test_public_names_that_only_look_like_it():
+    assert [name for name in PUBLIC["ordinary"] if detect([name])] == []
+
+
+def test_no_family_of_another_model_is_advised():
+    """A word of one family and a model of another: the general advice."""
+    for name in (
+        "acestep_xl_turbo_bf16",
+        "FireRed-Image-Lightning-8steps",
+        "Hyper-SD3-8steps-lora",
+    ):
+        assert detect([name]).family == "distilled" and detect([name]).preset is None
 
 
 def test_metadata_counts_by_titles_alone():
