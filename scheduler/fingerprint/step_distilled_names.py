@@ -90,10 +90,10 @@ def said_by(name: str) -> Said | None:
     words = re.sub(rf"\b{_GUIDANCE}\b", " ", words)
     plain = re.search(rf"\b(?:{_SAYS})\b", words)
     english = re.search(rf"\b(?:{_ENGLISH})\b", words)
-    counted = bool(plain) and plain[0][0].isdigit()
-    word = plain[0] if plain and not counted else None
+    told = plain[0] if plain else None
+    word = None if told and told[0].isdigit() else told  # stairs have eight steps too
     if not english:
-        word = word or _in_a_model(words, str(name)) or (plain[0] if plain else None)
+        word = word or _in_a_model(words, str(name)) or told
     if word is None:
         return None
     steps = _STEPS.search(words)
@@ -130,7 +130,7 @@ def _only_stored(after: str) -> bool:
 def _version_of(name: str, word: str) -> bool:
     """Whether a word is in the version of a name as model sites write it: theModelsName_itsVersion."""
     parts = re.fullmatch(r"([a-z0-9]+[A-Z]\w*?)_(\w*)", re.sub(r"\.[a-z]+$", "", name))
-    return bool(parts) and word in parts[2].lower() and word not in parts[1].lower()
+    return parts is not None and word in parts[2].lower() and word not in parts[1].lower()
 
 
 def _base(words: str) -> str | None:
