@@ -10,7 +10,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..scheduler.errors import OutputError, StepDistillError
-from .distill_request import EVERY, QUALITY, GraphWish, rows_that_fit, samplers_of, steps_of
+from .distill_request import (
+    EVERY,
+    QUALITY,
+    GraphWish,
+    own_sigmas_of,
+    own_steps_of,
+    rows_that_fit,
+    samplers_of,
+    steps_of,
+)
 from .fields import CATEGORY, RECORD, SCENE, SEED, distillable
 from .names import DISTILLED
 from .page import distill_report
@@ -50,6 +59,9 @@ HELP = {
     "second stage, after which nothing is drawn otherwise; the recipes are usable before it. Stopped, "
     "it goes on where it was.",
     "again": "Distil again, whatever the store has of this model.",
+    "own_sigmas": "For a step-distilled model (Turbo, Lightning, ...): its maker's own sigmas, from a "
+    "scheduler node. Its own run down these is imitated then, in fewer steps, and it is asked at "
+    "these levels alone. Recipes of `distilled` from half of its steps up to max_steps.",
     "frames": "Videos: distil with this many latent frames, which costs far less, and check the "
     "recipe at full length. 0: all frames.",
 }
@@ -91,6 +103,7 @@ class StepDistillDistill:
             "frames": ("INT", {"default": 0, "min": 0, "max": 10000}),
             "measure": ("BOOLEAN", {"default": False}),
             "again": ("BOOLEAN", {"default": False}),
+            "own_sigmas": ("SIGMAS", {}),
         }
         return {
             "required": _with_help(required),
@@ -110,21 +123,23 @@ class StepDistillDistill:
     def distill(
         self, model, positive, negative, latent_image, cfg, sampler_name, max_steps, quality, noise_seed,
         guider=None, extra_positive=None, name="", frames=0, measure=False, again=False,
-        unique_id=None,
+        own_sigmas=None, unique_id=None,
     ):  # fmt: skip
         """The record (from the store where it has one), its plot and the report; raises
         StepDistillError with a sentence."""
         from ..scheduler.distilling.effort import effort_named
         from .host.guider import guided
 
-        samplers, steps = samplers_of(sampler_name), steps_of(int(max_steps))
+        own = own_sigmas_of(own_sigmas)
+        samplers = (DISTILLED,) if own else samplers_of(sampler_name)
+        steps = own_steps_of(int(max_steps), len(own) - 1) if own else steps_of(int(max_steps))
         quality = effort_named(quality).name
         scene = guided(model, positive, negative, cfg, latent_image, guider)
         seed, name = int(noise_seed) % MOST_SEED, name.strip()[:300]
         task = _Task(
-            scene, samplers, steps, quality, seed, extra_positive, name, int(frames), unique_id
+            scene, samplers, steps, quality, seed, extra_positive, name, int(frames), unique_id, own
         )
-        return _answer(*task.run(bool(measure), bool(again)))
+        return _answer(*task.run(bool(measure), bool(again or own)))
 
 
 def _remove(folder: Path | None) -> None:
@@ -157,7 +172,9 @@ def _answer(record, text: str) -> dict:
 class _Task:
     """One run of the node."""
 
-    def __init__(self, scene, samplers, steps, quality, seed, extra_positive, name, frames, node):
+    def __init__(
+        self, scene, samplers, steps, quality, seed, extra_positive, name, frames, node, own=()
+    ):
         from .host.guider import first_frames, with_frames
         from .host.model_facts import advice_of, facts_of, guidance_of
 
@@ -182,9 +199,10 @@ class _Task:
             replace(conditions, name=name) if name else conditions,
             facts,
             sets,
+            own,
         )
         self.notes = distill_report.scene_notes(
-            scene, self.scene, advice_of(scene.patcher), self.full is not None
+            scene, self.scene, None if own else advice_of(scene.patcher), self.full is not None
         )
 
     def run(self, measure: bool, again: bool):
@@ -276,6 +294,8 @@ class _Task:
         from ..scheduler.distilling.run import distill
         from .host.guider import run
 
+        if self.wish.own_sigmas:
+            return self._run_own(teller)
         options = dict(self.wish.about)
         options.pop("shift")  # distill takes it from the conditions
         options |= {
@@ -291,6 +311,23 @@ class _Task:
         }
         teller.phase = "teacher"
         work = lambda denoisers: distill(denoisers, **options)  # noqa: E731
+        return run(self.scene, work, self.wish.facts.sigma_max, self.seed, self.extra, teller.heard)
+
+    def _run_own(self, teller):
+        """The same for a step-distilled model's own run."""
+        from ..scheduler.distilling.own_run import distill_own_run
+        from .host.guider import run
+
+        options = dict(self.wish.about) | {"samples": self.samples}
+        del options["shift"], options["samplers"]
+        options |= {
+            "sigmas": self.wish.own_sigmas,
+            "conditions": self.wish.conditions,
+            "progress": teller.progress,
+            "on_record": self._keep_so_far,
+        }
+        teller.phase = "teacher"
+        work = lambda denoisers: distill_own_run(denoisers, **options)  # noqa: E731
         return run(self.scene, work, self.wish.facts.sigma_max, self.seed, self.extra, teller.heard)
 
     def _keep_so_far(self, record) -> None:

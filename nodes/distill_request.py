@@ -19,7 +19,8 @@ COPIES = 2  # of the teacher's states, while inner products are made of them
 @dataclass(frozen=True)
 class GraphWish:
     """samplers and steps of the recipes; quality: of QUALITY; conditions: what the record says;
-    noise: the model's, as of ModelFacts."""
+    noise: the model's, as of ModelFacts. own_sigmas: of a step-distilled model, whose own run is
+    imitated then."""
 
     samplers: tuple[str, ...]
     steps: tuple[int, ...]
@@ -27,12 +28,16 @@ class GraphWish:
     conditions: Conditions
     facts: object
     sets: int = 1
+    own_sigmas: tuple[float, ...] = ()
 
     def plan(self, samples: int | None = None):
         """The library's plan for it; samples: rows of each set (None: as many as the budget
         allows). Raises StepDistillError."""
+        from ..scheduler.distilling.own_run import own_plan
         from ..scheduler.distilling.planning import plan_request
 
+        if self.own_sigmas:
+            return own_plan(self.request(), len(self.own_sigmas) - 1, None, samples)
         return plan_request(self.request(), None, 0, samples, self.quality)
 
     def request(self):
@@ -75,6 +80,22 @@ def steps_of(most: int) -> tuple[int, ...]:
     if most < 1:
         raise StepsError(f"max_steps is {most}; it must be at least 1.")
     return tuple(range(min(FEWEST_STEPS, most), most + 1))
+
+
+def own_sigmas_of(sigmas) -> tuple[float, ...]:
+    """The sigmas of a SIGMAS input, or none; raises ScheduleError for what is no whole schedule."""
+    if sigmas is None:
+        return ()
+    from ..scheduler.sigmas import check_schedule
+
+    return tuple(check_schedule(sigmas).tolist())
+
+
+def own_steps_of(most: int, own: int) -> tuple[int, ...]:
+    """The step counts for a step-distilled model of `own` steps: from half of them up to `most`, below
+    `own`."""
+    last = min(most, own - 1)
+    return tuple(range(max(min(own // 2, last), 1), last + 1))
 
 
 def rows_that_fit(elements: int, sets: int, free: int) -> int:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ..errors import OutputError
+from ..errors import OutputError, StepDistillError
 from ..files import PathLike, make_folder
 from ..record import Conditions, Record
 from .console import (
@@ -76,6 +76,13 @@ def add(commands) -> None:
         metavar="6",
         help="step counts, such as 6 or 4-12 (default 6)",
     )
+    parser.add_argument(
+        "--own-sigmas",
+        type=own_sigmas,
+        metavar="1,0.9,...,0",
+        help="of a step-distilled model (Turbo, Lightning, ...): its maker's own sigmas, or a published "
+        "table such as sdxl-lightning:8; its own run is imitated, in fewer steps",
+    )
     spend = parser.add_mutually_exclusive_group()
     spend.add_argument(
         "--effort",
@@ -129,6 +136,7 @@ def run(arguments: argparse.Namespace) -> int:
         seed=arguments.seed,
         device=arguments.device,
         resume=arguments.resume,
+        own_sigmas=arguments.own_sigmas or (),
     )
     record = distilled(asked, settings, quiet=arguments.quiet)
     record.save(arguments.output)
@@ -166,6 +174,7 @@ class Settings:
     seed: int = 0
     device: str = "cpu"
     resume: PathLike | None = None
+    own_sigmas: Sequence[float] = ()
 
 
 def distilled(asked: Asked, settings: Settings, quiet: bool = False) -> Record:
@@ -173,30 +182,53 @@ def distilled(asked: Asked, settings: Settings, quiet: bool = False) -> Record:
 
     Ctrl-C ends it between two model calls.
     """
+    from ..distilling.own_run import distill_own_run
     from ..distilling.run import distill
 
     with stoppable() as should_stop, Progress(not quiet) as progress:
+        about: dict[str, Any] = {
+            "steps": settings.steps,
+            "sigma_max": asked.sigma_max,
+            "sigma_min": asked.sigma_min,
+            "parametrisation": asked.parametrisation,
+            "budget": settings.budget,
+            "conditions": settings.conditions,
+            "samples": settings.samples,
+            "seed": settings.seed,
+            "device": settings.device,
+            "progress": progress,
+            "should_stop": should_stop,
+            "on_plan": None if quiet else lambda plan: say_plan(plan, settings.conditions.cfg),
+        }
+        if settings.own_sigmas:
+            return distill_own_run(asked.denoise, asked.latent_shape, settings.own_sigmas, **about)
         return distill(
             asked.denoise,
             asked.latent_shape,
-            asked.sigma_max,
-            asked.sigma_min,
-            asked.parametrisation,
             samplers=settings.samplers,
-            steps=settings.steps,
-            budget=settings.budget,
             effort=settings.effort,
             evidence_budget=settings.evidence_budget,
-            conditions=settings.conditions,
             evidence_denoise=asked.evidence_denoise,
-            samples=settings.samples,
-            seed=settings.seed,
-            device=settings.device,
-            progress=progress,
-            should_stop=should_stop,
             resume=settings.resume,
-            on_plan=None if quiet else lambda plan: say_plan(plan, settings.conditions.cfg),
+            **about,
         )
+
+
+def own_sigmas(text: str) -> tuple[float, ...]:
+    """--own-sigmas: numbers, or a preset and one of its step counts."""
+    name, _, steps = text.partition(":")
+    from ..presets import preset_recipe
+
+    try:
+        if steps:
+            return preset_recipe(name.strip(), int(steps)).sigmas
+        return tuple(float(number) for number in text.split(","))
+    except StepDistillError as problem:
+        raise argparse.ArgumentTypeError(str(problem)) from problem
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is neither sigmas such as 1,0.9,0.75,0.5,0 nor a table such as sdxl-lightning:8"
+        ) from None
 
 
 def say_plan(plan: Plan, cfg: float | None) -> None:

@@ -32,6 +32,7 @@ SHARES = (
 LONG_RUNS = {16: 40, 8: 24, 4: 16, 2: 16}
 ENOUGH_RUNS = 6
 BUDGET = "budget"  # the name of a plan that follows from a number of calls
+OWN_RUN = "own_run"  # and of one whose teacher is a step-distilled model's own run
 # Where latents hold few numbers: each step is fitted on its own, and nothing refined.
 CAUTIOUS = tuple((rows, 32, 0) for rows in (16, 12, 8, 6, 4, 3)) + tuple(
     (rows, nodes, 0) for rows, nodes in ((2, 24), (1, 24), (1, 16), (1, 12))
@@ -105,9 +106,11 @@ class Plan:
         """After how many pictures it is earned back, in words."""
         if not self.steps:
             return ""
-        fewest, double = self.steps[0], 2 * self.steps[0]
-        pictures = self.pays_after(fewest, double)
-        return f"pays after {pictures} pictures, if {fewest} steps of ours are as good as {double} of stock"
+        fewest = self.steps[0]
+        other = self.nodes if self.name == OWN_RUN else 2 * fewest
+        pictures = self.pays_after(fewest, other)
+        whose = "its own" if self.name == OWN_RUN else "stock"
+        return f"pays after {pictures} pictures, if {fewest} steps of ours are as good as {other} of {whose}"
 
     def __str__(self) -> str:
         samples = f"{self.sets * self.rows} sample" + "s" * (self.sets * self.rows > 1)

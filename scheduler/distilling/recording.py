@@ -25,17 +25,25 @@ SAME_MODEL = 1e-2  # relative: a resumed model's prediction against the recorded
 
 
 def recorded(
-    request: Request, plan: Plan, meter: Meter, parts: FinishedParts, device: torch.device
+    request: Request,
+    plan: Plan,
+    meter: Meter,
+    parts: FinishedParts,
+    device: torch.device,
+    grid: np.ndarray | None = None,
+    solver: str = SOLVER,
 ) -> Experiments:
-    """The teacher's trajectories of every denoiser, and the experiments to make on them."""
+    """The teacher's trajectories of every denoiser, and the experiments to make on them. grid: its
+    sigmas, where they are not an even many-step grid's."""
     meter.phase = "teacher"
-    grid = log_snr_grid(request.sigma_min, request.sigma_max, plan.nodes, request.process)
+    if grid is None:
+        grid = log_snr_grid(request.sigma_min, request.sigma_max, plan.nodes, request.process)
     sets: list[TrajectorySet] = []
     grams: list[Gram] = []
     for index, denoise in enumerate(request.denoisers):
         noise = noise_for(request.latent_shape, plan.rows, request.seed + index, device)
         model = Metered(denoise, meter, partial(parts.answer, index))
-        vectors, gram = _trajectories(request, plan, model, parts, grid, noise, index)
+        vectors, gram = _trajectories(request, plan, model, parts, grid, noise, index, solver)
         model.remember(vectors[0].to(device), float(grid[0]), vectors[len(grid)].to(device))
         rows = fit_rows(plan.rows, plan.sets, index)
         sets.append(TrajectorySet(model, noise, grid, vectors, rows))
@@ -58,6 +66,7 @@ def _trajectories(
     grid: np.ndarray,
     noise: torch.Tensor,
     index: int,
+    solver: str,
 ) -> tuple[list[torch.Tensor], Gram]:
     """One set's vectors and their inner products: recorded now, or taken up from an earlier run if
     the model still answers as it did."""
@@ -70,7 +79,7 @@ def _trajectories(
         return vectors, gram_of(grid, torch.stack([vector.flatten(1) for vector in vectors]))
     parts.clear()
     twice = Twice(model, len(grid) - 1, model.fresh)
-    teacher = record_teacher(twice, noise, grid, request.process, SOLVER, keep_states=True)
+    teacher = record_teacher(twice, noise, grid, request.process, solver, keep_states=True)
     vectors = teacher.vectors
     parts.save_tensors(name, {str(k): vector for k, vector in enumerate(vectors)})
     return vectors, teacher.gram

@@ -108,7 +108,7 @@ def distill(
         seed=seed,
         start_sigma=start_sigma,
     )
-    conditions = _conditions(request, conditions)
+    conditions = settled_conditions(request, conditions)
     (held_out,) = checked_denoisers(evidence_denoise or request.denoisers[0])
     check_usable(request, runs)
     plan = plan_request(request, budget, evidence_budget, samples, effort, runs)
@@ -184,7 +184,7 @@ class Run:
         one run after another."""
         request, rows = self.request, self.rows
         for wish in wishes_of(request.fitted, request.steps):
-            self.searches.append(Search(made, wish, self.searches, self.given(wish)))
+            self.searches.append(self.search(made, wish))
         steps = list(request.steps)
         for sampler in dict.fromkeys(each.wish.sampler for each in self.searches):
             self.meter.phase = sampler
@@ -198,6 +198,10 @@ class Run:
         self.meter.phase = REFINEMENT
         refined_together(self.searches, self.affords)
         self.refined(made)
+
+    def search(self, made: Experiments, wish: Wish) -> Search:
+        """The search for one recipe."""
+        return Search(made, wish, self.searches, self.given(wish))
 
     def found(self) -> list[Recipe]:
         """The recipes as they are now."""
@@ -327,7 +331,7 @@ def _model(request: Request, conditions: Conditions) -> Model:
     return Model.of(conditions, request.process, request.sigma_min, request.sigma_max)
 
 
-def _conditions(request: Request, given: Conditions) -> Conditions:
+def settled_conditions(request: Request, given: Conditions) -> Conditions:
     """The conditions with what the request knows where they state nothing."""
     return replace(
         given,

@@ -12,6 +12,7 @@ from ..fit.candidate import DISTILLED, Candidate
 from ..fit.carry_over import carried_offsets, carried_schedule
 from ..fit.evened import evened
 from ..fit.joint import Pull
+from ..fit.node_moves import NodeMoves
 from ..fit.parameters import stock_coefficients
 from ..fit.refinement import Refinement, Start
 from ..record import Choice, Recipe
@@ -25,7 +26,7 @@ MOST_SCARCITY = 10.0  # that the pull to each step's own fit follows
 
 
 @dataclass(frozen=True)
-class _Starts:
+class Starts:
     """As `Refinement` takes them."""
 
     starts: Sequence[Start]
@@ -56,7 +57,7 @@ class Search:
         self._refinement = self._refining(begun) if wish.refined else None
         self._plain_starts = [] if wish.refined else begun.starts
 
-    def _refining(self, begun: _Starts) -> Refinement:
+    def _refining(self, begun: Starts) -> Refinement | NodeMoves:
         """With the pull to each step's own fit that its rows need."""
         scarcity = min(self.wish.scarcity(self.made.numbers), MOST_SCARCITY)
         pull = replace(Pull(), path=Pull.path * scarcity)
@@ -123,16 +124,16 @@ class Search:
             return self._refinement.score(candidate)
         return candidate.mean_error
 
-    def _starts(self) -> _Starts:
+    def _starts(self) -> Starts:
         if self.wish.sampler == DISTILLED:
             return self._distilled()
         if not self.wish.refined:
-            return _Starts(self._nonlinear())
-        return _Starts(self._shifted() if self.wish.shifted else self._plain())
+            return Starts(self._nonlinear())
+        return Starts(self._shifted() if self.wish.shifted else self._plain())
 
     # --- the distilled sampler ---
 
-    def _distilled(self) -> _Starts:
+    def _distilled(self) -> Starts:
         """Where numbers are scarce the walk that seeks its offsets comes early: it overfits least."""
         n, made = self.wish.steps, self.made
         names = self._ranked(RELATIVE)
@@ -143,15 +144,15 @@ class Search:
         sought = partial(self._walk, DISTILLED, tries=3 if self.cautious else 2)
         below = partial(self._walk_below, stock[names[0]])
         if self.cautious:
-            return _Starts([pairs[0], sought], walks[:1])
+            return Starts([pairs[0], sought], walks[:1])
 
         def as_stock() -> Candidate:
             return self._as_stock(made.schedule(RELATIVE, n))
 
         more = [by_euler, *pairs[1:], *walks]
         if self.wish.scarcity(made.numbers) > 1:
-            return _Starts([pairs[0], sought], [below, as_stock], more)
-        return _Starts([pairs[0], as_stock, below], [], [own, *more])
+            return Starts([pairs[0], sought], [below, as_stock], more)
+        return Starts([pairs[0], as_stock, below], [], [own, *more])
 
     def _walk(self, sampler: str, tries: int = 1) -> Candidate:
         """Down the dynamic programme's schedule for a sampler."""

@@ -15,7 +15,7 @@ from ..samplers.adams3 import adams3_rule
 from ..search.gram import Gram, gram_of
 from ..sigmas import check_schedule
 
-SOLVERS = ("adams3", "heun", "dpmpp_2m")
+SOLVERS = ("adams3", "heun", "dpmpp_2m", "euler")
 KEEP_BYTES = 512 << 20  # most memory for one set's vectors unless states are asked for
 SUBSET_SEED = 0
 
@@ -56,7 +56,7 @@ def record_teacher(
     whole batch at a time.
 
     The step to 0 is Euler's, so that x_T = D_{T-1}. Heun spends 2T - 1 model calls a row, adams3
-    (`adams.py`, as exact with half the calls) and dpmpp_2m T. `elements`: how many latent elements
+    (`adams.py`, as exact with half the calls), dpmpp_2m and euler T. `elements`: how many latent elements
     of each row enter the inner products (the same seeded choice in every row; the Gram of a choice
     of pixels is still a Gram matrix, positive semidefinite and unbiased). None takes all, or,
     unless states are kept, as many as KEEP_BYTES holds: memory then grows with neither rows, nodes

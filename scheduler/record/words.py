@@ -187,7 +187,8 @@ def _teacher(record: Record) -> str:
     if not teacher:
         return ""
     count = teacher["samples"]
-    samples = f"{count} sample{'s' if count != 1 else ''} of {teacher['nodes']} steps"
+    whose = " of the model's own" if teacher["grid"] == "own" else ""
+    samples = f"{count} sample{'s' if count != 1 else ''} of {teacher['nodes']} steps{whose}"
     bare = "" if record.gram is not None else "; for the recipes' own step counts alone"
     return f"{samples} ({teacher['solver']}){bare}"
 

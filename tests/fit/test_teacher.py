@@ -145,7 +145,7 @@ def test_bad_input():
     with pytest.raises(ScheduleError):
         record_teacher(small_mixture(), noise, [1.0, 0.5, 0.5, 0.0], "flow")
     with pytest.raises(UnknownNameError, match="heun, dpmpp_2m"):
-        record_teacher(small_mixture(), noise, grid, "flow", solver="euler")
+        record_teacher(small_mixture(), noise, grid, "flow", solver="lms")
     with pytest.raises(UnknownNameError):
         record_teacher(small_mixture(), noise, grid, "rf")
 
