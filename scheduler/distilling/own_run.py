@@ -7,7 +7,9 @@ sought is which of them N steps visit and how its answers are combined.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -31,7 +33,9 @@ from .searches import Search, Starts
 from .wishes import Wish
 
 SOLVER = "euler"  # what makers publish their steps for
-ROWS = 4
+NUMBERS = (
+    1024  # latent elements of all rows: one picture of any real model; more rows gained nothing
+)
 MOVES = 8  # walks after the first, each with one level in another's place
 GUARDS = (("euler", "simple"), ("euler", None), (RELATIVE, None))  # None: the schedule ranked first
 FEWEST = 3  # steps of a run that has anything to leave out
@@ -58,7 +62,7 @@ def distill_own_run(
     """Recipes of `distilled` in fewer steps than a step-distilled model's own run.
 
     sigmas: (T + 1,), the maker's, from the start to 0; the run is euler's down these. steps: below T.
-    budget: most model calls (None: for ROWS rows and MOVES further walks of each step count). The others
+    budget: most model calls (None: for MOVES further walks of each step count). The others
     as for `distill`. What does not beat the stock schedules of as many steps on the same noise is the
     best of these. Raises StepsError for as many steps or more, ScheduleError, BudgetError, and what
     `distill` raises; Stopped carries the record as it stood.
@@ -98,7 +102,7 @@ def own_plan(
     that works."""
     _check_steps(request, levels)
     sets = len(request.denoisers)
-    rows = checked_samples(samples) or -(-ROWS // sets)
+    rows = checked_samples(samples) or -(-NUMBERS // (math.prod(request.latent_shape) * sets))
     a_run = sum(n - 1 for n in request.steps)
     fixed = levels + 1 + a_run * (len(GUARDS) + len(NodeMoves.STARTS)) + len(request.steps)
     moves = MOVES
@@ -139,6 +143,10 @@ class _OwnRun(Run):
 
     def search(self, made: Experiments, wish: Wish) -> Search:
         return OwnSearch(made, wish, self.searches)
+
+    def made_of(self, *about) -> Record:
+        """Without inner products: no other sampler's steps are to be solved from so few levels."""
+        return replace(super().made_of(*about), gram=None)
 
     def teacher(self) -> dict:
         about = {"solver": SOLVER, "nodes": self.plan.nodes, "grid": "own"}

@@ -70,11 +70,12 @@ def test_the_record_says_whose_run_it_is_and_what_it_cost(made):
     assert Record.from_json(record.to_json()) == record
 
 
-def test_more_steps_than_it_has_levels_for_are_stock_or_lengthened(made):
+def test_other_step_counts_and_samplers_are_never_solved_from_so_few_levels(made):
     record, _ = made
-    for steps in (6, 8, 12, 20):
-        found = select_from(record, "distilled", steps)
+    for sampler, steps in (("distilled", 3), ("distilled", 12), ("dpmpp_2m", 5)):
+        found = select_from(record, sampler, steps)
         assert found.recipe.steps == steps and np.isfinite(found.recipe.sigmas).all()
+        assert not found.recipe.choice.ours or sampler == "distilled"
 
 
 @pytest.mark.parametrize(
