@@ -15,7 +15,7 @@ from ..errors import Stopped
 from ..evidence.stochastic import PathPlan
 from ..files import PathLike
 from ..fit.candidate import Candidate
-from ..record import Conditions, Model, Recipe, Record, now
+from ..record import SAME_START, Conditions, Model, Recipe, Record, now
 from ..record.provenance import (
     EVIDENCE,
     RECIPES,
@@ -30,6 +30,7 @@ from ..version import VERSION
 from .candidates import recipes_of
 from .effort import INSTANT, effort_named
 from .experiments import Experiments
+from .first_answer import first_answer
 from .meter import Meter, Metered, Progress
 from .on_paths import path_recipes
 from .plan import Plan
@@ -173,11 +174,18 @@ class Run:
         if self.recordings:
             made = learnt_from(self.request, self.recordings, *about)
             told = [each.description() for each in self.recordings]
-            self.stages.end(RECORDING, rows=self.rows, recordings=told)
+            self.stages.end(RECORDING, rows=self.rows, recordings=told, **self.seen(made))
         else:
             made = recorded(self.request, self.plan, *about)
-            self.stages.end(RECORDING, rows=self.rows, seed=self.request.seed)
+            about_rows = {"rows": self.rows, "seed": self.request.seed}
+            self.stages.end(RECORDING, **about_rows, **self.seen(made))
         return made
+
+    def seen(self, made: Experiments) -> dict:
+        """What the first answer says of the model, where the runs began at the top of its noise."""
+        top = min(each.sigmas[0] for each in made.sets)
+        whole = abs(top / self.request.sigma_max - 1) <= SAME_START
+        return {"first_answer": first_answer(made.sets)} if whole else {}
 
     def fitted(self, made: Experiments) -> None:
         """The recipes of every sampler: the starts first, after which the record is usable, then

@@ -13,6 +13,7 @@ from .parameters import MOST_PAST, Parameters, asked_sigmas, rescaled, rule_weig
 from .student import Answers
 
 NUDGE = 1e-4  # of every number in its unit: on the surrogate in float64 nothing drowns
+ROUNDING = 1e-14  # of the square of the end
 ITERATIONS = 6
 ENOUGH = 1e-3  # a share gained below which an iteration was the last
 DAMPING, LEAST_DAMPING = 1e-2, 1e-6
@@ -77,10 +78,16 @@ class _Search:
         end = self._simulated(at[None])[:, -1]
         return self.parameters.candidate(at), float(self._means(end)[0])
 
+    @property
+    def _exact(self) -> bool:
+        """Whether the start is as near to the end as float32 tells."""
+        whole = float(np.square(self.end).sum(-1) @ self.weights)
+        return self.scale <= ROUNDING * whole
+
     def _iterated(self, at: np.ndarray, damping: float) -> tuple[np.ndarray, float, float] | None:
         """(the next point, its damping, the share gained), or None where nothing is better."""
         size = len(at)
-        if size == 0:  # one step of a stock sampler
+        if size == 0 or self._exact:  # one step of a stock sampler
             return None
         nudged = at + NUDGE * np.concatenate([np.zeros((1, size)), np.eye(size)])
         normal, gradient = self._system(nudged)

@@ -9,6 +9,7 @@ import numpy as np
 
 from .gram import Gram
 
+NOTHING = 1e-12  # of the largest product: a square that is rounding
 RIDGE = 1e-6
 
 
@@ -63,9 +64,13 @@ def _ridge_residuals(products: np.ndarray, columns: np.ndarray, target: np.ndarr
     """
     normal = columns @ products @ columns.swapaxes(1, 2)
     right = (columns @ products @ target[..., None])[..., 0]
-    scale = np.sqrt(np.diagonal(normal, axis1=1, axis2=2)) + 1e-12
+    squares = np.diagonal(normal, axis1=1, axis2=2)
+    # what cancels to rounding (an answer that is the one before) is no column
+    told = squares > NOTHING * np.abs(products).max(axis=(1, 2))[:, None]
+    scale = np.where(told, np.sqrt(np.maximum(squares, 0)), np.inf)
     right = right / scale
-    system = normal / (scale[:, :, None] * scale[:, None, :]) + RIDGE * np.eye(columns.shape[1])
+    system = normal / (scale[:, :, None] * scale[:, None, :])
+    system += np.eye(columns.shape[1]) * np.where(told, RIDGE, 1.0)[:, None]
     found = np.linalg.solve(system, right[..., None])[..., 0]
     # |t - C f|^2 = |t|^2 - 2 f.r + f.N f, and the fit satisfies (N + RIDGE) f = r
     whole = np.einsum("mp,mpq,mq->m", target, products, target)

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+from scheduler import distill
 from scheduler.checkpoints import load_checkpoint
 from scheduler.distilling.own_run import distill_own_run
 from scheduler.errors import BudgetError, ScheduleError, SigmaRangeError, StepsError, Stopped
 from scheduler.lookup.given import select_from
 from scheduler.record import Conditions, Record
+from scheduler.record.verdict_words import recommendation
 from scheduler.rows import noise_for
 from scheduler.samplers import sample
 from scheduler.samplers.distilled import run_recipe
@@ -110,3 +112,31 @@ def test_a_budget_is_kept():
     model = Model()
     record = distill_own_run(model, sigmas=OWN, steps=5, budget=60, samples=1, **ABOUT)
     assert len(model.asked) <= 60 and record.recipe("distilled", 5).choice.ours
+
+
+def at_once(x, sigma):
+    """A model that answers with the one of eight pictures that is nearest, whatever the noise."""
+    pictures = torch.randn(8, *x.shape[1:], generator=torch.Generator().manual_seed(1)).to(x)
+    nearest = (x.flatten(1) @ pictures.flatten(1).T).argmax(1)
+    return pictures[nearest]
+
+
+def test_a_model_that_answers_at_once_is_known_by_its_first_answer():
+    """As it is said where a record is shown; of an ordinary model nothing is."""
+    about = {name: each for name, each in ABOUT.items() if name != "latent_shape"}
+    told = {}
+    for name, model in (("at once", at_once), ("ordinary", Model())):
+        record = distill(model, FLOW.latent_shape, **about, steps=2, budget=40)
+        told[name] = "a picture already" in recommendation(record)
+    assert told == {"at once": True, "ordinary": False}
+
+
+@pytest.mark.parametrize("answer", [at_once, lambda x, sigma: torch.zeros_like(x)])
+def test_where_stock_makes_no_error_nothing_is_to_be_gained(answer):
+    about = {name: each for name, each in ABOUT.items() if name != "latent_shape"}
+    records = [
+        distill(answer, (4, 4, 4), **about, steps=[2, 5]),
+        distill_own_run(answer, (4, 4, 4), OWN, [4, 5], **about),
+    ]
+    for recipe in [each for record in records for each in record.recipes]:
+        assert recipe.choice.stock and recipe.evidence["rms"] == 0

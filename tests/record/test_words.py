@@ -339,3 +339,22 @@ def test_a_check_at_full_length(found, words):
     kept = replace(kept, evidence=kept.evidence | {"full_length": whole})
     again = Record.from_json(kept.to_json())
     assert said.recommendation(again, LABELS).endswith(said.full_length(whole, LABELS))
+
+
+@pytest.mark.parametrize(
+    ("first", "told"),
+    [
+        ({"error": 0.2, "size": 1.0}, True),
+        ({"error": 0.6, "size": 0.9, "spread": 0.7}, True),
+        ({"error": 0.7, "size": 0.6, "spread": 0.7}, False),
+        ({"error": 0.6, "size": 0.9, "spread": 0.4}, False),
+        ({"error": "nan", "size": []}, False),
+        ([], False),
+    ],
+)
+def test_a_first_answer_that_is_a_picture_is_said(first, told):
+    stage = {"stage": "recording", "calls": 1, "created": "2026-01-01T00:00:00Z"}
+    made = record()
+    provenance = made.provenance | {"stages": [stage | {"first_answer": first}]}
+    text = said.recommendation(replace(made, provenance=provenance))
+    assert ("a picture already" in text) == told
