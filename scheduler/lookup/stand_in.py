@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 MEASURED, BEFORE, PUBLISHED, USUAL = "measured", "before", "published", "usual"
 SAME_FAMILY = 0.01  # relative, of sigma_max: a table is of no use to a model with another one
-_MOST_WHOLE = 1_000_000  # steps of a whole run that a tiny denoise is cut from
+_MOST_WHOLE = 100_000  # steps of a whole run that a tiny denoise is cut from
 
 
 @dataclass(frozen=True)

