@@ -143,7 +143,7 @@ def _measured(trial: Trial, variant: Variant, calls: int, seeds: Sequence[int]) 
         how = {}
         if variant.recorded:
             setting = SETTINGS[of.parametrisation][0]
-            how["recordings"] = (pictures_of(of, setting, 1, seed),)
+            how |= pictures_of(of, setting, 1, seed)
         with ExitStack() as stack:
             for each in variant.patches():
                 stack.enter_context(each)

@@ -28,7 +28,7 @@ from benchmarks.trial import STOCK_SAMPLERS, Setting, Trial, rms
 from scheduler.denoiser import start_state
 from scheduler.errors import BudgetError
 from scheduler.record.evidence_table import table
-from scheduler.recordings import Recording, record_run
+from scheduler.recordings import record_run
 
 STEPS = (4, 6, 8)
 RECORDED_STEPS = (6,)
@@ -118,13 +118,18 @@ def _late(marked: list[tuple[str, int | None]], kind: str) -> str:
 # --- from recordings ---
 
 
-def pictures_of(of: Subject, setting: Setting, pictures: int, seed: int) -> Recording:
-    """What a host would have recorded while an artist drew: other seeds than any test's."""
+def pictures_of(of: Subject, setting: Setting, pictures: int, seed: int) -> dict:
+    """What a host would have recorded while an artist drew, a prompt and a recording each, as `run` takes
+    them: other seeds than any test's."""
     noise = of.noise(pictures, PICTURE_SEED + seed)
     sigmas = setting.sigmas(of)
-    start = start_state(noise, float(sigmas[0]), of.parametrisation)
-    denoise = of.fitting_any(seed)
-    return record_run(denoise, start, sigmas, setting.sampler, of.parametrisation)
+    prompts = [of.fitting_any(seed + k) for k in range(pictures)]
+    starts = start_state(noise, float(sigmas[0]), of.parametrisation).split(1)
+    made = [
+        record_run(denoise, start, sigmas, setting.sampler, of.parametrisation)
+        for denoise, start in zip(prompts, starts, strict=True)
+    ]
+    return {"recordings": made, "prompts": prompts}
 
 
 def learnt(
@@ -133,7 +138,7 @@ def learnt(
     """One recipe from recordings: what it cost beside them, and its distance from the artist's own."""
     made = pictures_of(trial.subject, setting, pictures, seed)
     try:
-        record, about = run(trial.subject, steps=steps, seed=seed, budget=calls, recordings=(made,))
+        record, about = run(trial.subject, steps=steps, seed=seed, budget=calls, **made)
     except BudgetError as refusal:
         return {"refused": str(refusal)}
     recipe = record.recipe("distilled", steps)

@@ -35,15 +35,19 @@ def run(
     samplers: Sequence[str] = ("distilled",),
     steps: Sequence[int] | int = STEPS,
     seed: int = 0,
+    prompts: Sequence[Callable] = (),
     **how,
 ) -> tuple[Record, dict]:
-    """One distillation on the fitting classes, without evidence: the record, and what it cost. how:
-    what else `distill` takes: `budget` or `effort`, `recordings`, ..."""
+    """One distillation on the fitting classes, without evidence: the record, and what it cost.
+
+    prompts: a denoiser for each recording (none: the seed's own for all). how: what else `distill`
+    takes: `budget` or `effort`, `recordings`, ...
+    """
     low, high = of.sigma_range
-    counted = Counted(of.fitting_any(seed))
+    counted = [Counted(each) for each in prompts or [of.fitting_any(seed)]]
     began = time.perf_counter()
     record = distill(
-        counted,
+        counted if prompts else counted[0],
         of.latent_shape,
         high,
         low,
@@ -56,13 +60,14 @@ def run(
         **how,
     )
     seconds = time.perf_counter() - began
+    calls, inside = sum(each.calls for each in counted), sum(each.seconds for each in counted)
     plan = record.provenance["plans"][0] if record.provenance.get("plans") else {}
     about = {
         "samplers": list(samplers),
-        "calls": counted.calls,
-        "evaluations": counted.calls * of.evaluations,
+        "calls": calls,
+        "evaluations": calls * of.evaluations,
         "seconds": seconds,
-        "own_seconds": seconds - counted.seconds,
+        "own_seconds": seconds - inside,
         "plan": plan,
     }
     return record, about

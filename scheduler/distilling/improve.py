@@ -25,7 +25,7 @@ from .experiments import Experiments
 from .guard import wins
 from .meter import Meter, Progress
 from .plan import Plan
-from .planning import plan_request
+from .planning import affordable, plan_request
 from .recordings import check_usable, grouped, start_of
 from .request import checked_denoisers, request_of
 from .resume import FinishedParts
@@ -91,6 +91,7 @@ def improve(
         start_sigma=start_sigma,
     )
     check_usable(request, runs)
+    request, runs = affordable(request, runs, budget) if runs else (request, runs)
     plan = plan_request(request, budget, 0, samples, effort, runs)
     meter = Meter(plan.calls, progress, should_stop)
     parts = FinishedParts(resume, key_of(request, plan), lambda: meter.done)

@@ -13,10 +13,13 @@ from .effort import INSTANT, Effort, budget_for, effort_named
 from .on_paths import planned_paths
 from .plan import BUDGET, Plan, plan_for
 from .request import Request, checked_budget, checked_samples
+from .wishes import Wish, wishes_of
 
 EVIDENCE_SEED = 1_000_003  # added to the seed: held-out noise
 EVIDENCE_ROWS = 4
 WITHOUT_END = 1 << 60
+RUNS_A_ROW = 8  # of each recipe, that recordings are fitted with before more of them are
+SPARE_NUMBERS = 32  # latent elements for each number fitted, below which none is left out
 
 
 def plan_request(
@@ -44,6 +47,39 @@ def starts_below(request: Request, recordings: Sequence[Recording]) -> bool:
     """Whether recipes begin below the teacher, so that its first answer is none of theirs."""
     top = min((each.start_sigma for each in recordings), default=request.sigma_max)
     return request.start_sigma < top
+
+
+def affordable(
+    request: Request, recordings: Sequence[Recording], budget: int | None
+) -> tuple[Request, list[Recording]]:
+    """(the request, the recordings) with no more of these, the first, than so few calls can be fitted to.
+
+    Rows without runs taught little: of four pictures and 75 calls, one with a dozen runs came nearer. They
+    stay where fewer rows would hold too few numbers. Without a budget all stay.
+    """
+    kept, used = list(recordings), len(recordings)
+    if budget is None:
+        return request, kept
+    calls = checked_budget(budget)
+    numbers = SPARE_NUMBERS * max((each.numbers for each in _wishes(request)), default=0)
+    while used > 1:
+        fewer = sum(each.elements * each.rows for each in kept[: used - 1])
+        if fewer < numbers or _runs(request, kept[:used], calls) >= RUNS_A_ROW:
+            break
+        used -= 1
+    return replace(request, denoisers=request.denoisers[:used]), kept[:used]
+
+
+def _wishes(request: Request) -> list[Wish]:
+    return wishes_of(request.fitted, request.steps)
+
+
+def _runs(request: Request, recordings: Sequence[Recording], budget: int) -> int:
+    """How many runs of each recipe such a budget leaves on all these rows."""
+    try:
+        return _fitting_plan(request, budget, None, effort_named(INSTANT), recordings).runs
+    except BudgetError:
+        return 0
 
 
 def evidence_rows(plan: Plan) -> int:

@@ -34,7 +34,7 @@ from .first_answer import first_answer
 from .meter import Meter, Metered, Progress
 from .on_paths import path_recipes
 from .plan import Plan
-from .planning import EVIDENCE_SEED, evidence_rows, plan_request, starts_below
+from .planning import EVIDENCE_SEED, affordable, evidence_rows, plan_request, starts_below
 from .recording import SOLVER, recorded
 from .recordings import check_usable, grouped, learnt_from, start_of
 from .request import Request, checked_denoisers, request_of
@@ -80,7 +80,8 @@ def distill(
     conditions: what the record says of cfg, prompts, patches, and the table's shift.
     evidence_denoise: the same model under held-out conditioning. samples: rows per trajectory set
     (None: as many as the budget allows). recordings: runs made anyway (`Recording`), the teacher
-    then: one denoiser for all, or one for each. progress(done, planned, phase) follows every model
+    then: one denoiser for all, or one for each; the first of them alone
+    where the budget is for no more. progress(done, planned, phase) follows every model
     call; should_stop() is asked before and after each; resume: a folder that keeps finished parts
     for the next run; on_plan hears the plan before anything runs; on_record the record whenever a
     stage has made it better: it is usable from the first time on.
@@ -112,6 +113,7 @@ def distill(
     conditions = settled_conditions(request, conditions)
     (held_out,) = checked_denoisers(evidence_denoise or request.denoisers[0])
     check_usable(request, runs)
+    request, runs = affordable(request, runs, budget) if runs else (request, runs)
     plan = plan_request(request, budget, evidence_budget, samples, effort, runs)
     _check_recordable(request, conditions)
     meter = Meter(plan.calls + plan.evidence, progress, should_stop)

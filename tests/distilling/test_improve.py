@@ -135,3 +135,24 @@ def test_another_models_run_is_refused_after_one_question():
     with pytest.raises(RecordingError, match="another model, prompt or guidance"):
         distill(model, **ABOUT, steps=4, recordings=[drawn(other)])
     assert model.calls == 1
+
+
+@pytest.mark.parametrize(
+    ("budget", "used"), [(75, 1), pytest.param(400, 3, marks=pytest.mark.slow)]
+)
+def test_few_calls_go_into_runs_of_one_picture_before_rows_of_several(budget, used):
+    """A latent of ample numbers: of three pictures as many are fitted to as there are calls for."""
+    model = Model()
+    shape = (16, 64)
+
+    def wide(x, sigma):
+        return model(x.reshape(-1, 1, 256), sigma.repeat_interleave(4)).reshape(x.shape)
+
+    sigmas = stock_schedule("beta", table_for(LOW, 1.0, "flow"), 25)
+    pictures = [
+        record_run(wide, noise_for(shape, 1, seed, torch.device("cpu")), sigmas, "dpmpp_2m", "flow")
+        for seed in range(3)
+    ]
+    about = {**ABOUT, "latent_shape": shape}
+    made = distill(wide, **about, steps=6, recordings=pictures, budget=budget)
+    assert made.teacher["samples"] == used == len(made.provenance["stages"][0]["recordings"])
