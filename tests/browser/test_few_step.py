@@ -18,9 +18,15 @@ const k = root.nodes.find((n) => n.type === "KSampler");
 k.setSize([315, k.computeSize()[1]]);
 const c = window.app.canvas; c.ds.scale = 1; c.ds.offset = [120, 60]; c.setDirty(true, true)
 """
+BELOW_NODE = 'root.nodes.find((n) => n.type === "TestPicture")'
 BELOW = f"""
-const s = {SAMPLER}, o = root.nodes.find((n) => n.type === "TestPicture");
+const s = {SAMPLER}, o = {BELOW_NODE};
 return o.pos[1] - 30 - (s.pos[1] + s.size[1])
+"""
+TITLE_END = f"""
+const s = {SAMPLER}, c = window.app.canvas, box = c.canvas.getBoundingClientRect();
+const {{ offset, scale }} = c.ds, x = s.pos[0] + s.size[0] - 30, y = s.pos[1] - 15;
+return [(x + offset[0]) * scale + box.left, (y + offset[1]) * scale + box.top]
 """
 TIGHT, ROOMY = 412, 640  # where the node below is; KSampler ends at 362
 
@@ -66,6 +72,24 @@ def test_it_does_not_reach_the_node_below(page):
     draw(page)
     assert page.do(BELOW) >= 0 and not page.card().is_visible()
     assert info(page).startswith("6 steps in place of about ")
+
+
+def test_improve_stands_in_the_title_where_there_is_no_room_below(page):
+    """Of classic nodes; Vue nodes have it in their menu and in the panel."""
+    if page.vue:
+        pytest.skip("Vue nodes have no buttons in their titles")
+    swapped(page, TIGHT)
+    shown = f"{SAMPLER}.title_buttons.find((b) => b.name === 'stepdistill_improve').visible"
+    assert not page.do(f"return {shown}")  # nothing is there to improve
+    draw(page)
+    page.settled(shown)
+    x, y = page.do(TITLE_END)
+    page.page.mouse.click(x, y)
+    box = page.page.get_by_role("dialog", name="Improve the recipe")
+    box.get_by_role("button", name="Cancel").click()
+    page.do(f"{BELOW_NODE}.pos[1] += 300")
+    draw(page)
+    assert not page.do(f"return {shown}") and page.card().is_visible()
 
 
 def test_it_grows_as_far_as_there_is_room(page):

@@ -105,24 +105,6 @@ def test_image_to_image_is_learnt_of_its_own(server, client):
     assert recipe.coefficients is not None and results[1]["sigmas"][0] == 0.75
 
 
-def test_now_learns_first_and_says_how_long(server, client):
-    s = scene(rows=1, digits="3")
-    few(s, learn="now", model=s.recorded("now", 0.01))
-    with client.events() as events:
-        seen = events.until_done(client.queue(s.graph))
-    plans = [
-        m["data"]["plan"]
-        for m in seen
-        if m["type"] == "stepdistill.progress" and "plan" in m["data"]
-    ]
-    assert len(plans) == 1 and "First 6 steps of this model are learnt" in plans[0]
-    assert ", about " in plans[0] and " s" in plans[0]
-    calls = sum(sum(run["rows"]) for run in server.runs("now")) // 2
-    assert 60 < calls - 6 < 100
-    said = (server.output / "few.txt").read_text(encoding="utf-8")
-    assert f"Learnt this model with {calls - 6} model calls" in said
-
-
 def test_off_draws_with_a_stand_in_and_keeps_nothing(server):
     said, told, calls = drawn(server, learn="off")
     assert calls == 6 and told["obstacle"] == "turned_off" and "Stock schedule" in said

@@ -174,8 +174,9 @@ def test_a_picture_whose_learning_was_stopped_is_handed_over(store, denoise):
 
 
 @pytest.mark.slow
-def test_learning_now_goes_on_with_the_calls_that_were_made(store):
-    calls, whole = 38, 80  # of the teacher and some more; of all
+@pytest.mark.parametrize("calls", [10, 38])
+def test_learning_now_goes_on_with_the_calls_that_were_made(store, calls):
+    whole = 80  # of all; the teacher has had 10, and 38 with some more
     with pytest.raises(Interrupted):
         picture(store, Studio(fail_after=calls), mode="now")
     _, _, outcome = picture(store, mode="now")
