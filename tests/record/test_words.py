@@ -259,7 +259,9 @@ def test_a_recipe_is_recommended_with_what_it_gains():
 
 def test_stock_may_be_recommended():
     found = measured(steps=6, stock={"schedule": "beta", "sampler": "dpmpp_2m"})
-    first = "At 6 steps use stock (beta + DPM++ 2M): no recipe here is clearly better."
+    first = (
+        "At 6 steps use stock (beta + DPM++ 2M): no recipe is clearly better, at any of its steps."
+    )
     assert said.recommendation(found, LABELS).startswith(first)
 
 
