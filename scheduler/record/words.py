@@ -22,6 +22,7 @@ CELL = 8  # pixels along a side of one latent cell
 PICTURE_CHANNELS = (4, 16)
 VIDEO_CHANNELS = 16
 FRAMES = 4  # frames of the video that a latent frame stands for, but for the first
+OWN_SOLVER = "adams3"
 LEAST_SIDE = 16  # cells; what is smaller is no family's latent but a toy's
 
 
@@ -187,9 +188,11 @@ def _teacher(record: Record) -> str:
     if not teacher:
         return ""
     count = teacher["samples"]
-    samples = f"{count} sample{'s' if count != 1 else ''} of {teacher['nodes']} steps"
+    samples = f"{count} picture{'s' if count != 1 else ''} of {teacher['nodes']} steps"
     bare = "" if record.gram is not None else "; for the recipes' own step counts alone"
-    return f"{samples} ({teacher['solver']}){bare}"
+    solver = teacher["solver"]
+    own = solver == OWN_SOLVER  # which no host lists
+    return f"{samples}{'' if own else f' ({solver})'}{bare}"
 
 
 def _evidence(record: Record) -> str:
