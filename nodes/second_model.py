@@ -14,7 +14,7 @@ from ..scheduler.errors import DenoiserError
 from ..scheduler.learning.full_run import SCHEDULES
 from ..scheduler.record import Recipe
 from .host.guider import Guided, parts_of
-from .host.step_caches import step_caches
+from .host.step_caches import maker_of, step_caches
 from .names import DISTILLED
 from .page.compare_report import AS_LONG
 
@@ -152,7 +152,7 @@ def _title(patcher: Any, facts: Any, first: Any) -> str:
     loras = [name for name, _ in loras_before(running_node(), SECOND)]
     known = {each["name"] for each in first.patches}
     others = [each["name"] for each in facts.patches if each["name"] not in known]
-    hung = [name.split(": ", 1)[1].split(".")[0] for name in others if ": " in name]
+    hung = [maker_of(name) for name in others if ": " in name]
     hung = [name for name in hung if name not in step_caches(patcher)]
     caches = [TITLES[each] for each in step_caches(patcher)]
     mine = [name for name in loras if name not in [each for each, _ in first.loras]]

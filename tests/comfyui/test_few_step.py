@@ -178,6 +178,23 @@ def test_a_mask_is_drawn_in_full_and_said(server, client):
     assert not Store(server.store).list_recordings()
 
 
+def test_a_step_cache_of_another_pack_is_named(server, client):
+    """TestTeaCache answers from memory: what it drew is nothing to learn from."""
+    for draw in ("few", "stock"):
+        s = scene(rows=1, digits="3")
+        model = s.add("TestTeaCache", model=s.model, threshold=0.3)
+        if draw == "few":
+            out = few(s, model=model)
+            said = client.run(s.graph).text(out)
+            assert said.startswith("Drawn in full, 24 steps") and "TestTeaCache" in said
+        else:
+            applied = s.add("StepDistillApply", model=model, use_offsets=True, learn=True)
+            s.ksampler(applied, "stock", steps=20, scheduler="normal")
+            client.run(s.graph)
+            assert "TestTeaCache answers some of its steps from memory" in server.log()
+    assert not Store(server.store).list_recordings() and not Store(server.store).records()
+
+
 def test_a_store_that_cannot_be_written(server, client):
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         folder = server.store
