@@ -75,17 +75,24 @@ def test_it_does_not_reach_the_node_below(page):
 
 
 def test_improve_stands_in_the_title_where_there_is_no_room_below(page):
-    """Of classic nodes; Vue nodes have it in their menu and in the panel."""
-    if page.vue:
-        pytest.skip("Vue nodes have no buttons in their titles")
     swapped(page, TIGHT)
+    box = page.page.get_by_role("dialog", name="Improve the recipe")
+    if page.vue:
+        draw(page)
+        button = page.card().get_by_role("button", name="Improve…")
+        top = page.page.locator(
+            f"[data-node-id='{page.do(f'return {SAMPLER}.id')}']"
+        ).bounding_box()
+        assert 0 <= button.bounding_box()["y"] - top["y"] < 30  # of the title
+        button.click()
+        box.get_by_role("button", name="Cancel").click()
+        return
     shown = f"{SAMPLER}.title_buttons.find((b) => b.name === 'stepdistill_improve').visible"
     assert not page.do(f"return {shown}")  # nothing is there to improve
     draw(page)
     page.settled(shown)
     x, y = page.do(TITLE_END)
     page.page.mouse.click(x, y)
-    box = page.page.get_by_role("dialog", name="Improve the recipe")
     box.get_by_role("button", name="Cancel").click()
     page.do(f"{BELOW_NODE}.pos[1] += 300")
     draw(page)

@@ -23,6 +23,11 @@ export class LineCard extends Card {
     return nothing || this.room < LINE.least
   }
 
+  /** Whether the button has to stand in the title of a Vue node; classic ones have title_button.mjs for that. */
+  get tight() {
+    return Boolean(this.action && this.empty && this.payload && window.LiteGraph?.vueNodesMode)
+  }
+
   get height() {
     if (this.empty) return 0
     if (!this.payload || this.progress || this.note) return Math.min(this.room, this.progress ? LINE.progress : LINE.least)
@@ -42,8 +47,9 @@ export class LineCard extends Card {
     if (!this.measure) return  // the base's own first call
     if (!this.moving) this.room = this.measure(this)
     this.bar = null
-    this.element.dataset.view = this.empty ? "empty" : "line"
-    this.element.replaceChildren(...(this.empty ? [] : this.rows()))
+    const folded = this.tight ? "tight" : "empty"
+    this.element.dataset.view = this.empty ? folded : "line"
+    this.element.replaceChildren(...(this.empty ? [this.tight && this.pressed()].filter(Boolean) : this.rows()))
     this.changed()
     this.settle()
   }
