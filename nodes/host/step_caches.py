@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...scheduler.errors import DenoiserError
 from .weights import hooks_of
 
 # They answer from the call before, which is another row's where many are asked at once: a teacher must
@@ -35,6 +36,16 @@ def foreign_caches(patcher) -> tuple[str, ...]:
     makers = [maker_of(name) for name in hooks_of(patcher)]
     found = [name for name in makers if "cache" in name.lower() and name not in STEP_CACHES]
     return tuple(dict.fromkeys(found))
+
+
+def refuse_foreign_caches(patcher) -> None:
+    """Raise DenoiserError where nothing could be measured on a MODEL."""
+    found = foreign_caches(patcher)
+    if found:
+        raise DenoiserError(
+            f"{', '.join(found)} on the model answers some steps from memory, so that nothing can be "
+            "measured on it; take it off here (Compare Schedules takes it as second_model)."
+        )
 
 
 def maker_of(hook: str) -> str:

@@ -72,7 +72,7 @@ def test_a_cache_on_the_first_model_is_refused_by_its_kind(client, flow):
     """Everything is measured against what this one draws."""
     s = scene()
     plain, s.model = s.model, s.add("TestTeaCache", model=s.model, threshold=0.3)
-    with pytest.raises(Failed, match="keeps something between calls .* such as TeaCache"):
+    with pytest.raises(Failed, match="TestTeaCache on the model answers some steps from memory"):
         compared(client, s, plain)
 
 
