@@ -111,6 +111,18 @@ def test_it_grows_as_far_as_there_is_room(page):
     assert page.card().locator(".sd-words").inner_text().startswith("From the next picture on")
 
 
+def test_its_line_is_there_again_when_the_workflow_is_opened(page):
+    swapped(page, ROOMY)
+    draw(page)
+    said = page.card().locator(".sd-name").inner_text()
+    page.load_workflow(page.saved())
+    line = page.card().locator(".sd-name")
+    line.wait_for()
+    assert line.inner_text() == said and page.do(BELOW) >= 0
+    button = f"{SAMPLER}.title_buttons?.find((b) => b.name === 'stepdistill_improve')?.visible"
+    assert not page.do(f"return {button}")
+
+
 def test_the_host_says_nothing_twice(page):
     swapped(page, ROOMY)
     draw(page)
