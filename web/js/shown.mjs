@@ -65,7 +65,14 @@ function hide(widget, hidden) {
 
 /** What is seldom chosen hides where the host lets it (Show Advanced in the node's menu). */
 function tidy(node) {
-  for (const widget of node.widgets ?? []) if (widget.options?.advanced) widget.advanced = true
+  for (const widget of node.widgets ?? []) if (widget.options?.advanced) fold(node, widget)
+}
+
+/** Classic nodes keep an empty row for what is advanced, unless it is hidden as well. */
+function fold(node, widget) {
+  widget.advanced = true
+  const get = () => !node.showAdvanced && !window.LiteGraph?.vueNodesMode
+  Object.defineProperty(widget, "hidden", { get, set() {}, configurable: true, enumerable: true })
 }
 
 /** Make a node at least as tall as its widgets need; never smaller than the user made it. */
