@@ -51,7 +51,7 @@ class StepDistillApply:
         from .dropdowns.apply_mark import Applied, mark
         from .dropdowns.apply_wrapper import hang
         from .lookup import described_source
-        from .page.card_data import shown
+        from .page.card_data import of_match
 
         used, info = described_source(model, record, use_offsets)
         info = f"{info} {WILL_KEEP}" if learn else info
@@ -59,6 +59,6 @@ class StepDistillApply:
         mark(clone, Applied(record, use_offsets, learn))
         hang(clone)
         return {
-            "ui": {"stepdistill": [shown(record=used, info=info)], "text": [info]},
+            "ui": {"stepdistill": [of_match(used, info)], "text": [info]},
             "result": (clone, info),
         }

@@ -143,12 +143,12 @@ class Contest:
 
     @property
     def calls(self) -> int:
-        """Model calls: the teacher's, and every schedule's."""
+        """Model calls: the teacher's with its second look, and every schedule's."""
         from ..scheduler.evidence.plan import calls_of
 
         runs = sum(calls_of(recipe.sampler, recipe.steps) for recipe in self.runs.values())
         second = self.second.calls(self.seeds) if self.second is not None else 0
-        return self.seeds * (2 * NODES - 1 + runs) + second
+        return self.seeds * (2 * NODES + runs) + second
 
     def _all(self) -> list[str]:
         return [OURS, *_known(self.facts, self.steps[0])]
@@ -234,10 +234,12 @@ class Contest:
         return results
 
     def _drawn(self, denoise, teller) -> tuple:
-        """(the results, the noise, what the teacher draws from it)."""
+        """(the results, the noise, what the teacher draws from it). Raises DenoiserError for a model
+        that answers from memory: what it draws depends on what it was asked before."""
         import torch
 
         from ..scheduler.denoiser import checked, start_state
+        from ..scheduler.distilling.consistency import Twice
         from ..scheduler.distilling.run import EVIDENCE_SEED
         from ..scheduler.rows import noise_for
         from ..scheduler.samplers import sample
@@ -250,7 +252,8 @@ class Contest:
         )
         teller.phase = "teacher"
         grid = log_snr_grid(facts.sigma_min, facts.sigma_max, NODES, facts.process)
-        target = sample(model, start_state(noise, facts.sigma_max, facts.process), grid, "heun")
+        begin = start_state(noise, facts.sigma_max, facts.process)
+        target = sample(Twice(model, 2 * NODES - 1), begin, grid, "heun")
         results = Results(self.sampler, self.steps, self.seeds, facts.name, target[:1])
         for (name, steps), recipe in self.runs.items():
             teller.phase = f"{name}, {steps} steps"

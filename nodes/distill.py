@@ -129,12 +129,14 @@ class StepDistillDistill:
         StepDistillError with a sentence."""
         from ..scheduler.distilling.effort import effort_named
         from .host.guider import guided
+        from .host.step_caches import refuse_foreign_caches
 
         own = own_sigmas_of(own_sigmas)
         samplers = (DISTILLED,) if own else samplers_of(sampler_name)
         steps = own_steps_of(int(max_steps), len(own) - 1) if own else steps_of(int(max_steps))
         quality = effort_named(quality).name
         scene = guided(model, positive, negative, cfg, latent_image, guider)
+        refuse_foreign_caches(scene.patcher)
         seed, name = int(noise_seed) % MOST_SEED, name.strip()[:300]
         task = _Task(
             scene, samplers, steps, quality, seed, extra_positive, name, int(frames), unique_id, own

@@ -8,7 +8,7 @@ from typing import Any
 from ..scheduler.errors import RecipeError, UnknownNameError
 from ..scheduler.lookup import SIMPLE, words
 from ..scheduler.lookup.given import given_match
-from ..scheduler.lookup.match import STORE
+from ..scheduler.lookup.match import STORE, Match
 from ..scheduler.lookup.model_facts import ModelFacts
 from ..scheduler.lookup.selection import STOCK, Selection, first_match, select
 from ..scheduler.lookup.serving import NO_RULE, OWN_STEPS
@@ -19,6 +19,7 @@ from .host.model_facts import facts_of
 from .host.picture_records import attach
 from .host.store import store
 from .host.workflow_records import WorkflowRecords
+from .names import DISTILLED
 
 IF_MISSING = ("stock", "error")
 
@@ -63,7 +64,7 @@ def find(
     return found
 
 
-def described_source(model: Any, record: Record | None, offsets: bool) -> tuple[Record | None, str]:
+def described_source(model: Any, record: Record | None, offsets: bool) -> tuple[Match | None, str]:
     """(the record that runs of a MODEL will use, or None; what to say of it).
 
     Raises RecipeError and SigmaRangeError as `find` does.
@@ -83,9 +84,23 @@ def described_source(model: Any, record: Record | None, offsets: bool) -> tuple[
         attach(match.record, match.name)
     info = (
         f"Samplers whose scheduler is 'distilled' use the record of {match.title} "
-        f"({contents(match.record)}), {'with' if offsets else 'without'} query offsets."
+        f"({contents(match.record)}){_offsets_promised(match.record, offsets)}."
     )
-    return match.record, f"{info} {words.differs_or_made_at(match)}".strip()
+    return match, f"{info} {words.differs_or_made_at(match)}".strip()
+
+
+def _offsets_promised(record: Record, offsets: bool) -> str:
+    """Which stock samplers ask at other noise levels: those whose own recipes have won with such."""
+    shifted = {
+        each.sampler: None
+        for each in record.recipes
+        if each.sampler != DISTILLED and each.offsets is not None and each.choice.ours
+    }
+    if not shifted:
+        return ""
+    if not offsets:
+        return ", without query offsets"
+    return f", with query offsets for {', '.join(shifted)}"
 
 
 def _shelves() -> tuple:

@@ -14,7 +14,7 @@ from ..scheduler.errors import DenoiserError
 from ..scheduler.learning.full_run import SCHEDULES
 from ..scheduler.record import Recipe
 from .host.guider import Guided, parts_of
-from .host.step_caches import step_caches
+from .host.step_caches import maker_of, step_caches
 from .names import DISTILLED
 from .page.compare_report import AS_LONG
 
@@ -26,13 +26,14 @@ UNNAMED = "second model"
 @dataclass(frozen=True)
 class SecondModel:
     """scene: the second MODEL's guider, what is on it left on. counts: its step counts, ascending.
-    sampler, schedule: what draws with it."""
+    sampler, schedule: what draws with it. title: what is on it."""
 
     scene: Guided
     facts: Any
     counts: tuple[int, ...]
     sampler: str
     schedule: str
+    title: str = UNNAMED
 
     @classmethod
     def of(cls, scene: Guided, first: Any, steps: Sequence[int], sampler: str) -> SecondModel:
@@ -50,7 +51,8 @@ class SecondModel:
             raise DenoiserError(
                 "A second model cannot be compared on a video with sound; disconnect it."
             )
-        return cls(scene, facts, _counts(steps), sampler, SCHEDULES[facts.process])
+        title = _title(scene.patcher, facts, first)
+        return cls(scene, facts, _counts(steps), sampler, SCHEDULES[facts.process], title)
 
     def after(self, ranked: Sequence[str]) -> SecondModel:
         """The same with the stock schedule that was best on the first model, if any ran: in its
@@ -61,8 +63,7 @@ class SecondModel:
     @property
     def name(self) -> str:
         """What is on it, and its schedule."""
-        caches = [TITLES[each] for each in step_caches(self.scene.patcher)]
-        return f"{', '.join(caches) or UNNAMED}, {self.schedule}"
+        return f"{self.title}, {self.schedule}"
 
     def calls(self, seeds: int) -> int:
         """The most model calls: each run, and one more to load the model."""
@@ -141,6 +142,21 @@ class SecondModel:
         )
         end, seconds = found[0]
         return end, seconds
+
+
+def _title(patcher: Any, facts: Any, first: Any) -> str:
+    """What the second MODEL has that the first has not: step caches, LoRAs by their files, and what
+    other nodes hung in, by their makers."""
+    from .host.running_prompt import SECOND, loras_before, running_node
+
+    loras = [name for name, _ in loras_before(running_node(), SECOND)]
+    known = {each["name"] for each in first.patches}
+    others = [each["name"] for each in facts.patches if each["name"] not in known]
+    hung = [maker_of(name) for name in others if ": " in name]
+    hung = [name for name in hung if name not in step_caches(patcher)]
+    caches = [TITLES[each] for each in step_caches(patcher)]
+    mine = [name for name in loras if name not in [each for each, _ in first.loras]]
+    return ", ".join(dict.fromkeys([*caches, *mine, *hung])) or UNNAMED
 
 
 def _counts(steps: Sequence[int]) -> tuple[int, ...]:

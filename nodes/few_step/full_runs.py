@@ -13,7 +13,7 @@ from ...scheduler.learning.keeping import LEAST_STEPS, kept, not_kept
 from ...scheduler.recordings import Recording
 from ..host.model_facts import cfg_of, facts_of, guidance_of
 from ..host.running_prompt import tell
-from ..host.step_caches import step_caches
+from ..host.step_caches import foreign_caches, step_caches
 from ..host.store import store
 from ..page.log import log, problem
 from .conditioning import hook_patches_of, prompt_hash
@@ -61,7 +61,8 @@ def run_heard(
 
 def _obstacle(guider: Any, mask: Any, offsets: bool) -> str:
     """Why nothing can be learnt from a run, or ""."""
-    caches = step_caches(guider.model_patcher)
+    patcher = guider.model_patcher
+    caches = (*step_caches(patcher), *foreign_caches(patcher))
     if mask is not None:
         return MASK
     if hook_patches_of(guider):

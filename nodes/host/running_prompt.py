@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 MOST_NODES = 200  # on the way from a sampler up to its loader
+SECOND = "second_model"  # of Compare Schedules: another model than the node's own
 LOADERS = ("ckpt_name", "unet_name", "model_name", "gguf_name")
 
 
@@ -99,12 +100,14 @@ def model_names(node: RunningNode | None) -> tuple[str | None, tuple[str, ...]]:
     return checkpoint, tuple(name for name, _ in loras_before(node))
 
 
-def loras_before(node: RunningNode | None) -> tuple[tuple[str, float | None], ...]:
+def loras_before(
+    node: RunningNode | None, through: str | None = None
+) -> tuple[tuple[str, float | None], ...]:
     """(a LoRA's file without folder and suffix, its strength for the model where a widget says it) of
-    those upstream of a node."""
+    those upstream of a node. through: the one input to follow; None: those of its own model."""
     return tuple(
         (stem(value), _strength(inputs, name))
-        for inputs in _upstream(node)
+        for inputs in _upstream(node, through)
         for name, value in inputs.items()
         if name.startswith("lora_name") and isinstance(value, str) and value not in ("", "None")
     )
@@ -151,9 +154,13 @@ def _running() -> tuple[Mapping, Mapping, str]:
     return item[2], item[3], context.node_id
 
 
-def _upstream(node: RunningNode | None) -> Iterator[Mapping]:
-    """The inputs of the nodes that a node's model comes through, nearest first."""
+def _upstream(node: RunningNode | None, through: str | None = None) -> Iterator[Mapping]:
+    """The inputs of the nodes that a node's model comes through, nearest first. through: as of
+    `loras_before`."""
     waiting, seen = [] if node is None else [node.id], set()
+    if through is not None and node is not None:
+        link = node.prompt.get(node.id, {}).get("inputs", {}).get(through)
+        waiting = [link[0]] if is_link(link) else []
     while waiting and len(seen) < MOST_NODES:
         here = waiting.pop(0)
         if here in seen or here not in node.prompt:
@@ -164,7 +171,7 @@ def _upstream(node: RunningNode | None) -> Iterator[Mapping]:
         waiting += [
             value[0]
             for name, value in inputs.items()
-            if is_link(value) and ("model" in name or name == "guider")
+            if is_link(value) and name != SECOND and ("model" in name or name == "guider")
         ]
 
 

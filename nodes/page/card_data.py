@@ -11,6 +11,7 @@ from ...scheduler.record.choice import Choice
 from ..names import DISTILLED
 
 if TYPE_CHECKING:
+    from ...scheduler.lookup.match import Match
     from ...scheduler.lookup.selection import Selection
     from ...scheduler.record import Recipe, Record
     from ...scheduler.sigmas.noise_table import NoiseTable
@@ -72,6 +73,18 @@ def _payload(
 def payload(record: Record, recipe: Recipe | None = None, info: str = "") -> dict:
     """The payload of a node that holds a record: of the record, or of one recipe of it."""
     return shown(record=record, recipe=recipe, info=info)
+
+
+def of_match(match: Match | None, info: str) -> dict:
+    """The payload of a node that takes whatever record serves: a record that was looked for says
+    where it was found."""
+    from ...scheduler.lookup.match import GIVEN, STORE
+    from ...scheduler.lookup.selection import STOCK
+
+    if match is None:
+        return shown(info=info) | {"source": STOCK}
+    there = match.kind if match.place == STORE else GIVEN
+    return shown(record=match.record, info=info) | {"source": SOURCES.get(there, there)}
 
 
 def compared(results, info: str) -> dict:

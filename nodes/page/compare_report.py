@@ -23,9 +23,11 @@ def where_from(found: Mapping[int, Selection]) -> list[str]:
     """
     from ...scheduler.lookup import selection, words
 
-    notes = []
-    for why in dict.fromkeys(words.reason(each.reason) for each in found.values() if each.reason):
-        notes.append(f"{OURS} is left out at some step counts: {why[:1].lower()}{why[1:]}")
+    left_out: dict[str, list[int]] = {}
+    for steps, each in found.items():
+        if each.reason:
+            left_out.setdefault(words.reason(each.reason), []).append(steps)
+    notes = [_left_out(why, steps, len(found)) for why, steps in left_out.items()]
     ours = {steps: each for steps, each in found.items() if each.match is not None}
     for each in list(ours.values())[:1]:
         notes.append(_origin(each))
@@ -44,6 +46,12 @@ def where_from(found: Mapping[int, Selection]) -> list[str]:
             f"At these step counts it has no recipe, and one was solved from its teacher: {again}."
         )
     return notes
+
+
+def _left_out(why: str, steps: list[int], of: int) -> str:
+    """Why ours does not run, said once for all its step counts."""
+    where = "" if len(steps) == of else f" at {', '.join(map(str, steps))} steps"
+    return f"{OURS} is left out{where}: {why[:1].lower()}{why[1:]}"
 
 
 def _origin(found: Selection) -> str:

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import torch
 
-from ..fit.teacher import record_teacher
+from ..fit.teacher import Teacher, record_teacher
 from ..fit.trajectories import TrajectorySet
 from ..rows import noise_for
 from ..search.gram import Gram, gram_of, merge
@@ -16,12 +16,13 @@ from .consistency import Twice
 from .experiments import Experiments
 from .meter import Meter, Metered
 from .plan import Plan
+from .replayed import AnotherModel, Replayed, same_answer
 from .request import Request
 from .resume import FinishedParts
 from .wishes import unseen_of
 
 SOLVER = "adams3"
-SAME_MODEL = 1e-2  # relative: a resumed model's prediction against the recorded one
+TELLING = 6  # the part of a run after which one query tells most of guidance and conditioning
 
 
 def recorded(
@@ -77,12 +78,40 @@ def _trajectories(
         parts.earlier += (len(grid) - 1) * plan.rows
         vectors = [kept[str(k)] for k in range(2 * len(grid) - 1)]
         return vectors, gram_of(grid, torch.stack([vector.flatten(1) for vector in vectors]))
-    parts.clear()
-    twice = Twice(model, len(grid) - 1, model.fresh)
-    teacher = record_teacher(twice, noise, grid, request.process, solver, keep_states=True)
+    if kept is not None:
+        parts.clear()
+    teacher = _walked(model, parts, request, noise, grid, index, solver)
     vectors = teacher.vectors
     parts.save_tensors(name, {str(k): vector for k, vector in enumerate(vectors)})
     return vectors, teacher.gram
+
+
+def _walked(
+    model: Metered,
+    parts: FinishedParts,
+    request: Request,
+    noise: torch.Tensor,
+    grid: np.ndarray,
+    index: int,
+    solver: str,
+) -> Teacher:
+    """The teacher's walk: with the answers that an earlier one was stopped after, unless the model has
+    become another meanwhile."""
+
+    def walk() -> Teacher:
+        replayed = Replayed(model, parts, index, len(grid) // TELLING)
+        twice = Twice(replayed, len(grid) - 1, replayed.fresh)
+        teacher = record_teacher(twice, noise, grid, request.process, solver, keep_states=True)
+        replayed.check()
+        return teacher
+
+    before = parts.earlier
+    try:
+        return walk()
+    except AnotherModel:
+        parts.earlier = before
+        parts.clear()
+        return walk()
 
 
 def _same_model(
@@ -90,12 +119,11 @@ def _same_model(
 ) -> bool:
     """Whether the model answers one of the recorded queries as it did: one where guidance and
     conditioning tell, and details begin to."""
-    node = len(grid) // 6
+    node = len(grid) // TELLING
     x, answered = kept.get(str(node)), kept.get(str(len(grid) + node))
     whole = len(kept) == 2 * len(grid) - 1
     if not whole or x is None or answered is None:
         return False
     if any(each.shape != noise.shape for each in kept.values()):
         return False
-    answers = model.fresh(x.to(noise.device), float(grid[node])).float().cpu()
-    return bool((answers - answered).norm() <= SAME_MODEL * answered.norm())
+    return same_answer(model.fresh(x.to(noise.device), float(grid[node])), answered)

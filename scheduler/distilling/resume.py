@@ -67,9 +67,7 @@ class FinishedParts:
         """The answer of trajectory set `of` to one query: asked now, or kept by an earlier run."""
         if self.folder is None:
             return ask()
-        digest = hashlib.sha256(f"{of} {sigma!r} {tuple(x.shape)} ".encode())
-        digest.update(x.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
-        name = f"answer-{digest.hexdigest()[:24]}"
+        name = _query_name(of, x, sigma)
         kept = None if name in self._paid else self.load_tensors(name)
         self._paid.add(name)
         if kept is not None and "denoised" in kept and kept["denoised"].shape == x.shape:
@@ -78,6 +76,13 @@ class FinishedParts:
         denoised = ask()
         self.save_tensors(name, {"denoised": denoised.cpu()})
         return denoised
+
+    def knows(self, of: int, x: torch.Tensor, sigma: float) -> bool:
+        """Whether `answer` would give that of an earlier run."""
+        if self.folder is None:
+            return False
+        name = _query_name(of, x, sigma)
+        return name not in self._paid and (self.folder / self._tensor_file(name)).is_file()
 
     def clear(self) -> None:
         """Forget everything that was kept: the model is not the one that drew it."""
@@ -108,3 +113,9 @@ class FinishedParts:
                 self.folder / "finished.json",
                 json.dumps({"key": self.key, "parts": self._finished}),
             )
+
+
+def _query_name(of: int, x: torch.Tensor, sigma: float) -> str:
+    digest = hashlib.sha256(f"{of} {sigma!r} {tuple(x.shape)} ".encode())
+    digest.update(x.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return f"answer-{digest.hexdigest()[:24]}"

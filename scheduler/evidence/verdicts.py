@@ -147,7 +147,9 @@ def recommendation(
     "stock"} where none is clearly better; {} where nothing was measured.
 
     recipes: those with evidence; curves and knees: by `curve_key`. The step count is the knee of
-    the best curve, or the fewest steps that are at least as good.
+    the best curve, or the fewest steps that are at least as good; where nothing of ours is clearly
+    better there, the nearest of those where something is, and no farther from the teacher than
+    stock is there: one step count speaks for no other.
     """
     measured = [
         recipe
@@ -167,17 +169,25 @@ def recommendation(
     least = min(recipe.evidence["rms"] for recipe in measured if recipe.steps <= steps)
     steps = min(recipe.steps for recipe in measured if recipe.evidence["rms"] == least)
     there = [recipe for recipe in measured if recipe.steps == steps] or measured
-    return _advice(there) | ({"at_knee": True} if knees.get(best) == there[0].steps else {})
+    others = sorted({r.steps for r in measured} - {steps}, key=lambda n: (abs(n - steps), n))
+    places = [there, *([r for r in measured if r.steps == n] for n in others)]
+    most, stock = _best_stock(there)
+    gaining = [each for each in map(_clearly_better, places) if each is not None]
+    ours = next((each for each in gaining if each.evidence["rms"] <= most), None)
+    if ours is None:
+        advice = {"steps": there[0].steps, "stock": choice_data(stock)}
+    else:
+        offsets = ours.offsets is not None
+        advice = {"steps": ours.steps, "sampler": ours.sampler, "offsets": offsets}
+    return advice | ({"at_knee": True} if knees.get(best) == advice["steps"] else {})
 
 
-def _advice(there: Sequence[Recipe]) -> dict:
-    ours = min(there, key=lambda recipe: recipe.evidence["rms"])
-    least, stock = _best_stock(there)
-    clear = outcome(ours.evidence["ratio"], ours.evidence["margin"]) == BETTER
-    if not ours.choice.ours or not clear or ours.evidence["rms"] >= least:
-        return {"steps": ours.steps, "stock": choice_data(stock)}
-    offsets = ours.offsets is not None
-    return {"steps": ours.steps, "sampler": ours.sampler, "offsets": offsets}
+def _clearly_better(there: Sequence[Recipe]) -> Recipe | None:
+    """The best recipe of one step count, where it is ours and clearly better than all stock there."""
+    best = min(there, key=lambda recipe: recipe.evidence["rms"])
+    clear = outcome(best.evidence["ratio"], best.evidence["margin"]) == BETTER
+    ours = best.choice.ours and clear and best.evidence["rms"] < _best_stock(there)[0]
+    return best if ours else None
 
 
 def _best_stock(recipes: Sequence[Recipe]) -> tuple[float, Choice]:

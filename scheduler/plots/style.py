@@ -27,6 +27,7 @@ HEAD = 0.78  # inches that title and subtitle take
 LEGEND_LINE = 0.23  # inches that a line of the legend takes
 
 Style = dict[str, Any]  # matplotlib's keyword arguments of a line or a text
+LEAST_STEPS_SHOWN = 2.0  # along an axis
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -92,9 +93,14 @@ def readable_log(axis: Axes) -> None:
 
 
 def whole_steps(axis: Axes) -> None:
-    """Whole numbers along the axis of steps."""
+    """Whole numbers along the axis of steps, and room for three of them: one or two step counts are
+    no reason for tenths of a step."""
     from matplotlib.ticker import MaxNLocator
 
+    low, high = axis.get_xlim()
+    if high - low < LEAST_STEPS_SHOWN:
+        middle = (low + high) / 2
+        axis.set_xlim(middle - LEAST_STEPS_SHOWN / 2, middle + LEAST_STEPS_SHOWN / 2)
     axis.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], nbins=12))
 
 

@@ -235,7 +235,7 @@ def _advice(record: Record, advice: Mapping, labels: Labels) -> str:
     )
     if "stock" in advice:
         stock = choice_words(str(_choice(advice["stock"])), labels)
-        return f"{place} use stock ({stock}): no recipe here is clearly better."
+        return f"{place} use stock ({stock}): no recipe is clearly better, at any of its steps."
     recipe = _advised(record, advice)
     if recipe is None:
         return ""

@@ -22,6 +22,8 @@ CELL = 8  # pixels along a side of one latent cell
 PICTURE_CHANNELS = (4, 16)
 VIDEO_CHANNELS = 16
 FRAMES = 4  # frames of the video that a latent frame stands for, but for the first
+BY_CALLS = "budget"  # the effort of a plan that follows from a number of calls: nobody chose it
+OWN_SOLVER = "adams3"
 LEAST_SIDE = 16  # cells; what is smaller is no family's latent but a toy's
 
 
@@ -142,13 +144,13 @@ def distinguished(record: Record) -> str:
     """What tells a record from another of its model: guidance, size, LoRAs, effort, evidence."""
     under = record.conditions
     plans = record.provenance.get("plans") or [{}]
-    seeds = record.evidence.get("seeds")
+    seeds, effort = record.evidence.get("seeds"), str(plans[-1].get("effort", ""))
     parts = [
         f"guidance {under.cfg:g}" if under.cfg is not None else "",
         size(under.latent_shape) if under.latent_shape else "",
         ", ".join(patch_words(record)),
-        str(plans[-1].get("effort", "")),
-        f"measured on {seeds} held-out samples" if seeds else "not measured apart",
+        effort if effort != BY_CALLS else "",
+        f"measured on {seeds} other pictures" if seeds else "not measured on other pictures",
     ]
     return " · ".join(part for part in parts if part)
 
@@ -188,9 +190,11 @@ def _teacher(record: Record) -> str:
         return ""
     count = teacher["samples"]
     whose = " of the model's own" if teacher["grid"] == "own" else ""
-    samples = f"{count} sample{'s' if count != 1 else ''} of {teacher['nodes']} steps{whose}"
+    samples = f"{count} picture{'s' if count != 1 else ''} of {teacher['nodes']} steps{whose}"
     bare = "" if record.gram is not None else "; for the recipes' own step counts alone"
-    return f"{samples} ({teacher['solver']}){bare}"
+    solver = teacher["solver"]
+    own = solver == OWN_SOLVER  # which no host lists
+    return f"{samples}{'' if own else f' ({solver})'}{bare}"
 
 
 def _evidence(record: Record) -> str:

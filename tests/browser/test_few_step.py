@@ -18,10 +18,18 @@ const k = root.nodes.find((n) => n.type === "KSampler");
 k.setSize([315, k.computeSize()[1]]);
 const c = window.app.canvas; c.ds.scale = 1; c.ds.offset = [120, 60]; c.setDirty(true, true)
 """
+BELOW_NODE = 'root.nodes.find((n) => n.type === "TestPicture")'
 BELOW = f"""
-const s = {SAMPLER}, o = root.nodes.find((n) => n.type === "TestPicture");
+const s = {SAMPLER}, o = {BELOW_NODE};
 return o.pos[1] - 30 - (s.pos[1] + s.size[1])
 """
+TITLE_END = f"""
+const s = {SAMPLER}, c = window.app.canvas, box = c.canvas.getBoundingClientRect();
+const {{ offset, scale }} = c.ds, x = s.pos[0] + s.size[0] - 30, y = s.pos[1] - 15;
+return [(x + offset[0]) * scale + box.left, (y + offset[1]) * scale + box.top]
+"""
+GAP_VALUE = f"{SAMPLER}.widgets.at(-1).y - widget({SAMPLER}, 'learn').y - window.LiteGraph.NODE_WIDGET_HEIGHT"
+GAP = f"return {GAP_VALUE}"
 TIGHT, ROOMY = 412, 640  # where the node below is; KSampler ends at 362
 
 
@@ -68,16 +76,59 @@ def test_it_does_not_reach_the_node_below(page):
     assert info(page).startswith("6 steps in place of about ")
 
 
+def test_improve_stands_in_the_title_where_there_is_no_room_below(page):
+    swapped(page, TIGHT)
+    box = page.page.get_by_role("dialog", name="Improve the recipe")
+    if page.vue:
+        draw(page)
+        button = page.card().get_by_role("button", name="Improve…")
+        top = page.page.locator(
+            f"[data-node-id='{page.do(f'return {SAMPLER}.id')}']"
+        ).bounding_box()
+        assert 0 <= button.bounding_box()["y"] - top["y"] < 30  # of the title
+        button.click()
+        box.get_by_role("button", name="Cancel").click()
+        return
+    shown = f"{SAMPLER}.title_buttons.find((b) => b.name === 'stepdistill_improve').visible"
+    assert not page.do(f"return {shown}")  # nothing is there to improve
+    draw(page)
+    page.settled(shown)
+    x, y = page.do(TITLE_END)
+    page.page.mouse.click(x, y)
+    box.get_by_role("button", name="Cancel").click()
+    page.do(f"{BELOW_NODE}.pos[1] += 300")
+    draw(page)
+    assert not page.do(f"return {shown}") and page.card().is_visible()
+
+
 def test_it_grows_as_far_as_there_is_room(page):
     swapped(page, ROOMY)
     draw(page)
     assert page.do(BELOW) >= 0
     if page.vue and not page.card().count():
         pytest.skip("this front end's Vue nodes show no widgets of extensions")
+    if not page.vue:  # no empty row before the card, for what hides until Show Advanced
+        assert 0 <= page.do(GAP) < 12
+        page.do(f"{SAMPLER}.showAdvanced = true; window.app.canvas.setDirty(true, true)")
+        page.settled(f"({GAP_VALUE}) > 20")
+        page.do(f"{SAMPLER}.showAdvanced = false; window.app.canvas.setDirty(true, true)")
+        page.settled(f"({GAP_VALUE}) < 12")
     line = page.card().locator(".sd-name")
     assert line.inner_text() == "Drawn in full, 24 steps, to learn this model."
     assert line.get_attribute("title") == info(page)
     assert page.card().locator(".sd-words").inner_text().startswith("From the next picture on")
+
+
+def test_its_line_is_there_again_when_the_workflow_is_opened(page):
+    swapped(page, ROOMY)
+    draw(page)
+    said = page.card().locator(".sd-name").inner_text()
+    page.load_workflow(page.saved())
+    line = page.card().locator(".sd-name")
+    line.wait_for()
+    assert line.inner_text() == said and page.do(BELOW) >= 0
+    button = f"{SAMPLER}.title_buttons?.find((b) => b.name === 'stepdistill_improve')?.visible"
+    assert not page.do(f"return {button}")
 
 
 def test_the_host_says_nothing_twice(page):

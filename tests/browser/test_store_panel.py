@@ -64,7 +64,9 @@ def test_export_and_remove_which_asks_first(page, server, panel, stored):
     page.page.get_by_role("button", name="Cancel", exact=True).click()
     assert [brief.file for brief in Store(server.store).records()] == [f"{stored}.json"]
     panel.get_by_role("button", name="Remove…", exact=True).click()
-    page.page.locator(".sd-dialog .sd-danger").click()
+    sure = page.page.locator(".sd-dialog .sd-danger")
+    assert sure.inner_text() == "Remove"  # nothing more is asked
+    sure.click()
     panel.get_by_text("No records yet").wait_for()
     assert not Store(server.store).records()
 

@@ -21,6 +21,10 @@ c.deselectAll();
 c.select(find(given));
 c.graph.convertToSubgraph(c.selectedItems)
 """
+FIXED = """
+const seeds = (n) => n.widgets?.filter((w) => w.name === "control_after_generate") ?? [];
+for (const w of all(root).flatMap(seeds)) w.value = "fixed"
+"""
 SAMPLERS = (
     "all(root).filter((n) => /KSampler$/.test(n.type))"
     ".map((n) => n.type + widget(n, 'steps').value).sort().join() === given"
@@ -114,6 +118,19 @@ def test_a_selection(page, samplers):
     page.command("Use")
     page.settled(SAMPLERS, FIRST)
     assert samplers[1] not in page.schedulers()
+
+
+def test_one_undo_takes_a_swap_back_whatever_was_clicked_and_run_since(page, samplers):
+    page.do(FIXED)  # a seed that a run changes is a step of the page's own
+    page.command("Use")
+    page.settled(SAMPLERS, BOTH)
+    page.page.get_by_text("2 nodes changed").last.wait_for()
+    page.page.mouse.click(*page.empty_place())  # where the page looks for changes
+    page.run()
+    page.card().wait_for()
+    page.page.mouse.click(*page.empty_place())
+    page.undo()
+    page.settled(SAMPLERS, NONE)
 
 
 def test_right_click_on_the_empty_canvas(page, samplers):

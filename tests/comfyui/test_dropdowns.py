@@ -103,6 +103,17 @@ def test_apply_gives_every_sampler_its_own_recipe(server, client, records, kind,
     assert near(kind, latents, expected.drawn(kind, recipe))
 
 
+def test_what_runs_is_said_once_and_only_by_who_knows_it(server, client, records):
+    """The scheduler's entry knows neither cfg nor size; with Apply its wrapper does."""
+    place, name = scene("flow"), "said-once"
+    applied = place.add("StepDistillApply", model=place.recorded(name), use_offsets=True)
+    place.ksampler(applied, name, sampler_name="euler", steps=7)  # of which nothing was said yet
+    before = len(server.log())
+    ran(server, client, place, name)
+    said = [line for line in server.log()[before:].splitlines() if "7 steps" in line]
+    assert len(said) == 1, said
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("sampler", ["euler", "dpmpp_2m", "distilled"])
 def test_bare_dropdowns_follow_model_and_sampler(server, client, records, kind, sampler):

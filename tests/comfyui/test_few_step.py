@@ -105,24 +105,6 @@ def test_image_to_image_is_learnt_of_its_own(server, client):
     assert recipe.coefficients is not None and results[1]["sigmas"][0] == 0.75
 
 
-def test_now_learns_first_and_says_how_long(server, client):
-    s = scene(rows=1, digits="3")
-    few(s, learn="now", model=s.recorded("now", 0.01))
-    with client.events() as events:
-        seen = events.until_done(client.queue(s.graph))
-    plans = [
-        m["data"]["plan"]
-        for m in seen
-        if m["type"] == "stepdistill.progress" and "plan" in m["data"]
-    ]
-    assert len(plans) == 1 and "First 6 steps of this model are learnt" in plans[0]
-    assert ", about " in plans[0] and " s" in plans[0]
-    calls = sum(sum(run["rows"]) for run in server.runs("now")) // 2
-    assert 60 < calls - 6 < 100
-    said = (server.output / "few.txt").read_text(encoding="utf-8")
-    assert f"Learnt this model with {calls - 6} model calls" in said
-
-
 def test_off_draws_with_a_stand_in_and_keeps_nothing(server):
     said, told, calls = drawn(server, learn="off")
     assert calls == 6 and told["obstacle"] == "turned_off" and "Stock schedule" in said
@@ -194,6 +176,23 @@ def test_a_mask_is_drawn_in_full_and_said(server, client):
     result = client.run(s.graph)
     assert "a picture with a mask" in result.text(out)
     assert not Store(server.store).list_recordings()
+
+
+def test_a_step_cache_of_another_pack_is_named(server, client):
+    """TestTeaCache answers from memory: what it drew is nothing to learn from."""
+    for draw in ("few", "stock"):
+        s = scene(rows=1, digits="3")
+        model = s.add("TestTeaCache", model=s.model, threshold=0.3)
+        if draw == "few":
+            out = few(s, model=model)
+            said = client.run(s.graph).text(out)
+            assert said.startswith("Drawn in full, 24 steps") and "TestTeaCache" in said
+        else:
+            applied = s.add("StepDistillApply", model=model, use_offsets=True, learn=True)
+            s.ksampler(applied, "stock", steps=20, scheduler="normal")
+            client.run(s.graph)
+            assert "TestTeaCache answers some of its steps from memory" in server.log()
+    assert not Store(server.store).list_recordings() and not Store(server.store).records()
 
 
 def test_a_store_that_cannot_be_written(server, client):

@@ -68,6 +68,18 @@ def test_a_doubtful_gain_is_none():
     assert "stock" in recommendation([doubtful], {"euler": {4: 0.1}}, {"euler": 4})
 
 
+def test_one_step_count_speaks_for_no_other():
+    """Nothing is gained where the curve bends; at 8 steps ours has .74 of stock's error."""
+    here = recipe(6, rms=0.2, ratio=1.0)
+    more = recipe(8, rms=0.1, ratio=0.74, stock={"karras": {"rms": 0.135}})
+    curves = {"euler": {6: 0.2, 8: 0.1}}
+    found = recommendation([here, more], curves, {"euler": 6})
+    assert found == {"steps": 8, "sampler": "euler", "offsets": False}
+    fewer = recipe(4, rms=0.25)  # clearly better than stock at 4, and worse than stock at 6
+    found = recommendation([fewer, here], {"euler": {4: 0.25, 6: 0.2}}, {"euler": 6})
+    assert found["stock"]["schedule"] == "karras" and found["steps"] == 6
+
+
 def test_a_comparison_holds_both_sides_and_the_share_of_other_pictures():
     ours, theirs = (
         np.array([0.1, 0.3]),

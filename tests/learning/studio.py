@@ -10,6 +10,7 @@ from scheduler.denoiser import start_state
 from scheduler.fingerprint import Fingerprint
 from scheduler.learning.at_hand import drew_this
 from scheduler.learning.drawing import draw_and_learn
+from scheduler.learning.full_run import full_run
 from scheduler.learning.situation import Situation
 from scheduler.lookup.model_facts import ModelFacts
 from scheduler.rows import noise_for
@@ -126,3 +127,17 @@ def picture(store, host: Studio | None = None, mode="from my pictures", of=None,
     more.setdefault("handed", host.handed)
     drawn, outcome = draw_and_learn(host, store, of or situation(), mode, **more)
     return host, drawn, outcome
+
+
+def record_of(store):
+    """The one record of a store."""
+    (brief,) = store.records()
+    return store.load(brief.file)
+
+
+def error(host, found, seed=9) -> float:
+    """RMS distance of a recipe from 80 steps on a noise and a digit that nothing was learnt from."""
+    other = Studio(seed, digit=8)
+    fine = full_run(situation(), 80)
+    drawn, wanted = (other.draw(each, None) for each in (found, fine))
+    return float((drawn - wanted).square().mean().sqrt())

@@ -127,7 +127,28 @@ def test_where_ours_comes_from_is_said():
     )
     nothing = lookup.stock_selection(wanted, facts, serving.Reason(serving.NO_RECORD, wanted))
     (note,) = words.where_from({4: nothing})
-    assert "left out" in note and "no record of this model" in note
+    assert note.startswith("distilled is left out: no record of this model")
+
+
+NOTHING_FOR = module("scheduler.lookup.solving").NOTHING_FOR
+
+
+def test_why_ours_is_left_out_is_said_once_with_its_step_counts():
+    lookup, serving = module("scheduler.lookup.selection"), module("scheduler.lookup.serving")
+    facts = module("scheduler.lookup.model_facts").facts_of_record(record())
+    wanted = module("scheduler.lookup.wanted").Wanted("heun", 3)
+    served = module("scheduler.lookup.match").Match(record(), "exact", None, (), name="tiny--1")
+    here = lookup.select(replace(wanted, sampler="euler"), facts, given=served)
+
+    def nothing(steps):
+        reason = serving.Reason(NOTHING_FOR, replace(wanted, steps=steps), sampler="heun")
+        return lookup.stock_selection(replace(wanted, steps=steps), facts, reason)
+
+    why = "nothing was distilled for heun here; distil for heun too."
+    everywhere = {steps: nothing(steps) for steps in (4, 6, 8)}
+    assert words.where_from(everywhere) == [f"distilled is left out: {why}"]
+    (note, _) = words.where_from({3: here, **everywhere})
+    assert note == f"distilled is left out at 4, 6, 8 steps: {why}"
 
 
 @pytest.mark.slow

@@ -124,3 +124,15 @@ def test_what_cannot_be_drawn_is_said(tmp_path):
     with pytest.raises(OutputError):
         plots.plot_errors(example(), tmp_path / "missing" / "a.png")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("counts", [[8], [8, 9], [4, 12]])
+def test_few_step_counts_are_no_reason_for_tenths_of_a_step(counts):
+    from scheduler.plots.style import new_figure, whole_steps
+
+    axis = new_figure(4, 3).subplots()
+    axis.plot(counts, [0.1 * n for n in counts], marker="o")
+    whole_steps(axis)
+    low, high = axis.get_xlim()
+    assert high - low >= 2 and low < counts[0] <= counts[-1] < high
+    assert all(float(tick).is_integer() for tick in axis.get_xticks())

@@ -30,7 +30,7 @@ def test_guidance_size_loras_effort_and_evidence():
     known = replace(known, evidence={"seeds": 8})
     assert distinguished(known) == (
         "guidance 4 · 1024x1024 · film grain at 0.8, merge-1 at 1 · standard · "
-        "measured on 8 held-out samples"
+        "measured on 8 other pictures"
     )
     assert "film grain at 0.8" in conditions(known)
 
@@ -38,7 +38,7 @@ def test_guidance_size_loras_effort_and_evidence():
 @pytest.mark.parametrize("loras", [None, [], ["a", "b"], "text", 3])
 def test_where_the_file_is_not_known_it_goes_by_its_weights(loras):
     assert "lora-349897370d at 0.8" in distinguished(made(loras))
-    assert distinguished(made(patches=())).endswith("1024x1024 · not measured apart")
+    assert distinguished(made(patches=())).endswith("1024x1024 · not measured on other pictures")
 
 
 def test_several_loras_go_by_their_files_as_their_strengths_tell():

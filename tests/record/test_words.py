@@ -115,7 +115,7 @@ def test_about():
     assert about(found).splitlines() == [
         "Model:      Mine (flow, shift 3, sigma 0.003 to 1)",
         "Conditions: guidance 4, 768x1024, 2 prompts, seed 0",
-        "Teacher:    4 samples of 40 steps (adams3)",
+        "Teacher:    4 pictures of 40 steps",
         "Made:       2026-11-21T00:00:00Z, StepDistill 0.1.0, 1,068 model calls, 2,000 more for the evidence",
         "Evidence:   8 held-out samples",
     ]
@@ -259,7 +259,9 @@ def test_a_recipe_is_recommended_with_what_it_gains():
 
 def test_stock_may_be_recommended():
     found = measured(steps=6, stock={"schedule": "beta", "sampler": "dpmpp_2m"})
-    first = "At 6 steps use stock (beta + DPM++ 2M): no recipe here is clearly better."
+    first = (
+        "At 6 steps use stock (beta + DPM++ 2M): no recipe is clearly better, at any of its steps."
+    )
     assert said.recommendation(found, LABELS).startswith(first)
 
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict"
 import { readdirSync, readFileSync } from "node:fs"
 import { test } from "node:test"
 import { english } from "./texts.mjs"
-import { scheduleNames } from "../../web/js/card.mjs"
+import { errorNames, scheduleNames } from "../../web/js/card.mjs"
 import { split } from "../../web/js/line.mjs"
 import { duration, progressFrom, progressWords } from "../../web/js/progress.mjs"
 import { isRecord, looksLikeRecord } from "../../web/js/recordfile.mjs"
@@ -54,6 +54,13 @@ test("records are known by their beginning, workflows are not taken for them", (
   assert.ok(looksLikeRecord('\uFEFF{\n "stepdistill": 1,') && looksLikeRecord('{"stepdistill":1}'))
   assert.ok(!looksLikeRecord('{"nodes": [], "stepdistill": 1}') && !looksLikeRecord("[]") && !looksLikeRecord(""))
   assert.ok(isRecord('{"stepdistill": 1}') && isRecord('{"stepdistill": 1, broken') && !isRecord('{"stepdistill": 1, "nodes": []}'))
+})
+
+test("the legend of the errors names the lines that are drawn", () => {
+  const kinds = (...rows) => errorNames({ curve: rows }).map(([kind]) => kind)
+  assert.deepEqual(kinds({ steps: 4, ours: null, stock: 0.2 }, { steps: 6, ours: null, stock: 0.1 }), ["stock"])
+  assert.deepEqual(kinds({ steps: 4, ours: 0.1, stock: null }), ["ours"])
+  assert.deepEqual(kinds({ steps: 4, ours: 0.1, stock: 0.2 }), ["ours", "stock"])
 })
 
 test("no module writes HTML", () => {

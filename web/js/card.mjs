@@ -184,6 +184,10 @@ export function scheduleNames(payload) {
   ].filter(Boolean)
 }
 
-function errorNames(payload) {
-  return [payload.curve.some((row) => row.ours !== null) && ["ours", t("plot.ours")], payload.curve.some((row) => row.stock !== null) && ["stock", t("plot.bestStock")]].filter(Boolean)
+/** The legend of the errors: of lines that are there. */
+export function errorNames(payload) {
+  return [
+    payload.curve.some((row) => row.ours !== null) && ["ours", t("plot.ours")],
+    payload.curve.some((row) => row.stock !== null) && ["stock", t("plot.bestStock")],
+  ].filter(Boolean)
 }

@@ -4,7 +4,7 @@
 import { Card } from "./card.mjs"
 import { fading, make } from "./dom.mjs"
 
-export const LINE = { least: 34, most: 110, progress: 52 }  // the host's margins of a widget included
+export const LINE = { least: 34, two: 60, most: 110, progress: 52 }  // the host's margins of a widget included
 
 export class LineCard extends Card {
   /** changed: as for Card. action: {label, act}, a button at the end of the line. room(card): pixels that there are for it. */
@@ -21,6 +21,11 @@ export class LineCard extends Card {
   get empty() {
     const nothing = !this.payload && !this.progress && !this.note
     return nothing || this.room < LINE.least
+  }
+
+  /** Whether the button has to stand in the title of a Vue node; classic ones have title_button.mjs for that. */
+  get tight() {
+    return Boolean(this.action && this.empty && this.payload && window.LiteGraph?.vueNodesMode)
   }
 
   get height() {
@@ -42,8 +47,9 @@ export class LineCard extends Card {
     if (!this.measure) return  // the base's own first call
     if (!this.moving) this.room = this.measure(this)
     this.bar = null
-    this.element.dataset.view = this.empty ? "empty" : "line"
-    this.element.replaceChildren(...(this.empty ? [] : this.rows()))
+    const folded = this.tight ? "tight" : "empty"
+    this.element.dataset.view = this.empty ? folded : "line"
+    this.element.replaceChildren(...(this.empty ? [this.tight && this.pressed()].filter(Boolean) : this.rows()))
     this.changed()
     this.settle()
   }
@@ -54,6 +60,7 @@ export class LineCard extends Card {
     requestAnimationFrame(() => requestAnimationFrame(() => {
       this.moving = false
       this.laid = this.element.offsetHeight
+      if (this.payload && this.empty && this.measure(this) >= LINE.least) this.render()  // it was filled before it had its place
     }))
   }
 
@@ -63,7 +70,9 @@ export class LineCard extends Card {
     const { info } = this.payload
     const [first, rest] = split(info)
     const words = rest && this.height > LINE.least + 20 ? fading(make("div", { class: "sd-words", title: info }, rest)) : null
-    return [line(first, info, this.pressed()), words].filter(Boolean)
+    const head = line(first, info, this.pressed())
+    head.classList.toggle("sd-two", this.height >= LINE.two)
+    return [head, words].filter(Boolean)
   }
 
   pressed() {

@@ -1,6 +1,7 @@
 // The card on our own nodes: made with the node, filled by a run or from what the workflow saved, told of progress.
 
 import { Card, HEIGHT } from "./card.mjs"
+import { noStep } from "./history.mjs"
 import { api, app, nodeOf, setting, toast } from "./host.mjs"
 import { improve, improved, KIND } from "./improve.mjs"
 import { LineCard } from "./line.mjs"
@@ -9,6 +10,7 @@ import { follow } from "./price.mjs"
 import { progressFrom } from "./progress.mjs"
 import { roomFor } from "./room.mjs"
 import { t } from "./texts.mjs"
+import { titleButton } from "./title_button.mjs"
 
 const KEY = "stepdistill_shown"  // of node.properties; "stepdistill" there belongs to the swap
 const NODES = new Set([
@@ -37,6 +39,7 @@ export function addCard(node) {
   widget.serialize = false
   widget.computeLayoutSize ??= () => ({ minHeight: card.height, minWidth: 200 })
   card.widget = widget
+  card.titled = action && titleButton(node, "stepdistill_improve", action.label, action.act)
   cards.set(node, card)
   if (small) {
     hide(widget, true)
@@ -62,17 +65,25 @@ function hide(widget, hidden) {
 
 /** What is seldom chosen hides where the host lets it (Show Advanced in the node's menu). */
 function tidy(node) {
-  for (const widget of node.widgets ?? []) if (widget.options?.advanced) widget.advanced = true
+  for (const widget of node.widgets ?? []) if (widget.options?.advanced) fold(node, widget)
+}
+
+/** Classic nodes keep an empty row for what is advanced, unless it is hidden as well. */
+function fold(node, widget) {
+  widget.advanced = true
+  const get = () => !node.showAdvanced && !window.LiteGraph?.vueNodesMode
+  Object.defineProperty(widget, "hidden", { get, set() {}, configurable: true, enumerable: true })
 }
 
 /** Make a node at least as tall as its widgets need; never smaller than the user made it. */
 function fit(node, card) {
   const short = card instanceof LineCard
   if (short) hide(card.widget, card.empty)
+  card.titled?.(card.empty && card.payload !== null)  // nowhere else to press
   requestAnimationFrame(() => {
     const [, least] = node.computeSize()
     const width = card.payload && !short ? Math.max(node.size[0], WIDTH) : node.size[0]
-    if (least > node.size[1] + 1 || width > node.size[0]) node.setSize([width, Math.max(least, node.size[1])])
+    if (least > node.size[1] + 1 || width > node.size[0]) noStep(node, () => node.setSize([width, Math.max(least, node.size[1])]))
     node.graph?.setDirtyCanvas?.(true, true)
   })
 }
@@ -88,6 +99,10 @@ export function ran(node, output) {
   card.show(payload)
   const { action } = output.stepdistill[0].learning ?? {}
   if (card instanceof LineCard && card.empty && action === "in_full") toast("info", node.title, payload.info)
+  noStep(node, () => keep(node, payload))
+}
+
+function keep(node, payload) {
   if (setting("KeepPlots", true) === false) delete node.properties?.[KEY]
   else node.setProperty ? node.setProperty(KEY, compact(payload)) : (node.properties[KEY] = compact(payload))
 }

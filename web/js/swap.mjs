@@ -2,7 +2,8 @@
 // comes back is loaded as one change that undo takes back.
 
 import { reportDialog } from "./dialogs.mjs"
-import { allNodes, app, ask, openGraph, rootGraph, toast } from "./host.mjs"
+import { loadAsOneStep } from "./history.mjs"
+import { allNodes, ask, rootGraph, toast } from "./host.mjs"
 import { counted, t } from "./texts.mjs"
 
 /** Where a node is, as the server knows it: the subgraph's id, or nothing, and its own. */
@@ -17,7 +18,7 @@ export async function swap(to, nodes, options = {}) {
   try {
     const before = rootGraph().serialize()
     const report = await ask("swap", { workflow: JSON.stringify(before), to, only, widgets: otherPacks(), ...options })
-    if (report.changed) await load(JSON.parse(report.workflow))
+    if (report.changed) await loadAsOneStep(JSON.parse(report.workflow))
     tell(report, to, nodes, options)
     return report
   } catch (problem) {
@@ -31,20 +32,6 @@ function otherPacks() {
   const names = (node) => (node.widgets ?? []).map((widget) => widget.name)
   const choosing = allNodes().filter((node) => ["sampler_name", "scheduler"].every((name) => names(node).includes(name)))
   return Object.fromEntries(choosing.map((node) => [node.type, names(node)]))
-}
-
-/** Load a workflow in the place of the open one, as one step of its history; the subgraph that was open stays open. */
-async function load(state) {
-  const tracker = app.extensionManager?.workflow?.activeWorkflow?.changeTracker
-  const open = openGraph() === rootGraph() ? null : openGraph().id
-  if (tracker?.updateState && Array.isArray(tracker.undoQueue)) {
-    tracker.captureCanvasState ? tracker.captureCanvasState() : tracker.checkState()
-    tracker.redoQueue.length = 0
-    await tracker.updateState([state], tracker.undoQueue)
-  } else await app.loadGraphData(state, false, false)
-  const inner = open && rootGraph().subgraphs?.get(open)
-  if (inner && openGraph() !== inner) app.canvas.setGraph(inner)
-  app.canvas.setDirty(true, true)
 }
 
 /** All well and short: a toast. Anything left or doubtful: a dialog with every node and its reason. */

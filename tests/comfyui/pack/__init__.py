@@ -9,6 +9,8 @@
 | TestWan | a tiny Wan 2.1 with seeded weights: 5-D latents (B, 16, T, H, W), flow, shift 8 |
 | TestRecorder | passes a MODEL on; writes what every sampling run was given and asked to
   output/<name>.jsonl; may slow it down |
+| TestTeaCache | a MODEL that answers from memory where its input has changed little, by a wrapper
+  that ComfyUI does not know |
 | TestSave | writes latents and sigmas to output/<name>.samples.npy and <name>.sigmas.npy, text to
   <name>.txt |
 | TestPicture | a latent's first three channels as an image, for SaveImage |

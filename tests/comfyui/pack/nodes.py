@@ -123,6 +123,19 @@ class TestRecorder:
         return (recorded(model, output_file(f"{name}.jsonl"), seconds),)
 
 
+class TestTeaCache:
+    RETURN_TYPES, FUNCTION, CATEGORY = ("MODEL",), "make", CATEGORY
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"model": ("MODEL",), "threshold": ("FLOAT", {"default": 0.2})}}
+
+    def make(self, model, threshold):
+        from .step_cache import remembering
+
+        return (remembering(model, threshold),)
+
+
 class TestSave:
     RETURN_TYPES, FUNCTION, CATEGORY, OUTPUT_NODE = (), "write", CATEGORY, True
 
@@ -159,5 +172,5 @@ class TestPicture:
         return (samples["samples"][:, :3].movedim(1, -1).float().sigmoid().cpu(),)
 
 
-MADE = (TestDigits, TestConditioning, TestWan, TestRecorder, TestSave, TestPicture)
+MADE = (TestDigits, TestConditioning, TestWan, TestRecorder, TestTeaCache, TestSave, TestPicture)
 NODES = {cls.__name__: cls for cls in MADE}
