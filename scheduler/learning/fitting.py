@@ -15,11 +15,11 @@ from ..distilling.improve import improve
 from ..distilling.meter import Progress
 from ..distilling.run import distill
 from ..errors import BudgetError, OutputError, RecordError
-from ..lookup.starts import same_start
 from ..record import Recipe, Record
 from ..recordings import Recording
 from ..samplers.names import DISTILLED
 from ..store import Store
+from ..store.joining import same_run
 from .choosing import base_record
 from .full_run import FULL_STEPS
 from .situation import Situation
@@ -200,16 +200,9 @@ def _with_others(
         return record
     known = set(before.recipes) if before is not None else set()
     mine = [each for each in record.recipes if each not in known]
-    others = [each for each in there.recipes if not any(_same_place(each, own) for own in mine)]
+    others = [each for each in there.recipes if not any(same_run(each, own) for own in mine)]
     if not others:
         return record
-    kept = [each for each in record.recipes if not any(_same_place(each, o) for o in others)]
+    kept = [each for each in record.recipes if not any(same_run(each, o) for o in others)]
     gram = record.gram if record.gram is not None else there.gram
     return replace(record, recipes=(*kept, *others), gram=gram)
-
-
-def _same_place(one: Recipe, other: Recipe) -> bool:
-    """Whether two recipes serve the same run."""
-    same = (one.sampler, one.steps) == (other.sampler, other.steps)
-    shifted = (one.offsets is None) == (other.offsets is None)
-    return same and shifted and same_start(one.start_sigma, other.start_sigma)
