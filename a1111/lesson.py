@@ -13,6 +13,7 @@ from ..scheduler.errors import OutputError, RecordingError, StepDistillError
 from .host import option, sampler_labels, say
 from .host_denoiser import one_prompt
 from .names import NAME
+from .problems import free_memory, in_words
 
 if TYPE_CHECKING:
     from ..scheduler.learning.fitting import Learnt
@@ -182,22 +183,26 @@ class Lesson:
             _forget_skip()
         except Exception as problem:  # such as no memory
             traceback.print_exc()
-            self.here.note(f"Nothing was learnt: {type(problem).__name__}.")
+            self.here.note(
+                f"Nothing was learnt from this picture yet: {in_words(problem)}. Its run is kept; the "
+                "next picture like it goes on."
+            )
+            free_memory()
 
     def _learnt(self) -> Learnt:
         from ..scheduler.learning.choosing import base_record
-        from ..scheduler.learning.fitting import calls_from, kept_runs, learn
+        from ..scheduler.learning.fitting import calls_from, learn, runs_to_go_on
         from .progress_bar import shown
         from .starts_learnt import with_start
         from .stores import store
 
         here, place = self.situation, store()
-        runs = kept_runs(place, here, self.prompt) or [self.recording]
+        runs = runs_to_go_on(place, here, self.prompt) or [self.recording]
         before = base_record(place, here)
         planned = calls_from(sum(run.rows for run in runs), here.steps)
         with shown(f"learning {here.steps} steps", planned) as progress:
             denoise = one_prompt(self.model, self.extra_args, here.facts, self.here.clock)
-            learnt = learn(place, here, denoise, runs, progress)
+            learnt = learn(place, here, denoise, runs, progress, self.prompt)
         record = with_start(learnt.record, before, here, self.here.strength)
         if record is not learnt.record and not learnt.problem:
             place.put(record)

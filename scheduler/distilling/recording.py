@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 import torch
 
+from ..denoiser import ScalarDenoiser
 from ..fit.teacher import record_teacher
 from ..fit.trajectories import TrajectorySet
 from ..rows import noise_for
@@ -68,8 +70,14 @@ def _trajectories(
         parts.earlier += (len(grid) - 1) * plan.rows
         vectors = [kept[str(k)] for k in range(2 * len(grid) - 1)]
         return vectors, gram_of(grid, torch.stack([vector.flatten(1) for vector in vectors]))
-    parts.clear()
-    twice = Twice(model, len(grid) - 1, model.fresh)
+    begun = f"begun-{index}"
+    query = parts.load_tensors(begun) if kept is None else None
+    if _answers_as_before(model, noise, query):
+        parts.earlier -= plan.rows  # the query that told
+    else:
+        parts.clear()
+    noted = _Noted(model, _telling(grid), lambda query: parts.save_tensors(begun, query))
+    twice = Twice(noted, len(grid) - 1, model.fresh)
     teacher = record_teacher(twice, noise, grid, request.process, SOLVER, keep_states=True)
     vectors = teacher.vectors
     parts.save_tensors(name, {str(k): vector for k, vector in enumerate(vectors)})
@@ -79,14 +87,55 @@ def _trajectories(
 def _same_model(
     model: Metered, noise: torch.Tensor, kept: dict[str, torch.Tensor], grid: np.ndarray
 ) -> bool:
-    """Whether the model answers one of the recorded queries as it did: one where guidance and
-    conditioning tell, and details begin to."""
-    node = len(grid) // 6
+    """Whether the model answers one of the recorded queries as it did."""
+    node = _telling(grid)
     x, answered = kept.get(str(node)), kept.get(str(len(grid) + node))
     whole = len(kept) == 2 * len(grid) - 1
     if not whole or x is None or answered is None:
         return False
     if any(each.shape != noise.shape for each in kept.values()):
         return False
-    answers = model.fresh(x.to(noise.device), float(grid[node])).float().cpu()
+    return _alike(model, x.to(noise.device), float(grid[node]), answered)
+
+
+def _telling(grid: np.ndarray) -> int:
+    """The node of the query by which a model is known again: one where guidance and conditioning
+    tell, and details begin to."""
+    return len(grid) // 6
+
+
+def _answers_as_before(
+    model: Metered, noise: torch.Tensor, query: dict[str, torch.Tensor] | None
+) -> bool:
+    """Whether the model answers a query of a run that was stopped inside its teacher as it did, so that
+    all its answers can be gone on with."""
+    if query is None or not {"x", "sigma", "denoised"} <= query.keys():
+        return False
+    x, answered = query["x"], query["denoised"]
+    if x.shape != noise.shape or answered.shape != noise.shape:
+        return False
+    return _alike(model, x.to(noise), float(query["sigma"]), answered)
+
+
+def _alike(model: Metered, x: torch.Tensor, sigma: float, answered: torch.Tensor) -> bool:
+    answers = model.fresh(x, sigma).float().cpu()
     return bool((answers - answered).norm() <= SAME_MODEL * answered.norm())
+
+
+class _Noted(ScalarDenoiser):
+    """A model whose `number`-th query is told to somebody, with its answer."""
+
+    def __init__(
+        self, model: Metered, number: int, told: Callable[[dict[str, torch.Tensor]], None]
+    ):
+        self.model, self.number, self.told = model, number, told
+        self._asked = 0
+
+    def __call__(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
+        denoised = self.model(x, sigma)
+        self.calls += len(x)
+        if self._asked == self.number:
+            level = torch.tensor(sigma, dtype=torch.float64)
+            self.told({"x": x.cpu(), "sigma": level, "denoised": denoised.float().cpu()})
+        self._asked += 1
+        return denoised

@@ -2,58 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from types import SimpleNamespace
 
 import pytest
-import torch
 
 from tests.a1111 import made
-from tests.webui.made import SHAPE, denoise
-
-
-@pytest.fixture
-def job(webui, checkpoint, monkeypatch):
-    """A job whose teacher is a function; `slow.wait` seconds a model call."""
-    found, teacher = made.ours("a1111.job"), made.ours("a1111.host_denoiser")
-    webui.modules.call_queue.queue_lock = contextlib.nullcontext()
-    slow = SimpleNamespace(wait=0.0)
-
-    def run(scene, work, heard):
-        def told(x, sigma):
-            time.sleep(slow.wait)
-            heard(len(x), float(sigma[0]))
-            return denoise(x, sigma)
-
-        p = SimpleNamespace(cfg_scale=scene.cfg, is_hr_pass=False)
-        return work(
-            teacher.Stage((told,) * len(scene.prompts), checkpoint, p, SHAPE, torch.device("cpu"))
-        )
-
-    monkeypatch.setattr(teacher, "run", run)
-    return SimpleNamespace(
-        job=found.Job(),
-        module=found,
-        scene=teacher.Scene,
-        slow=slow,
-        state=webui.modules.shared.state,
-    )
-
-
-def wish(job, **options):
-    """A small one."""
-    small = {"samplers": ("euler",), "steps": (3, 3), "quality": "quick", "measure": False}
-    return job.module.Wish(job.scene(("a cat",)), **(small | options))
-
-
-def ended(job):
-    """The progress once it is over."""
-    for _ in range(600):
-        if not job.job.progress.busy:
-            return job.job.progress
-        time.sleep(0.05)
-    raise AssertionError("the job did not end")
+from tests.a1111.jobs import ended, wish
 
 
 @pytest.mark.slow
@@ -195,15 +150,21 @@ def test_a_better_effort_or_evidence_is_no_second_time(job):
     """The store has it already only where it has all that is wished for."""
     from types import SimpleNamespace
 
-    task = job.module._Task(job.job.progress, wish(job, quality="standard", measure=True))
+    task = distillation(job, quality="standard", measure=True)
     made_instantly = SimpleNamespace(provenance={"plans": [{"effort": "instant"}]})
     thorough = SimpleNamespace(provenance={"plans": [{"effort": "thorough"}]})
     assert not task._is_as_good(made_instantly) and task._is_as_good(thorough)
     seen = SimpleNamespace(evidence={"rms": 0.1, "verdict": "seen"})
     held_out = SimpleNamespace(evidence={"rms": 0.1, "verdict": "better"})
     assert not task._is_measured(seen) and task._is_measured(held_out)
-    unmeasured = job.module._Task(job.job.progress, wish(job, quality="standard"))
-    assert unmeasured._is_measured(seen)
+    assert distillation(job, quality="standard")._is_measured(seen)
+
+
+def distillation(job, **options):
+    """One that is not run."""
+    made_of = made.ours("a1111.distillation").Distillation
+    way = made.ours("a1111.making_way").MakingWay()
+    return made_of(job.job.progress, wish(job, **options), lambda: False, way)
 
 
 def test_a_sampler_that_adds_noise_is_distilled_for_as_its_twin(webui, monkeypatch):
