@@ -14,6 +14,7 @@ from .host import interrupted, sampler_labels, say
 from .host_denoiser import Stage
 from .job_state import QUALITY, JobProgress, Wish, phase_words
 from .making_way import MakingWay
+from .record_list import label_of
 
 if TYPE_CHECKING:
     from ..scheduler.record import Record
@@ -38,16 +39,16 @@ class Distillation:
     def work(self, stage: Stage) -> tuple[Record, str, str] | None:
         """(the record, its name in the store or empty, the report), or None where it was stopped:
         by the user, or for a picture that waits (`makes_way`)."""
-        from .identity import cfg_of, facts_of, guidance_of
+        from .identity import cfg_of, facts_under, guidance_of
         from .stores import stem
 
         self._check_model(stage.model)
-        facts = facts_of(stage.model)
+        facts = facts_under(stage.model, stage.p)
         key = facts.key(cfg_of(stage.p), stage.shape, guidance_of(stage.model, stage.p))
         match = None if self.wish.again else self._in_store(key)
         if match is not None:
             name = stem(match.name)
-            told = f"The store has it already: {name}. No model call was made."
+            told = f"The store has it already: {label_of(name)}. No model call was made."
             return match.record, name, told
         conditions = facts.conditions(key, len(stage.denoisers), self.wish.seed)
         if self.wish.name:

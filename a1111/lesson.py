@@ -26,6 +26,7 @@ ROWS = 1  # of a batch that are recorded
 OTHERS = ("lms", "dpm_2")  # deterministic, and none of the library's own
 NEAR_TOP = 1e-3  # relative: published tables round the highest sigma
 SIZE = 12  # bytes of a hash
+KEPT = "what was paid for is kept, and the next picture like it goes on."
 
 
 def listening(here: Pass, function: Callable) -> Callable:
@@ -93,6 +94,11 @@ def _why_not(here: Pass) -> str:
         )
     if here.name not in (*SAMPLERS, *OTHERS, NAME):
         return f"Nothing is learnt from pictures drawn with {label}."
+    if float(getattr(here.p, "s_min_uncond", 0) or 0) > 0:
+        return (
+            "Nothing is learnt while Negative Guidance minimum sigma is above 0: it leaves the negative "
+            "prompt out of every other step."
+        )
     wrapped = here.sampler.model_wrap_cfg
     if getattr(wrapped, "mask", None) is not None:
         return "Nothing is learnt from a picture with a mask: draw one without."
@@ -179,14 +185,11 @@ class Lesson:
         except StepDistillError as problem:
             self.here.note(f"Nothing was learnt from this picture. {problem}")
         except InterruptedException:
-            self.here.note("Learning was interrupted; the next picture like this one goes on.")
+            self.here.note(f"Learning was interrupted; {KEPT}")
             _forget_skip()
         except Exception as problem:  # such as no memory
             traceback.print_exc()
-            self.here.note(
-                f"Nothing was learnt from this picture yet: {in_words(problem)}. Its run is kept; the "
-                "next picture like it goes on."
-            )
+            self.here.note(f"Learning from this picture stopped: {in_words(problem)}; {KEPT}")
             free_memory()
 
     def _learnt(self) -> Learnt:

@@ -9,14 +9,26 @@ from .names import LABEL, NAME
 
 SAMPLER_ABOVE = "the one above"
 KEPT = "stepdistill_panel"  # among the host's settings
-USUAL: dict[str, Any] = {"quality": "instant", "least": 4, "most": 8, "measure": False}
+USUAL: dict[str, Any] = {
+    "quality": "instant",
+    "samplers": [LABEL, SAMPLER_ABOVE],
+    "least": 4,
+    "most": 8,
+    "rows": 1,
+    "measure": False,
+}
 
 
 def usual(name: str) -> Any:
     """What a control was left at, else how it comes."""
     kept = option(KEPT, {})
     value = kept.get(name) if isinstance(kept, dict) else None
-    return value if type(value) is type(USUAL[name]) else USUAL[name]
+    if type(value) is not type(USUAL[name]):
+        return USUAL[name]
+    if name != "samplers":
+        return value
+    there = set(sampler_choices())  # another host's list may have been kept
+    return [each for each in value if each in there]
 
 
 def sampler_choices() -> list[str]:

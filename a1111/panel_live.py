@@ -8,19 +8,19 @@ from typing import Any
 
 import gradio as gr
 
-from .host import loaded_model, option
+from .host import option
 from .job import THE_JOB
 from .job_state import DONE
 from .notes import last_note
 from .panel_choices import USUAL, usual
 from .settings import remember
-from .unloaded import waiting_file
+from .unloaded import shown_model, waiting_file
 
 AT_ONCE: dict[str, Any] = {"queue": False, "show_progress": "hidden"}
 
 
 def tie(made: Any) -> None:
-    told = [made.seen, made.status, made.progress, made.interrupt, made.use, made.newest]
+    told = [made.seen, made.status, made.progress, made.running, made.busy, made.use, made.newest]
     told += [made.record, made.learn, made.plot, made.table]
     told += [getattr(made, name) for name in USUAL]
     made.poll.click(polled, [made.seen, made.recipes, made.record], told, **AT_ONCE)
@@ -47,7 +47,7 @@ def polled(seen: str, recipes: str, chosen: str) -> tuple:
     now = _revision()
     job, newest = now.split(" ")[0], gr.update(visible=bool(recipes))
     if seen == now:
-        return (*(gr.update(),) * 5, newest, *(gr.update(),) * (4 + len(USUAL)))
+        return (*(gr.update(),) * 6, newest, *(gr.update(),) * (4 + len(USUAL)))
     if seen and seen.split(" ")[1] == now.split(" ")[1]:  # the job alone has gone on
         rest = (gr.update(),) * (4 + len(USUAL))
         return (now, gr.update(), *_of_job(), gr.update(), newest, *rest)
@@ -65,11 +65,13 @@ def polled(seen: str, recipes: str, chosen: str) -> tuple:
 
 
 def _of_job() -> tuple:
-    """(progress, the button that interrupts)."""
+    """(what came of it, how far it is, whether that is seen)."""
     from .panel_views import progress_html
 
     here = THE_JOB.progress
-    return progress_html(here), gr.update(visible=here.busy)
+    told = progress_html(here)
+    now, then = (told, "") if here.busy else ("", told)
+    return then, now, gr.update(visible=here.busy)
 
 
 def _result(seen: str, job: str) -> tuple:
@@ -87,7 +89,7 @@ def _revision() -> str:
     """Two hashes: of the job, and of all else that the panel shows."""
     from .stores import store
 
-    here, model = THE_JOB.progress, loaded_model()
+    here, model = THE_JOB.progress, shown_model()
     job = repr((here.state, here.done, here.planned, here.phase, here.text))
     waiting = waiting_file() if model is None else None
     loaded = model.sd_checkpoint_info.filename if model is not None else str(waiting)

@@ -15,9 +15,9 @@ from ..scheduler.record.choice import Choice
 from ..scheduler.record.evidence_table import stock_error, verdict_word
 from ..scheduler.record.words import contents, duration, patch_words, sampler_label, size
 from .gains import gain, setting
-from .host import loaded_model, option, sampler_labels
+from .host import option, sampler_labels
 from .names import LABEL, NAME
-from .unloaded import waiting_file, waiting_records
+from .unloaded import shown_model, waiting_file, waiting_records
 
 MOST_READ = 50  # records that are looked into one by one each time the page is opened
 
@@ -27,7 +27,7 @@ def status_data() -> dict:
     from .identity import facts_of
     from .stores import store
 
-    model = loaded_model()
+    model = shown_model()
     if model is None:
         return {"model": None, "text": "No checkpoint is loaded yet."}
     facts, here = facts_of(model), store()
@@ -91,7 +91,7 @@ def _waiting_html() -> str:
     if path is None:
         return ""
     lines = [f"<b>{html.escape(path.stem)}</b>: {html.escape(_gained())}"]
-    lines += [html.escape(f"{name}: {_about(record)}") for name, record in waiting_records()]
+    lines += [html.escape(_listed(name, record)) for name, record in waiting_records()]
     return "".join(map(_paragraph_of_html, lines))
 
 
@@ -103,7 +103,7 @@ def best_recipe() -> Any | None:
     from .identity import facts_of
     from .stores import store
 
-    model = loaded_model()
+    model = shown_model()
     if model is None:
         return _waiting_recipe()
     facts = facts_of(model)
@@ -202,8 +202,17 @@ def _records_of(facts: Any) -> list[str]:
         except StepDistillError:
             continue
         if kinship_of(key, Key.of(record)).kind == SAME:
-            lines.append(f"{stem(brief.file)}: {_about(record)}")
+            lines.append(_listed(stem(brief.file), record))
     return lines
+
+
+def _listed(name: str, record: Record) -> str:
+    """A record as the list has it, what it gains, and what was noted of it."""
+    from ..scheduler.store.joining import NOTE
+    from .record_list import label_of
+
+    parts = [_best(record), str(record.provenance.get(NOTE, ""))]
+    return f"{label_of(name)}: {'. '.join(each for each in parts if each)}"
 
 
 def _about(record: Record) -> str:

@@ -10,13 +10,17 @@ from ..lookup.starts import same_start
 from ..record import Gram, Recipe, Record
 
 STARTS, LEARNT_STARTS = "starts", "learnt_starts"  # of a record's evidence
+NOTE = "note"  # of its provenance: the artist's own words
 MOST_PLANS, MOST_STAGES, MOST_STARTS = 100, 1000, 50  # as the schema has them
 HIGHER = 1e-6  # relative: a start above another's
 
 
 def joined(record: Record, before: Record) -> Record:
     """A record with the recipes of an earlier one of the same key for runs that it has none for:
-    other step counts, and the starts of image to image. Its own go first, run by run."""
+    other step counts, and the starts of image to image; and its note. Its own go first."""
+    if NOTE in before.provenance and NOTE not in record.provenance:
+        told = record.provenance | {NOTE: before.provenance[NOTE]}
+        record = replace(record, provenance=told)
     others = [each for each in before.recipes if not _has(record.recipes, each)]
     if not others:
         return record

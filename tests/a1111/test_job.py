@@ -81,12 +81,13 @@ def test_wishes_from_plain_data(webui):
 def test_views_are_html(webui, checkpoint, record, stored):
     """The status, the table and the progress, escaped."""
     views = made.ours("a1111.panel_views")
+    label = made.ours("a1111.record_list").label_of(stored)
     assert "No checkpoint" in views.status_html()
     waiting = SimpleNamespace(filename=checkpoint.sd_checkpoint_info.filename)
     webui.modules.sd_models.model_data.forge_loading_parameters = {"checkpoint_info": waiting}
-    assert stored in views.status_html()  # chosen, and loaded with the first picture
+    assert label in views.status_html()  # chosen, and loaded with the first picture
     webui.modules.sd_models.model_data.sd_model = checkpoint
-    assert stored in views.status_html() and "eps" in views.status_html()
+    assert label in views.status_html() and stored not in views.status_html()
     assert "dpmpp_2m" in views.record_html(record)
     progress = made.ours("a1111.job_state").JobProgress("running", "euler", 10, 40, 12.0)
     assert "10 of 40" in views.progress_html(progress) and "12 s" in views.progress_html(progress)
