@@ -70,6 +70,12 @@ def stored(host, record):
     return Store(host.server.store).put(record).removesuffix(".json")
 
 
+@pytest.fixture
+def label(host, stored):
+    """Its entry in the panel's list."""
+    return host.get(f"/witness/label?name={stored}")
+
+
 class Host:
     """Draws pictures and tells what was asked of the model meanwhile."""
 

@@ -133,6 +133,10 @@ def _pasted(text: str):
     }
 
 
+def _label(name: str):
+    return sys.modules[f"{OURS}.record_list"].label_of(name)
+
+
 def _reload():
     shared.state.request_restart()
     return {}
@@ -144,6 +148,7 @@ def _routes(demo, app):
         "/fingerprints": _fingerprints,
         "/rivals": _rivals,
         "/pasted": _pasted,
+        "/label": _label,
         "/reload": _reload,
         "/forget": _forget,
         "/stop_after": _limit("stop"),

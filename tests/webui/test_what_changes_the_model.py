@@ -1,0 +1,64 @@
+"""Extensions and options of the real host that change what the model answers: no record made without
+them is exact, and what is learnt with them is theirs."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.webui.test_learning import FEW, FULL, KEY, with_learning
+
+FREE_U = "FreeU Integrated (SD 1.x, SD 2.x, SDXL)"
+NAMES = {FREE_U.lower(), "freeu integrated"}
+MERGING = {"override_settings": {"token_merging_ratio": 0.5}}
+
+
+def free_u(host) -> dict:
+    """The host's own FreeU, switched on, as the API asks for it; skips where there is none."""
+    found = [each for each in host.get("/sdapi/v1/script-info") if each["name"] in NAMES]
+    if not found:
+        pytest.skip("this host has no FreeU of its own")
+    script = next(each for each in found if not each["is_img2img"])
+    values = [each["value"] for each in script["args"]]
+    return {"alwayson_scripts": {script["name"]: {"args": [True, *values[1:]]}}}
+
+
+def test_a_record_made_without_free_u_is_near(host, stored):
+    on = free_u(host)
+    told, _ = host.draw(sampler_name="Euler", scheduler="Distilled", **on)
+    assert told[KEY].startswith("nearest | "), told
+    told, _ = host.draw(sampler_name="Euler", scheduler="Distilled")
+    assert told[KEY].startswith("exact | ")
+
+
+def test_free_u_is_learnt_with(host):
+    on = free_u(host)
+    both = {"alwayson_scripts": on["alwayson_scripts"] | with_learning()["alwayson_scripts"]}
+    host.draw(**FULL, **both)
+    told, _ = host.draw(**FEW, **on)
+    assert told[KEY].startswith("exact | "), told
+    told, _ = host.draw(**FEW)
+    assert told[KEY].startswith("nearest | "), told
+
+
+def test_token_merging_is_near(host, stored):
+    told, _ = host.draw(sampler_name="Euler", scheduler="Distilled", **MERGING)
+    host.post("/sdapi/v1/options", {"token_merging_ratio": 0.0})
+    assert told[KEY].startswith("nearest | "), told
+
+
+@pytest.mark.parametrize("sampler", ["DDIM", "PLMS"])
+def test_what_cannot_be_heard_says_so_once(host, sampler):
+    asked = {"sampler_name": sampler, "steps": 20}
+    host.draw(**asked, **with_learning())
+    assert f"Nothing is learnt from pictures drawn with {sampler}." in host.heard["comments"]
+    host.draw(**asked, **with_learning(), seed=5)
+    assert "Nothing is learnt" not in host.heard["comments"]
+
+
+def test_a_second_pass_that_takes_no_schedule(host, stored):
+    hires = {"enable_hr": True, "hr_upscaler": "Latent", "hr_scale": 2, "denoising_strength": 0.6}
+    told, _ = host.draw(
+        sampler_name="Euler", scheduler="Distilled", hr_sampler_name="DDIM", **hires
+    )
+    assert told[KEY].startswith("exact | ")
+    assert told["StepDistill hires"] == "not used | DDIM makes its own schedule"
