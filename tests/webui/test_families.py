@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import pytest
 
@@ -16,9 +15,7 @@ from tests.webui.jobs import API, WISH, ended
 from tests.webui.server import Server
 from tests.webui.test_learning import FEW, FULL, KEY, with_learning
 
-IS_FORGE = (Path(os.environ.get("WEBUI_PATH", "")) / "modules_forge").is_dir()
-NATIVE = IS_FORGE and (Path(os.environ["WEBUI_PATH"]) / "backend").is_dir()
-pytestmark = pytest.mark.skipif(not NATIVE, reason="these checkpoints are made for Forge's loader")
+pytestmark = pytest.mark.forge("backend/loader.py")
 MADE = {"xl": families.sdxl, "sd3": families.sd3, "flux": families.flux}
 KINDS = {"xl": ("ve", "eps"), "sd3": ("flow", "flow"), "flux": ("flow", "flow")}
 
@@ -85,4 +82,3 @@ def test_image_to_image_and_distilling_on_purpose(host, family):
     assert told[KEY].startswith(f"exact | {done['record_name']} | "), told
     again, _ = host.draw("img2img", **FEW, **image)  # what was learnt is not lost
     assert again[KEY].startswith("exact | "), again
-

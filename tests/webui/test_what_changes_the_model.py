@@ -7,21 +7,18 @@ import pytest
 
 from tests.webui.test_learning import FEW, FULL, KEY, with_learning
 
-FREE_U = "FreeU Integrated (SD 1.x, SD 2.x, SDXL)"
-NAMES = {FREE_U.lower(), "freeu integrated"}
 MERGING = {"override_settings": {"token_merging_ratio": 0.5}}
 
 
 def free_u(host) -> dict:
-    """The host's own FreeU, switched on, as the API asks for it; skips where there is none."""
-    found = [each for each in host.get("/sdapi/v1/script-info") if each["name"] in NAMES]
-    if not found:
-        pytest.skip("this host has no FreeU of its own")
+    """The host's own FreeU, switched on, as the API asks for it."""
+    found = [each for each in host.get("/sdapi/v1/script-info") if "freeu" in each["name"]]
     script = next(each for each in found if not each["is_img2img"])
     values = [each["value"] for each in script["args"]]
     return {"alwayson_scripts": {script["name"]: {"args": [True, *values[1:]]}}}
 
 
+@pytest.mark.forge("extensions-builtin/sd_forge_freeu")
 def test_a_record_made_without_free_u_is_near(host, stored):
     on = free_u(host)
     told, _ = host.draw(sampler_name="Euler", scheduler="Distilled", **on)
@@ -30,6 +27,7 @@ def test_a_record_made_without_free_u_is_near(host, stored):
     assert told[KEY].startswith("exact | ")
 
 
+@pytest.mark.forge("extensions-builtin/sd_forge_freeu")
 def test_free_u_is_learnt_with(host):
     on = free_u(host)
     both = {"alwayson_scripts": on["alwayson_scripts"] | with_learning()["alwayson_scripts"]}
