@@ -29,7 +29,9 @@ def family(request):
 def forge(family, tmp_path_factory):
     folder = tmp_path_factory.mktemp(family)
     model = MADE[family](folder / "made")
-    with Server(os.environ["WEBUI_PATH"], folder / "webui", model) as started:
+    # Previews would download a small decoder of the family.
+    options = {"live_previews_enable": False}
+    with Server(os.environ["WEBUI_PATH"], folder / "webui", model, options=options) as started:
         yield started
 
 
