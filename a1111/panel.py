@@ -141,6 +141,7 @@ class Controls:
         self.price = gr.HTML(panel_actions.price_as_left, elem_id=self._id("price"))
 
     def _records(self) -> None:
+        self.held = gr.HTML("", elem_id=self._id("held"))
         with gr.Row():
             self.record = gr.Dropdown(
                 label=f"Record for the schedule type and the sampler '{LABEL}'",

@@ -80,14 +80,17 @@ def test_wishes_from_plain_data(webui):
 
 def test_views_are_html(webui, checkpoint, record, stored):
     """The status, the table and the progress, escaped."""
-    views = made.ours("a1111.panel_views")
+    views, status = made.ours("a1111.panel_views"), made.ours("a1111.status_view")
     label = made.ours("a1111.record_list").label_of(stored)
-    assert "No checkpoint" in views.status_html()
+    assert "No checkpoint" in status.status_html()
     waiting = SimpleNamespace(filename=checkpoint.sd_checkpoint_info.filename)
     webui.modules.sd_models.model_data.forge_loading_parameters = {"checkpoint_info": waiting}
-    assert label in views.status_html()  # chosen, and loaded with the first picture
+    assert (
+        label in status.held_html() and "tiny" in status.status_html()
+    )  # chosen, and loaded with the first picture
     webui.modules.sd_models.model_data.sd_model = checkpoint
-    assert label in views.status_html() and stored not in views.status_html()
+    assert label in status.held_html() and stored not in status.held_html()
+    assert "Records lie in" in status.held_html() and "tiny" in status.status_html()
     assert "dpmpp_2m" in views.record_html(record)
     progress = made.ours("a1111.job_state").JobProgress("running", "euler", 10, 40, 12.0)
     assert "10 of 40" in views.progress_html(progress) and "12 s" in views.progress_html(progress)

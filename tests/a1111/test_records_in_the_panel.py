@@ -70,7 +70,7 @@ def test_a_record_gets_a_name_and_a_note_and_goes(actions, names, store, record,
     file = store.put(record)
     assert store.load(file).provenance["note"] == "for portraits"
     label = names.listed()[2]
-    views = made.ours("a1111.panel_views")
+    views = made.ours("a1111.status_view")
     assert views._listed(names.name_of(label), store.load(file)).endswith(". for portraits")
     said, listed = actions.removed(label)
     assert listed == {"choices": ["Automatic", "Stock schedule"], "value": "Automatic"}
@@ -106,7 +106,7 @@ def test_a_checkpoint_that_waits_on_forge_is_the_one_that_is_shown(webui, checkp
     other.write_bytes(b"")
     data.forge_loading_parameters = {"checkpoint_info": SimpleNamespace(filename=str(other))}
     assert unloaded.shown_model() is None and unloaded.waiting_file() == other
-    views = made.ours("a1111.panel_views")
+    views = made.ours("a1111.status_view")
     assert "other" in views.status_html() and views.use_it() == ""
     same = SimpleNamespace(filename=checkpoint.sd_checkpoint_info.filename)
     data.forge_loading_parameters = {"checkpoint_info": same}

@@ -72,7 +72,7 @@ def test_the_page_offers_both_entries(page):
 def test_pasted_parameters_restore_schedule_and_record(page, host, stored, label):
     """Read from the prompt, as a user pastes them."""
     open_panel(page)
-    known(page, label)
+    known(page, label, "held")
     line = (
         "Steps: 5, Sampler: Euler, Schedule type: Distilled, CFG scale: 7, Seed: 1, Size: 64x64, "
     )
@@ -103,7 +103,7 @@ def test_a_pasted_picture_keeps_its_own_recipe_until_the_newest_is_asked_for(pag
 def test_a_record_is_shown_with_its_plot(page, host, stored, label):
     """The table of what was measured, and the picture where matplotlib is there."""
     open_panel(page)
-    known(page, label)
+    known(page, label, "held")
     page.click(PANEL.format("show"))
     page.wait(f"{text_of('table')}.includes('DPM++ 2M')", 60)
     plot = f"document.querySelector('{PANEL.format('plot')} svg')"
@@ -115,7 +115,7 @@ def test_a_record_is_shown_with_its_plot(page, host, stored, label):
 def test_export_and_import_from_the_panel(page, host, stored, label, record, tmp_path):
     """A file to download; and a file that is picked is kept in the store."""
     open_panel(page)
-    known(page, label)
+    known(page, label, "held")
     page.click(PANEL.format("export"))
     page.wait(f"!!document.querySelector('{PANEL.format('exported')} a')", 30)
     other = replace(record, conditions=replace(record.conditions, cfg=2.0))
@@ -218,7 +218,7 @@ def test_another_checkpoint_is_heard_of(page, host, server, other_model):
 def test_records_are_renamed_noted_and_removed(page, host, stored, label):
     """By hand, and every list follows."""
     open_panel(page)
-    known(page, label)
+    known(page, label, "held")
     chosen = f"document.querySelector('{PANEL.format('record')} input')"
     page.choose(PANEL.format("record"), label)
     page.wait(f"{chosen}.value === '{label}'", 10)
@@ -233,7 +233,7 @@ def test_records_are_renamed_noted_and_removed(page, host, stored, label):
     page.write(PANEL.format("name") + " textarea", "for portraits")
     page.click(PANEL.format("note"))
     known(page, "for portraits", "told")
-    known(page, "for portraits")
+    known(page, "for portraits", "held")
     page.click(PANEL.format("remove"))
     known(page, "Removed", "told")
     assert host.get("/stepdistill/v1/records") == []
