@@ -60,3 +60,18 @@ def test_a_second_pass_that_takes_no_schedule(host, stored):
     )
     assert told[KEY].startswith("exact | ")
     assert told["StepDistill hires"] == "not used | DDIM makes its own schedule"
+
+
+def test_zero_terminal_snr_is_another_range_of_noise(host, stored):
+    """No record of the usual range is exact there, and the picture begins where the host's do."""
+    asked = {"sampler_name": "Euler", "steps": 4}
+    changed = {"override_settings": {"sd_noise_schedule": "Zero Terminal SNR"}}
+    try:
+        _, own = host.draw(**asked, scheduler="Karras", **changed)
+        told, heard = host.draw(**asked, scheduler="Distilled", **changed)
+    finally:
+        host.post("/sdapi/v1/options", {"sd_noise_schedule": "Default"})
+    assert own[0] > 100 and heard[0] == pytest.approx(own[0], rel=2e-3)
+    assert not told[KEY].startswith("exact | "), told
+    told, heard = host.draw(**asked, scheduler="Distilled")
+    assert told[KEY].startswith("exact | ") and heard[0] == pytest.approx(14.6146, rel=1e-3)
