@@ -1,6 +1,8 @@
 """A test's extension: Forge takes text encoders as small as a test's checkpoint has them, and reads the
 sizes of a Flux from its weights; both are numbers in its own files. Everything else is its own."""
 
+from pathlib import Path
+
 try:
     from backend import loader
     from huggingface_guess import detection
@@ -31,6 +33,19 @@ def _small_t5(original):
     return read
 
 
+def _t5_tokens(original):
+    """Of the file that Forge has: transformers would make it anew, with a package that may be missing."""
+
+    def load(path, *arguments, **named):
+        file = Path(path) / "tokenizer.json"
+        if not file.is_file():
+            return original(path, *arguments, **named)
+        return T5TokenizerFast(tokenizer_file=str(file), model_max_length=512)
+
+    load.original = original
+    return load
+
+
 def _sized_flux(original):
     def detect(weights, prefix):
         found = original(weights, prefix)
@@ -52,8 +67,9 @@ def _original(function):
 
 
 if loader is not None:
-    from transformers import CLIPTextConfig
+    from transformers import CLIPTextConfig, T5TokenizerFast
 
+    T5TokenizerFast.from_pretrained = _t5_tokens(_original(T5TokenizerFast.from_pretrained))
     CLIPTextConfig.from_pretrained = _small_clip(_original(CLIPTextConfig.from_pretrained))
     loader.read_arbitrary_config = _small_t5(_original(loader.read_arbitrary_config))
     detection.detect_unet_config = _sized_flux(_original(detection.detect_unet_config))
