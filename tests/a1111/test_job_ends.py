@@ -62,6 +62,7 @@ def test_a_picture_that_waits_goes_first_and_no_call_is_made_twice(
     assert sum(answered) <= told + 3  # the one in hand, and whether the model is the same
 
 
+@pytest.mark.slow
 def test_a_task_that_never_begins_holds_nothing_up(job, webui, pending, monkeypatch):
     monkeypatch.setattr(made.ours("a1111.making_way"), "PATIENCE", 0.1)
     pending["task(lost)"] = 1.0

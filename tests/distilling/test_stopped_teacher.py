@@ -26,18 +26,21 @@ def test_what_was_answered_is_not_asked_again(tmp_path):
     assert model.calls <= again.provenance["model_calls"] + 3 * rows
 
 
+@pytest.mark.slow
 def test_a_run_that_had_hardly_begun_begins_anew(tmp_path):
     """Nothing it has asked tells guidance and conditioning apart."""
     stopped(tmp_path, small_mixture(), 5)
     assert undated(run(resume=tmp_path)) == undated(run())
 
 
+@pytest.mark.slow
 def test_another_model_does_not_go_on_with_them(tmp_path):
     stopped(tmp_path, small_mixture(), 20)
     other = mixture_denoiser(unit_noise(3, 8, seed=9), [0.5, 0.3, 0.2], 0.05)
     assert run(denoise=other, resume=tmp_path).recipes == run(denoise=other).recipes
 
 
+@pytest.mark.slow
 def test_a_broken_note_of_the_last_question_begins_anew(tmp_path):
     stopped(tmp_path, small_mixture(), 20)
     for path in tmp_path.glob("begun-*"):
