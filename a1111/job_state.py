@@ -71,7 +71,10 @@ class JobProgress:
 
 def phase_words(phase: str) -> str:
     """What is being done, in words."""
-    known = {"teacher": "recording the teacher", "evidence": "measuring on held-out noise"}
+    known = {
+        "teacher": "drawing in many steps, to learn from",
+        "evidence": "measuring on held-out noise",
+    }
     return known.get(
         phase, f"fitting {sampler_labels().get(phase, phase)}" if phase else "beginning"
     )

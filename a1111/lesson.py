@@ -220,15 +220,20 @@ class Lesson:
                 f"Learnt from this picture, but {few} steps gain nothing yet; the next one helps."
             )
             return
+        gained, strength = gain(learnt.recipe), self.here.strength
+        what = f", {gained}" if gained else ""
+        where = "" if strength is None else f" at denoising {strength:g}"
+        price = self._price(learnt, few)
+        told = f"Learnt{where}: Distilled in {few} steps{what}. {price}"
+        # The panel says what a whole run gains in its first line.
+        self.here.note(told, f"Learnt from the last picture. {price}" if strength is None else "")
+
+    def _price(self, learnt: Learnt, few: int) -> str:
+        """What learning cost, and when it is earned back."""
         saved = self.recording.steps - few
         pays = -(-learnt.calls // saved) if saved > 0 else 0
-        gained = gain(learnt.recipe)
-        what = f", {gained}" if gained else ""
-        where = "" if self.here.strength is None else f" at denoising {self.here.strength:g}"
-        self.here.note(
-            f"Learnt{where}: Distilled in {few} steps{what}. {learnt.calls} model calls; pays back "
-            f"after {pays} picture{'s' if pays != 1 else ''}.{f' {learnt.problem}' if learnt.problem else ''}"
-        )
+        back = f"; pays back after {pays} picture{'s' if pays != 1 else ''}" if pays else ""
+        return f"{learnt.calls} model calls{back}. {learnt.problem}".strip()
 
 
 class _Heard:

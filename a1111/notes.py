@@ -15,14 +15,14 @@ def comment(p: Any, sentence: str) -> None:
         p.comment(f"StepDistill: {sentence}")
 
 
-def note(p: Any, sentence: str) -> None:
+def note(p: Any, sentence: str, panel: str = "") -> None:
     """Say something of a picture's learning: in the panel, the console and, the first time, below the
-    picture. p: the host's processing."""
+    picture. p: the host's processing. panel: what the panel says in its place."""
     from .host import say
 
     if is_news(sentence):
         comment(p, sentence)
-    remember(sentence)
+    remember(panel or sentence)
     say(sentence)
 
 

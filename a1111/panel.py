@@ -156,7 +156,7 @@ class Controls:
         with gr.Row():
             self.name = gr.Textbox(label="New name, or a note", scale=6, elem_id=self._id("name"))
             self.rename = gr.Button("Rename", scale=1, min_width=80, elem_id=self._id("rename"))
-            self.note = gr.Button("Keep as note", scale=1, min_width=80, elem_id=self._id("note"))
+            self.note = gr.Button("Keep note", scale=1, min_width=80, elem_id=self._id("note"))
             self.folder = gr.Button(
                 "Open folder", scale=1, min_width=80, elem_id=self._id("folder")
             )

@@ -142,7 +142,11 @@ def test_what_nobody_goes_on_with_is_tidied(webui, checkpoint):
 
 @pytest.mark.parametrize(
     ("phase", "words"),
-    [("", "beginning"), ("teacher", "recording the teacher"), ("euler", "fitting euler")],
+    [
+        ("", "beginning"),
+        ("teacher", "drawing in many steps, to learn from"),
+        ("euler", "fitting euler"),
+    ],
 )
 def test_every_phase_has_a_name(webui, phase, words):
     views, job = made.ours("a1111.panel_views"), made.ours("a1111.job_state")
