@@ -72,9 +72,10 @@ class JobProgress:
 def phase_words(phase: str) -> str:
     """What is being done, in words."""
     known = {
+        "": "beginning",
         "teacher": "drawing in many steps, to learn from",
-        "evidence": "measuring on held-out noise",
+        "recordings": "looking at what was drawn",
+        "refinement": "refining what is usable already",
+        "evidence": "measuring on other seeds",
     }
-    return known.get(
-        phase, f"fitting {sampler_labels().get(phase, phase)}" if phase else "beginning"
-    )
+    return known.get(phase) or f"fitting {sampler_labels().get(phase, phase)}"
