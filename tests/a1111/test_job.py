@@ -146,6 +146,8 @@ def test_what_nobody_goes_on_with_is_tidied(webui, checkpoint):
         ("", "beginning"),
         ("teacher", "drawing in many steps, to learn from"),
         ("euler", "fitting euler"),
+        ("refinement", "refining what is usable already"),
+        ("evidence", "measuring on other seeds"),
     ],
 )
 def test_every_phase_has_a_name(webui, phase, words):
