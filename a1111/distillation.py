@@ -64,9 +64,10 @@ class Distillation:
     def _kept(self, record: Record) -> tuple[Record, str, str]:
         """The record in the store, and the report: once it is stored nothing is left that can fail."""
         from ..scheduler.record.verdict_words import recommendation
+        from .panel_views import best
         from .stores import stem, store
 
-        advice = recommendation(record, sampler_labels())
+        advice = recommendation(record, sampler_labels()) or f"Done: {best(record)}."
         name, problem = "", ""
         try:
             name = stem(store().put(record))

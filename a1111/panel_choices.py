@@ -60,7 +60,7 @@ def chosen_samplers(chosen: list[str], above: str) -> tuple[tuple[str, ...], str
 
 def price(quality: str, chosen: list[str], least: float, most: float, measure: bool) -> str:
     """What Distill will cost at most, before it runs."""
-    from ..scheduler.distilling.effort import budget_for
+    from ..scheduler.distilling.effort import budget_for, effort_named
     from ..scheduler.errors import StepDistillError
 
     counts = range(int(min(least, most)), int(max(least, most)) + 1)
@@ -71,4 +71,10 @@ def price(quality: str, chosen: list[str], least: float, most: float, measure: b
     except StepDistillError:
         return ""
     told = f"At most {calls:,} model calls, as many as {max(calls // 20, 1):,} pictures of 20 steps"
-    return f"{told}{', and the measuring besides' if measure else ''}."
+    if not measure:
+        return f"{told}."
+    if not effort_named(quality).evidence_rows:
+        return (
+            f"{told}. Recipes of {quality} quality are not measured: choose a higher one for that."
+        )
+    return f"{told}, and the measuring besides."

@@ -17,6 +17,7 @@ def test_to_the_end_and_found_again(job):
     job.job.start(wish(job))
     done = ended(job)
     assert done.state == "done" and done.record_name and done.record.conditions.cfg == 7
+    assert done.text.startswith(("Done: ", "Recommended")) and "model calls to distil" in done.text
     job.job.start(wish(job))
     again = ended(job)
     assert again.record == done.record and "No model call" in again.text
@@ -189,7 +190,9 @@ def test_a_sampler_that_adds_noise_is_distilled_for_as_its_twin(webui, monkeypat
     assert choices.chosen_samplers(ticked, "Euler") == (("distilled", "euler"), "")
     found, told = choices.chosen_samplers(ticked, "DPM fast")
     assert found == ("distilled",) and "No recipe is made for DPM fast" in told
-    assert "At most" in choices.price("instant", ticked, 4, 8, True)
+    assert "At most" in choices.price("instant", ticked, 4, 8, False)
+    assert "not measured: choose a higher one" in choices.price("instant", ticked, 4, 8, True)
+    assert "and the measuring besides" in choices.price("standard", ticked, 4, 8, True)
 
 
 def test_plots_wear_the_pages_own_colours(webui):
