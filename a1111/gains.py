@@ -15,7 +15,7 @@ HOSTS_NAMES = {
     "ays-sd1": "align_your_steps",
     "ays-sdxl": "align_your_steps",
 }
-LEAST_RATIO = 0.01  # below, an error is said as "less than a hundredth"
+MOST_TIMES, LEAST_TIMES = 100, 1.1  # that are said as a number
 
 
 def schedule_label(name: str) -> str:
@@ -47,9 +47,15 @@ def gain(recipe: Recipe) -> str:
     own = recipe.evidence.get("rms")
     if own is None or not error or own >= error:
         return ""
-    ratio = own / error
-    share = "less than a hundredth" if ratio < LEAST_RATIO else f"{ratio:.2f}"
-    return f"{share} of the error of {recipe.steps} steps of {name}"
+    return f"{_nearer(error, own)} than {recipe.steps} steps of {name}"
+
+
+def _nearer(error: float, own: float) -> str:
+    """ "4.8 times nearer": by what a recipe's error is smaller than another's."""
+    if own * MOST_TIMES < error:
+        return f"more than {MOST_TIMES} times nearer"
+    times = error / own
+    return "a little nearer" if times < LEAST_TIMES else f"{times:.2g} times nearer"
 
 
 def _rival(recipe: Recipe) -> tuple[str, float | None, bool] | None:

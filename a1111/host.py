@@ -55,6 +55,17 @@ def loaded_model() -> Any | None:
     return model if getattr(model, "sd_checkpoint_info", None) is not None else None
 
 
+def chosen_checkpoint() -> str:
+    """The file of the checkpoint that the host's settings name, loaded yet or not; "" where that is
+    not known."""
+    from modules import sd_models
+
+    find = getattr(sd_models, "get_closet_checkpoint_match", None)  # the host's spelling
+    info = find(option("sd_model_checkpoint", "")) if find is not None else None
+    found = info or getattr(loaded_model(), "sd_checkpoint_info", None)
+    return str(getattr(found, "filename", "") or "")
+
+
 def forge_unet(model: Any) -> Any | None:
     """Forge's patcher of a model's UNet, or None on other hosts."""
     return getattr(getattr(model, "forge_objects", None), "unet", None)

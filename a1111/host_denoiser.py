@@ -78,8 +78,16 @@ def run(scene: Scene, work: Callable[[Stage], Any], heard: Heard) -> Any:
         traceback.print_exc()
     finally:
         sd_samplers.all_samplers_map.pop(HIDDEN, None)
-        p.close()
+        _closed(p)
     return found[0] if found else None
+
+
+def _closed(p: Any) -> None:
+    """Let the processing forget its model; what fails in that is nobody's loss."""
+    try:
+        p.close()
+    except Exception:
+        traceback.print_exc()
 
 
 class _Decoded(list):

@@ -17,6 +17,7 @@ from ..scheduler.lookup.hooks import hook_patches
 from ..scheduler.lookup.model_facts import ModelFacts
 from ..scheduler.sigmas.noise_table import FlowTable, NoiseTable
 from .host import forge_unet
+from .host_options import option_patches
 from .weights import fingerprint_of, lora_names, original_weights, patches_of
 
 if TYPE_CHECKING:
@@ -65,12 +66,19 @@ def facts_of(model: Any) -> ModelFacts:
 def facts_of_pass(here: Pass, model: Any) -> ModelFacts:
     """Who a model is in a pass of the host, with what extensions have put in the place of its
     guidance (Dynamic Thresholding on A1111)."""
-    facts = facts_of(model)
+    facts = facts_under(model, here.p, here.hires)
     guide = type(getattr(here.sampler, "model_wrap_cfg", None))
     if guide.__module__.partition(".")[0] in HOSTS_OWN:
         return facts
     hooks = hook_patches([f"guidance: {guide.__name__}"])
     return replace(facts, patches=(*facts.patches, *hooks))
+
+
+def facts_under(model: Any, p: Any, hires: bool = False) -> ModelFacts:
+    """Who a model is under the options of a picture (token merging and the like)."""
+    facts = facts_of(model)
+    more = option_patches(p, hires)
+    return replace(facts, patches=(*facts.patches, *more)) if more else facts
 
 
 def advice_of(model: Any) -> Advice | None:

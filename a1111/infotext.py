@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .host import interrupted
 from .names import AUTOMATIC, CHOICE_KEY, HIRES_KEY, HIRES_RECIPE_KEY, KEY, LABEL, NAME, RECIPE_KEY
+from .notes import comment, note, remember
 
 if TYPE_CHECKING:
     from ..scheduler.lookup.selection import Selection
@@ -86,10 +88,26 @@ def foreign(here: Pass, sigmas: int) -> None:
 
 
 def unused(p: Any) -> None:
-    """Note that the schedule type `Distilled` was chosen for a sampler that takes no schedule."""
-    if getattr(p, "scheduler", None) not in (NAME, LABEL) or KEY in p.extra_generation_params:
+    """Note that the schedule type `Distilled` was chosen for a sampler that takes no schedule, in
+    either pass."""
+    sampler, schedule = (str(getattr(p, name, "")) for name in ("sampler_name", "scheduler"))
+    if schedule in (NAME, LABEL) and KEY not in p.extra_generation_params:
+        _not_used(p, False, sampler)
+    second = getattr(p, "enable_hr", False) and not interrupted()
+    if not second or HIRES_KEY in p.extra_generation_params:
         return
-    _not_used(p, False, str(getattr(p, "sampler_name", "")))
+    if str(getattr(p, "hr_scheduler", None) or schedule) in (NAME, LABEL):
+        _not_used(p, True, str(getattr(p, "hr_sampler_name", None) or sampler))
+
+
+def unheard(p: Any) -> None:
+    """Note that a picture could not be learnt from, for its sampler asks the model in a way of its
+    own (DDIM, PLMS, UniPC)."""
+    from .lesson import LEAST_STEPS
+
+    heard = getattr(p, "stepdistill_heard", False) or not getattr(p, "stepdistill_learn", False)
+    if not heard and int(getattr(p, "steps", 0)) >= LEAST_STEPS:
+        note(p, f"Nothing is learnt from pictures drawn with {getattr(p, 'sampler_name', '')}.")
 
 
 def _not_used(p: Any, hires: bool, sampler: str) -> None:
@@ -100,20 +118,14 @@ def _not_used(p: Any, hires: bool, sampler: str) -> None:
     comment(p, f"{sampler} makes its own schedule, whatever schedule type is chosen.")
 
 
-def comment(p: Any, sentence: str) -> None:
-    """Something below the picture, on hosts that have a place for it."""
-    if hasattr(p, "comment"):
-        p.comment(f"StepDistill: {sentence}")
-
-
 def record_of(parameters: dict) -> str:
     """What the panel's list of records is set to for pasted parameters."""
-    from .notes import remember
+    from .record_list import label_of
     from .stores import choices
 
     chosen = str(parameters.get(CHOICE_KEY, AUTOMATIC))
     if chosen in choices():
-        return chosen
+        return label_of(chosen)
     if not recipes_of(parameters):
         remember(f"The pasted picture was drawn with the record {chosen}, which is not here.")
     return AUTOMATIC

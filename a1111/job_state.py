@@ -27,7 +27,8 @@ QUALITY = ("instant", "standard", "thorough")  # efforts, by what each tries
 class Wish:
     """What to distil. steps: (least, most). measure: compare the recipes with stock's on held-out
     noise, too. again: even where the store has a record that fits. name: the record's, or empty.
-    note: to be said beside the report."""
+    note: to be said beside the report. checkpoint: the file that was chosen when it was asked, or "".
+    """
 
     scene: Scene
     samplers: tuple[str, ...] = ("distilled", "dpmpp_2m")
@@ -38,6 +39,7 @@ class Wish:
     again: bool = False
     name: str = ""
     note: str = ""
+    checkpoint: str = ""
 
     @property
     def counts(self) -> tuple[int, ...]:
@@ -69,7 +71,11 @@ class JobProgress:
 
 def phase_words(phase: str) -> str:
     """What is being done, in words."""
-    known = {"teacher": "recording the teacher", "evidence": "measuring on held-out noise"}
-    return known.get(
-        phase, f"fitting {sampler_labels().get(phase, phase)}" if phase else "beginning"
-    )
+    known = {
+        "": "beginning",
+        "teacher": "drawing in many steps, to learn from",
+        "recordings": "looking at what was drawn",
+        "refinement": "refining what is usable already",
+        "evidence": "measuring on other seeds",
+    }
+    return known.get(phase) or f"fitting {sampler_labels().get(phase, phase)}"

@@ -13,6 +13,7 @@ from ..scheduler.errors import OutputError, RecordingError, StepDistillError
 from .host import option, sampler_labels, say
 from .host_denoiser import one_prompt
 from .names import NAME
+from .problems import free_memory, in_words
 
 if TYPE_CHECKING:
     from ..scheduler.learning.fitting import Learnt
@@ -25,6 +26,7 @@ ROWS = 1  # of a batch that are recorded
 OTHERS = ("lms", "dpm_2")  # deterministic, and none of the library's own
 NEAR_TOP = 1e-3  # relative: published tables round the highest sigma
 SIZE = 12  # bytes of a hash
+KEPT = "what was paid for is kept, and the next picture like it goes on."
 
 
 def listening(here: Pass, function: Callable) -> Callable:
@@ -92,6 +94,11 @@ def _why_not(here: Pass) -> str:
         )
     if here.name not in (*SAMPLERS, *OTHERS, NAME):
         return f"Nothing is learnt from pictures drawn with {label}."
+    if float(getattr(here.p, "s_min_uncond", 0) or 0) > 0:
+        return (
+            "Nothing is learnt while Negative Guidance minimum sigma is above 0: it leaves the negative "
+            "prompt out of every other step."
+        )
     wrapped = here.sampler.model_wrap_cfg
     if getattr(wrapped, "mask", None) is not None:
         return "Nothing is learnt from a picture with a mask: draw one without."
@@ -178,26 +185,27 @@ class Lesson:
         except StepDistillError as problem:
             self.here.note(f"Nothing was learnt from this picture. {problem}")
         except InterruptedException:
-            self.here.note("Learning was interrupted; the next picture like this one goes on.")
+            self.here.note(f"Learning was interrupted; {KEPT}")
             _forget_skip()
         except Exception as problem:  # such as no memory
             traceback.print_exc()
-            self.here.note(f"Nothing was learnt: {type(problem).__name__}.")
+            self.here.note(f"Learning from this picture stopped: {in_words(problem)}; {KEPT}")
+            free_memory()
 
     def _learnt(self) -> Learnt:
         from ..scheduler.learning.choosing import base_record
-        from ..scheduler.learning.fitting import calls_from, kept_runs, learn
+        from ..scheduler.learning.fitting import calls_from, learn, runs_to_go_on
         from .progress_bar import shown
         from .starts_learnt import with_start
         from .stores import store
 
         here, place = self.situation, store()
-        runs = kept_runs(place, here, self.prompt) or [self.recording]
+        runs = runs_to_go_on(place, here, self.prompt) or [self.recording]
         before = base_record(place, here)
         planned = calls_from(sum(run.rows for run in runs), here.steps)
         with shown(f"learning {here.steps} steps", planned) as progress:
             denoise = one_prompt(self.model, self.extra_args, here.facts, self.here.clock)
-            learnt = learn(place, here, denoise, runs, progress)
+            learnt = learn(place, here, denoise, runs, progress, self.prompt)
         record = with_start(learnt.record, before, here, self.here.strength)
         if record is not learnt.record and not learnt.problem:
             place.put(record)
@@ -212,15 +220,20 @@ class Lesson:
                 f"Learnt from this picture, but {few} steps gain nothing yet; the next one helps."
             )
             return
+        gained, strength = gain(learnt.recipe), self.here.strength
+        what = f", {gained}" if gained else ""
+        where = "" if strength is None else f" at denoising {strength:g}"
+        price = self._price(learnt, few)
+        told = f"Learnt{where}: Distilled in {few} steps{what}. {price}"
+        # The panel says what a whole run gains in its first line.
+        self.here.note(told, f"Learnt from the last picture. {price}" if strength is None else "")
+
+    def _price(self, learnt: Learnt, few: int) -> str:
+        """What learning cost, and when it is earned back."""
         saved = self.recording.steps - few
         pays = -(-learnt.calls // saved) if saved > 0 else 0
-        gained = gain(learnt.recipe)
-        what = f", {gained}" if gained else ""
-        where = "" if self.here.strength is None else f" at denoising {self.here.strength:g}"
-        self.here.note(
-            f"Learnt{where}: Distilled in {few} steps{what}. {learnt.calls} model calls; pays back "
-            f"after {pays} picture{'s' if pays != 1 else ''}.{f' {learnt.problem}' if learnt.problem else ''}"
-        )
+        back = f"; pays back after {pays} picture{'s' if pays != 1 else ''}" if pays else ""
+        return f"{learnt.calls} model calls{back}. {learnt.problem}".strip()
 
 
 class _Heard:

@@ -9,7 +9,7 @@ from modules import scripts
 from . import infotext, panel_actions
 from .host import option
 from .names import AUTOMATIC, HIDDEN_CLASS, LABEL, TITLE
-from .record_list import listed
+from .record_list import listed, name_of
 
 
 class StepDistillScript(scripts.Script):
@@ -39,13 +39,15 @@ class StepDistillScript(scripts.Script):
     def process(self, p, record=AUTOMATIC, learn=False, recipes="", *others) -> None:
         """Note the choices for this picture; an axis that has spoken goes first."""
         axis = getattr(p, "stepdistill_axis", None)
-        p.stepdistill_record = axis or record or AUTOMATIC
+        p.stepdistill_record = axis or name_of(record or AUTOMATIC)
         p.stepdistill_learn = bool(learn)
         p.stepdistill_recipes = "" if axis else str(recipes or "")
 
     def postprocess_batch(self, p, *others, **named) -> None:
-        """Before the pictures' parameters are written: samplers that take no schedule are told of."""
+        """Before the pictures' parameters are written: samplers that take no schedule are told of, and
+        those whose pictures cannot be learnt from."""
         infotext.unused(p)
+        infotext.unheard(p)
 
 
 class Controls:
@@ -53,6 +55,7 @@ class Controls:
 
     def __init__(self, script: StepDistillScript, tab: str):
         self.tab, self._id = tab, lambda name: script.elem_id(f"stepdistill_{name}")
+        self._running()
         with gr.Accordion(TITLE, open=False, elem_id=self._id("panel")):
             self._use()
             with gr.Accordion("Advanced", open=False, elem_id=self._id("advanced")):
@@ -65,12 +68,19 @@ class Controls:
                 control.do_not_save_to_config = True
         panel_actions.tie(self)
 
+    def _running(self) -> None:
+        """A job, seen and stopped though the panel is folded."""
+        with gr.Row(visible=False, elem_id=self._id("busy")) as self.busy:
+            self.running = gr.HTML("", elem_id=self._id("running"))
+            self.interrupt = gr.Button(
+                "Interrupt", scale=0, min_width=120, elem_id=self._id("interrupt")
+            )
+
     def _use(self) -> None:
         with gr.Row():
             self.use = gr.Button(
                 "Use it", variant="primary", visible=False, elem_id=self._id("use")
             )
-            self.interrupt = gr.Button("Interrupt", visible=False, elem_id=self._id("interrupt"))
             self.newest = gr.Button(
                 "Draw with the newest recipe again", visible=False, elem_id=self._id("newest")
             )
@@ -84,7 +94,7 @@ class Controls:
 
     def _ask(self) -> None:
         from .job_state import QUALITY
-        from .panel_choices import SAMPLER_ABOVE, sampler_choices, usual
+        from .panel_choices import sampler_choices, usual
 
         with gr.Row():
             self.quality = gr.Radio(
@@ -92,7 +102,7 @@ class Controls:
             )
             self.samplers = gr.CheckboxGroup(
                 sampler_choices(),
-                value=[LABEL, SAMPLER_ABOVE],
+                value=usual("samplers"),
                 label="Samplers to distil for",
                 elem_id=self._id("samplers"),
             )
@@ -103,7 +113,9 @@ class Controls:
             self.most = gr.Slider(
                 1, 50, usual("most"), step=1, label="Most steps", elem_id=self._id("most")
             )
-            self.rows = gr.Slider(1, 8, 1, step=1, label="Batch size", elem_id=self._id("rows"))
+            self.rows = gr.Slider(
+                1, 8, usual("rows"), step=1, label="Batch size", elem_id=self._id("rows")
+            )
         self.prompts = gr.Textbox(
             label="Prompts to distil on, one a line (empty: the prompt above)",
             lines=2,
@@ -129,6 +141,7 @@ class Controls:
         self.price = gr.HTML(panel_actions.price_as_left, elem_id=self._id("price"))
 
     def _records(self) -> None:
+        self.held = gr.HTML("", elem_id=self._id("held"))
         with gr.Row():
             self.record = gr.Dropdown(
                 label=f"Record for the schedule type and the sampler '{LABEL}'",
@@ -141,8 +154,9 @@ class Controls:
             self.export = gr.Button("Export", scale=1, min_width=80, elem_id=self._id("export"))
             self.remove = gr.Button("Remove", scale=1, min_width=80, elem_id=self._id("remove"))
         with gr.Row():
-            self.name = gr.Textbox(label="New name", scale=6, elem_id=self._id("name"))
+            self.name = gr.Textbox(label="New name, or a note", scale=6, elem_id=self._id("name"))
             self.rename = gr.Button("Rename", scale=1, min_width=80, elem_id=self._id("rename"))
+            self.note = gr.Button("Keep note", scale=1, min_width=80, elem_id=self._id("note"))
             self.folder = gr.Button(
                 "Open folder", scale=1, min_width=80, elem_id=self._id("folder")
             )

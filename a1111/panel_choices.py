@@ -9,14 +9,26 @@ from .names import LABEL, NAME
 
 SAMPLER_ABOVE = "the one above"
 KEPT = "stepdistill_panel"  # among the host's settings
-USUAL: dict[str, Any] = {"quality": "instant", "least": 4, "most": 8, "measure": False}
+USUAL: dict[str, Any] = {
+    "quality": "instant",
+    "samplers": [LABEL, SAMPLER_ABOVE],
+    "least": 4,
+    "most": 8,
+    "rows": 1,
+    "measure": False,
+}
 
 
 def usual(name: str) -> Any:
     """What a control was left at, else how it comes."""
     kept = option(KEPT, {})
     value = kept.get(name) if isinstance(kept, dict) else None
-    return value if type(value) is type(USUAL[name]) else USUAL[name]
+    if type(value) is not type(USUAL[name]):
+        return USUAL[name]
+    if name != "samplers":
+        return value
+    there = set(sampler_choices())  # another host's list may have been kept
+    return [each for each in value if each in there]
 
 
 def sampler_choices() -> list[str]:
@@ -48,7 +60,7 @@ def chosen_samplers(chosen: list[str], above: str) -> tuple[tuple[str, ...], str
 
 def price(quality: str, chosen: list[str], least: float, most: float, measure: bool) -> str:
     """What Distill will cost at most, before it runs."""
-    from ..scheduler.distilling.effort import budget_for
+    from ..scheduler.distilling.effort import budget_for, effort_named
     from ..scheduler.errors import StepDistillError
 
     counts = range(int(min(least, most)), int(max(least, most)) + 1)
@@ -59,4 +71,10 @@ def price(quality: str, chosen: list[str], least: float, most: float, measure: b
     except StepDistillError:
         return ""
     told = f"At most {calls:,} model calls, as many as {max(calls // 20, 1):,} pictures of 20 steps"
-    return f"{told}{', and the measuring besides' if measure else ''}."
+    if not measure:
+        return f"{told}."
+    if not effort_named(quality).evidence_rows:
+        return (
+            f"{told}. Recipes of {quality} quality are not measured: choose a higher one for that."
+        )
+    return f"{told}, and the measuring besides."

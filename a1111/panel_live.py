@@ -8,20 +8,21 @@ from typing import Any
 
 import gradio as gr
 
-from .host import loaded_model, option
+from .host import option
 from .job import THE_JOB
 from .job_state import DONE
 from .notes import last_note
 from .panel_choices import USUAL, usual
 from .settings import remember
-from .unloaded import waiting_file
+from .unloaded import shown_model, waiting_file
 
+OTHERS = 5  # outputs of the panel that the job does not touch, beside those that are remembered
 AT_ONCE: dict[str, Any] = {"queue": False, "show_progress": "hidden"}
 
 
 def tie(made: Any) -> None:
-    told = [made.seen, made.status, made.progress, made.interrupt, made.use, made.newest]
-    told += [made.record, made.learn, made.plot, made.table]
+    told = [made.seen, made.status, made.progress, made.running, made.busy, made.use, made.newest]
+    told += [made.record, made.learn, made.plot, made.table, made.held]
     told += [getattr(made, name) for name in USUAL]
     made.poll.click(polled, [made.seen, made.recipes, made.record], told, **AT_ONCE)
     made.opened.click(opened, [], [made.learn], **AT_ONCE)
@@ -47,12 +48,12 @@ def polled(seen: str, recipes: str, chosen: str) -> tuple:
     now = _revision()
     job, newest = now.split(" ")[0], gr.update(visible=bool(recipes))
     if seen == now:
-        return (*(gr.update(),) * 5, newest, *(gr.update(),) * (4 + len(USUAL)))
+        return (*(gr.update(),) * 6, newest, *(gr.update(),) * (OTHERS + len(USUAL)))
     if seen and seen.split(" ")[1] == now.split(" ")[1]:  # the job alone has gone on
-        rest = (gr.update(),) * (4 + len(USUAL))
+        rest = (gr.update(),) * (OTHERS + len(USUAL))
         return (now, gr.update(), *_of_job(), gr.update(), newest, *rest)
-    from .panel_views import status_html, use_it
     from .record_list import listed
+    from .status_view import held_html, status_html, use_it
 
     names = listed()
     record = gr.update(choices=names, value=chosen if chosen in names else names[0])
@@ -61,15 +62,29 @@ def polled(seen: str, recipes: str, chosen: str) -> tuple:
     use = gr.update(value=button or "Use it", visible=bool(button))
     learn = gr.update() if seen else gr.update(value=bool(option("stepdistill_learn", False)))
     left = (gr.update() if seen else gr.update(value=usual(name)) for name in USUAL)
-    return (now, status_html(), *_of_job(), use, newest, record, learn, plot, table, *left)
+    return (
+        now,
+        status_html(),
+        *_of_job(),
+        use,
+        newest,
+        record,
+        learn,
+        plot,
+        table,
+        held_html(),
+        *left,
+    )
 
 
 def _of_job() -> tuple:
-    """(progress, the button that interrupts)."""
+    """(what came of it, how far it is, whether that is seen)."""
     from .panel_views import progress_html
 
     here = THE_JOB.progress
-    return progress_html(here), gr.update(visible=here.busy)
+    told = progress_html(here)
+    now, then = (told, "") if here.busy else ("", told)
+    return then, now, gr.update(visible=here.busy)
 
 
 def _result(seen: str, job: str) -> tuple:
@@ -87,7 +102,7 @@ def _revision() -> str:
     """Two hashes: of the job, and of all else that the panel shows."""
     from .stores import store
 
-    here, model = THE_JOB.progress, loaded_model()
+    here, model = THE_JOB.progress, shown_model()
     job = repr((here.state, here.done, here.planned, here.phase, here.text))
     waiting = waiting_file() if model is None else None
     loaded = model.sd_checkpoint_info.filename if model is not None else str(waiting)

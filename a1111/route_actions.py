@@ -48,7 +48,7 @@ def take(text: bytes) -> dict:
 
 def status() -> dict:
     """The loaded checkpoint, its records, and what would be used."""
-    from .panel_views import status_data
+    from .status_view import status_data
 
     return status_data()
 

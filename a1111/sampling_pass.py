@@ -88,17 +88,11 @@ class Pass:
         chosen = getattr(self.p, "hr_scheduler" if self.hires else "scheduler", None)
         return str(name) if chosen in (None, AUTOMATIC) else f"{name} {chosen}"
 
-    def note(self, sentence: str) -> None:
-        """Something about this picture's learning: in the panel, the console and, the first time, below
-        the picture."""
-        from .host import say
-        from .infotext import comment
-        from .notes import is_news, remember
+    def note(self, sentence: str, panel: str = "") -> None:
+        """Something about this picture's learning. panel: what the panel says in its place."""
+        from .notes import note
 
-        if is_news(sentence):
-            comment(self.p, sentence)
-        remember(sentence)
-        say(sentence)
+        note(self.p, sentence, panel)
 
     @property
     def hires(self) -> bool:
@@ -162,9 +156,9 @@ def _noting(original, img2img: bool):
     def sample(self, *arguments, **named):
         try:
             given = signature.bind(self, *arguments, **named).arguments
-            self.stepdistill_pass = Pass(
-                self, given["p"], img2img, given.get("steps"), tuple(given["x"].shape[1:])
-            )
+            shape = tuple(given["x"].shape[1:])
+            here = Pass(self, given["p"], img2img, given.get("steps"), shape)
+            self.stepdistill_pass, here.p.stepdistill_heard = here, True
         except (TypeError, KeyError, AttributeError):  # another host's idea of it
             self.stepdistill_pass = None
         return _listened(self, lambda: original(self, *arguments, **named))

@@ -148,9 +148,10 @@ def _carries(here: Pass) -> str:
 
 
 def _learnt_start(here: Pass, key: Key) -> float | None:
-    """Where pictures of the pass's strength began that the nearest record was learnt from."""
+    """Where pictures of the pass's strength began that were learnt from, by the nearest record of
+    these very weights that knows."""
     from ..scheduler.errors import StepDistillError
-    from ..scheduler.lookup.selection import first_match
+    from ..scheduler.lookup.shelves import matches_on
     from .starts_learnt import start_learnt
     from .stores import store
 
@@ -158,10 +159,13 @@ def _learnt_start(here: Pass, key: Key) -> float | None:
     if strength is None:
         return None
     try:
-        match = first_match(key, (store(),))[0]
+        for match in matches_on((store(),), key, (), "near"):
+            start = start_learnt(match.record, strength) if match.same_weights else None
+            if start is not None:
+                return start
     except StepDistillError:
         return None
-    return start_learnt(match.record, strength) if match is not None else None
+    return None
 
 
 def _found(here: Pass, steps: int, wanted: Wanted, facts: ModelFacts, key: Key) -> Selection:

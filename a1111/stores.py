@@ -12,13 +12,12 @@ from threading import Lock
 
 from ..scheduler.lookup.key import Key
 from ..scheduler.store import Store
-from ..scheduler.store.folder import store_folder
+from ..scheduler.store.folder import UNFINISHED, store_folder
 from .host import option
 from .names import AUTOMATIC, STOCK_ONLY
 
 DAY = 86400  # seconds
 MOST_DAYS = 30  # that an interrupted distillation can be taken up again
-UNFINISHED = ".unfinished"  # hidden, so that the store does not look into it
 
 _stores: dict[Path, Store] = {}
 _lock = Lock()

@@ -1,10 +1,10 @@
-"""A checkpoint that is chosen and not loaded yet, as on Forge until the first picture: what the store
+"""A checkpoint that is chosen and not loaded yet, as on Forge until the next picture: what the store
 has for its file."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .host import loaded_model
 
@@ -15,15 +15,23 @@ _prints: dict[tuple[str, int], str | None] = {}  # by path and time of its file
 
 
 def waiting_file() -> Path | None:
-    """The file of the checkpoint that the host will load, where none is loaded."""
+    """The file of the checkpoint that the host will load with the next picture, where another one is
+    loaded, or none."""
     from modules import sd_models
 
-    if loaded_model() is not None:
-        return None
     chosen = getattr(sd_models.model_data, "forge_loading_parameters", None) or {}
     info = chosen.get("checkpoint_info")
     path = Path(str(getattr(info, "filename", "") or ""))
-    return path if path.is_file() else None
+    if not path.is_file():
+        return None
+    model = loaded_model()
+    here = model is not None and Path(str(model.sd_checkpoint_info.filename)) == path
+    return None if here else path
+
+
+def shown_model() -> Any | None:
+    """The model that the next picture is drawn with, as far as it is loaded."""
+    return None if waiting_file() is not None else loaded_model()
 
 
 def waiting_records() -> list[tuple[str, Record]]:

@@ -1,21 +1,27 @@
 // The panel of A1111, Forge and reForge follows the host: checkpoint switches, other pages and tabs, a
-// running job. It asks while it is unfolded, and once when the page is there; the answers come through
-// Gradio, which the host's own log-in guards.
+// running job. It asks often while it is unfolded, a job runs or a picture waits, else now and then; the
+// answers come through Gradio, which the host's own log-in guards.
 (() => {
     const TABS = ["txt2img", "img2img"];
     const EVERY = 2000; // milliseconds
+    const FOLDED = 5; // of these, while the panel is folded
     const part = (tab, name) =>
         gradioApp().querySelector(`#script_${tab}_stepdistill_stepdistill_${name}`);
     const button = (found) => (found && found.tagName !== "BUTTON" ? found.querySelector("button") : found);
     const press = (tab, name) => button(part(tab, name))?.click();
     const seen = (element) => !!element && element.offsetParent !== null;
+    const waits = () =>
+        [...gradioApp().querySelectorAll(".progressDiv")].some((bar) => bar.innerText.includes("queue"));
     const known = new Set();
+    let asked = 0;
 
     const follow = () => {
         if (document.hidden) return;
+        asked += 1;
         for (const tab of TABS) {
             const open = seen(part(tab, "learn"));
-            if (!open && known.has(tab)) continue;
+            const busy = seen(part(tab, "interrupt")) || waits();
+            if (!open && !busy && known.has(tab) && asked % FOLDED) continue;
             if (!part(tab, "poll")) continue;
             known.add(tab);
             press(tab, "poll");

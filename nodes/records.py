@@ -275,7 +275,8 @@ def keep(record) -> tuple[str, str]:
     name = _store().put(record)
     return (
         name,
-        " (in the place of an earlier record of this model under the same conditions)"
+        " (in the place of an earlier record of this model under the same conditions, whose recipes for "
+        "other steps and starts stay)"
         if name in before
         else "",
     )

@@ -15,15 +15,15 @@ from ..distilling.improve import improve
 from ..distilling.meter import Progress
 from ..distilling.run import distill
 from ..errors import BudgetError, OutputError, RecordError
-from ..lookup.starts import same_start
 from ..record import Recipe, Record
 from ..recordings import Recording
 from ..samplers.names import DISTILLED
 from ..store import Store
+from ..store.joining import same_run
 from .choosing import base_record
 from .full_run import FULL_STEPS
 from .situation import Situation
-from .unfinished import answers_folder, finished
+from .unfinished import answers_folder, finished, is_begun
 
 # Of the first recipe, for one run: its three starts and three to four runs more, 39 calls at 6 steps.
 # On the bundled flow checkpoint the error is 9 % less than with 30 calls, and 20 % more than with 72.
@@ -70,11 +70,23 @@ def calls_now(steps: int) -> int:
 def kept_runs(store: Store, situation: Situation, prompt: str | None) -> list[Recording]:
     """The newest kept runs from this start that the model at hand can be asked about: those of the
     same prompt."""
+    return _runs_from(store, situation, prompt)[:MOST_ROWS]
+
+
+def runs_to_go_on(store: Store, situation: Situation, prompt: str | None) -> list[Recording]:
+    """The same where the newest run has just been kept; but while learning that was stopped has answers
+    to go on with, its own runs: the newest waits for the next time."""
+    found = _runs_from(store, situation, prompt)
+    waits = len(found) > 1 and is_begun(store, situation, prompt)
+    return found[1 : MOST_ROWS + 1] if waits else found[:MOST_ROWS]
+
+
+def _runs_from(store: Store, situation: Situation, prompt: str | None) -> list[Recording]:
+    """All kept runs of a prompt from the situation's start, the newest first."""
     if prompt is None or situation.key.fingerprint is None:
         return []
     found = store.recordings(situation.key, prompt)
-    here = [each for each in found if situation.starts_at(each.start_sigma)]
-    return here[:MOST_ROWS]
+    return [each for each in found if situation.starts_at(each.start_sigma)]
 
 
 def learn(
@@ -200,16 +212,9 @@ def _with_others(
         return record
     known = set(before.recipes) if before is not None else set()
     mine = [each for each in record.recipes if each not in known]
-    others = [each for each in there.recipes if not any(_same_place(each, own) for own in mine)]
+    others = [each for each in there.recipes if not any(same_run(each, own) for own in mine)]
     if not others:
         return record
-    kept = [each for each in record.recipes if not any(_same_place(each, o) for o in others)]
+    kept = [each for each in record.recipes if not any(same_run(each, o) for o in others)]
     gram = record.gram if record.gram is not None else there.gram
     return replace(record, recipes=(*kept, *others), gram=gram)
-
-
-def _same_place(one: Recipe, other: Recipe) -> bool:
-    """Whether two recipes serve the same run."""
-    same = (one.sampler, one.steps) == (other.sampler, other.steps)
-    shifted = (one.offsets is None) == (other.offsets is None)
-    return same and shifted and same_start(one.start_sigma, other.start_sigma)

@@ -13,7 +13,15 @@ from ..store import Store
 from ..store.folder import UNFINISHED
 from .situation import Situation
 
+PARTS = ("answer-*", "begun-*", "teacher-*")  # files of a run (distilling/resume.py)
 OLD = 86_400.0  # seconds: after a day nobody goes on
+
+
+def is_begun(store: Store, situation: Situation, prompt: str | None) -> bool:
+    """Whether learning that was stopped has left answers to go on with."""
+    if prompt is None or situation.key.fingerprint is None:
+        return False
+    return any(_place(store, situation, prompt).glob("answer-*"))
 
 
 def answers_folder(store: Store, situation: Situation, prompt: str | None) -> Path | None:
@@ -21,10 +29,9 @@ def answers_folder(store: Store, situation: Situation, prompt: str | None) -> Pa
     it belongs to them, or where it cannot be written."""
     if prompt is None or situation.key.fingerprint is None:
         return None
-    around = store.folder / UNFINISHED
-    _sweep(around)
+    _sweep(store.folder / UNFINISHED)
     try:
-        return make_folder(around / f"{_mark(situation)}-{prompt[:40]}")
+        return make_folder(_place(store, situation, prompt))
     except OutputError:
         return None
 
@@ -33,11 +40,16 @@ def finished(folder: Path | None) -> None:
     """Take away what was kept. The folder stays for another queue that may be writing into it."""
     if folder is None:
         return
-    for path in [*folder.glob("answer-*"), *folder.glob("teacher-*"), folder / "finished.json"]:
+    parts = [each for name in PARTS for each in folder.glob(name)]
+    for path in [*parts, folder / "finished.json"]:
         try:
             path.unlink(missing_ok=True)
         except OSError:  # somebody reads it (Windows): it is swept when it is old
             continue
+
+
+def _place(store: Store, situation: Situation, prompt: str) -> Path:
+    return store.folder / UNFINISHED / f"{_mark(situation)}-{prompt[:40]}"
 
 
 def _mark(situation: Situation) -> str:

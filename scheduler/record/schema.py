@@ -212,6 +212,7 @@ PROVENANCE = fields(
         "seconds": number(0),
         "source": text(500),
         "how": text(2000),
+        "note": text(500),
         "plans": items(PLAN, 0, 100),
         "stages": items(STAGE, 0, 1000),
     },

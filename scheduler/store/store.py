@@ -38,6 +38,7 @@ from .catalogue import Catalogue
 from .folder import store_folder
 from .housekeeping import TEMPORARY, remove_stale, slug, unlink
 from .index import Index
+from .joining import joined
 from .recording_file import KeptRecording
 from .recordings import FOLDER, MOST_A_KEY, RecordingShelf
 from .scan import Brief, revision
@@ -166,16 +167,17 @@ class Store:
         """Keep a record under its key, in the place of an earlier one with the same key; returns
         its file's name.
 
-        A record that lies there with its inner products keeps them when it is put again without.
-        Raises RecordError for a record that cannot be saved, and OutputError where the folder
-        cannot be written to or is full: records are never dropped to make room.
+        What the earlier one has for other runs (step counts, starts) stays (joining.py), and its
+        inner products where it is the same record. Raises RecordError for a record that cannot be saved,
+        and OutputError where the folder cannot be written to or is full: records are never dropped
+        to make room.
         """
         text = record.to_json()
         make_folder(self.folder)
         self._sweep()
         name = self._name_for(record)
-        if record.gram is None and self._catalogue.brief(name) is not None:
-            text = self._kept_with_products(record, name) or text
+        if self._catalogue.brief(name) is not None:
+            text = self._with_earlier(record, name) or text
         self._check_room(name, len(text))
         write_text(self.folder / name, text)
         # After that: a record of the present version never takes what stands beside it for its own.
@@ -280,14 +282,16 @@ class Store:
             return replace(record, gram=read_gram(sidecar_of(self.folder / file)))
         return record
 
-    def _kept_with_products(self, record: Record, file: str) -> str:
-        """The text of a record with the inner products that the same record has in the store, or
-        "" where another record lies there."""
-        with suppress(StepDistillError):
+    def _with_earlier(self, record: Record, file: str) -> str:
+        """The text of a record with what the one in its place has for other runs; "" where that
+        one cannot be read."""
+        try:
             there = self.load(file)
-            if record.is_within(there):
-                return there.to_json()
-        return ""
+        except StepDistillError:
+            return ""
+        if record.is_within(there):
+            return there.to_json()
+        return joined(record, there).to_json()
 
     def _nearest(self, key: Key) -> list[Brief]:
         """The records to try, best first; relatives with other ids are sought only where no equal

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
+from types import SimpleNamespace
+
 import pytest
+import torch
 from safetensors.torch import save_file
 
 from tests.a1111 import made
-from tests.webui.made import record_for
+from tests.webui.made import SHAPE, denoise, record_for
 
 
 @pytest.fixture
@@ -45,3 +50,31 @@ def stored(webui, record):
     from scheduler.store import Store
 
     return Store(made.ours("a1111.stores").store().folder).put(record).removesuffix(".json")
+
+
+@pytest.fixture
+def job(webui, checkpoint, monkeypatch):
+    """A job whose teacher is a function; `slow.wait` seconds a model call."""
+    found, teacher = made.ours("a1111.job"), made.ours("a1111.host_denoiser")
+    webui.modules.call_queue.queue_lock = contextlib.nullcontext()
+    slow = SimpleNamespace(wait=0.0)
+
+    def run(scene, work, heard):
+        def told(x, sigma):
+            time.sleep(slow.wait)
+            heard(len(x), float(sigma[0]))
+            return denoise(x, sigma)
+
+        p = SimpleNamespace(cfg_scale=scene.cfg, is_hr_pass=False)
+        return work(
+            teacher.Stage((told,) * len(scene.prompts), checkpoint, p, SHAPE, torch.device("cpu"))
+        )
+
+    monkeypatch.setattr(teacher, "run", run)
+    return SimpleNamespace(
+        job=found.Job(),
+        module=found,
+        scene=teacher.Scene,
+        slow=slow,
+        state=webui.modules.shared.state,
+    )

@@ -92,7 +92,7 @@ def test_few_steps_begin_where_pictures_of_that_strength_began(webui, record):
 
 
 def test_gains_are_said_in_the_hosts_own_names(webui, record, monkeypatch):
-    """Of rivals that its lists have alone; never "0.00 of the error"."""
+    """Of rivals that its lists have alone; in words that fit each."""
     gains = made.ours("a1111.gains")
     listed = [("DPM++ 2M", "sample_dpmpp_2m", [], {"scheduler": "karras"})]
     module = webui.modules.sd_samplers_kdiffusion
@@ -105,9 +105,11 @@ def test_gains_are_said_in_the_hosts_own_names(webui, record, monkeypatch):
     }
     about = {"rms": 0.05, "best_stock": "karras + uni_pc", "ratio": 0.5, "stock": stock}
     told = gains.gain(replace(recipe, choice="ours", evidence=about))
-    assert told == "0.25 of the error of 4 steps of DPM++ 2M Karras"
+    assert told == "4 times nearer than 4 steps of DPM++ 2M Karras"
+    told = gains.gain(replace(recipe, choice="ours", evidence=about | {"rms": 0.19}))
+    assert told == "a little nearer than 4 steps of DPM++ 2M Karras"
     told = gains.gain(replace(recipe, choice="ours", evidence=about | {"rms": 1e-4}))
-    assert told.startswith("less than a hundredth of the error")
+    assert told.startswith("more than 100 times nearer than 4 steps")
     best = about | {"best_stock": "karras + dpmpp_2m", "equals_stock_steps": 14}
     told = gains.gain(replace(recipe, choice="ours", evidence=best))
     assert told == "as near as 14 steps of DPM++ 2M Karras"

@@ -2,58 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from types import SimpleNamespace
 
 import pytest
-import torch
 
 from tests.a1111 import made
-from tests.webui.made import SHAPE, denoise
-
-
-@pytest.fixture
-def job(webui, checkpoint, monkeypatch):
-    """A job whose teacher is a function; `slow.wait` seconds a model call."""
-    found, teacher = made.ours("a1111.job"), made.ours("a1111.host_denoiser")
-    webui.modules.call_queue.queue_lock = contextlib.nullcontext()
-    slow = SimpleNamespace(wait=0.0)
-
-    def run(scene, work, heard):
-        def told(x, sigma):
-            time.sleep(slow.wait)
-            heard(len(x), float(sigma[0]))
-            return denoise(x, sigma)
-
-        p = SimpleNamespace(cfg_scale=scene.cfg, is_hr_pass=False)
-        return work(
-            teacher.Stage((told,) * len(scene.prompts), checkpoint, p, SHAPE, torch.device("cpu"))
-        )
-
-    monkeypatch.setattr(teacher, "run", run)
-    return SimpleNamespace(
-        job=found.Job(),
-        module=found,
-        scene=teacher.Scene,
-        slow=slow,
-        state=webui.modules.shared.state,
-    )
-
-
-def wish(job, **options):
-    """A small one."""
-    small = {"samplers": ("euler",), "steps": (3, 3), "quality": "quick", "measure": False}
-    return job.module.Wish(job.scene(("a cat",)), **(small | options))
-
-
-def ended(job):
-    """The progress once it is over."""
-    for _ in range(600):
-        if not job.job.progress.busy:
-            return job.job.progress
-        time.sleep(0.05)
-    raise AssertionError("the job did not end")
+from tests.a1111.jobs import ended, wish
 
 
 @pytest.mark.slow
@@ -62,6 +17,7 @@ def test_to_the_end_and_found_again(job):
     job.job.start(wish(job))
     done = ended(job)
     assert done.state == "done" and done.record_name and done.record.conditions.cfg == 7
+    assert done.text.startswith(("Done: ", "Recommended")) and "model calls to distil" in done.text
     job.job.start(wish(job))
     again = ended(job)
     assert again.record == done.record and "No model call" in again.text
@@ -125,13 +81,17 @@ def test_wishes_from_plain_data(webui):
 
 def test_views_are_html(webui, checkpoint, record, stored):
     """The status, the table and the progress, escaped."""
-    views = made.ours("a1111.panel_views")
-    assert "No checkpoint" in views.status_html()
+    views, status = made.ours("a1111.panel_views"), made.ours("a1111.status_view")
+    label = made.ours("a1111.record_list").label_of(stored)
+    assert "No checkpoint" in status.status_html()
     waiting = SimpleNamespace(filename=checkpoint.sd_checkpoint_info.filename)
     webui.modules.sd_models.model_data.forge_loading_parameters = {"checkpoint_info": waiting}
-    assert stored in views.status_html()  # chosen, and loaded with the first picture
+    assert (
+        label in status.held_html() and "tiny" in status.status_html()
+    )  # chosen, and loaded with the first picture
     webui.modules.sd_models.model_data.sd_model = checkpoint
-    assert stored in views.status_html() and "eps" in views.status_html()
+    assert label in status.held_html() and stored not in status.held_html()
+    assert "Records lie in" in status.held_html() and "tiny" in status.status_html()
     assert "dpmpp_2m" in views.record_html(record)
     progress = made.ours("a1111.job_state").JobProgress("running", "euler", 10, 40, 12.0)
     assert "10 of 40" in views.progress_html(progress) and "12 s" in views.progress_html(progress)
@@ -183,7 +143,13 @@ def test_what_nobody_goes_on_with_is_tidied(webui, checkpoint):
 
 @pytest.mark.parametrize(
     ("phase", "words"),
-    [("", "beginning"), ("teacher", "recording the teacher"), ("euler", "fitting euler")],
+    [
+        ("", "beginning"),
+        ("teacher", "drawing in many steps, to learn from"),
+        ("euler", "fitting euler"),
+        ("refinement", "refining what is usable already"),
+        ("evidence", "measuring on other seeds"),
+    ],
 )
 def test_every_phase_has_a_name(webui, phase, words):
     views, job = made.ours("a1111.panel_views"), made.ours("a1111.job_state")
@@ -195,15 +161,21 @@ def test_a_better_effort_or_evidence_is_no_second_time(job):
     """The store has it already only where it has all that is wished for."""
     from types import SimpleNamespace
 
-    task = job.module._Task(job.job.progress, wish(job, quality="standard", measure=True))
+    task = distillation(job, quality="standard", measure=True)
     made_instantly = SimpleNamespace(provenance={"plans": [{"effort": "instant"}]})
     thorough = SimpleNamespace(provenance={"plans": [{"effort": "thorough"}]})
     assert not task._is_as_good(made_instantly) and task._is_as_good(thorough)
     seen = SimpleNamespace(evidence={"rms": 0.1, "verdict": "seen"})
     held_out = SimpleNamespace(evidence={"rms": 0.1, "verdict": "better"})
     assert not task._is_measured(seen) and task._is_measured(held_out)
-    unmeasured = job.module._Task(job.job.progress, wish(job, quality="standard"))
-    assert unmeasured._is_measured(seen)
+    assert distillation(job, quality="standard")._is_measured(seen)
+
+
+def distillation(job, **options):
+    """One that is not run."""
+    made_of = made.ours("a1111.distillation").Distillation
+    way = made.ours("a1111.making_way").MakingWay()
+    return made_of(job.job.progress, wish(job, **options), lambda: False, way)
 
 
 def test_a_sampler_that_adds_noise_is_distilled_for_as_its_twin(webui, monkeypatch):
@@ -218,7 +190,9 @@ def test_a_sampler_that_adds_noise_is_distilled_for_as_its_twin(webui, monkeypat
     assert choices.chosen_samplers(ticked, "Euler") == (("distilled", "euler"), "")
     found, told = choices.chosen_samplers(ticked, "DPM fast")
     assert found == ("distilled",) and "No recipe is made for DPM fast" in told
-    assert "At most" in choices.price("instant", ticked, 4, 8, True)
+    assert "At most" in choices.price("instant", ticked, 4, 8, False)
+    assert "not measured: choose a higher one" in choices.price("instant", ticked, 4, 8, True)
+    assert "and the measuring besides" in choices.price("standard", ticked, 4, 8, True)
 
 
 def test_plots_wear_the_pages_own_colours(webui):

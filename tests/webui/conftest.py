@@ -8,6 +8,7 @@ import io
 import json
 import os
 import urllib.error
+from pathlib import Path
 
 import pytest
 
@@ -18,11 +19,27 @@ API = "/stepdistill/v1"
 PICTURE = {"prompt": "a cat", "steps": 4, "width": 64, "height": 64, "seed": 1, "cfg_scale": 7.0}
 
 
-def pytest_collection_modifyitems(items):
-    """No test of a host is stopped by a clock: patience.py waits as long as the host works."""
+def pytest_configure(config):
+    config.addinivalue_line(
+        "markers",
+        "forge(part): only for a Forge that has this part of its tree; deselected elsewhere",
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    """No test of a host is stopped by a clock: patience.py waits as long as the host works. What is of
+    Forge alone is deselected on others."""
+    host, others = os.environ.get("WEBUI_PATH"), []
     for item in items:
-        if "tests/webui" in item.path.as_posix():
-            item.add_marker(pytest.mark.timeout(0))
+        if "tests/webui" not in item.path.as_posix():
+            continue
+        item.add_marker(pytest.mark.timeout(0))
+        part = item.get_closest_marker("forge")
+        if host and part is not None and not (Path(host) / part.args[0]).exists():
+            others.append(item)
+    if others:
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if item not in others]
 
 
 @pytest.fixture(scope="session")
@@ -68,6 +85,12 @@ def stored(host, record):
     from scheduler.store import Store
 
     return Store(host.server.store).put(record).removesuffix(".json")
+
+
+@pytest.fixture
+def label(host, stored):
+    """Its entry in the panel's list."""
+    return host.get(f"/witness/label?name={stored}")
 
 
 class Host:

@@ -7,35 +7,7 @@ import pytest
 
 from scheduler.record import Record
 from scheduler.store import Store
-from tests.webui.patience import wait_for
-
-API = "/stepdistill/v1"
-WISH = {
-    "prompt": "a cat",
-    "cfg": 3,
-    "width": 64,
-    "height": 64,
-    "samplers": ["euler"],
-    "steps": [3, 4],
-    "quality": "instant",
-}
-WISH |= {"measure": False}
-
-
-def ended(host, stop=lambda progress: False) -> dict:
-    """The job's progress once it is over, as long as the host works; interrupted as soon as
-    `stop(progress)`."""
-    asked = []
-
-    def over() -> dict | None:
-        progress = host.get(f"{API}/progress")
-        if progress["state"] not in ("waiting", "running"):
-            return progress
-        if not asked and stop(progress):
-            asked.append(host.post(f"{API}/interrupt"))
-        return None
-
-    return wait_for(over, host.server.process.pid, "the job ended", 0.1)
+from tests.webui.jobs import API, WISH, ended
 
 
 def test_distil_interrupt_resume_and_find_again(host):

@@ -140,7 +140,7 @@ def test_a_model_that_breaks_while_it_is_learnt_costs_no_picture(host):
     host.get("/witness/break_after?calls=24")
     host.draw(**FULL, **with_learning())
     assert len(host.pictures) == 1
-    assert "Nothing was learnt" in host.heard["comments"]
+    assert "Learning from this picture stopped: RuntimeError: no model" in host.heard["comments"]
 
 
 def test_a_lora_is_learnt_as_another_model(host):

@@ -69,10 +69,10 @@ def test_the_page_offers_both_entries(page):
     assert "Distilled" in page.choices("#txt2img_sampling")
 
 
-def test_pasted_parameters_restore_schedule_and_record(page, host, stored):
+def test_pasted_parameters_restore_schedule_and_record(page, host, stored, label):
     """Read from the prompt, as a user pastes them."""
     open_panel(page)
-    known(page, stored)
+    known(page, label, "held")
     line = (
         "Steps: 5, Sampler: Euler, Schedule type: Distilled, CFG scale: 7, Seed: 1, Size: 64x64, "
     )
@@ -83,7 +83,7 @@ def test_pasted_parameters_restore_schedule_and_record(page, host, stored):
     page.run("new Promise(done => setTimeout(done, 500))")
     page.click("#paste")
     page.wait("document.querySelector('#txt2img_scheduler input').value === 'Distilled'", 30)
-    page.wait(f"document.querySelector('{PANEL.format('record')} input').value === '{stored}'", 30)
+    page.wait(f"document.querySelector('{PANEL.format('record')} input').value === '{label}'", 30)
 
 
 def test_a_pasted_picture_keeps_its_own_recipe_until_the_newest_is_asked_for(page, host, stored):
@@ -100,10 +100,10 @@ def test_a_pasted_picture_keeps_its_own_recipe_until_the_newest_is_asked_for(pag
     page.wait(f"{kept} === ''", 30)
 
 
-def test_a_record_is_shown_with_its_plot(page, host, stored):
+def test_a_record_is_shown_with_its_plot(page, host, stored, label):
     """The table of what was measured, and the picture where matplotlib is there."""
     open_panel(page)
-    known(page, stored)
+    known(page, label, "held")
     page.click(PANEL.format("show"))
     page.wait(f"{text_of('table')}.includes('DPM++ 2M')", 60)
     plot = f"document.querySelector('{PANEL.format('plot')} svg')"
@@ -112,10 +112,10 @@ def test_a_record_is_shown_with_its_plot(page, host, stored):
         assert "#ffffff" not in page.run(f"{plot}.outerHTML")
 
 
-def test_export_and_import_from_the_panel(page, host, stored, record, tmp_path):
+def test_export_and_import_from_the_panel(page, host, stored, label, record, tmp_path):
     """A file to download; and a file that is picked is kept in the store."""
     open_panel(page)
-    known(page, stored)
+    known(page, label, "held")
     page.click(PANEL.format("export"))
     page.wait(f"!!document.querySelector('{PANEL.format('exported')} a')", 30)
     other = replace(record, conditions=replace(record.conditions, cfg=2.0))
@@ -126,26 +126,38 @@ def test_export_and_import_from_the_panel(page, host, stored, record, tmp_path):
 
 
 def test_distil_from_the_panel_is_seen_and_stopped_from_every_page(page, host, server):
-    """Its price before it runs; progress here, in a second page and after a reload; Interrupt there."""
+    """Its price before it runs; progress here, in a second page whose panel is folded; Interrupt there."""
+    host.get("/witness/slow?calls=20")
     open_panel(page)
     page.write("#txt2img_width input[type=number]", "64")
     page.write("#txt2img_height input[type=number]", "64")
     page.write(PANEL.format("most") + " input[type=number]", "9")
     known(page, "At most", "price")
     page.click(PANEL.format("distill"))
-    page.wait(f"/of \\d+ model calls/.test({text_of('progress')})", 90)
+    page.wait(f"/of \\d+ model calls/.test({text_of('running')})", 90)
     with Page(server) as second:
         second.wait(BUILT, 120)
+        second.wait(shown("interrupt"), 60)
+        assert not second.run(shown("learn"))  # it is folded
+        second.wait(f"/of \\d+ model calls/.test({text_of('running')})", 60)
         unfold(second, "panel", "learn")
-        second.wait(f"/of \\d+ model calls/.test({text_of('progress')})", 60)
-        assert ": 0 of" not in second.run(text_of("progress")).split("fitting ")[-1][:2]
         unfold(second, "advanced", "distill")  # what was chosen there is what it was left at
         most = f"document.querySelector('{PANEL.format('most')} input[type=number]').value"
         second.wait(f"{most} === '9'", 30)
-        second.wait(shown("interrupt"), 30)
         second.click(PANEL.format("interrupt"))
         known(second, "Interrupted", "progress", 60)
+        second.wait(f"!({shown('interrupt')})", 30)
     known(page, "Interrupted", "progress", 60)
+
+
+def test_a_job_that_failed_says_so_in_the_panel(page, host):
+    """And the next one can be begun."""
+    host.get("/witness/memory_after?calls=30")
+    open_panel(page)
+    page.click(PANEL.format("distill"))
+    known(page, "not enough memory for this size and batch", "progress", 90)
+    page.wait(f"!({shown('interrupt')})", 30)
+    assert page.run(f"!document.querySelector('{PANEL.format('distill')}').disabled")
 
 
 def test_learnt_used_and_drawn_from_the_page_alone(host, server):
@@ -203,19 +215,25 @@ def test_another_checkpoint_is_heard_of(page, host, server, other_model):
     known(page, "small")
 
 
-def test_records_are_renamed_and_removed(page, host, stored):
+def test_records_are_renamed_noted_and_removed(page, host, stored, label):
     """By hand, and every list follows."""
     open_panel(page)
-    known(page, stored)
+    known(page, label, "held")
     chosen = f"document.querySelector('{PANEL.format('record')} input')"
-    page.choose(PANEL.format("record"), stored)
-    page.wait(f"{chosen}.value === '{stored}'", 10)
+    page.choose(PANEL.format("record"), label)
+    page.wait(f"{chosen}.value === '{label}'", 10)
     page.write(PANEL.format("name") + " textarea", "my-dog")
     page.click(PANEL.format("rename"))
     known(page, "my-dog", "told")
     (entry,) = host.get("/stepdistill/v1/records")
     assert entry["name"].startswith("my-dog--")
-    page.wait(f"{chosen}.value === '{entry['name']}'", 10)
+    renamed = host.get(f"/witness/label?name={entry['name']}")
+    assert renamed.startswith("my-dog, CFG 7")
+    page.wait(f"{chosen}.value === '{renamed}'", 10)
+    page.write(PANEL.format("name") + " textarea", "for portraits")
+    page.click(PANEL.format("note"))
+    known(page, "for portraits", "told")
+    known(page, "for portraits", "held")
     page.click(PANEL.format("remove"))
     known(page, "Removed", "told")
     assert host.get("/stepdistill/v1/records") == []

@@ -59,7 +59,7 @@ def test_our_sampler_without_a_record_is_dpmpp_2m_as_the_host_has_it(host):
 
 def test_samplers_that_make_their_own_schedule_say_so(host):
     """UniPC and DDIM are asked for no sigmas, DPM adaptive takes their ends alone."""
-    for sampler in ("UniPC", "DDIM", "DPM adaptive"):
+    for sampler in ("UniPC", "DDIM", "PLMS", "DPM adaptive"):
         told, _ = host.draw(sampler_name=sampler, scheduler="Distilled")
         assert told[KEY].startswith("not used | ")
         assert "Schedule type" not in host.parameters  # in the picture's own file
@@ -282,7 +282,7 @@ def test_other_extensions_with_packages_of_our_names(host):
     assert host.get("/witness/rivals") == {"scheduler": True, "a1111": True}
 
 
-def test_parameters_are_read_back(host, stored):
+def test_parameters_are_read_back(host, stored, label):
     """What a picture says restores the panel's choice, and a record that is not there any more is
     Automatic."""
     line = (
@@ -290,7 +290,7 @@ def test_parameters_are_read_back(host, stored):
         "StepDistill record: {}"
     )
     for name, expected in (
-        (stored, stored),
+        (stored, label),
         ("gone--0", "Automatic"),
         ("Stock schedule", "Stock schedule"),
     ):

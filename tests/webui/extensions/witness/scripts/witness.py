@@ -2,26 +2,44 @@
 questions about the running host."""
 
 import sys
+import time
 
+import torch
 from modules import infotext_utils, processing, script_callbacks, sd_models, shared
 from modules.sd_samplers_cfg_denoiser import CFGDenoiser
 
 OURS = "stepdistill_webui.a1111"
 seen = []
 decoded, comments = [], []
-limits = {"calls": 0, "stop": 0, "skip": 0, "break": 0}
+# At which call of the model something happens; and what happens once elsewhere.
+NEVER = {"stop": 0, "skip": 0, "break": 0, "memory": 0, "decode": 0, "done": 0, "slow": 0}
+limits = {"calls": 0, **NEVER}
 forward = getattr(CFGDenoiser.forward, "original", CFGDenoiser.forward)
 comment = getattr(
     processing.StableDiffusionProcessing.comment,
     "original",
     processing.StableDiffusionProcessing.comment,
 )
+state_class = type(shared.state)
+next_job = getattr(state_class.nextjob, "original", state_class.nextjob)
 decode = getattr(processing.decode_latent_batch, "original", processing.decode_latent_batch)
 
 
 def _decode(*arguments, **named):
     decoded.append(True)
+    _fail_once("decode", "no VAE, as a test has it")
     return decode(*arguments, **named)
+
+
+def _next_job(self, *arguments, **named):
+    _fail_once("done", "no end, as a test has it")
+    return next_job(self, *arguments, **named)
+
+
+def _fail_once(where, sentence):
+    if limits[where]:
+        limits[where] = 0
+        raise RuntimeError(sentence)
 
 
 def _comment(self, text):
@@ -32,13 +50,18 @@ def _comment(self, text):
 _comment.original = comment
 processing.StableDiffusionProcessing.comment = _comment
 _decode.original = decode  # through a reload, too
+_next_job.original = next_job
+state_class.nextjob = _next_job
 processing.decode_latent_batch = _decode
 
 
 def _forward(self, *arguments, **named):
     limits["calls"] += 1
     if limits["calls"] == limits["break"]:
-        raise RuntimeError("no memory, as a test has it")
+        raise RuntimeError("no model, as a test has it")
+    if limits["calls"] == limits["memory"]:
+        raise torch.cuda.OutOfMemoryError("Allocation on device, as a test has it")
+    time.sleep(limits["slow"] / 1000)
     found = forward(self, *arguments, **named)
     if limits["calls"] == limits["stop"]:
         shared.state.interrupt()
@@ -70,7 +93,7 @@ def _taken():
 
 def _limit(what):
     def limit(calls: int):
-        limits.update({"calls": 0, "stop": 0, "skip": 0, "break": 0, what: calls})
+        limits.update({"calls": 0, **NEVER, what: calls})
         return {}
 
     return limit
@@ -78,7 +101,7 @@ def _limit(what):
 
 def _forget():
     """Nothing is kept of earlier tests."""
-    limits.update({"stop": 0, "skip": 0, "break": 0})
+    limits.update(NEVER)
     sys.modules[f"{OURS}.stores"].store().clear_recordings()
     if f"{OURS}.notes" in sys.modules:
         sys.modules[f"{OURS}.notes"].forget()
@@ -110,6 +133,10 @@ def _pasted(text: str):
     }
 
 
+def _label(name: str):
+    return sys.modules[f"{OURS}.record_list"].label_of(name)
+
+
 def _reload():
     shared.state.request_restart()
     return {}
@@ -121,11 +148,16 @@ def _routes(demo, app):
         "/fingerprints": _fingerprints,
         "/rivals": _rivals,
         "/pasted": _pasted,
+        "/label": _label,
         "/reload": _reload,
         "/forget": _forget,
         "/stop_after": _limit("stop"),
         "/skip_after": _limit("skip"),
         "/break_after": _limit("break"),
+        "/memory_after": _limit("memory"),
+        "/break_decoding": _limit("decode"),
+        "/break_the_end": _limit("done"),
+        "/slow": _limit("slow"),
     }
     for name, function in functions.items():
         app.add_api_route(f"/witness{name}", function, methods=["GET"])
