@@ -246,7 +246,11 @@ class Contest:
 
         facts, model = self.facts, checked(denoise)
         noise = noise_for(
-            self.scene.shape, self.seeds, self.seed + EVIDENCE_SEED, torch.device("cpu")
+            self.scene.shape,
+            self.seeds,
+            self.seed + EVIDENCE_SEED,
+            torch.device("cpu"),
+            self.facts.noise_scale,
         )
         teller.phase = "teacher"
         grid = log_snr_grid(facts.sigma_min, facts.sigma_max, NODES, facts.process)

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..scheduler.errors import DenoiserError
 from ..scheduler.learning.full_run import SCHEDULES
+from ..scheduler.lookup.key import same_scale
 from ..scheduler.record import Recipe
 from .host.guider import Guided, parts_of
 from .host.step_caches import step_caches
@@ -41,7 +42,7 @@ class SecondModel:
         from .host.model_facts import facts_of
 
         facts = facts_of(scene.patcher)
-        if facts.process != first.process:
+        if facts.process != first.process or not same_scale(facts, first):
             raise DenoiserError(
                 "The second model draws from another kind of noise than the first, so that nothing "
                 "can be compared; connect the same model with a LoRA or a step cache on it."

@@ -77,6 +77,7 @@ def facts_of(model: Any) -> ModelFacts:
         published_for(host_class, advice),
         advice.text if advice is not None else "",
         loras_before(running_node()),
+        noise.scale,
     )
 
 

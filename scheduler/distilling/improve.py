@@ -89,6 +89,7 @@ def improve(
         shift=conditions.shift,
         seed=_unused_seed(record) if seed is None else seed,
         start_sigma=start_sigma,
+        noise_scale=conditions.noise_scale,
     )
     check_usable(request, runs)
     plan = plan_request(request, budget, 0, samples, effort, runs)

@@ -72,7 +72,7 @@ def measure(
     stages = Stages(lambda: meter.done + parts.earlier)
     found = evidence.measure(
         Metered(in_batches(denoiser, batch), meter),
-        noise_for(request.latent_shape, rows, seed, torch.device(device)),
+        noise_for(request.latent_shape, rows, seed, torch.device(device), request.noise_scale),
         record.recipes,
         request.table,
         request.process,
@@ -129,4 +129,5 @@ def _request(record: Record) -> Request:
         steps=sorted({each.steps for each in record.recipes}),
         shift=conditions.shift,
         seed=conditions.seed or 0,
+        noise_scale=conditions.noise_scale,
     )

@@ -50,13 +50,14 @@ def path_recipes(
     seed = request.seed + PATH_SEED
     paths = OnPaths(
         Metered(denoise, meter),
-        noise_for(request.latent_shape, plan.rows, seed, device),
+        noise_for(request.latent_shape, plan.rows, seed, device, request.noise_scale),
         seed,
         request.table,
         request.process,
         (request.sigma_min, request.sigma_max),
         plan.nodes,
         finished=parts.finished,
+        noise_scale=request.noise_scale,
     )
     for sampler in request.on_paths:
         meter.phase = sampler

@@ -33,7 +33,8 @@ def recorded(
     sets: list[TrajectorySet] = []
     grams: list[Gram] = []
     for index, denoise in enumerate(request.denoisers):
-        noise = noise_for(request.latent_shape, plan.rows, request.seed + index, device)
+        seed, scale = request.seed + index, request.noise_scale
+        noise = noise_for(request.latent_shape, plan.rows, seed, device, scale)
         model = Metered(denoise, meter, partial(parts.answer, index))
         vectors, gram = _trajectories(request, plan, model, parts, grid, noise, index)
         model.remember(vectors[0].to(device), float(grid[0]), vectors[len(grid)].to(device))

@@ -41,6 +41,7 @@ class Request:
     table: NoiseTable
     seed: int
     start_sigma: float
+    noise_scale: float = 1.0
 
     @property
     def fitted(self) -> tuple[str, ...]:
@@ -68,6 +69,7 @@ def request_of(
     shift: float | None,
     seed: int,
     start_sigma: float | None = None,
+    noise_scale: float | None = None,
 ) -> Request:
     """The request of `distill`'s arguments; raises SigmaRangeError, UnknownNameError, StepsError,
     DenoiserError or ScheduleError."""
@@ -95,6 +97,7 @@ def request_of(
         table_for(sigma_min, sigma_max, parametrisation, shift),
         operator.index(seed),
         checked_start(start_sigma, sigma_min, sigma_max),
+        1.0 if noise_scale is None else float(noise_scale),
     )
 
 

@@ -107,6 +107,7 @@ def distill(
         shift=conditions.shift,
         seed=seed,
         start_sigma=start_sigma,
+        noise_scale=conditions.noise_scale,
     )
     conditions = _conditions(request, conditions)
     (held_out,) = checked_denoisers(evidence_denoise or request.denoisers[0])
@@ -226,7 +227,7 @@ class Run:
         request, rows = self.request, evidence_rows(self.plan)
         self.meter.phase = EVIDENCE
         seed = request.seed + EVIDENCE_SEED
-        noise = noise_for(request.latent_shape, rows, seed, self.device)
+        noise = noise_for(request.latent_shape, rows, seed, self.device, request.noise_scale)
 
         def stands(found: evidence.Evidence) -> None:
             self.stages.end(EVIDENCE, rows=rows, seed=seed)
@@ -305,6 +306,7 @@ def key_of(request: Request, plan: Plan) -> tuple:
         request.sigma_min,
         request.process,
         request.table.shift,
+        request.noise_scale,
     )
     return (
         VERSION,

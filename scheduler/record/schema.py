@@ -66,7 +66,11 @@ MODEL = fields(
         "sigma_max": POSITIVE_SIGMA,
         "patches": items(PATCH, 0, 200),
     },
-    {"link": text(500), "samples": table(text(300), SAMPLE, 256)},
+    {
+        "link": text(500),
+        "samples": table(text(300), SAMPLE, 256),
+        "noise_scale": number(0, 1000, above=True),
+    },
 )
 CONDITIONS = fields(
     {
