@@ -19,6 +19,7 @@ from ...scheduler.samplers.k_diffusion import SAME_SIGMA
 from ...scheduler.samplers.query_offsets import asked_sigma
 from ..host.model_facts import cfg_of, guidance_of
 from ..host.running_prompt import running_node, scheduler_before
+from ..host.sample_sigmas import Listed
 from ..lookup import find
 from ..names import DISTILLED
 from ..page.log import log_once, problem
@@ -169,6 +170,7 @@ class _Shifted:
     def __init__(self, guider: Any, recipe, process: str):
         self.options = guider.model_options
         self.process = process
+        self.listed = Listed(recipe, process)
         self.known = list(zip(recipe.sigmas, recipe.offsets, strict=False))
 
     def __enter__(self) -> None:
@@ -184,14 +186,21 @@ class _Shifted:
         self.options["transformer_options"]["wrappers"][WrappersMP.PREDICT_NOISE].pop(KEY, None)
 
     def predict(
-        self, execute: Callable, x: torch.Tensor, timestep: torch.Tensor, *arguments, **named
+        self,
+        execute: Callable,
+        x: torch.Tensor,
+        timestep: torch.Tensor,
+        model_options=None,
+        seed=None,
     ):
-        """Around the guider's predict_noise(x, sigma, ...)."""
+        """Around the guider's predict_noise(x, sigma, model_options, seed)."""
+        model_options = model_options or {}
         sigma = float(timestep.flatten()[0])
         own, offset = min(self.known, key=lambda entry: abs(entry[0] - sigma))
         asked = asked_sigma(own, offset, self.process)
         if asked == own or not math.isclose(own, sigma, rel_tol=SAME_SIGMA):
-            return execute(x, timestep, *arguments, **named)
+            return execute(x, timestep, model_options, seed)
         if self.process == "flow":
             x = x * ((1 - asked) / (1 - own))
-        return execute(x, torch.full_like(timestep, asked), *arguments, **named)
+        level = torch.full_like(timestep, asked)
+        return execute(x, level, self.listed.options(model_options, level), seed)

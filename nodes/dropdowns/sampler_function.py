@@ -13,6 +13,7 @@ from ...scheduler.record import Recipe
 from ...scheduler.samplers.k_diffusion import SAME_SIGMA, run_in_host, same_sigmas
 from ...scheduler.samplers.names import RELATIVE
 from ..host.model_facts import cfg_of
+from ..host.sample_sigmas import Listed
 from ..lookup import find
 from ..names import DISTILLED
 from ..page.log import log_once, problem
@@ -135,9 +136,10 @@ def _run(recipe: Recipe, process: str, model, x, extra_args, callback, disable) 
     from comfy.model_management import throw_exception_if_processing_interrupted
 
     extra_args = {} if extra_args is None else extra_args
+    listed = Listed(recipe, process)
 
     def denoise(x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
         throw_exception_if_processing_interrupted()
-        return model(x, sigma, **extra_args)
+        return model(x, sigma, **listed.arguments(extra_args, sigma))
 
     return run_in_host(recipe, process, denoise, x, callback, disable)

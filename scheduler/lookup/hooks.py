@@ -18,6 +18,7 @@ FUNCTIONS = (
     "sampler_calc_cond_batch_function",
     "model_function_wrapper",
 )
+WINDOWS = "context_handler"
 OURS = "stepdistill"
 LONGEST = 120
 
@@ -44,6 +45,20 @@ def _functions(options: Mapping) -> Iterator[str]:
     for place, found in places.items():
         for each in _listed(found):
             yield f"{place}: {_called(each)}"
+    if options.get(WINDOWS) is not None:
+        yield f"context windows: {_windows(options[WINDOWS])}"
+
+
+def _windows(handler: Any) -> str:
+    """Which frames are drawn together: what a model answers depends on it."""
+    named = [
+        getattr(getattr(handler, name, None), "name", "")
+        for name in ("context_schedule", "fuse_method")
+    ]
+    numbers = [getattr(handler, f"context_{name}", "") for name in ("length", "overlap", "stride")]
+    flags = [name for name in ("closed_loop", "freenoise") if getattr(handler, name, False)]
+    words = " ".join(part for part in (*named, "/".join(map(str, numbers)), *flags) if part)
+    return (words if any(named) else _called(handler))[:LONGEST]
 
 
 def _listed(found: Any) -> list:
