@@ -116,10 +116,12 @@ class StepDistillDistill:
         StepDistillError with a sentence."""
         from ..scheduler.distilling.effort import effort_named
         from .host.guider import guided
+        from .host.suitability import check_suited
 
         samplers, steps = samplers_of(sampler_name), steps_of(int(max_steps))
         quality = effort_named(quality).name
         scene = guided(model, positive, negative, cfg, latent_image, guider)
+        check_suited(scene.patcher)
         seed, name = int(noise_seed) % MOST_SEED, name.strip()[:300]
         task = _Task(
             scene, samplers, steps, quality, seed, extra_positive, name, int(frames), unique_id

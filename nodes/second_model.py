@@ -20,7 +20,6 @@ from .names import DISTILLED
 from .page.compare_report import AS_LONG
 
 LONGER = (1.0, 1.5, 2.0, 3.0)  # times a step count: a step cache makes so many steps as short
-TITLES = {"easycache": "EasyCache", "lazycache": "LazyCache"}
 UNNAMED = "second model"
 
 
@@ -62,7 +61,7 @@ class SecondModel:
     @property
     def name(self) -> str:
         """What is on it, and its schedule."""
-        caches = [TITLES[each] for each in step_caches(self.scene.patcher)]
+        caches = step_caches(self.scene.patcher)
         return f"{', '.join(caches) or UNNAMED}, {self.schedule}"
 
     def calls(self, seeds: int) -> int:

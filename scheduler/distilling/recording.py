@@ -12,7 +12,7 @@ from ..fit.trajectories import TrajectorySet
 from ..rows import noise_for
 from ..search.gram import Gram, gram_of, merge
 from ..sigmas import log_snr_grid
-from .consistency import Twice
+from .consistency import PAIR, Twice
 from .experiments import Experiments
 from .meter import Meter, Metered
 from .plan import Plan
@@ -66,7 +66,7 @@ def _trajectories(
     kept = parts.load_tensors(name)
     if kept is not None and _same_model(model, noise, kept, grid):
         # what they cost, less the query that told the model
-        parts.earlier += (len(grid) - 1) * plan.rows
+        parts.earlier += (len(grid) - 1 + PAIR - 1) * plan.rows
         vectors = [kept[str(k)] for k in range(2 * len(grid) - 1)]
         return vectors, gram_of(grid, torch.stack([vector.flatten(1) for vector in vectors]))
     parts.clear()

@@ -160,6 +160,7 @@ _NOT_LEARNT: dict[str, Callable[[Obstacle], str]] = {
         "The prompt carries hooks that change the model while it draws, so nothing is learnt from it; "
         "draw one picture without."
     ),
+    deciding.UNSUITED: lambda o: f"Nothing is learnt: {o.detail[:1].lower()}{o.detail[1:]}",
     deciding.UNWRITABLE: lambda o: f"Nothing can be learnt, for it could not be kept: {o.detail}",
     deciding.AS_BEFORE: lambda o: "So it was drawn before; with another seed it takes few steps.",
 }

@@ -135,3 +135,24 @@ def test_another_models_run_is_refused_after_one_question():
     with pytest.raises(RecordingError, match="another model, prompt or guidance"):
         distill(model, **ABOUT, steps=4, recordings=[drawn(other)])
     assert model.calls == 1
+
+
+@pytest.mark.parametrize("skips", [2, 3])
+def test_a_run_that_was_drawn_with_a_step_cache_is_refused(skips):
+    class Cached(Model):
+        """Answers from memory between every so many calls."""
+
+        asked, kept = 0, None
+
+        def __call__(self, x, sigma):
+            self.asked += 1
+            if self.asked % skips != 1:
+                return x + self.kept
+            denoised = super().__call__(x, sigma)
+            self.kept = denoised - x
+            return denoised
+
+    model = Model()
+    with pytest.raises(RecordingError, match="answers some steps from memory"):
+        distill(model, **ABOUT, steps=4, recordings=[drawn(Cached())])
+    assert model.calls <= 3

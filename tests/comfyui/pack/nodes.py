@@ -159,5 +159,28 @@ class TestPicture:
         return (samples["samples"][:, :3].movedim(1, -1).float().sigmoid().cpu(),)
 
 
-MADE = (TestDigits, TestConditioning, TestWan, TestRecorder, TestSave, TestPicture)
+class TestOddModel:
+    RETURN_TYPES, FUNCTION, CATEGORY = ("MODEL",), "make", CATEGORY
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        from .odd_models import KINDS
+
+        return {"required": {"model": ("MODEL",), "kind": (list(KINDS),)}}
+
+    def make(self, model, kind):
+        from .odd_models import odd
+
+        return (odd(model, kind),)
+
+
+MADE = (
+    TestDigits,
+    TestConditioning,
+    TestWan,
+    TestRecorder,
+    TestSave,
+    TestPicture,
+    TestOddModel,
+)
 NODES = {cls.__name__: cls for cls in MADE}
