@@ -102,7 +102,7 @@ class StepDistillCompare:
         from .page.progress import Teller
 
         scene = guided(model, positive, negative, cfg, latent_image)
-        check_suited(scene.patcher)
+        check_suited(scene.guider)
         second = second_model and guided(
             second_model, positive, negative, second_cfg or cfg, latent_image, caches=True
         )

@@ -116,7 +116,8 @@ class Contest:
     ):
         from ..scheduler.distilling.request import checked_samplers
         from ..scheduler.samplers.stock import check_sampler
-        from .host.model_facts import facts_of, guidance_of
+        from .host.guider_facts import facts_under
+        from .host.model_facts import guidance_of
         from .second_model import SecondModel
 
         if sampler != OURS:
@@ -131,7 +132,7 @@ class Contest:
             record,
         )
         self.stock_sampler = RELATIVE if sampler == OURS else sampler
-        self.facts = facts_of(scene.patcher)
+        self.facts = facts_under(scene.guider)
         self.guidance = guidance_of(scene.guider.original_conds.get("positive"))
         self.notes: list[str] = []
         self.runs: dict[tuple[str, int], Recipe] = {}

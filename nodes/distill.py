@@ -121,7 +121,7 @@ class StepDistillDistill:
         samplers, steps = samplers_of(sampler_name), steps_of(int(max_steps))
         quality = effort_named(quality).name
         scene = guided(model, positive, negative, cfg, latent_image, guider)
-        check_suited(scene.patcher)
+        check_suited(scene.guider)
         seed, name = int(noise_seed) % MOST_SEED, name.strip()[:300]
         task = _Task(
             scene, samplers, steps, quality, seed, extra_positive, name, int(frames), unique_id
@@ -161,7 +161,8 @@ class _Task:
 
     def __init__(self, scene, samplers, steps, quality, seed, extra_positive, name, frames, node):
         from .host.guider import first_frames, with_frames
-        from .host.model_facts import advice_of, facts_of, guidance_of
+        from .host.guider_facts import facts_under
+        from .host.model_facts import advice_of, guidance_of
 
         self.full = (
             scene if 0 < frames < scene.frames else None
@@ -173,7 +174,7 @@ class _Task:
             else first_frames(extra_positive, scene.frames, frames)
         )
         self.seed, self.node = seed, node
-        facts, sets = facts_of(scene.patcher), 1 + (extra_positive is not None)
+        facts, sets = facts_under(scene.guider), 1 + (extra_positive is not None)
         guidance = guidance_of(scene.guider.original_conds.get("positive"))
         self.key = facts.key(scene.cfg, self.scene.shape, guidance, "+".join(sorted(samplers)))
         conditions = facts.conditions(self.key, sets, seed)

@@ -17,6 +17,7 @@ from ...scheduler.lookup.selection import STOCK, Selection
 from ...scheduler.lookup.words import info
 from ...scheduler.samplers.k_diffusion import SAME_SIGMA
 from ...scheduler.samplers.query_offsets import asked_sigma
+from ..host.guider_facts import facts_under
 from ..host.model_facts import cfg_of, guidance_of
 from ..host.running_prompt import running_node, scheduler_before
 from ..host.sample_sigmas import Listed
@@ -110,7 +111,7 @@ def plan(guider: Any, noise: torch.Tensor, sampler: Any, sigmas: torch.Tensor) -
     model = guider.model_patcher
     applied = applied_of(model)
     found = find(
-        model,
+        facts_under(guider),
         name,
         part.steps,
         **_start(part),

@@ -12,6 +12,7 @@ from ...scheduler.lookup.selection import STOCK, Selection
 from ...scheduler.record import Recipe
 from ...scheduler.samplers.k_diffusion import SAME_SIGMA, run_in_host, same_sigmas
 from ...scheduler.samplers.names import RELATIVE
+from ..host.guider_facts import facts_under
 from ..host.model_facts import cfg_of
 from ..host.sample_sigmas import Listed
 from ..lookup import find
@@ -92,7 +93,7 @@ def _found(model: Any, x: torch.Tensor, sigmas: torch.Tensor) -> Selection | Non
     start = min(float(sigmas[0]), float(patcher.get_model_object("model_sampling").sigma_max))
     under = {"cfg": cfg_of(guider), "latent_shape": tuple(x.shape[1:])}
     found = find(
-        patcher,
+        facts_under(guider),
         DISTILLED,
         len(sigmas) - 1,
         start_sigma=start,

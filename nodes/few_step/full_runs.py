@@ -11,10 +11,11 @@ import torch
 from ...scheduler.learning.drawing import ROWS
 from ...scheduler.learning.keeping import LEAST_STEPS, kept, not_kept
 from ...scheduler.recordings import Recording
-from ..host.model_facts import cfg_of, facts_of, guidance_of
+from ..host.guider_facts import facts_under
+from ..host.model_facts import cfg_of, guidance_of
 from ..host.running_prompt import tell
 from ..host.store import store
-from ..host.suitability import unsuited
+from ..host.suitability import unsuited_guider
 from ..page.log import log, problem
 from .conditioning import hook_patches_of, prompt_hash
 
@@ -60,7 +61,7 @@ def run_heard(
 
 def _obstacle(guider: Any, mask: Any, offsets: bool) -> str:
     """Why nothing can be learnt from a run, or ""."""
-    reason = unsuited(guider.model_patcher)
+    reason = unsuited_guider(guider)
     if mask is not None:
         return MASK
     if hook_patches_of(guider):
@@ -75,7 +76,7 @@ class _Listener:
 
     def __init__(self, guider: Any, shape: tuple[int, ...], sampler: str, seed: int | None):
         cfg = cfg_of(guider)
-        facts = facts_of(guider.model_patcher)
+        facts = facts_under(guider)
         guidance = guidance_of(getattr(guider, "conds", {}).get("positive"))
         self.guider, self.title = guider, facts.name[:300]
         self.key = facts.key(cfg, shape, guidance)

@@ -131,14 +131,14 @@ def _with_help(inputs: dict) -> dict:
 def _obstacle(scene, hooks: bool, again: bool, node: str | None, seed: int):
     """Why this picture is not learnt from, as far as the graph says it."""
     from ...scheduler.learning.deciding import AS_BEFORE, HOOKS, MASK, UNSUITED, Obstacle
-    from ..host.suitability import unsuited
+    from ..host.suitability import unsuited_guider
     from .drawn_in_full import noted
 
     if again and noted(node, seed):
         return Obstacle(AS_BEFORE)
     if hooks:
         return Obstacle(HOOKS)
-    reason = unsuited(scene.patcher)
+    reason = unsuited_guider(scene.guider)
     if reason:
         return Obstacle(UNSUITED, reason)
     return Obstacle(MASK) if scene.latent.get("noise_mask") is not None else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...scheduler.errors import DenoiserError
+from .guider_facts import second_models
 from .step_caches import step_caches
 
 CACHED = (
@@ -19,8 +20,14 @@ def unsuited(patcher: Any) -> str:
     return CACHED.format(" and ".join(caches)) if caches else ""
 
 
-def check_suited(patcher: Any) -> None:
-    """Raise DenoiserError where nothing true can be learnt from a MODEL."""
-    reason = unsuited(patcher)
+def unsuited_guider(guider: Any) -> str:
+    """The same for all MODELs that a guider asks."""
+    models = (guider.model_patcher, *second_models(guider))
+    return next((reason for reason in map(unsuited, models) if reason), "")
+
+
+def check_suited(guider: Any) -> None:
+    """Raise DenoiserError where nothing true can be learnt from what a guider asks."""
+    reason = unsuited_guider(guider)
     if reason:
         raise DenoiserError(reason)
