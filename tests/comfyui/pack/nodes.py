@@ -94,6 +94,46 @@ class TestWan:
         return (tiny_wan(seed),)
 
 
+class TestNet:
+    RETURN_TYPES, FUNCTION, CATEGORY = ("MODEL",), "make", CATEGORY
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        from .tiny_nets import NETS
+
+        return {"required": {"kind": (list(NETS),)}}
+
+    def make(self, kind):
+        from .tiny_nets import NETS
+
+        return (NETS[kind](),)
+
+
+class TestLatent:
+    RETURN_TYPES, FUNCTION, CATEGORY = ("LATENT",), "make", CATEGORY
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        given = ("BOOLEAN", {"default": False, "tooltip": "a mask that keeps the first frame"})
+        return {
+            "required": {"shape": ("STRING", {"default": "16x8x8"}), "first_given": given},
+            "optional": {"sound": ("STRING", {"default": ""})},
+        }
+
+    def make(self, shape, first_given, sound=""):
+        samples = torch.zeros(1, *map(int, shape.split("x")))
+        latent = {"samples": samples}
+        if first_given:
+            latent["noise_mask"] = torch.ones_like(samples[:, :1])
+            latent["noise_mask"][:, :, 0] = 0
+        if sound:
+            from comfy.nested_tensor import NestedTensor
+
+            parts = (samples, torch.zeros(1, *map(int, sound.split("x"))))
+            latent["samples"] = NestedTensor(parts)
+        return (latent,)
+
+
 class TestRecorder:
     RETURN_TYPES, FUNCTION, CATEGORY = ("MODEL",), "make", CATEGORY
 
@@ -182,5 +222,7 @@ MADE = (
     TestSave,
     TestPicture,
     TestOddModel,
+    TestNet,
+    TestLatent,
 )
 NODES = {cls.__name__: cls for cls in MADE}
