@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -132,7 +132,7 @@ class Contest:
             record,
         )
         self.stock_sampler = RELATIVE if sampler == OURS else sampler
-        self.facts = facts_under(scene.guider)
+        self.facts = replace(facts_under(scene.guider), streams=scene.streams)
         self.guidance = guidance_of(scene.guider.original_conds.get("positive"))
         self.notes: list[str] = []
         self.runs: dict[tuple[str, int], Recipe] = {}
@@ -256,13 +256,14 @@ class Contest:
         teller.phase = "teacher"
         grid = log_snr_grid(facts.sigma_min, facts.sigma_max, NODES, facts.process)
         target = sample(model, start_state(noise, facts.sigma_max, facts.process), grid, "heun")
+        errors_of = _errors_of(facts.streams, noise[0].numel())
         results = Results(self.sampler, self.steps, self.seeds, facts.name, target[:1])
         for (name, steps), recipe in self.runs.items():
             teller.phase = f"{name}, {steps} steps"
             began = time.monotonic()
             try:
                 end = run_recipe(model, noise, recipe, facts.process)
-                errors = (end - target).float().flatten(1).square().mean(1).sqrt().double().numpy()
+                errors = errors_of(end, target)
             except (
                 DenoiserError
             ):  # the teacher was answered well: this schedule led the sampler out of all bounds
@@ -279,3 +280,12 @@ def _known(facts, steps: int) -> Mapping[str, np.ndarray]:
     from ..scheduler.sigmas import baselines
 
     return baselines(facts.table, steps, facts.sigma_min, facts.sigma_max)
+
+
+def _errors_of(streams, elements: int):
+    """What measures rows by their distance: in a latent of several kinds, each counts as much."""
+    from ..scheduler.rows import row_errors
+    from ..scheduler.streams import Streams
+
+    kinds = Streams.of([(each["name"], each["elements"]) for each in streams or ()], elements)
+    return row_errors if kinds is None else kinds.row_errors

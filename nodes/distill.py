@@ -174,7 +174,8 @@ class _Task:
             else first_frames(extra_positive, scene.frames, frames)
         )
         self.seed, self.node = seed, node
-        facts, sets = facts_under(scene.guider), 1 + (extra_positive is not None)
+        facts = replace(facts_under(scene.guider), streams=self.scene.streams)
+        sets = 1 + (extra_positive is not None)
         guidance = guidance_of(scene.guider.original_conds.get("positive"))
         self.key = facts.key(scene.cfg, self.scene.shape, guidance, "+".join(sorted(samplers)))
         conditions = facts.conditions(self.key, sets, seed)

@@ -102,7 +102,8 @@ class StepDistillKSampler:
         scene = guided(model, positive, negative, cfg, latent_image)
         facts = facts_of(scene.patcher)
         hooks = hook_patches_of(scene.guider)
-        facts = replace(facts, patches=(*facts.patches, *hooks))
+        patches = (*facts.patches, *hooks)
+        facts = replace(facts, patches=patches, streams=scene.streams)
         key = facts.key(scene.cfg, scene.shape, guidance_of(positive))
         again = recipe == AS_SAVED and record is None
         picture = Picture(scene, facts.process, int(seed), unique_id)

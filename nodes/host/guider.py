@@ -58,6 +58,16 @@ class Guided:
         )
 
     @property
+    def streams(self) -> tuple[dict, ...] | None:
+        """The parts of a packed latent by name, in their order, or None for one of one kind."""
+        parts = parts_of(self.samples)
+        if len(parts) == 1:
+            return None
+        sizes = [part[0].numel() for part in parts]
+        names = _stream_names(parts)
+        return tuple({"name": n, "elements": size} for n, size in zip(names, sizes, strict=True))
+
+    @property
     def frames(self) -> int:
         """Latent frames of a video, 0 for anything else."""
         return self.shape[1] if len(self.shape) == 4 else 0
@@ -129,6 +139,13 @@ def first_frames(value, full: int, frames: int):
 def parts_of(samples) -> list:
     """The tensors of a latent: one, or those of a nested one."""
     return list(samples.unbind()) if _nested(samples) else [samples]
+
+
+def _stream_names(parts: list) -> list[str]:
+    """What people call the parts: a video's latent has five axes, its sound's fewer."""
+    if len(parts) == 2 and parts[0].ndim == 5 > parts[1].ndim:
+        return ["video", "sound"]
+    return [f"part {place}" for place in range(1, len(parts) + 1)]
 
 
 def _nested(samples) -> bool:

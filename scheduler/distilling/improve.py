@@ -90,6 +90,7 @@ def improve(
         seed=_unused_seed(record) if seed is None else seed,
         start_sigma=start_sigma,
         noise_scale=conditions.noise_scale,
+        streams=conditions.streams,
     )
     check_usable(request, runs)
     plan = plan_request(request, budget, 0, samples, effort, runs)

@@ -9,7 +9,6 @@ import torch
 
 from ..fit.teacher import record_teacher
 from ..fit.trajectories import TrajectorySet
-from ..rows import noise_for
 from ..search.gram import Gram, gram_of, merge
 from ..sigmas import log_snr_grid
 from .consistency import PAIR, Twice
@@ -33,13 +32,12 @@ def recorded(
     sets: list[TrajectorySet] = []
     grams: list[Gram] = []
     for index, denoise in enumerate(request.denoisers):
-        seed, scale = request.seed + index, request.noise_scale
-        noise = noise_for(request.latent_shape, plan.rows, seed, device, scale)
+        noise = request.noise(plan.rows, request.seed + index, device)
         model = Metered(denoise, meter, partial(parts.answer, index))
         vectors, gram = _trajectories(request, plan, model, parts, grid, noise, index)
         model.remember(vectors[0].to(device), float(grid[0]), vectors[len(grid)].to(device))
         rows = fit_rows(plan.rows, plan.sets, index)
-        sets.append(TrajectorySet(model, noise, grid, vectors, rows))
+        sets.append(TrajectorySet(model, noise, grid, vectors, rows, request.streams))
         grams.append(gram)
     return Experiments(request, sets, merge(grams), request.steps[-1])
 

@@ -14,7 +14,7 @@ from ..errors import RecordingError
 from ..fit.trajectories import TrajectorySet
 from ..record import SAME_START, Gram
 from ..recordings import Recording, usable
-from ..search.gram import merge, with_sigmas
+from ..search.gram import gram_of, merge, with_sigmas
 from .consistency import asked_again
 from .experiments import Experiments
 from .meter import Meter, Metered
@@ -71,7 +71,7 @@ def learnt_from(
         made = _trajectories(each, model, rows, request, device)
         _check_drawn(made, model)
         sets.append(made)
-        grams.append(each.gram)
+        grams.append(_gram(each, request))
         first += each.rows
     return Experiments(request, sets, _on_one_grid(grams), request.steps[-1])
 
@@ -87,8 +87,18 @@ def _trajectories(
     for known in (request.sigma_max, request.start_sigma):
         if abs(sigmas[0] / known - 1) <= SAME_START:
             sigmas[0] = known  # hosts hand sigmas over in float32
-    noise = recording.noise.to(device)
-    return TrajectorySet(model, noise, sigmas, recording.vectors, rows)
+    noise, vectors = recording.noise.to(device), recording.vectors
+    if request.streams is not None:
+        noise = request.streams.weigh(noise)
+        vectors = [request.streams.weigh(vector) for vector in vectors]
+    return TrajectorySet(model, noise, sigmas, vectors, rows, request.streams)
+
+
+def _gram(recording: Recording, request: Request) -> Gram:
+    if request.streams is None:
+        return recording.gram
+    weighed = [request.streams.weigh(vector).flatten(1) for vector in recording.vectors]
+    return gram_of(recording.sigmas, torch.stack(weighed))
 
 
 def _check_drawn(made: TrajectorySet, model: Metered) -> None:

@@ -140,7 +140,7 @@ class OnPaths:
         nodes: int = FINE[0],
         on_call: Callable[[int], None] | None = None,
         finished: Finished | None = None,
-        noise_scale: float = 1.0,
+        noise_scale: float | torch.Tensor = 1.0,
     ):
         self.model = Reporting(denoise, on_call)
         self.noise_scale = noise_scale

@@ -24,7 +24,7 @@ class ModelFacts:
     them. patches: as `key.patch`
     makes them. published: presets made for its family, the best first. advice: what to tell of a
     step-distilled model, or "". loras: (file, strength or None) of those that were loaded, for people.
-    noise_scale: as of `Key`.
+    noise_scale: as of `Key`. streams: of a latent of several kinds, as `Conditions` has them.
     """
 
     fingerprint: Fingerprint | None
@@ -40,6 +40,7 @@ class ModelFacts:
     advice: str = ""
     loras: tuple[tuple[str, float | None], ...] = ()
     noise_scale: float = 1.0
+    streams: tuple[Mapping, ...] | None = None
 
     @property
     def provenance(self) -> dict:
@@ -92,6 +93,7 @@ class ModelFacts:
             fingerprint=known.id if known else None,
             samples=known.samples if known else None,
             noise_scale=self.noise_scale,
+            streams=self.streams,
         )
 
 

@@ -69,8 +69,9 @@ class Conditions(Described):
     """What the record will say of the run and of the model; everything may be left out.
 
     cfg and guidance (distilled guidance such as FluxGuidance) are numbers; latent_shape is one
-    sample's, without batch; prompts counts the conditionings, seed is the noise's. The rest
-    describes the model (`Described`).
+    sample's, without batch; prompts counts the conditionings, seed is the noise's; streams names the
+    parts of a latent of several kinds, packed flat, in their order: mappings with "name" and
+    "elements". The rest describes the model (`Described`).
     """
 
     cfg: float | None = None
@@ -78,10 +79,13 @@ class Conditions(Described):
     latent_shape: tuple[int, ...] | None = None
     prompts: int | None = None
     seed: int | None = None
+    streams: tuple[Mapping, ...] | None = None
 
     def __post_init__(self):
         super().__post_init__()
         _settle(self, latent_shape=_integers(self.latent_shape))
+        if self.streams is not None:
+            _settle(self, streams=tuple(plain(list(self.streams))) or None)
         numbers = ("cfg", "guidance", "prompts", "seed")
         _settle(self, **{name: plain(getattr(self, name)) for name in numbers})
 

@@ -34,7 +34,7 @@ class BrownianPath:
         shape: Sequence[int],
         seed: int,
         device: str | torch.device = "cpu",
-        scale: float = 1.0,
+        scale: float | torch.Tensor = 1.0,
     ):
         self.shape, self.seed, self.device = tuple(shape), seed, torch.device(device)
         self.scale = scale
