@@ -11,7 +11,7 @@ from tests.comfyui.client import Failed, Graph
 from tests.comfyui.graphs import Scene
 from tests.comfyui.test_few_step import few, tidy
 
-WIDTHS = {"mean flow": 64, "hunyuan image": 64, "autoregressive": 4096, "frames": 4096}
+WIDTHS = {"mean flow": 64, "hunyuan image": 64, "autoregressive": 4096, "frames": 4096, "sound": 64}
 REFUSED = {"mean flow": "leaps from each noise level", "autoregressive": "block after block"}
 
 
@@ -22,11 +22,13 @@ def empty(server, client):
     client.forget()
 
 
+SOUND = ("", "8x3x16")  # of others, of a video with sound
 SHAPES = {
     "mean flow": "64x8x8",
     "hunyuan image": "64x8x8",
     "autoregressive": "16x2x8x8",
     "frames": "48x3x8x8",
+    "sound": "8x2x8x8",
 }
 
 
@@ -34,7 +36,9 @@ def tiny(kind: str, name: str) -> Scene:
     """A tiny model with seeded prompts and an empty latent; of "frames" its first frame is given."""
     g = Graph()
     model = g.add("TestRecorder", model=g.add("TestNet", kind=kind), name=name, seconds=0.0)
-    latent = g.add("TestLatent", shape=SHAPES[kind], first_given=kind == "frames")
+    latent = g.add(
+        "TestLatent", shape=SHAPES[kind], first_given=kind == "frames", sound=SOUND[kind == "sound"]
+    )
     yes, no = (
         g.add("TestConditioning", seed=seed, tokens=4, width=WIDTHS[kind], pooled=0)
         for seed in (1, 2)
@@ -94,3 +98,27 @@ def test_frames_of_times_of_their_own_are_served(server, client):
     assert (
         np.abs(drawn[:, :, 0]).max() < 1e-5 < np.abs(drawn[:, :, 1:]).max()
     )  # the given one stays
+
+
+@pytest.mark.since("0.29")
+def test_a_video_with_sound_is_learnt_stream_by_stream(server, client):
+    s = tiny("sound", "sound-learnt")
+    made = s.distill(cfg=1.0, max_steps=4)
+    s.add("TestSave", name="sound-learnt", text=made[2])
+    client.run(s.graph)
+    (brief,) = Store(server.store).records()
+    made = Store(server.store).load(brief.file)
+    sizes = {each["name"]: each["elements"] for each in made.conditions.streams}
+    assert sizes == {"video": 8 * 2 * 8 * 8, "sound": 8 * 3 * 16}
+    told = made.recipe("distilled", 4).evidence["streams"]
+    assert [each["name"] for each in told] == ["video", "sound"]
+    assert all(each["rms"] > 0 and each["stock_rms"] > 0 for each in told)
+    s = tiny("sound", "sound-drawn")
+    settings = {"steps": 4, "cfg": 1.0, "denoise": 1.0, "learn": "off", "seed": 3}
+    out = s.add(
+        "StepDistillKSampler", model=s.model, **s.prompts, latent_image=s.latent, **settings
+    )
+    s.add("TestSave", name="sound-drawn", text=out[1])
+    client.run(s.graph)
+    assert calls(server, "sound-drawn") == 4
+    assert "recipe " in (server.output / "sound-drawn.txt").read_text(encoding="utf-8")

@@ -65,14 +65,43 @@ def wan_of_frames():
     return _made(WanModel, **SIZES | {"in_dim": 48, "out_dim": 48})
 
 
-def _made(kind, **sizes):
+SOUND = {
+    "in_channels": 8,
+    "audio_in_channels": 128,
+    "cross_attention_dim": 32,
+    "audio_cross_attention_dim": 32,
+    "attention_head_dim": 32,
+    "audio_attention_head_dim": 32,
+    "num_attention_heads": 1,
+    "audio_num_attention_heads": 1,
+    "caption_channels": 32,
+    "num_layers": 1,
+    "connector_attention_head_dim": 32,
+    "connector_num_attention_heads": 1,
+    "connector_num_layers": 1,
+}
+
+
+def video_with_sound():
+    """LTX-2's kind: video and sound in one packed latent."""
+    from comfy.ldm.lightricks.av_model import LTXAVModel
+
+    return _made(LTXAVModel, config={"transformer": SOUND}, **SOUND)
+
+
+def _made(kind, config: dict | None = None, **sizes):
+    import json
+
     import comfy.ops
     import comfy.sd
 
     empty = kind(
         **sizes, device="cpu", dtype=torch.float32, operations=comfy.ops.disable_weight_init
     )
-    return comfy.sd.load_diffusion_model_state_dict(seeded(empty, 0))
+    if config is None:
+        return comfy.sd.load_diffusion_model_state_dict(seeded(empty, 0))
+    metadata = {"config": json.dumps(config)}
+    return comfy.sd.load_diffusion_model_state_dict(seeded(empty, 0), metadata=metadata)
 
 
 NETS = {
@@ -80,4 +109,5 @@ NETS = {
     "hunyuan image": lambda: hunyuan_image(False),
     "autoregressive": causal_wan,
     "frames": wan_of_frames,
+    "sound": video_with_sound,
 }
