@@ -76,4 +76,5 @@ class Ladder:
         level = float(sigma.flatten()[0])
         above = [each for each in self.levels if each > level * (1 + SAME_SIGMA)]
         below = [each for each in self.levels if each < level * (1 - SAME_SIGMA)]
-        return exactly([*above, level, *below[second:], 0.0], sigma)
+        lower = below[len(below) // 2 :] if second else below
+        return exactly([*above, level, *lower, 0.0], sigma)

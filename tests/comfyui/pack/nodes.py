@@ -188,6 +188,19 @@ class TestSave:
         return {"ui": {"text": [text or name]}}
 
 
+class TestSeen:
+    """Lets a run of whatever latents happen, and keeps nothing."""
+
+    RETURN_TYPES, FUNCTION, CATEGORY, OUTPUT_NODE = (), "see", CATEGORY, True
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"samples": ("LATENT",)}}
+
+    def see(self, samples):
+        return {"ui": {"text": [type(samples["samples"]).__name__]}}
+
+
 class TestPicture:
     RETURN_TYPES, FUNCTION, CATEGORY = ("IMAGE",), "make", CATEGORY
 
@@ -224,5 +237,6 @@ MADE = (
     TestOddModel,
     TestNet,
     TestLatent,
+    TestSeen,
 )
 NODES = {cls.__name__: cls for cls in MADE}
