@@ -11,7 +11,7 @@ from typing import Any
 
 from ..scheduler.errors import CheckpointError
 from ..scheduler.fingerprint import Fingerprint, fingerprint_file, fingerprint_tensors
-from ..scheduler.lookup.hooks import hook_names, hook_patches
+from ..scheduler.lookup.hooks import hook_names, hook_patches, hook_settings
 from ..scheduler.lookup.key import patch
 from .host import forge_unet
 
@@ -33,7 +33,8 @@ def patches_of(model: Any) -> tuple[dict, ...]:
     And what other extensions hang into it (FreeU, ControlNet), on hosts that say so.
     """
     hooks = getattr(forge_unet(model), "model_options", None) or {}
-    return (*_loras(model), *hook_patches((*hook_names(hooks), *_forwards(model))))
+    names = (*hook_names(hooks), *_forwards(model))
+    return (*_loras(model), *hook_patches(names, hook_settings(hooks)))
 
 
 def _forwards(model: Any) -> tuple[str, ...]:

@@ -97,12 +97,12 @@ class StepDistillCompare:
     ):  # fmt: skip
         """The plot, the grid of pictures and the table; raises StepDistillError with a sentence."""
         from .host.guider import guided
-        from .host.step_caches import refuse_foreign_caches
+        from .host.suitability import check_suited
         from .page import comparison_pictures
         from .page.progress import Teller
 
         scene = guided(model, positive, negative, cfg, latent_image)
-        refuse_foreign_caches(scene.patcher)
+        check_suited(scene.guider)
         second = second_model and guided(
             second_model, positive, negative, second_cfg or cfg, latent_image, caches=True
         )

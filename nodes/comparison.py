@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -116,7 +116,8 @@ class Contest:
     ):
         from ..scheduler.distilling.request import checked_samplers
         from ..scheduler.samplers.stock import check_sampler
-        from .host.model_facts import facts_of, guidance_of
+        from .host.guider_facts import facts_under
+        from .host.model_facts import guidance_of
         from .second_model import SecondModel
 
         if sampler != OURS:
@@ -131,7 +132,7 @@ class Contest:
             record,
         )
         self.stock_sampler = RELATIVE if sampler == OURS else sampler
-        self.facts = facts_of(scene.patcher)
+        self.facts = replace(facts_under(scene.guider), streams=scene.streams)
         self.guidance = guidance_of(scene.guider.original_conds.get("positive"))
         self.notes: list[str] = []
         self.runs: dict[tuple[str, int], Recipe] = {}
@@ -248,19 +249,24 @@ class Contest:
 
         facts, model = self.facts, checked(denoise)
         noise = noise_for(
-            self.scene.shape, self.seeds, self.seed + EVIDENCE_SEED, torch.device("cpu")
+            self.scene.shape,
+            self.seeds,
+            self.seed + EVIDENCE_SEED,
+            torch.device("cpu"),
+            self.facts.noise_scale,
         )
         teller.phase = "teacher"
         grid = log_snr_grid(facts.sigma_min, facts.sigma_max, NODES, facts.process)
         begin = start_state(noise, facts.sigma_max, facts.process)
         target = sample(Twice(model, 2 * NODES - 1), begin, grid, "heun")
+        errors_of = _errors_of(facts.streams, noise[0].numel())
         results = Results(self.sampler, self.steps, self.seeds, facts.name, target[:1])
         for (name, steps), recipe in self.runs.items():
             teller.phase = f"{name}, {steps} steps"
             began = time.monotonic()
             try:
                 end = run_recipe(model, noise, recipe, facts.process)
-                errors = (end - target).float().flatten(1).square().mean(1).sqrt().double().numpy()
+                errors = errors_of(end, target)
             except (
                 DenoiserError
             ):  # the teacher was answered well: this schedule led the sampler out of all bounds
@@ -277,3 +283,12 @@ def _known(facts, steps: int) -> Mapping[str, np.ndarray]:
     from ..scheduler.sigmas import baselines
 
     return baselines(facts.table, steps, facts.sigma_min, facts.sigma_max)
+
+
+def _errors_of(streams, elements: int):
+    """What measures rows by their distance: in a latent of several kinds, each counts as much."""
+    from ..scheduler.rows import row_errors
+    from ..scheduler.streams import Streams
+
+    kinds = Streams.of([(each["name"], each["elements"]) for each in streams or ()], elements)
+    return row_errors if kinds is None else kinds.row_errors

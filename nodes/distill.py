@@ -129,14 +129,14 @@ class StepDistillDistill:
         StepDistillError with a sentence."""
         from ..scheduler.distilling.effort import effort_named
         from .host.guider import guided
-        from .host.step_caches import refuse_foreign_caches
+        from .host.suitability import check_suited
 
         own = own_sigmas_of(own_sigmas)
         samplers = (DISTILLED,) if own else samplers_of(sampler_name)
         steps = own_steps_of(int(max_steps), len(own) - 1) if own else steps_of(int(max_steps))
         quality = effort_named(quality).name
         scene = guided(model, positive, negative, cfg, latent_image, guider)
-        refuse_foreign_caches(scene.patcher)
+        check_suited(scene.guider)
         seed, name = int(noise_seed) % MOST_SEED, name.strip()[:300]
         task = _Task(
             scene, samplers, steps, quality, seed, extra_positive, name, int(frames), unique_id, own
@@ -178,7 +178,8 @@ class _Task:
         self, scene, samplers, steps, quality, seed, extra_positive, name, frames, node, own=()
     ):
         from .host.guider import first_frames, with_frames
-        from .host.model_facts import advice_of, facts_of, guidance_of
+        from .host.guider_facts import facts_under
+        from .host.model_facts import advice_of, guidance_of
 
         self.full = (
             scene if 0 < frames < scene.frames else None
@@ -190,7 +191,8 @@ class _Task:
             else first_frames(extra_positive, scene.frames, frames)
         )
         self.seed, self.node = seed, node
-        facts, sets = facts_of(scene.patcher), 1 + (extra_positive is not None)
+        facts = replace(facts_under(scene.guider), streams=self.scene.streams)
+        sets = 1 + (extra_positive is not None)
         guidance = guidance_of(scene.guider.original_conds.get("positive"))
         self.key = facts.key(scene.cfg, self.scene.shape, guidance, "+".join(sorted(samplers)))
         conditions = facts.conditions(self.key, sets, seed)

@@ -25,7 +25,8 @@ def checked(scene, record, wish, seed: int, teller) -> dict:
     facts, names = wish.facts, _rivals(recipe)
 
     def work(denoisers):
-        noise = noise_for(scene.shape, SAMPLES, seed + SEED, torch.device("cpu"))
+        cpu, scale = torch.device("cpu"), facts.noise_scale
+        noise = noise_for(scene.shape, SAMPLES, seed + SEED, cpu, scale)
         held_out = HeldOut(
             denoisers[0],
             noise,

@@ -12,6 +12,8 @@ import numpy as np
 
 from ..scheduler.errors import DenoiserError
 from ..scheduler.learning.full_run import SCHEDULES
+from ..scheduler.lookup.key import same_scale
+from ..scheduler.lookup.step_caches import named_caches
 from ..scheduler.record import Recipe
 from .host.guider import Guided, parts_of
 from .host.step_caches import maker_of, step_caches
@@ -19,7 +21,6 @@ from .names import DISTILLED
 from .page.compare_report import AS_LONG
 
 LONGER = (1.0, 1.5, 2.0, 3.0)  # times a step count: a step cache makes so many steps as short
-TITLES = {"easycache": "EasyCache", "lazycache": "LazyCache"}
 UNNAMED = "second model"
 
 
@@ -42,7 +43,7 @@ class SecondModel:
         from .host.model_facts import facts_of
 
         facts = facts_of(scene.patcher)
-        if facts.process != first.process:
+        if facts.process != first.process or not same_scale(facts, first):
             raise DenoiserError(
                 "The second model draws from another kind of noise than the first, so that nothing "
                 "can be compared; connect the same model with a LoRA or a step cache on it."
@@ -152,9 +153,9 @@ def _title(patcher: Any, facts: Any, first: Any) -> str:
     loras = [name for name, _ in loras_before(running_node(), SECOND)]
     known = {each["name"] for each in first.patches}
     others = [each["name"] for each in facts.patches if each["name"] not in known]
+    caches = step_caches(patcher)
     hung = [maker_of(name) for name in others if ": " in name]
-    hung = [name for name in hung if name not in step_caches(patcher)]
-    caches = [TITLES[each] for each in step_caches(patcher)]
+    hung = [name for name in hung if name not in caches and not named_caches([name])]
     mine = [name for name in loras if name not in [each for each, _ in first.loras]]
     return ", ".join(dict.fromkeys([*caches, *mine, *hung])) or UNNAMED
 

@@ -10,9 +10,15 @@ import torch
 from .denoiser import Denoiser
 
 
-def noise_for(shape: Sequence[int], rows: int, seed: int, device: torch.device) -> torch.Tensor:
-    """Unit Gaussian noise (rows, ...), drawn on the CPU: equal on every machine and device."""
-    return torch.randn(rows, *shape, generator=torch.Generator().manual_seed(seed)).to(device)
+def noise_for(
+    shape: Sequence[int], rows: int, seed: int, device: torch.device, noise_scale: float = 1.0
+) -> torch.Tensor:
+    """Gaussian noise (rows, ...), drawn on the CPU: equal on every machine and device.
+
+    noise_scale: its standard deviation, as the model was trained on it (`Described`).
+    """
+    noise = torch.randn(rows, *shape, generator=torch.Generator().manual_seed(seed))
+    return (noise * noise_scale if noise_scale != 1 else noise).to(device)
 
 
 def in_batches(denoise: Denoiser, rows: int) -> Denoiser:

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS = (
     ("errors", "version"),
     ("files", "denoiser"),
-    ("rows",),
+    ("rows", "streams"),
     ("sigmas",),
     ("samplers",),
     ("record",),

@@ -17,8 +17,10 @@ from ...scheduler.lookup.selection import STOCK, Selection
 from ...scheduler.lookup.words import info
 from ...scheduler.samplers.k_diffusion import SAME_SIGMA
 from ...scheduler.samplers.query_offsets import asked_sigma
+from ..host.guider_facts import facts_under
 from ..host.model_facts import cfg_of, guidance_of
 from ..host.running_prompt import running_node, scheduler_before
+from ..host.sample_sigmas import Listed
 from ..lookup import find
 from ..names import DISTILLED
 from ..page.log import log_once, problem
@@ -109,7 +111,7 @@ def plan(guider: Any, noise: torch.Tensor, sampler: Any, sigmas: torch.Tensor) -
     model = guider.model_patcher
     applied = applied_of(model)
     found = find(
-        model,
+        facts_under(guider),
         name,
         part.steps,
         **_start(part),
@@ -169,6 +171,7 @@ class _Shifted:
     def __init__(self, guider: Any, recipe, process: str):
         self.options = guider.model_options
         self.process = process
+        self.listed = Listed(recipe, process)
         self.known = list(zip(recipe.sigmas, recipe.offsets, strict=False))
 
     def __enter__(self) -> None:
@@ -184,14 +187,21 @@ class _Shifted:
         self.options["transformer_options"]["wrappers"][WrappersMP.PREDICT_NOISE].pop(KEY, None)
 
     def predict(
-        self, execute: Callable, x: torch.Tensor, timestep: torch.Tensor, *arguments, **named
+        self,
+        execute: Callable,
+        x: torch.Tensor,
+        timestep: torch.Tensor,
+        model_options=None,
+        seed=None,
     ):
-        """Around the guider's predict_noise(x, sigma, ...)."""
+        """Around the guider's predict_noise(x, sigma, model_options, seed)."""
+        model_options = model_options or {}
         sigma = float(timestep.flatten()[0])
         own, offset = min(self.known, key=lambda entry: abs(entry[0] - sigma))
         asked = asked_sigma(own, offset, self.process)
         if asked == own or not math.isclose(own, sigma, rel_tol=SAME_SIGMA):
-            return execute(x, timestep, *arguments, **named)
+            return execute(x, timestep, model_options, seed)
         if self.process == "flow":
             x = x * ((1 - asked) / (1 - own))
-        return execute(x, torch.full_like(timestep, asked), *arguments, **named)
+        level = torch.full_like(timestep, asked)
+        return execute(x, level, self.listed.options(model_options, level), seed)

@@ -12,7 +12,9 @@ from ...scheduler.lookup.selection import STOCK, Selection
 from ...scheduler.record import Recipe
 from ...scheduler.samplers.k_diffusion import SAME_SIGMA, run_in_host, same_sigmas
 from ...scheduler.samplers.names import RELATIVE
+from ..host.guider_facts import facts_under
 from ..host.model_facts import cfg_of
+from ..host.sample_sigmas import Listed
 from ..lookup import find
 from ..names import DISTILLED
 from ..page.log import log_once, problem
@@ -91,7 +93,7 @@ def _found(model: Any, x: torch.Tensor, sigmas: torch.Tensor) -> Selection | Non
     start = min(float(sigmas[0]), float(patcher.get_model_object("model_sampling").sigma_max))
     under = {"cfg": cfg_of(guider), "latent_shape": tuple(x.shape[1:])}
     found = find(
-        patcher,
+        facts_under(guider),
         DISTILLED,
         len(sigmas) - 1,
         start_sigma=start,
@@ -135,9 +137,10 @@ def _run(recipe: Recipe, process: str, model, x, extra_args, callback, disable) 
     from comfy.model_management import throw_exception_if_processing_interrupted
 
     extra_args = {} if extra_args is None else extra_args
+    listed = Listed(recipe, process)
 
     def denoise(x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
         throw_exception_if_processing_interrupted()
-        return model(x, sigma, **extra_args)
+        return model(x, sigma, **listed.arguments(extra_args, sigma))
 
     return run_in_host(recipe, process, denoise, x, callback, disable)

@@ -11,17 +11,17 @@ import torch
 from ...scheduler.learning.drawing import ROWS
 from ...scheduler.learning.keeping import LEAST_STEPS, kept, not_kept
 from ...scheduler.recordings import Recording
-from ..host.model_facts import cfg_of, facts_of, guidance_of
+from ..host.guider_facts import facts_under
+from ..host.model_facts import cfg_of, guidance_of
 from ..host.running_prompt import tell
-from ..host.step_caches import foreign_caches, step_caches
 from ..host.store import store
+from ..host.suitability import unsuited_guider
 from ..page.log import log, problem
 from .conditioning import hook_patches_of, prompt_hash
 
 KEY = "stepdistill_full_run"
 MASK = "it was drawn with a mask; draw one without."
 HOOKS = "its prompt carries hooks that change the model while it draws; draw one without."
-CACHES = "{} answers some of its steps from memory; draw one without."
 OFFSETS = "its recipe asks the model at other noise levels than its steps have; draw with a stock schedule."
 
 
@@ -61,14 +61,13 @@ def run_heard(
 
 def _obstacle(guider: Any, mask: Any, offsets: bool) -> str:
     """Why nothing can be learnt from a run, or ""."""
-    patcher = guider.model_patcher
-    caches = (*step_caches(patcher), *foreign_caches(patcher))
+    reason = unsuited_guider(guider)
     if mask is not None:
         return MASK
     if hook_patches_of(guider):
         return HOOKS
-    if caches:
-        return CACHES.format(", ".join(caches))
+    if reason:
+        return reason[:1].lower() + reason[1:]
     return OFFSETS if offsets else ""
 
 
@@ -77,7 +76,7 @@ class _Listener:
 
     def __init__(self, guider: Any, shape: tuple[int, ...], sampler: str, seed: int | None):
         cfg = cfg_of(guider)
-        facts = facts_of(guider.model_patcher)
+        facts = facts_under(guider)
         guidance = guidance_of(getattr(guider, "conds", {}).get("positive"))
         self.guider, self.title = guider, facts.name[:300]
         self.key = facts.key(cfg, shape, guidance)

@@ -102,7 +102,8 @@ class StepDistillKSampler:
         scene = guided(model, positive, negative, cfg, latent_image)
         facts = facts_of(scene.patcher)
         hooks = hook_patches_of(scene.guider)
-        facts = replace(facts, patches=(*facts.patches, *hooks))
+        patches = (*facts.patches, *hooks)
+        facts = replace(facts, patches=patches, streams=scene.streams)
         key = facts.key(scene.cfg, scene.shape, guidance_of(positive))
         again = recipe == AS_SAVED and record is None
         picture = Picture(scene, facts.process, int(seed), unique_id)
@@ -130,17 +131,17 @@ def _with_help(inputs: dict) -> dict:
 
 def _obstacle(scene, hooks: bool, again: bool, node: str | None, seed: int):
     """Why this picture is not learnt from, as far as the graph says it."""
-    from ...scheduler.learning.deciding import AS_BEFORE, CACHES, HOOKS, MASK, Obstacle
-    from ..host.step_caches import foreign_caches
+    from ...scheduler.learning.deciding import AS_BEFORE, HOOKS, MASK, UNSUITED, Obstacle
+    from ..host.suitability import unsuited_guider
     from .drawn_in_full import noted
 
     if again and noted(node, seed):
         return Obstacle(AS_BEFORE)
     if hooks:
         return Obstacle(HOOKS)
-    caches = foreign_caches(scene.patcher)
-    if caches:
-        return Obstacle(CACHES, ", ".join(caches))
+    reason = unsuited_guider(scene.guider)
+    if reason:
+        return Obstacle(UNSUITED, reason)
     return Obstacle(MASK) if scene.latent.get("noise_mask") is not None else None
 
 

@@ -18,6 +18,7 @@ from ...scheduler.lookup.selection import Selection
 from ...scheduler.recordings import Recording
 from ...scheduler.samplers.k_diffusion import run_in_host
 from ..host.guider import RATIOS, Guided, run
+from ..host.sample_sigmas import Listed
 from ..page.log import log
 from ..page.progress import Teller, say
 from .conditioning import prompt_hash
@@ -54,7 +55,8 @@ class Picture:
         """The LATENT that a recipe draws, in one sampling call of the guider."""
 
         def few_step_picture(model, x, sigmas, extra_args=None, callback=None, disable=None):
-            asked = self._asked(model, extra_args or {}, recording)
+            listed = Listed(found.recipe, self.process)
+            asked = self._asked(model, extra_args or {}, recording, listed)
             drawn = run_in_host(found.recipe, self.process, asked, x, callback, disable)
             if recording is not None:
                 recording.finish(drawn[:ROWS])
@@ -114,14 +116,21 @@ class Picture:
         top = float(self.of.patcher.get_model_object("model_sampling").sigma_max)
         return run(self.of, timed, top, self.seed, heard=teller.heard)
 
-    def _asked(self, model, extra_args: dict, recording: Recording | None):
+    def _asked(
+        self,
+        model,
+        extra_args: dict,
+        recording: Recording | None,
+        listed: Listed | None = None,
+    ):
         """The host's model, stopped where the user interrupts; timed and told to a recording."""
         from comfy.model_management import throw_exception_if_processing_interrupted
 
         def denoise(x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
             throw_exception_if_processing_interrupted()
             began = time.monotonic()
-            denoised = model(x, sigma, **extra_args)
+            given = extra_args if listed is None else listed.arguments(extra_args, sigma)
+            denoised = model(x, sigma, **given)
             if recording is not None:
                 recording.step(x[:ROWS], sigma, denoised[:ROWS])
                 self._pace = time.monotonic() - began

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ...scheduler.errors import DenoiserError
 from .hook_keyframes import keyframed, settle
 from .model_facts import cfg_of
+from .sample_sigmas import NAME, Ladder
 from .step_caches import without_caches
 
 if TYPE_CHECKING:
@@ -55,6 +56,16 @@ class Guided:
             if len(parts) == 1
             else (1, sum(part[0].numel() for part in parts))
         )
+
+    @property
+    def streams(self) -> tuple[dict, ...] | None:
+        """The parts of a packed latent by name, in their order, or None for one of one kind."""
+        parts = parts_of(self.samples)
+        if len(parts) == 1:
+            return None
+        sizes = [part[0].numel() for part in parts]
+        names = _stream_names(parts)
+        return tuple({"name": n, "elements": size} for n, size in zip(names, sizes, strict=True))
 
     @property
     def frames(self) -> int:
@@ -128,6 +139,13 @@ def first_frames(value, full: int, frames: int):
 def parts_of(samples) -> list:
     """The tensors of a latent: one, or those of a nested one."""
     return list(samples.unbind()) if _nested(samples) else [samples]
+
+
+def _stream_names(parts: list) -> list[str]:
+    """What people call the parts: a video's latent has five axes, its sound's fewer."""
+    if len(parts) == 2 and parts[0].ndim == 5 > parts[1].ndim:
+        return ["video", "sound"]
+    return [f"part {place}" for place in range(1, len(parts) + 1)]
 
 
 def _nested(samples) -> bool:
@@ -270,12 +288,14 @@ class _Denoiser:
             model.latent_image,
             extra_args.get("denoise_mask"),
         )
-        self.top = float(guider.inner_model.model_sampling.sigma_max)
+        self.ladder = Ladder(guider.inner_model.model_sampling)
+        self.asked = 0
         self.groups = keyframed(conds)
 
     def __call__(self, x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
         import torch
 
+        self.asked += 1
         parts = [
             self._drawn(part, level)
             for part, level in zip(
@@ -289,23 +309,18 @@ class _Denoiser:
 
         comfy.model_management.throw_exception_if_processing_interrupted()
         rows, level = len(x), float(sigma[0])
-        self._enter(rows, level)
+        self._enter(rows, sigma.to(self.device))
         named = self.extra_args | {"denoise_mask": None if self.mask is None else self.mask[:rows]}
         drawn = self.model(x.to(self.device), sigma.to(self.device), **named)
         if self.scene.heard is not None:
             self.scene.heard(rows, drawn, level)
         return drawn.to(x.device)
 
-    def _enter(self, rows: int, sigma: float) -> None:
+    def _enter(self, rows: int, sigma: torch.Tensor) -> None:
         """Set the stage for one call: this set's conditioning, as many rows of the batch, and a
         schedule that the sigma belongs to."""
-        import torch
-
         self.guider.conds = self.conds
         self.model.noise, self.model.latent_image = self.noise[:rows], self.latent_image[:rows]
-        settle(self.groups, self.guider.model_patcher, sigma)
-        levels = [self.top, sigma, 0.0] if sigma < self.top else [sigma, 0.0]
+        settle(self.groups, self.guider.model_patcher, float(sigma[0]))
         options = self.extra_args["model_options"].setdefault("transformer_options", {})
-        options["sample_sigmas"] = torch.tensor(
-            levels, device=self.device
-        )  # context windows and hooks look their step up there
+        options[NAME] = self.ladder.around(sigma, second=self.asked % 2 == 0)

@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 
 from ...scheduler.fingerprint.step_distilled import Advice, detect
 from ...scheduler.lookup.families import published_for
-from ...scheduler.lookup.hooks import hook_patches
+from ...scheduler.lookup.hooks import hook_patches, hook_settings
 from ...scheduler.lookup.model_facts import ModelFacts
 from .model_sampling import Noise, noise_of
 from .running_prompt import loras_before, model_names, running_node, stem
@@ -33,7 +33,8 @@ class _Known:
         if model.patches_uuid not in self.patches:
             _make_room(self.patches)
             self.patches[model.patches_uuid] = patches_of(model)
-        return self.patches[model.patches_uuid] + hook_patches(hooks_of(model))
+        hooks = hook_patches(hooks_of(model), hook_settings(model.model_options))
+        return self.patches[model.patches_uuid] + hooks
 
     def noise_for(self, model: Any) -> Noise:
         """The noise of the patcher's own model_sampling, whichever node put it there."""
@@ -77,6 +78,7 @@ def facts_of(model: Any) -> ModelFacts:
         published_for(host_class, advice),
         advice.text if advice is not None else "",
         loras_before(running_node()),
+        noise.scale,
     )
 
 

@@ -61,12 +61,14 @@ class HostTable(NoiseTable):
 @dataclass(frozen=True)
 class Noise:
     """process: "flow" or "ve". prediction: "flow", "eps", "v", ... shift: a flow's linear
-    time shift (Flux's mu as e^mu), else None. table: the model's own levels and clock."""
+    time shift (Flux's mu as e^mu), else None. table: the model's own levels and clock. scale: the
+    standard deviation of the noise that its runs begin with."""
 
     process: str
     prediction: str
     shift: float | None
     table: NoiseTable
+    scale: float = 1.0
 
 
 def noise_of(model_sampling: Any) -> Noise:
@@ -88,6 +90,7 @@ def noise_of(model_sampling: Any) -> Noise:
         prediction,
         shift,
         HostTable(sigmas, process, shift, model_sampling),
+        _scale(model_sampling) if process == "flow" else 1.0,
     )
 
 
@@ -95,6 +98,17 @@ def prediction_of(model_sampling: Any) -> str | None:
     """The model's prediction by the names of its classes; None for an unknown one."""
     names = {each.__name__ for each in type(model_sampling).__mro__}
     return next((prediction for name, prediction in PREDICTIONS.items() if name in names), None)
+
+
+def _scale(model_sampling: Any) -> float:
+    """What newer hosts multiply a flow's noise by. Raises SigmaRangeError where nothing is left of it."""
+    scale = float(getattr(model_sampling, "noise_scale", 1.0))
+    if not scale > 0:
+        raise SigmaRangeError(
+            f"This model's noise scale is {scale:g}, so it would draw from no noise at all; set it "
+            "above 0 in ModelNoiseScale."
+        )
+    return scale
 
 
 def _shift(model_sampling: Any) -> float:

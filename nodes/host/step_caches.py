@@ -1,53 +1,69 @@
-"""Nodes that answer some of a run's steps from memory, as a MODEL carries them."""
+"""What answers some of a run's steps from memory, as a MODEL carries it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
-from ...scheduler.errors import DenoiserError
+from ...scheduler.lookup.step_caches import named_caches, origin
 from .weights import hooks_of
 
-# They answer from the call before, which is another row's where many are asked at once: a teacher must
-# be drawn without them.
-STEP_CACHES = ("easycache", "lazycache")
+# The host's own, which come off whole with their wrappers. They answer from the call before, which is
+# another row's where many are asked at once: a teacher must be drawn without them.
+REMOVABLE = {"easycache": "EasyCache", "lazycache": "LazyCache"}
+FORWARDS = ("forward", "_forward", "forward_orig")  # of the network, which some replace
 
 
 def without_caches(patcher) -> tuple[Any, tuple[str, ...]]:
-    """(the MODEL, or a clone of it without its step caches, and their names)."""
-    found = step_caches(patcher)
+    """(the MODEL, or a clone of it without the host's own step caches, and their names)."""
+    found = [key for key in REMOVABLE if key in _wrapper_keys(patcher)]
     if not found:
         return patcher, ()
     clone = patcher.clone()
     for kind in list(clone.wrappers):
         for key in found:
             clone.remove_wrappers_with_key(kind, key)
-    return clone, found
+    return clone, tuple(REMOVABLE[key] for key in found)
 
 
 def step_caches(patcher) -> tuple[str, ...]:
-    """The step caches on a MODEL."""
-    keys = {key for kinds in patcher.wrappers.values() for key, listed in kinds.items() if listed}
-    return tuple(key for key in STEP_CACHES if key in keys)
-
-
-def foreign_caches(patcher) -> tuple[str, ...]:
-    """What other packs hung in that calls itself a cache (TeaCache, MagCache, FBCache, ...), by the name
-    of its maker: its memory cannot be taken off without what else is wrapped in it."""
+    """The step caches on a MODEL: those known by name, and what another pack hung in that calls itself a
+    cache, by the name of its maker."""
+    known = named_caches(_names(patcher))
     makers = [maker_of(name) for name in hooks_of(patcher)]
-    found = [name for name in makers if "cache" in name.lower() and name not in STEP_CACHES]
-    return tuple(dict.fromkeys(found))
-
-
-def refuse_foreign_caches(patcher) -> None:
-    """Raise DenoiserError where nothing could be measured on a MODEL."""
-    found = foreign_caches(patcher)
-    if found:
-        raise DenoiserError(
-            f"{', '.join(found)} on the model answers some steps from memory, so that nothing can be "
-            "measured on it; take it off here (Compare Schedules takes it as second_model)."
-        )
+    others = [name for name in makers if "cache" in name.lower() and not named_caches([name])]
+    return tuple(dict.fromkeys([*known, *others]))
 
 
 def maker_of(hook: str) -> str:
     """The class or function at the head of a hook's name, "place: Maker.method.<locals>.function"."""
     return hook.split(": ", 1)[-1].split(".")[0]
+
+
+def _names(patcher) -> Iterator[str]:
+    yield from _wrapper_keys(patcher)
+    options = getattr(patcher, "model_options", None) or {}
+    yield from (key for key in options.get("transformer_options") or {} if isinstance(key, str))
+    yield from map(origin, _functions(patcher, options))
+    yield from (key for key in getattr(patcher, "injections", {}) if isinstance(key, str))
+    yield from (key for key in getattr(patcher, "attachments", {}) if isinstance(key, str))
+
+
+def _wrapper_keys(patcher) -> set[str]:
+    kinds = patcher.wrappers.values()
+    return {
+        key for each in kinds for key, listed in each.items() if listed and isinstance(key, str)
+    }
+
+
+def _functions(patcher, options: dict) -> Iterator[Any]:
+    """Whatever others let run in the model's place or around it."""
+    if options.get("model_function_wrapper") is not None:
+        yield options["model_function_wrapper"]
+    for kinds in patcher.wrappers.values():
+        for listed in kinds.values():
+            yield from listed
+    yield from getattr(patcher, "object_patches", {}).values()
+    network = getattr(getattr(patcher, "model", None), "diffusion_model", None)
+    own = getattr(network, "__dict__", {})
+    yield from (own[name] for name in FORWARDS if name in own)

@@ -108,7 +108,8 @@ def _measured(arguments: argparse.Namespace, asked: Asked) -> dict[str, Rows]:
     runs = _planned(arguments, asked, noise_table)
     seed = arguments.seed + EVIDENCE_SEED
     device = torch.device(arguments.device)
-    noise = noise_for(asked.latent_shape, arguments.samples, seed, device)
+    scale = asked.noise_scale
+    noise = noise_for(asked.latent_shape, arguments.samples, seed, device, scale)
     calls = model_calls("heun", arguments.nodes)
     calls += sum(model_calls(sampler, steps) for sampler, _, steps in runs)
     found: dict[str, Rows] = {}

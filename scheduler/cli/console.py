@@ -89,6 +89,17 @@ def positive_or_zero(text: str) -> int:
     return 0 if text == "0" else positive(text)
 
 
+def noise_scale(text: str) -> float:
+    """A number above 0, at most 1,000."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 1000:
+        _refuse(text, "a number above 0, at most 1000")
+    return value
+
+
 def shape(text: str) -> tuple[int, ...]:
     """ "16x64x64" as a latent's shape."""
     parts = text.lower().replace(",", "x").split("x")

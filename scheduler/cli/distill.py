@@ -253,6 +253,7 @@ def conditions_of(asked: Asked, cfg: float, seed: int) -> Conditions:
         seed=seed,
         name=asked.name,
         shift=asked.shift,
+        noise_scale=asked.noise_scale,
         prediction=asked.prediction,
         fingerprint=asked.fingerprint.id if asked.fingerprint else None,
         samples=asked.fingerprint.samples if asked.fingerprint else None,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import DenoiserError, StepDistillError, UnknownNameError
-from .console import classes, positive_or_zero, shape
+from .console import classes, noise_scale, positive_or_zero, shape
 
 if TYPE_CHECKING:  # torch is imported where a command first needs it
     import torch
@@ -36,6 +36,7 @@ class Asked:
     parametrisation: str
     name: str
     shift: float | None = None
+    noise_scale: float = 1.0
     prediction: str | None = None
     prompts: int | None = None
     checkpoint: Checkpoint | None = None
@@ -88,6 +89,12 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     )
     own.add_argument(
         "--shift", type=float, help="a flow model's time shift, so that stock schedules are its own"
+    )
+    own.add_argument(
+        "--noise-scale",
+        type=noise_scale,
+        default=1.0,
+        help="what the noise it begins with is multiplied by (default 1; HiDream O1 has 8)",
     )
     parser.add_argument(
         "--device", default="cpu", help="where the model runs: cpu (default), cuda, ..."
@@ -184,6 +191,7 @@ def from_function(arguments: argparse.Namespace) -> Asked:
         parametrisation=arguments.parametrisation,
         name=arguments.denoiser[:300],
         shift=arguments.shift,
+        noise_scale=arguments.noise_scale,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import UnknownNameError
+from .consistency import ASKED, PAIR
 from .wishes import first_query, unseen_of, wishes_of
 
 
@@ -56,7 +57,7 @@ def budget_for(
     chosen = effort_named(effort)
     rows = recorded or sets * -(-chosen.rows // sets)
     wishes = wishes_of(samplers, steps)
-    teacher = 1 if recorded else chosen.nodes + 1  # one query is asked again
+    teacher = len(ASKED) if recorded else chosen.nodes + PAIR  # queries that are asked again
     teacher += first_query(wishes, below)
     numbers = elements * (rows - unseen_of(rows))
     return rows * (

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .. import streams
 from ..evidence import verdicts
 from ..fit.candidate import DISTILLED, Candidate
 from ..fit.joint import expected_errors
@@ -30,8 +31,16 @@ def evidence_of(search: Search, found: Candidate) -> dict:
         return about
     told = verdicts.compared(found.recipe(found.sampler), found.errors, stock, None, 0)
     told.pop("model_calls")
-    equal = equal_steps(search.made, found)
+    equal = equal_steps(search.made, found) | _streams(search, found, told["best_stock"])
     return told | about | {"verdict": STOCK if found.choice.stock else SEEN} | equal
+
+
+def _streams(search: Search, found: Candidate, best: object) -> dict:
+    """{"streams": ...} of latents of several kinds: each beside the best stock choice's."""
+    rival = next((each for each in search.guards if each.choice == best), None)
+    if rival is None or not found.by_stream:
+        return {}
+    return {"streams": streams.compared(found.by_stream, rival.by_stream)}
 
 
 def equal_steps(made: Experiments, found: Candidate) -> dict:

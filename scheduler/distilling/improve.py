@@ -89,6 +89,8 @@ def improve(
         shift=conditions.shift,
         seed=_unused_seed(record) if seed is None else seed,
         start_sigma=start_sigma,
+        noise_scale=conditions.noise_scale,
+        streams=conditions.streams,
     )
     check_usable(request, runs)
     request, runs = affordable(request, runs, budget) if runs else (request, runs)

@@ -15,7 +15,7 @@ from ..evidence.held_out import Ranked
 from ..files import PathLike
 from ..record import Record
 from ..record.provenance import EVIDENCE, Stages
-from ..rows import in_batches, noise_for
+from ..rows import in_batches
 from ..samplers.names import ON_PATHS
 from ..sigmas import baselines
 from .guard import ranked
@@ -71,8 +71,8 @@ def measure(
     meter.restored = lambda: parts.earlier
     stages = Stages(lambda: meter.done + parts.earlier)
     found = evidence.measure(
-        Metered(in_batches(denoiser, batch), meter),
-        noise_for(request.latent_shape, rows, seed, torch.device(device)),
+        Metered(in_batches(request.weighed(denoiser), batch), meter),
+        request.noise(rows, seed, torch.device(device)),
         record.recipes,
         request.table,
         request.process,
@@ -80,6 +80,7 @@ def measure(
         sigma_min=request.sigma_min,
         finished=parts.finished,
         ranked=None if every else _ranked(record, request),
+        streams=request.streams,
     )
     stages.end(EVIDENCE, rows=rows, seed=seed)
     about = record.provenance
@@ -129,4 +130,6 @@ def _request(record: Record) -> Request:
         steps=sorted({each.steps for each in record.recipes}),
         shift=conditions.shift,
         seed=conditions.seed or 0,
+        noise_scale=conditions.noise_scale,
+        streams=conditions.streams,
     )

@@ -9,7 +9,6 @@ import torch
 from ..denoiser import Denoiser
 from ..evidence.stochastic import OnPaths, PathPlan, plan_paths
 from ..record import Recipe
-from ..rows import noise_for
 from ..samplers import ode_sampler_for
 from .meter import Meter, Metered
 from .request import Request
@@ -50,19 +49,27 @@ def path_recipes(
     seed = request.seed + PATH_SEED
     paths = OnPaths(
         Metered(denoise, meter),
-        noise_for(request.latent_shape, plan.rows, seed, device),
+        request.noise(plan.rows, seed, device),
         seed,
         request.table,
         request.process,
         (request.sigma_min, request.sigma_max),
         plan.nodes,
         finished=parts.finished,
+        noise_scale=_path_scale(request),
     )
     for sampler in request.on_paths:
         meter.phase = sampler
         alike = ode_sampler_for(sampler)
         ours = {each.steps: each.sigmas for each in made if _is_schedule_for(each, alike)}
         yield sampler, [paths.measured(sampler, n, ours.get(n)) for n in plan.steps]
+
+
+def _path_scale(request: Request) -> float | torch.Tensor:
+    """What the path is multiplied by, as the noise is."""
+    if request.streams is None:
+        return request.noise_scale
+    return request.streams.weigh(torch.full((1, *request.latent_shape), request.noise_scale))
 
 
 def _is_schedule_for(recipe: Recipe, sampler: str | None) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from ..errors import BudgetError
 from ..evidence.stochastic import PathPlan
 from ..record.left_out import RUNS, left_out
+from .consistency import ASKED, PAIR
 from .effort import Effort
 from .wishes import FURTHER_WALKS, LEAST_NUMBERS, Wish, first_query, unseen_of, wishes_of
 
@@ -202,7 +203,7 @@ class _Share:
     @property
     def teacher(self) -> int:
         """Calls a row before any recipe is run; one query is asked again."""
-        recording = 1 if self.recorded else self.nodes + 1
+        recording = len(ASKED) if self.recorded else self.nodes + PAIR
         return recording + first_query(self.wishes, self.below)
 
     @property

@@ -9,10 +9,9 @@ import torch
 
 from ..fit.teacher import Teacher, record_teacher
 from ..fit.trajectories import TrajectorySet
-from ..rows import noise_for
 from ..search.gram import Gram, gram_of, merge
 from ..sigmas import log_snr_grid
-from .consistency import Twice
+from .consistency import PAIR, Twice
 from .experiments import Experiments
 from .meter import Meter, Metered
 from .plan import Plan
@@ -42,12 +41,12 @@ def recorded(
     sets: list[TrajectorySet] = []
     grams: list[Gram] = []
     for index, denoise in enumerate(request.denoisers):
-        noise = noise_for(request.latent_shape, plan.rows, request.seed + index, device)
+        noise = request.noise(plan.rows, request.seed + index, device)
         model = Metered(denoise, meter, partial(parts.answer, index))
         vectors, gram = _trajectories(request, plan, model, parts, grid, noise, index, solver)
         model.remember(vectors[0].to(device), float(grid[0]), vectors[len(grid)].to(device))
         rows = fit_rows(plan.rows, plan.sets, index)
-        sets.append(TrajectorySet(model, noise, grid, vectors, rows))
+        sets.append(TrajectorySet(model, noise, grid, vectors, rows, request.streams))
         grams.append(gram)
     return Experiments(request, sets, merge(grams), request.steps[-1])
 
@@ -75,7 +74,7 @@ def _trajectories(
     kept = parts.load_tensors(name)
     if kept is not None and _same_model(model, noise, kept, grid):
         # what they cost, less the query that told the model
-        parts.earlier += (len(grid) - 1) * plan.rows
+        parts.earlier += (len(grid) - 1 + PAIR - 1) * plan.rows
         vectors = [kept[str(k)] for k in range(2 * len(grid) - 1)]
         return vectors, gram_of(grid, torch.stack([vector.flatten(1) for vector in vectors]))
     if kept is not None:

@@ -14,7 +14,8 @@ from ..errors import RecordingError
 from ..fit.trajectories import TrajectorySet
 from ..record import SAME_START, Gram
 from ..recordings import Recording, usable
-from ..search.gram import merge, with_sigmas
+from ..search.gram import gram_of, merge, with_sigmas
+from .consistency import asked_again
 from .experiments import Experiments
 from .meter import Meter, Metered
 from .recording import fit_rows
@@ -22,7 +23,6 @@ from .request import Request
 from .resume import FinishedParts
 
 SAME_ANSWER = 2e-2  # relative: hosts may draw and distil in different precisions
-ASKED = 1 / 6  # the share of the run where one query is asked again
 
 
 def start_of(recordings: Sequence[Recording], sigma_max: float) -> float:
@@ -71,7 +71,7 @@ def learnt_from(
         made = _trajectories(each, model, rows, request, device)
         _check_drawn(made, model)
         sets.append(made)
-        grams.append(each.gram)
+        grams.append(_gram(each, request))
         first += each.rows
     return Experiments(request, sets, _on_one_grid(grams), request.steps[-1])
 
@@ -87,22 +87,35 @@ def _trajectories(
     for known in (request.sigma_max, request.start_sigma):
         if abs(sigmas[0] / known - 1) <= SAME_START:
             sigmas[0] = known  # hosts hand sigmas over in float32
-    noise = recording.noise.to(device)
-    return TrajectorySet(model, noise, sigmas, recording.vectors, rows)
+    noise, vectors = recording.noise.to(device), recording.vectors
+    if request.streams is not None:
+        noise = request.streams.weigh(noise)
+        vectors = [request.streams.weigh(vector) for vector in vectors]
+    return TrajectorySet(model, noise, sigmas, vectors, rows, request.streams)
+
+
+def _gram(recording: Recording, request: Request) -> Gram:
+    if request.streams is None:
+        return recording.gram
+    weighed = [request.streams.weigh(vector).flatten(1) for vector in recording.vectors]
+    return gram_of(recording.sigmas, torch.stack(weighed))
 
 
 def _check_drawn(made: TrajectorySet, model: Metered) -> None:
-    node = int((len(made.sigmas) - 1) * ASKED)
-    x = made.vectors[node].to(made.noise)
-    recorded = made.vectors[len(made.sigmas) + node]
-    answer = model.fresh(x, float(made.sigmas[node])).cpu()
-    apart = float((answer.float() - recorded).norm() / recorded.norm().clamp(min=1e-30))
-    if apart > SAME_ANSWER:
-        raise RecordingError(
-            f"This recording was drawn by another model, prompt or guidance: asked again at sigma "
-            f"{made.sigmas[node]:.4g}, the model at hand answers {apart:.0%} otherwise; learn from "
-            "its own runs."
-        )
+    """Ask again where the model should answer as it did: one query tells another model, two that
+    followed each other, asked from afar, a step cache, which answered one of them from memory."""
+    for node in asked_again(len(made.sigmas) - 1):
+        x = made.vectors[node].to(made.noise)
+        recorded = made.vectors[len(made.sigmas) + node]
+        answer = model.fresh(x, float(made.sigmas[node])).cpu()
+        apart = float((answer.float() - recorded).norm() / recorded.norm().clamp(min=1e-30))
+        if apart > SAME_ANSWER:
+            raise RecordingError(
+                "This recording was drawn by another model, prompt or guidance, or one that answers "
+                f"some steps from memory (a step cache): asked again at sigma {made.sigmas[node]:.4g}, "
+                f"the model at hand answers {apart:.0%} otherwise; learn from its own runs, drawn in "
+                "full."
+            )
 
 
 def _on_one_grid(grams: Sequence[Gram]) -> Gram:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from ..denoiser import Denoiser
 from ..errors import (
@@ -19,10 +21,12 @@ from ..errors import (
 )
 from ..record import SAME_START
 from ..record.schema import MAX_RECIPES
+from ..rows import noise_for
 from ..samplers import check_sampler, ode_sampler_for
 from ..samplers.names import DISTILLABLE, ON_PATHS, VE_ONLY, without_gpu
 from ..sigmas.noise_range import NoiseRange
 from ..sigmas.noise_table import NoiseTable, check_range, table_for
+from ..streams import Streams
 
 MOST_STEPS = 1000
 
@@ -41,6 +45,17 @@ class Request:
     table: NoiseTable
     seed: int
     start_sigma: float
+    noise_scale: float = 1.0
+    streams: Streams | None = None
+
+    def noise(self, rows: int, seed: int, device: torch.device) -> torch.Tensor:
+        """(rows, ...): what the model's runs begin with, over their first sigma."""
+        noise = noise_for(self.latent_shape, rows, seed, device, self.noise_scale)
+        return noise if self.streams is None else self.streams.weigh(noise)
+
+    def weighed(self, denoise: Denoiser) -> Denoiser:
+        """A denoiser of the model's latents as one of those that are distilled on."""
+        return denoise if self.streams is None else self.streams.denoiser(denoise)
 
     @property
     def fitted(self) -> tuple[str, ...]:
@@ -54,7 +69,7 @@ class Request:
 
     @property
     def noise_range(self) -> NoiseRange:
-        return NoiseRange(self.process, self.sigma_min, self.sigma_max)
+        return NoiseRange(self.process, self.sigma_min, self.sigma_max, self.noise_scale)
 
 
 def request_of(
@@ -68,6 +83,8 @@ def request_of(
     shift: float | None,
     seed: int,
     start_sigma: float | None = None,
+    noise_scale: float | None = None,
+    streams: Sequence[Mapping] | None = None,
 ) -> Request:
     """The request of `distill`'s arguments; raises SigmaRangeError, UnknownNameError, StepsError,
     DenoiserError or ScheduleError."""
@@ -84,9 +101,14 @@ def request_of(
             f"A record holds at most {MAX_RECIPES} recipes; "
             f"ask for fewer than {len(counts)} step counts at a time."
         )
+    shape, denoisers = checked_shape(latent_shape), checked_denoisers(denoise)
+    parts = [(each["name"], each["elements"]) for each in streams or ()]
+    kinds = Streams.of(parts, math.prod(shape))
+    if kinds is not None:
+        denoisers = tuple(kinds.denoiser(each) for each in denoisers)
     return Request(
-        checked_denoisers(denoise),
-        checked_shape(latent_shape),
+        denoisers,
+        shape,
         float(sigma_max),
         float(sigma_min),
         parametrisation,
@@ -95,6 +117,8 @@ def request_of(
         table_for(sigma_min, sigma_max, parametrisation, shift),
         operator.index(seed),
         checked_start(start_sigma, sigma_min, sigma_max),
+        1.0 if noise_scale is None else float(noise_scale),
+        kinds,
     )
 
 

@@ -25,7 +25,7 @@ from ..record.provenance import (
     provenance_of,
 )
 from ..recordings import Recording
-from ..rows import in_batches, noise_for
+from ..rows import in_batches
 from ..version import VERSION
 from .candidates import recipes_of
 from .effort import INSTANT, effort_named
@@ -109,9 +109,14 @@ def distill(
         shift=conditions.shift,
         seed=seed,
         start_sigma=start_sigma,
+        noise_scale=conditions.noise_scale,
+        streams=conditions.streams,
     )
     conditions = settled_conditions(request, conditions)
-    (held_out,) = checked_denoisers(evidence_denoise or request.denoisers[0])
+    (held_out,) = request.denoisers[:1]
+    if evidence_denoise is not None:
+        (other,) = checked_denoisers(evidence_denoise)
+        held_out = request.weighed(other)
     check_usable(request, runs)
     request, runs = affordable(request, runs, budget) if runs else (request, runs)
     plan = plan_request(request, budget, evidence_budget, samples, effort, runs)
@@ -240,7 +245,7 @@ class Run:
         request, rows = self.request, evidence_rows(self.plan)
         self.meter.phase = EVIDENCE
         seed = request.seed + EVIDENCE_SEED
-        noise = noise_for(request.latent_shape, rows, seed, self.device)
+        noise = request.noise(rows, seed, self.device)
 
         def stands(found: evidence.Evidence) -> None:
             self.stages.end(EVIDENCE, rows=rows, seed=seed)
@@ -257,6 +262,7 @@ class Run:
             finished=self.parts.finished,
             ranked=None if every else made.ranked,
             on_found=stands,
+            streams=request.streams,
         )
         stands(found)
 
@@ -319,6 +325,8 @@ def key_of(request: Request, plan: Plan) -> tuple:
         request.sigma_min,
         request.process,
         request.table.shift,
+        request.noise_scale,
+        request.streams,
     )
     return (
         VERSION,

@@ -14,14 +14,16 @@ import torch
 
 from ..denoiser import AnyDenoiser, Reporting, start_state
 from ..errors import DenoiserError
-from ..record import Recipe
+from ..record import Choice, Recipe
 from ..rows import row_errors
 from ..samplers import sample, sample_linear
 from ..samplers.adams3 import adams3_rule
 from ..samplers.distilled import run_recipe, stock_sampler
 from ..sigmas import NoiseTable, baselines, log_snr_grid
 from ..sigmas.validity import Floats
+from ..streams import Streams, compared
 from . import verdicts
+from .stock_run import StockRun
 
 # (name, work) -> the result of work, now or of an earlier run
 Finished = Callable[[str, Callable[[], dict]], dict]
@@ -60,7 +62,10 @@ class HeldOut:
         on_call: Callable[[int], None] | None = None,
         finished: Finished | None = None,
         few: Few | None = None,
+        streams: Streams | None = None,
     ):
+        self.streams = streams
+        self.by_stream: dict[RunKey | Recipe, dict[str, np.ndarray]] = {}
         self.model = Reporting(denoise, on_call)
         self.noise = noise
         self.table = table
@@ -86,7 +91,8 @@ class HeldOut:
         key = _key(sampler, sigmas)
         if key not in self._runs:
             start = start_state(self.noise, key[1][0], self.process)
-            self._runs[key] = self._errors(lambda: sample(self.model, start, sigmas, sampler))
+            draw = lambda: sample(self.model, start, sigmas, sampler)  # noqa: E731
+            self._runs[key] = self._errors(draw, key)
         return self._runs[key]
 
     def run_all(self, sampler: str, steps: int) -> dict[str, np.ndarray]:
@@ -118,7 +124,7 @@ class HeldOut:
             return run_recipe(self.model, self.noise, recipe, self.process)
 
         def work() -> dict:
-            errors = self.run(stock, recipe.sigmas) if plain else self._errors(draw)
+            errors = self.run(stock, recipe.sigmas) if plain else self._errors(draw, recipe)
             return {"errors": errors.tolist()}
 
         numbers = (recipe.sigmas, recipe.offsets, recipe.coefficients)
@@ -136,9 +142,24 @@ class HeldOut:
         )
         return "evidence " + hashlib.sha256(repr((reference, parts)).encode()).hexdigest()[:24]
 
-    def _errors(self, draw: Callable[[], torch.Tensor]) -> np.ndarray:
+    def streams_beside(self, recipe: Recipe, stock: Choice) -> list[dict]:
+        """Each stream of a recipe's runs beside a stock choice's, as evidence keeps them; empty where
+        latents are of one kind, or a run was kept from earlier."""
+        rival = StockRun.at_equal_calls(stock, recipe.sampler, recipe.steps)
+        theirs = _key(rival.sampler, self.schedules(rival.steps)[rival.schedule])
+        own: RunKey | Recipe = recipe
+        if recipe.offsets is None and recipe.coefficients is None:
+            own = _key(stock_sampler(recipe), recipe.sigmas)
+        if own not in self.by_stream or theirs not in self.by_stream:
+            return []
+        return compared(self.by_stream[own], self.by_stream[theirs])
+
+    def _errors(self, draw: Callable[[], torch.Tensor], whose: RunKey | Recipe) -> np.ndarray:
         try:
-            errors = row_errors(draw(), self.end)
+            end = draw()
+            errors = row_errors(end, self.end)
+            if self.streams is not None:
+                self.by_stream[whose] = self.streams.errors(end, self.end)
         except DenoiserError:
             # The model answered the reference well: it is this run that left its range.
             return np.full(len(self.noise), np.inf)

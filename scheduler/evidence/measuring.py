@@ -17,6 +17,7 @@ from ..record.left_out import FEW_STOCK, LOWER_STARTS, TOO_SMALL
 from ..samplers import model_calls
 from ..samplers.names import ON_PATHS
 from ..sigmas import NoiseTable, baselines
+from ..streams import Streams
 from . import verdicts
 from .held_out import Few, Finished, HeldOut, Ranked
 from .plan import (
@@ -27,12 +28,12 @@ from .plan import (
     Scope,
     calls_of,
     default_budget,
-    equal_calls_steps,
     least_budget,
     longer_steps,
     plan_evidence,
     stock_cells,
 )
+from .stock_run import StockRun
 
 Curve = dict[int, float | None]
 MOST_DIFFERENT = 0.1
@@ -70,6 +71,7 @@ def measure(
     finished: Finished | None = None,
     ranked: Ranked | None = None,
     on_found: Callable[[Evidence], None] | None = None,
+    streams: Streams | None = None,
 ) -> Evidence:
     """The evidence for recipes, from unit Gaussian held-out `noise` (R, ...).
 
@@ -81,7 +83,8 @@ def measure(
     `ranked`: (sampler, steps) -> stock schedules' names, the best first by what was recorded: with
     it the first few are run alone (plan.FEW), beside a cheaper reference. on_call(model calls so
     far) follows each; `finished` keeps runs for a later start (`HeldOut`); on_found hears what
-    there is after each step count but the last. Raises DenoiserError, SigmaRangeError, and
+    there is after each step count but the last. streams: of latents that were weighed for
+    them. Raises DenoiserError, SigmaRangeError, and
     whatever on_call raises.
     """
     scope = WHOLE if ranked is None else FEW
@@ -101,7 +104,7 @@ def measure(
     if len(whole) < len(ours):
         left_out.append({"code": LOWER_STARTS})
     few = None if ranked is None else Few(ranked, scope.schedules)
-    about = (low, start), plan.nodes, on_call, finished, few
+    about = (low, start), plan.nodes, on_call, finished, few, streams
     held_out = HeldOut(denoise, noise, table, process, *about)
     findings = _Findings(held_out, recipes, whole, plan, left_out)
     for steps in plan.steps:
@@ -165,6 +168,9 @@ def _measured(held_out: HeldOut, recipes: Sequence[Recipe], plan: EvidencePlan) 
         ours = held_out.run_recipe(recipe)
         calls = calls_of(recipe.sampler, recipe.steps)
         found = verdicts.compared(recipe, ours, stock, held_out.apart, calls)
+        if found.get("best_stock") is not None:
+            streams = held_out.streams_beside(recipe, Choice.read(found["best_stock"]))
+            found |= {"streams": streams} if streams else {}
         filled.append(replace(recipe, evidence=found))
     return filled
 
@@ -215,11 +221,11 @@ def _follow_stock(
         best = [Choice.read(label) for label in _best_labels(last)[:LONGER_SCHEDULES]]
         goal = min((each.evidence["rms"] for each in own if each.evidence["rms"]), default=0.0)
         for steps in longer_steps(last.steps):
-            runs = [_StockRun.at_equal_calls(choice, sampler, steps) for choice in best]
+            runs = [StockRun.at_equal_calls(choice, sampler, steps) for choice in best]
             spare -= sum(model_calls(run.sampler, run.steps) for run in runs)
             if spare < 0 or not runs or verdicts.equal_steps(goal, curve) is not None:
                 break
-            errors = [run.error(held_out) for run in runs]
+            errors = [_error(run, held_out) for run in runs]
             curve[steps] = min((error for error in errors if error is not None), default=None)
 
 
@@ -230,25 +236,10 @@ def _best_labels(recipe: Recipe) -> list[str]:
     return sorted(sound, key=lambda label: stock[label]["rms"])
 
 
-@dataclass(frozen=True)
-class _StockRun:
-    """A stock schedule by name, the sampler that runs it, and its steps."""
-
-    schedule: str
-    sampler: str
-    steps: int
-
-    @classmethod
-    def at_equal_calls(cls, choice: Choice, sampler: str, steps: int) -> _StockRun:
-        """A stock choice beside `sampler`, at as many model calls as `steps` steps of it."""
-        if choice.sampler is None:
-            return cls(choice.schedule, sampler, steps)
-        return cls(choice.schedule, choice.sampler, equal_calls_steps(choice.sampler, steps))
-
-    def error(self, held_out: HeldOut) -> float | None:
-        """Its RMS error over all rows; None where it came to nothing."""
-        sigmas = held_out.schedules(self.steps)[self.schedule]
-        return verdicts.summarised(held_out.run(self.sampler, sigmas))["rms"]
+def _error(run: StockRun, held_out: HeldOut) -> float | None:
+    """Its RMS error over all rows; None where it came to nothing."""
+    sigmas = held_out.schedules(run.steps)[run.schedule]
+    return verdicts.summarised(held_out.run(run.sampler, sigmas))["rms"]
 
 
 def _with_equal_steps(recipes: Sequence[Recipe], stock_curves: dict[str, Curve]) -> list[Recipe]:

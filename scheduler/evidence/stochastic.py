@@ -121,7 +121,8 @@ def chosen(errors: Mapping[str, np.ndarray]) -> str:
 class OnPaths:
     """Runs of stochastic samplers from held-out noise (R, ...) on one path, beside the fine run.
 
-    seed: of the path. nodes: steps of the fine run. Errors are (R,): RMS per element from its end;
+    seed: of the path. noise_scale: of the path, as the noise has it already. nodes: steps of the
+    fine run. Errors are (R,): RMS per element from its end;
     inf for a run that came to nothing. A fine run is drawn when first needed; `finished` (such as
     `FinishedParts.finished`) keeps what was measured for a later start, and one query of the model
     tells whether it still holds. Raises DenoiserError when a fine run itself fails, and whatever
@@ -139,8 +140,10 @@ class OnPaths:
         nodes: int = FINE[0],
         on_call: Callable[[int], None] | None = None,
         finished: Finished | None = None,
+        noise_scale: float | torch.Tensor = 1.0,
     ):
         self.model = Reporting(denoise, on_call)
+        self.noise_scale = noise_scale
         self.noise, self.seed, self.nodes = noise, seed, nodes
         self.table, self.process = table, process
         self.sigma_min, self.sigma_max = sigma_range
@@ -164,7 +167,7 @@ class OnPaths:
     def draw(self, sampler: str, sigmas: np.ndarray) -> torch.Tensor:
         """A run of a sampler on the path, (R, ...)."""
         x = start_state(self.noise, float(sigmas[0]), self.process)
-        path = BrownianPath(self.noise.shape, self.seed, self.noise.device)
+        path = BrownianPath(self.noise.shape, self.seed, self.noise.device, self.noise_scale)
         return sample_on_path(self.model, x, sigmas, sampler, path, self.process, self.top)
 
     def run(self, sampler: str, sigmas: np.ndarray) -> np.ndarray:

@@ -26,6 +26,7 @@ class Candidate:
     coefficients: np.ndarray | None = None
     errors: np.ndarray = field(default_factory=lambda: np.empty(0))
     choice: Choice = Choice(OURS)
+    by_stream: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def steps(self) -> int:
@@ -46,10 +47,14 @@ class Candidate:
         """Over rows: a norm objective, so that one row gone astray doesn't decide alone."""
         return float(self.errors.mean())
 
-    def measured(self, errors: np.ndarray) -> Candidate:
-        """The candidate with the errors of a run; those that are not finite count as EXPLODED."""
+    def measured(
+        self, errors: np.ndarray, by_stream: dict[str, np.ndarray] | None = None
+    ) -> Candidate:
+        """The candidate with the errors of a run, and perhaps of each stream of its latents; those that
+        are not finite count as EXPLODED."""
         bounded = np.nan_to_num(errors, nan=EXPLODED, posinf=EXPLODED)
-        return replace(self, errors=np.minimum(bounded, EXPLODED))
+        bounded = np.minimum(bounded, EXPLODED)
+        return replace(self, errors=bounded, by_stream=by_stream or {})
 
     def recipe(self, sampler: str) -> Recipe:
         """The candidate as the recipe that a record holds, for a sampler."""

@@ -13,6 +13,7 @@ from ..errors import DenoiserError
 from ..samplers import sample
 from ..samplers.query_offsets import with_offsets
 from ..sigmas.noise_range import NoiseRange
+from ..streams import joined
 from .candidate import EXPLODED, Candidate
 from .trajectories import TrajectorySet
 
@@ -28,7 +29,9 @@ def rollout(
         np.full(len(each.noise), EXPLODED) if end is None else each.errors(end)
         for each, end in zip(sets, drawn, strict=True)
     ]
-    return candidate.measured(np.concatenate(errors))
+    arrived = [end is not None for end in drawn]
+    parts = [each.by_stream(end) for each, end in zip(sets, drawn, strict=True) if end is not None]
+    return candidate.measured(np.concatenate(errors), joined(parts) if all(arrived) else None)
 
 
 def _drawn(each: TrajectorySet, candidate: Candidate, process: str) -> torch.Tensor | None:

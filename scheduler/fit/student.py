@@ -14,6 +14,7 @@ from ..samplers.distilled import PAST
 from ..samplers.multistep import combine
 from ..samplers.query_offsets import ask, asked_sigma, bounded_offset, guessed_offset
 from ..sigmas.noise_range import NoiseRange
+from ..streams import joined
 from .candidate import DISTILLED, EXPLODED, Candidate
 from .coefficients import NUMBERS_FOR_ORDER, Step, fit_step
 from .parameters import MOST_PAST, Numbers, rule_weights
@@ -50,7 +51,8 @@ class Answers:
         ends = [each.end.cpu().flatten() for each in sets]
         self.span = Span(sum(len(each.noise) for each in sets), sets[0].noise[0].numel())
         variance = float(torch.cat(ends).double().var())
-        self.surrogate = Surrogate(self.span, self._paths(), self.process, variance)
+        scale = noise_range.noise_scale
+        self.surrogate = Surrogate(self.span, self._paths(), self.process, variance, scale)
         self.begun: tuple[float, Answer] | None = None  # the first query of runs from another sigma
 
     @property
@@ -106,7 +108,7 @@ class Answers:
                 student.step(a[0].tolist(), b[0].tolist())
         except DenoiserError:
             return candidate.measured(np.full(self.rows, EXPLODED))
-        return candidate.measured(student.errors())
+        return candidate.measured(student.errors(), student.by_stream())
 
     def walk(
         self, sigmas: np.ndarray, offsets: np.ndarray | None = None, tries: int = 1
@@ -131,7 +133,7 @@ class Answers:
                 found.coefficients[k] = step.coefficients  # type: ignore[index]
         except DenoiserError:
             return found.measured(np.full(self.rows, EXPLODED))
-        return found.measured(student.errors())
+        return found.measured(student.errors(), student.by_stream())
 
 
 class Student:
@@ -210,6 +212,10 @@ class Student:
         return np.concatenate(
             [each.errors(x) for each, x in zip(self.of.sets, self.x, strict=True)]
         )
+
+    def by_stream(self) -> dict[str, np.ndarray]:
+        """The same of each stream of the latents; {} where they are of one kind."""
+        return joined([each.by_stream(x) for each, x in zip(self.of.sets, self.x, strict=True)])
 
     def _answered(self, sigma: float, offset: float) -> Answer:
         """The first query of a run without offset is the same in every run, and asked once."""

@@ -67,9 +67,17 @@ class Path:
 
 class Surrogate:
     """span: of all vectors. paths: of each set, in the order of their rows. variance: of the data,
-    per latent element."""
+    per latent element. noise_scale: the standard deviation of the noise at sigma 1."""
 
-    def __init__(self, span: Span, paths: Sequence[Path], process: str, variance: float):
+    def __init__(
+        self,
+        span: Span,
+        paths: Sequence[Path],
+        process: str,
+        variance: float,
+        noise_scale: float = 1.0,
+    ):
+        self.noise_scale = noise_scale
         self.span, self.paths, self.process = span, paths, process
         self.variance = variance
         self._known: list[Known] = []
@@ -103,7 +111,8 @@ class Surrogate:
     def slope(self, sigmas: np.ndarray) -> np.ndarray:
         """dD/dx of a Gaussian of the data's variance about the path."""
         alpha = 1 - sigmas if self.process == "flow" else np.ones_like(sigmas)
-        return alpha * self.variance / (alpha**2 * self.variance + sigmas**2)
+        noise = (self.noise_scale * sigmas) ** 2
+        return alpha * self.variance / (alpha**2 * self.variance + noise)
 
     def clock(self, sigmas: np.ndarray) -> np.ndarray:
         """Half log-SNR, with the sign of log sigma."""

@@ -12,6 +12,7 @@ from ..denoiser import ScalarDenoiser
 from ..rows import row_errors
 from ..samplers.multistep import combine
 from ..search.gram import interpolation
+from ..streams import Streams
 
 
 @dataclass
@@ -20,7 +21,7 @@ class TrajectorySet:
 
     noise: (B, ...), unit Gaussian, on the model's device. sigmas: (T + 1,). vectors: 2T + 1 tensors
     (B, ...), x_0..x_T and D_0..D_{T-1}, on any device. fit_rows: (B,) bool, the rows that fits may
-    use.
+    use. streams: of latents that were weighed for them.
     """
 
     model: ScalarDenoiser
@@ -28,6 +29,7 @@ class TrajectorySet:
     sigmas: np.ndarray
     vectors: Sequence[torch.Tensor]
     fit_rows: np.ndarray
+    streams: Streams | None = None
 
     @property
     def end(self) -> torch.Tensor:
@@ -42,6 +44,10 @@ class TrajectorySet:
     def errors(self, end: torch.Tensor) -> np.ndarray:
         """(B,): RMS distance per element of each row from the teacher's end."""
         return row_errors(end, self.end)
+
+    def by_stream(self, end: torch.Tensor) -> dict[str, np.ndarray]:
+        """The same of each stream by itself; {} for latents of one kind."""
+        return {} if self.streams is None else self.streams.errors(end, self.end)
 
     def state(self, sigma: float) -> torch.Tensor:
         """The teacher's state (B, ...) at any sigma of its range, interpolated between its nodes."""

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from ..denoiser import Denoiser
-from ..distilling.recordings import ASKED, SAME_ANSWER
+from ..distilling.consistency import asked_again
+from ..distilling.recordings import SAME_ANSWER
 from ..lookup.selection import Selection
 from ..recordings import Recording
 from ..store import Store
@@ -39,7 +40,7 @@ def drew_this(run: Recording, x: torch.Tensor, denoise: Denoiser) -> bool:
     apart = float((first - x.detach().float().cpu()).abs().max())
     if apart > SAME_BEGINNING * run.start_sigma:
         return False
-    node = int(run.steps * ASKED)
+    node = asked_again(run.steps)[1]
     asked, recorded = run.vectors[node].to(x), run.vectors[run.steps + 1 + node]
     level = torch.full((len(x),), float(run.sigmas[node]), dtype=x.dtype, device=x.device)
     answer = denoise(asked, level).detach().float().cpu()

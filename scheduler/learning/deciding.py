@@ -26,11 +26,11 @@ MANY_STEPS = "many_steps"
 UNKNOWN_MODEL = "unknown_model"
 MASK = "mask"  # it mixes the original in at every step
 HOOKS = "hooks"  # they change the model while it draws
-CACHES = "caches"  # they answer some steps from memory
+UNSUITED = "unsuited"  # the model, for what its detail says
 UNWRITABLE = "unwritable"  # the store
 AS_BEFORE = "as_before"  # this very picture was drawn in full, and is drawn again
 # Where a few stock steps are not what the artist asked for.
-IN_FULL_THEN = (MASK, HOOKS, CACHES, UNWRITABLE, UNKNOWN_MODEL)
+IN_FULL_THEN = (MASK, HOOKS, UNSUITED, UNWRITABLE, UNKNOWN_MODEL)
 
 
 @dataclass(frozen=True)

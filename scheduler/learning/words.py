@@ -160,10 +160,7 @@ _NOT_LEARNT: dict[str, Callable[[Obstacle], str]] = {
         "The prompt carries hooks that change the model while it draws, so nothing is learnt from it; "
         "draw one picture without."
     ),
-    deciding.CACHES: lambda o: (
-        f"Nothing is learnt with {o.detail} on the model, which answers some steps from memory: take it "
-        "off, for in few steps there is nothing left to skip."
-    ),
+    deciding.UNSUITED: lambda o: f"Nothing is learnt: {o.detail[:1].lower()}{o.detail[1:]}",
     deciding.UNWRITABLE: lambda o: f"Nothing can be learnt, for it could not be kept: {o.detail}",
     deciding.AS_BEFORE: lambda o: "So it was drawn before; with another seed it takes few steps.",
 }

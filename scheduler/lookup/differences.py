@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from .guiders import of_guiders
 from .key import (
     SAME_STRENGTH,
     Key,
@@ -18,6 +19,7 @@ from .key import (
 
 CFG, GUIDANCE, SHIFT, SIZE = "cfg", "guidance", "shift", "size"
 PATCH_MISSING, PATCH_MORE, PATCH_STRENGTH = "patch_missing", "patch_more", "patch_strength"
+PATCH_OTHER = "patch_other"  # of the same name, set otherwise
 UNNAMED = "unnamed"  # the record names no checkpoint
 RANGE = "range"  # of noise: only what is solved again fits
 NO_RECIPE = "no_recipe"  # for the sampler: only what is solved again fits
@@ -68,7 +70,13 @@ def filled(key: Key, found: Key) -> Key:
     """The key with what it leaves open taken from a record's: what is not known is no difference."""
     names = ("cfg", "guidance", "latent_shape")
     missing = {name: getattr(found, name) for name in names if getattr(key, name) is None}
+    if key.cfg is None:  # who does not know the guidance does not know what guides
+        missing["patches"] = (*key.patches, *_guiders_beside(key.patches, found.patches))
     return replace(key, **missing)
+
+
+def _guiders_beside(own: Sequence[Mapping], theirs: Sequence[Mapping]) -> list[Mapping]:
+    return [] if of_guiders(own) else of_guiders(theirs)
 
 
 def _sizes(key: Key) -> tuple[int | None, int | None]:
@@ -78,15 +86,23 @@ def _sizes(key: Key) -> tuple[int | None, int | None]:
 def _patches(asked: Sequence[Mapping], found: Sequence[Mapping]) -> list[Difference]:
     parts: list[Difference] = []
     rest = active(found)
+    mine_alone = []
     for mine in active(asked):
         theirs = next((other for other in rest if _same_patch(mine, other)), None)
         if theirs is None:
-            parts.append(Difference(PATCH_MISSING, None, mine["strength"], mine["name"]))
+            mine_alone.append(mine)
             continue
         rest.remove(theirs)
         made, here = theirs["strength"], mine["strength"]
         if abs(here - made) > SAME_STRENGTH:
             parts.append(Difference(PATCH_STRENGTH, made, here, mine["name"]))
+    for mine in mine_alone:
+        theirs = next((other for other in rest if other["name"] == mine["name"]), None)
+        if theirs is None:
+            parts.append(Difference(PATCH_MISSING, None, mine["strength"], mine["name"]))
+            continue
+        rest.remove(theirs)
+        parts.append(Difference(PATCH_OTHER, theirs["strength"], mine["strength"], mine["name"]))
     more = (Difference(PATCH_MORE, other["strength"], None, other["name"]) for other in rest)
     return [*parts, *more]
 

@@ -73,6 +73,9 @@ def select_from(
 
 
 def _noise(key: Key) -> str:
-    if key.prediction in (None, key.process):
-        return key.process
-    return f"{key.process}, {key.prediction}"
+    parts = [key.process]
+    if key.prediction not in (None, key.process):
+        parts.append(key.prediction)
+    if key.noise_scale != 1:
+        parts.append(f"{key.noise_scale:g} times the usual noise")
+    return ", ".join(parts)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from .held import closed_over, digest
 from .key import patch
 
 FUNCTIONS = (
@@ -18,6 +19,7 @@ FUNCTIONS = (
     "sampler_calc_cond_batch_function",
     "model_function_wrapper",
 )
+WINDOWS = "context_handler"
 OURS = "stepdistill"
 LONGEST = 120
 
@@ -31,19 +33,51 @@ def hook_names(model_options: Mapping, wrappers: Iterable[object] = ()) -> tuple
     return tuple(sorted({*_functions(model_options), *named}))
 
 
-def hook_patches(names: Iterable[str]) -> tuple[dict, ...]:
-    """Hooks as keys and records carry them: patches of strength 1."""
-    return tuple(patch(name, 1.0, ()) for name in names)
+def hook_patches(
+    names: Iterable[str], settings: Mapping[str, str] | None = None
+) -> tuple[dict, ...]:
+    """Hooks as keys and records carry them: patches of strength 1. settings: of those that were made
+    with any (`hook_settings`), by name."""
+    made = settings or {}
+    return tuple(patch(name, 1.0, (made[name],) if made.get(name) else ()) for name in names)
+
+
+def hook_settings(model_options: Mapping) -> dict[str, str]:
+    """What the functions in a model's options were made with (scales, layers, ...), in short, by their
+    hooks' names."""
+    found: dict[str, list[str]] = {}
+    for place, each in _placed(model_options):
+        found.setdefault(f"{place}: {_called(each)}", []).extend(closed_over(each))
+    return {name: digest(iter(lines)) for name, lines in found.items() if lines}
 
 
 def _functions(options: Mapping) -> Iterator[str]:
+    for place, each in _placed(options):
+        yield f"{place}: {_called(each)}"
+    if options.get(WINDOWS) is not None:
+        yield f"context windows: {_windows(options[WINDOWS])}"
+
+
+def _placed(options: Mapping) -> Iterator[tuple[str, Any]]:
     inside = options.get("transformer_options") or {}
     places = {place: options.get(place) for place in FUNCTIONS}
     places |= inside.get("patches") or {}
     places |= inside.get("patches_replace") or {}
     for place, found in places.items():
         for each in _listed(found):
-            yield f"{place}: {_called(each)}"
+            yield place, each
+
+
+def _windows(handler: Any) -> str:
+    """Which frames are drawn together: what a model answers depends on it."""
+    named = [
+        getattr(getattr(handler, name, None), "name", "")
+        for name in ("context_schedule", "fuse_method")
+    ]
+    numbers = [getattr(handler, f"context_{name}", "") for name in ("length", "overlap", "stride")]
+    flags = [name for name in ("closed_loop", "freenoise") if getattr(handler, name, False)]
+    words = " ".join(part for part in (*named, "/".join(map(str, numbers)), *flags) if part)
+    return (words if any(named) else _called(handler))[:LONGEST]
 
 
 def _listed(found: Any) -> list:

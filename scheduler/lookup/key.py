@@ -31,6 +31,7 @@ GUIDANCE_EDGES = (1.05, 1.75, 2.5, 3.5, 4.5, 5.5, 6.5, 8.5, 11.0, 16.0)
 SAME_MAX = 1e-4
 SAME_MIN = 1e-2
 SAME_SHIFT = 1e-3
+SAME_SCALE = 1e-3  # of the noise
 SAME_STRENGTH = 5e-3
 
 
@@ -40,7 +41,8 @@ class Key:
 
     fingerprint: of the weights without patches, or None when unknown. patches: mappings with name,
     strength and perhaps fingerprint (`patch`). latent_shape: one sample's, without batch. sampler:
-    the one asked for, or None for any; samplers: those of a record.
+    the one asked for, or None for any; samplers: those of a record. noise_scale: the standard
+    deviation of the noise that the model draws from.
     """
 
     fingerprint: Fingerprint | None
@@ -54,6 +56,7 @@ class Key:
     latent_shape: tuple[int, ...] | None = None
     patches: tuple[Mapping, ...] = ()
     sampler: str | None = None
+    noise_scale: float = 1.0
 
     @classmethod
     def of(cls, record: Record, sampler: str | None = None) -> Key:
@@ -71,6 +74,7 @@ class Key:
             under.latent_shape,
             model.patches,
             sampler or "+".join(sorted({recipe.sampler for recipe in record.recipes})),
+            model.noise_deviation,
         )
 
     def digest(self) -> str:
@@ -86,6 +90,8 @@ class Key:
             _digits(self.sigma_min),
             _digits(self.sigma_max),
         ]
+        if self.noise_scale != 1:  # so that others keep the names that they had
+            noise.append(_digits(self.noise_scale))
         buckets = [
             guidance_bucket(self.cfg),
             guidance_bucket(self.guidance),
@@ -142,9 +148,16 @@ def frame_bucket(shape: Sequence[int] | None) -> int | None:
 
 
 def same_noise(one, other) -> bool:
-    """Whether two keys (or models' facts) have one process and one prediction, where both state theirs."""
+    """Whether two keys (or models' facts) have one process, one scale of noise, and one prediction
+    where both state theirs."""
     predictions = {one.prediction, other.prediction} - {None}
-    return one.process == other.process and len(predictions) < 2
+    alike = one.process == other.process and same_scale(one, other)
+    return alike and len(predictions) < 2
+
+
+def same_scale(one, other) -> bool:
+    """Whether two models' runs begin with noise of one standard deviation."""
+    return _near(one.noise_scale, other.noise_scale, SAME_SCALE)
 
 
 def same_range(one, other) -> bool:

@@ -8,6 +8,7 @@ from ..errors import UnknownNameError
 from ..fingerprint.kinship import OTHER, QUANTISED, SAME, Kinship, kinship
 from ..record import Record
 from .differences import NO_RECIPE, RANGE, Difference, differences, range_difference
+from .guiders import is_second
 from .key import SAME_MAX, Key, same_noise
 
 EXACT, NEAREST, GIVEN = "exact", "nearest", "given"
@@ -74,7 +75,10 @@ def judged(record: Record, key: Key, policy: str = "near", name: str = "") -> Ma
     apart = (*again, *differences(key, found))
     if kin.kind == SAME and not apart:
         return Match(record, EXACT, kin, name=name)
-    near = policy == "near" and kin.kind in (SAME, QUANTISED)
+    theirs = any(
+        is_second(each.name) for each in apart
+    )  # other weights, though not the model's own
+    near = policy == "near" and kin.kind in (SAME, QUANTISED) and not theirs
     return Match(record, NEAREST, kin, apart, allowed=near or policy == "any", name=name)
 
 

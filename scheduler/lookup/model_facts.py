@@ -24,6 +24,7 @@ class ModelFacts:
     them. patches: as `key.patch`
     makes them. published: presets made for its family, the best first. advice: what to tell of a
     step-distilled model, or "". loras: (file, strength or None) of those that were loaded, for people.
+    noise_scale: as of `Key`. streams: of a latent of several kinds, as `Conditions` has them.
     """
 
     fingerprint: Fingerprint | None
@@ -38,6 +39,8 @@ class ModelFacts:
     published: tuple[str, ...] = ()
     advice: str = ""
     loras: tuple[tuple[str, float | None], ...] = ()
+    noise_scale: float = 1.0
+    streams: tuple[Mapping, ...] | None = None
 
     @property
     def provenance(self) -> dict:
@@ -69,6 +72,7 @@ class ModelFacts:
             shape,
             self.patches,
             sampler,
+            self.noise_scale,
         )
 
     def conditions(
@@ -88,6 +92,8 @@ class ModelFacts:
             patches=self.patches,
             fingerprint=known.id if known else None,
             samples=known.samples if known else None,
+            noise_scale=self.noise_scale,
+            streams=self.streams,
         )
 
 
@@ -107,4 +113,5 @@ def facts_of_record(record: Record) -> ModelFacts:
         model.sigma_max,
         table,
         model.patches,
+        noise_scale=model.noise_deviation,
     )

@@ -47,6 +47,7 @@ _DIFFERENCES: dict[str, Callable[[Difference], str]] = {
     apart.SIZE: _size,
     apart.PATCH_MISSING: lambda one: f"without {one.name}",
     apart.PATCH_MORE: lambda one: f"with {one.name}, which you do not use",
+    apart.PATCH_OTHER: lambda one: f"with another or otherwise set {one.name}",
     apart.PATCH_STRENGTH: _strength,
     apart.RANGE: _range,
     apart.NO_RECIPE: lambda one: f"no recipe for {one.name}",

@@ -33,8 +33,9 @@ OFFSETS = "+offsets"  # in the names of curves
 class Described:
     """Who a model is, as conditions state it and models keep it.
 
-    name, fingerprint and link are text; shift is that of its noise table; prediction is "eps",
-    "v", "flow", ...; patches are mappings with "name", "strength" and perhaps "fingerprint";
+    name, fingerprint and link are text; shift is that of its noise table; noise_scale is the
+    standard deviation of the noise that it draws from (None: 1); prediction is "eps", "v", "flow",
+    ...; patches are mappings with "name", "strength" and perhaps "fingerprint";
     samples are what a fingerprint is judged by, as the package `fingerprint` makes them.
     """
 
@@ -45,9 +46,11 @@ class Described:
     prediction: str | None = None
     patches: tuple[Mapping, ...] = ()
     samples: Mapping[str, Mapping] | None = None
+    noise_scale: float | None = None
 
     def __post_init__(self):
         _settle(self, shift=plain(self.shift), samples=plain(self.samples))
+        _settle(self, noise_scale=_other_than_1(self.noise_scale))
         _settle(self, patches=tuple(plain(list(self.patches))))
 
     @property
@@ -55,14 +58,20 @@ class Described:
         """All of these by name, to describe another object with."""
         return {each.name: getattr(self, each.name) for each in fields(Described)}
 
+    @property
+    def noise_deviation(self) -> float:
+        """noise_scale as a number."""
+        return 1.0 if self.noise_scale is None else self.noise_scale
+
 
 @dataclass(frozen=True)
 class Conditions(Described):
     """What the record will say of the run and of the model; everything may be left out.
 
     cfg and guidance (distilled guidance such as FluxGuidance) are numbers; latent_shape is one
-    sample's, without batch; prompts counts the conditionings, seed is the noise's. The rest
-    describes the model (`Described`).
+    sample's, without batch; prompts counts the conditionings, seed is the noise's; streams names the
+    parts of a latent of several kinds, packed flat, in their order: mappings with "name" and
+    "elements". The rest describes the model (`Described`).
     """
 
     cfg: float | None = None
@@ -70,10 +79,13 @@ class Conditions(Described):
     latent_shape: tuple[int, ...] | None = None
     prompts: int | None = None
     seed: int | None = None
+    streams: tuple[Mapping, ...] | None = None
 
     def __post_init__(self):
         super().__post_init__()
         _settle(self, latent_shape=_integers(self.latent_shape))
+        if self.streams is not None:
+            _settle(self, streams=tuple(plain(list(self.streams))) or None)
         numbers = ("cfg", "guidance", "prompts", "seed")
         _settle(self, **{name: plain(getattr(self, name)) for name in numbers})
 
@@ -210,7 +222,7 @@ class Record:
         from ..samplers.stochastic import run_on_path
 
         recipe = self.recipe(sampler, steps, start_sigma, offsets)
-        process = self.model.parametrisation
+        process, scale = self.model.parametrisation, self.model.noise_deviation
         if first_answer is not None and recipe.start_sigma < self.model.sigma_max * (
             1 - SAME_START
         ):
@@ -219,8 +231,9 @@ class Record:
                 "on the picture; a shared one is for runs from pure noise."
             )
         if recipe.sampler in ON_PATHS:
-            return run_on_path(denoise, noise, recipe, process, path_seed, self.model.shift)
-        return run_recipe(denoise, noise, recipe, process, first_answer=first_answer)
+            shift = self.model.shift
+            return run_on_path(denoise, noise, recipe, process, path_seed, shift, scale)
+        return run_recipe(denoise, noise * scale, recipe, process, first_answer=first_answer)
 
     def to_json(self) -> str:
         """The record as text, a recipe a line, ready to save; raises RecordError where it would not
@@ -315,6 +328,11 @@ def _listed(values) -> list:
 
 def _floats(values) -> tuple[float, ...] | None:
     return None if values is None else tuple(float(value) for value in _listed(values))
+
+
+def _other_than_1(value) -> float | None:
+    """A scale, or None for 1: records that state none stay what they are."""
+    return None if value is None or float(value) == 1 else float(value)
 
 
 def _integers(values) -> tuple[int, ...] | None:

@@ -66,8 +66,14 @@ MODEL = fields(
         "sigma_max": POSITIVE_SIGMA,
         "patches": items(PATCH, 0, 200),
     },
-    {"link": text(500), "samples": table(text(300), SAMPLE, 256)},
+    {
+        "link": text(500),
+        "samples": table(text(300), SAMPLE, 256),
+        "noise_scale": number(0, 1000, above=True),
+    },
 )
+STREAM = fields({"name": text(40), "elements": integer(1, 10**9)})
+STREAM_ERRORS = fields({"name": text(40), "rms": ERROR, "stock_rms": ERROR}, open=True)
 CONDITIONS = fields(
     {
         "cfg": optional(number(-1000, 1000)),
@@ -75,7 +81,8 @@ CONDITIONS = fields(
         "latent_shape": optional(items(integer(1, 10**6), 1, 6)),
         "prompts": optional(COUNT),
         "seed": optional(SEED),
-    }
+    },
+    {"streams": items(STREAM, 2, 20)},
 )
 TEACHER = fields(
     {"solver": NAME, "nodes": integer(1, 10**5), "grid": NAME, "samples": COUNT},
@@ -104,6 +111,7 @@ RECIPE_EVIDENCE = fields(
         "equals_stock_steps": optional(integer(1, 10**6)),
         "model_calls": COUNT,
         "note": text(2000),
+        "streams": items(STREAM_ERRORS, 0, 20),
     },
     open=True,
 )

@@ -150,10 +150,20 @@ def evidence_words(recipe: Recipe, labels: Labels = NO_LABELS) -> str:
     on how many rows."""
     if "rms" not in recipe.evidence:
         return verdict(recipe, labels)
-    told = f"{_saved(recipe, labels)}{verdict(recipe, labels)}"
+    told = f"{_saved(recipe, labels)}{verdict(recipe, labels)}{_streams(recipe)}"
     if recipe.evidence.get("verdict") == SEEN:  # which says on which rows
         return told
     return f"{told}; {rows_words(recipe.evidence)}"
+
+
+def _streams(recipe: Recipe) -> str:
+    """The streams of a latent of several kinds (video, sound) that come out worse than with stock."""
+    worse = [
+        f"{each['name']} {share_words(each['rms'] / each['stock_rms'])} times"
+        for each in recipe.evidence.get("streams", ())
+        if each.get("rms") and each.get("stock_rms") and each["rms"] > each["stock_rms"]
+    ]
+    return f", but worse than stock by itself: {' and '.join(worse)} its error" if worse else ""
 
 
 def _saved(recipe: Recipe, labels: Labels) -> str:

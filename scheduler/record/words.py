@@ -180,6 +180,8 @@ def _model(record: Record) -> str:
     model = record.model
     shift = f", shift {model.shift:g}" if model.shift else ""
     kind = f"{model.prediction or model.parametrisation}{shift}"
+    if model.noise_scale is not None:
+        kind += f", {model.noise_scale:g} times the usual noise"
     ends = f"sigma {model.sigma_min:.4g} to {model.sigma_max:.4g}"
     return f"{model.name or 'unnamed'} ({kind}, {ends})"
 

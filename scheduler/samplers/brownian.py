@@ -25,11 +25,19 @@ class BrownianPath:
     """B(t), t >= 0, B(0) = 0, for latents of one shape (B, ...).
 
     shape: with the rows. seed: of the path. device: where increments are handed out; all numbers
-    are drawn on the CPU, and equal on every device.
+    are drawn on the CPU, and equal on every device. scale: of every increment, 1 in a Brownian
+    motion proper.
     """
 
-    def __init__(self, shape: Sequence[int], seed: int, device: str | torch.device = "cpu"):
+    def __init__(
+        self,
+        shape: Sequence[int],
+        seed: int,
+        device: str | torch.device = "cpu",
+        scale: float | torch.Tensor = 1.0,
+    ):
         self.shape, self.seed, self.device = tuple(shape), seed, torch.device(device)
+        self.scale = scale
         # Runs go one way: the last place, and the midpoints above it, are asked for again.
         self._last: tuple[Place, torch.Tensor] | None = None
         self._midpoints: dict[Place, torch.Tensor] = {}
@@ -86,7 +94,7 @@ class BrownianPath:
     def _normal(self, place: Place) -> torch.Tensor:
         digest = hashlib.blake2b(repr((self.seed, place)).encode(), digest_size=8).digest()
         generator = torch.Generator().manual_seed(int.from_bytes(digest, "little") >> 1)
-        return torch.randn(self.shape, generator=generator)
+        return self.scale * torch.randn(self.shape, generator=generator)
 
 
 def place_of(time: float) -> Place:

@@ -146,13 +146,15 @@ def run_on_path(
     process: str,
     seed: int,
     shift: float | None = None,
+    noise_scale: float = 1.0,
 ) -> torch.Tensor:
     """A stochastic sampler's recipe from unit Gaussian noise (B, ...) to the clean latent.
 
-    seed: of the path. shift: a flow's. Raises UnknownNameError, ScheduleError and DenoiserError.
+    seed: of the path. shift: a flow's. noise_scale: of the model's noise, and of the path. Raises
+    UnknownNameError, ScheduleError and DenoiserError.
     """
-    x = start_state(noise, recipe.sigmas[0], process)
-    path = BrownianPath(noise.shape, seed, noise.device)
+    x = start_state(noise * noise_scale, recipe.sigmas[0], process)
+    path = BrownianPath(noise.shape, seed, noise.device, noise_scale)
     top = FLOW_TOP if shift is None else flow_table(shift).percent_to_sigma(1e-4)
     return sample_on_path(denoise, x, recipe.sigmas, recipe.sampler, path, process, top)
 

@@ -13,3 +13,4 @@ class NoiseRange:
     process: str
     sigma_min: float
     sigma_max: float
+    noise_scale: float = 1.0  # standard deviation of the noise at sigma 1

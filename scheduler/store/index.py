@@ -10,13 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from ..fingerprint import Fingerprint
 from ..fingerprint.kinship import QUANTISED, RELATED, SAME
-from ..lookup.key import SAME_MAX, SAME_MIN, Key, frame_bucket, guidance_bucket, resolution_bucket
+from ..lookup.key import (
+    SAME_MAX,
+    SAME_MIN,
+    Key,
+    frame_bucket,
+    guidance_bucket,
+    resolution_bucket,
+    same_noise,
+)
 from .scan import Brief, outline, patches_text
 
 # Penalties. Other weights weigh more than anything that may differ with the same ones; a schedule
@@ -39,6 +47,12 @@ ALIKE = 0.45
 CLOSE = 0.15  # relative difference of values that may be one value quantised
 
 Value = TypeVar("Value")
+
+
+class _Noise(NamedTuple):
+    process: str
+    prediction: str | None
+    noise_scale: float
 
 
 class Index:
@@ -106,10 +120,7 @@ class Index:
     def _noise_distance(self, key: Key) -> np.ndarray:
         """Another kind of noise cannot be used; another range only by solving again, from inner
         products that reach up to it."""
-        other = [
-            kind != key.process or len({prediction, key.prediction} - {None}) > 1
-            for kind, prediction in self.noise
-        ]
+        other = [not same_noise(key, _Noise(*each)) for each in self.noise]
         refused = np.array(other)[self.noise_codes]
         same = _near(self.high, key.sigma_max, SAME_MAX) & _near(self.low, key.sigma_min, SAME_MIN)
         covers = self.solvable & (key.sigma_max <= self.high * (1 + SAME_MAX))

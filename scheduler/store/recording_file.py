@@ -188,6 +188,8 @@ def _key_data(key: Key, title: str | None) -> dict:
         "sigma_max": key.sigma_max,
         "patches": [dict(patch) for patch in key.patches],
     }
+    if key.noise_scale != 1:
+        model["noise_scale"] = key.noise_scale
     if fingerprint is not None and fingerprint.samples:
         model["samples"] = dict(fingerprint.samples)
     shape = list(key.latent_shape) if key.latent_shape else None
@@ -210,6 +212,7 @@ def _key_of(about: dict) -> Key:
         under["guidance"],
         tuple(under["latent_shape"]) if under["latent_shape"] else None,
         tuple(model["patches"]),
+        noise_scale=model.get("noise_scale", 1.0),
     )
 
 

@@ -27,7 +27,7 @@ from ..record.schema import VERSION
 INDEX = Path(".index") / "index.json"
 RECORDINGS = "recordings"  # the folder of what runs left (recordings.py): no part of the catalogue
 INDEX_BYTES = 256 << 20
-INDEX_VERSION = 2
+INDEX_VERSION = 3
 OUTLINE = (12, 12)  # matrices and vectors of a fingerprint that stand for it in a brief
 
 
@@ -45,7 +45,7 @@ class Brief:
     steps: tuple[int, int]
     fingerprint: str
     outline: tuple[tuple[int, float], ...]
-    noise: tuple[str, str | None]  # process, prediction
+    noise: tuple[str, str | None, float]  # process, prediction, noise_scale
     patches: str
     # sigma_min, sigma_max, shift, cfg, guidance
     numbers: tuple[float, float, float | None, float | None, float | None]
@@ -84,7 +84,7 @@ def brief_of(file: str, stamp: tuple[int, int], data: dict, version: int) -> Bri
         (min(steps), max(steps)),
         key.fingerprint.id if key.fingerprint else "",
         outline(key.fingerprint.samples) if key.fingerprint else (),
-        (key.process, key.prediction),
+        (key.process, key.prediction, key.noise_scale),
         patches_text(key),
         (key.sigma_min, key.sigma_max, key.shift, key.cfg, key.guidance),
         key.latent_shape,
@@ -215,9 +215,9 @@ def _settled(entry: dict, outlines: dict) -> Brief:
     sound = all(type(text) is str for text in (*texts, *entry["samplers"])) and all(
         type(count) is int and count >= 0 for count in counts
     )
-    sound &= len(entry["noise"]) == 2 and all(
-        value is None or type(value) is str for value in entry["noise"]
-    )
+    *kinds, scale = entry["noise"]
+    sound &= len(kinds) == 2 and type(scale) is float
+    sound &= all(value is None or type(value) is str for value in kinds)
     sound &= (
         all(type(sigma) is float for sigma in sigmas) and len(others) == 3 and 0 not in counts[4:]
     )

@@ -177,7 +177,7 @@ def test_two_times_never_stand_on_a_node_and_the_price_is_told_before(server, cl
     price = client.get(
         "/stepdistill/price?sampler_name=distilled&max_steps=8&quality=instant&measure=false"
     )
-    assert "At most 305 model calls: as many as 13 pictures of 24 steps take" in price["text"]
+    assert "At most 306 model calls: as many as 13 pictures of 24 steps take" in price["text"]
     s = scene()
     s.distill(cfg=6.0, max_steps=4)
     with client.events() as events:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
 from scheduler.denoiser import Checked
-from scheduler.distilling.consistency import BACK, SAME, Twice, check_same
+from scheduler.distilling.consistency import BACK, PAIR, SAME, Twice, check_same
 from scheduler.errors import DenoiserError
 from scheduler.fit.teacher import record_teacher
 from scheduler.sigmas import log_snr_grid
@@ -59,6 +61,30 @@ class StepCache(Counted):
         return denoised
 
 
+class ThresholdCache(Counted):
+    """Computes where the noise level has changed by so much since it last did (TeaCache, MagCache,
+    first block cache); adds to x in between what was added then."""
+
+    change, kept, last = 0.4, None, None
+    flow = False
+
+    def answer(self, x, sigma):
+        s = min(float(sigma[0]), 0.999 if self.flow else 1e3)
+        level = math.log(s / (1 - s) if self.flow else s)
+        if self.kept is not None and abs(level - self.last) < self.change:
+            return x + self.kept
+        denoised = self.exact(x, sigma)
+        self.kept, self.last = denoised - x, level
+        return denoised
+
+
+class FlowMap(Counted):
+    """Goes by the next step as well, which is another whenever it is asked again."""
+
+    def answer(self, x, sigma):
+        return self.exact(x, sigma * (1 - 0.2 * (self.asked % 2)))
+
+
 class Remembering(Counted):
     """Averages its answers over calls, whatever is asked."""
 
@@ -73,7 +99,7 @@ class Remembering(Counted):
 def check_refused(model: Counted, process: str, nodes: int) -> None:
     with pytest.raises(DenoiserError) as told:
         taught(model, process, nodes)
-    assert model.asked <= max(nodes / 3, BACK) + 2
+    assert model.asked <= max(nodes / 3, BACK) + 4
     said = str(told.value)
     assert "answered the same query at sigma" in said and "step cache" in said
     assert said.count(". ") == 0 and said.endswith("switch that off while distilling.")
@@ -99,11 +125,30 @@ def test_a_step_cache_is_found_whichever_calls_it_skips(interval, phase, process
 
 
 @OF_EACH
+@pytest.mark.parametrize("nodes", [16, 24, 32])
+@pytest.mark.parametrize("skipped", [1, 2])
+def test_a_cache_that_skips_while_little_changes_is_found(process, nodes, skipped):
+    model = ThresholdCache(process)
+    model.flow = process == "flow"
+    low, high = RANGES[process]
+    top = math.log(0.999 / 0.001) if model.flow else math.log(high)
+    bottom = math.log(low / (1 - low)) if model.flow else math.log(low)
+    model.change = (skipped + 0.5) * (top - bottom) / nodes
+    check_refused(model, process, nodes)
+
+
+@OF_EACH
 @NODES
-def test_a_steady_model_costs_one_call_a_row_more(process, nodes):
+def test_a_model_that_goes_by_its_next_step_is_found(process, nodes):
+    check_refused(FlowMap(process), process, nodes)
+
+
+@OF_EACH
+@NODES
+def test_a_steady_model_costs_two_calls_a_row_more(process, nodes):
     model = Counted(process)
     twice = taught(model, process, nodes)
-    assert model.asked == nodes + 1 and twice.calls == ROWS * (nodes + 1)
+    assert model.asked == nodes + PAIR and twice.calls == ROWS * (nodes + PAIR)
 
 
 @OF_EACH

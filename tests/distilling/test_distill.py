@@ -209,7 +209,7 @@ def test_a_random_model_is_refused_with_a_resume_folder_too(tmp_path):
 
     for folder in (None, tmp_path):
         model = Counted(denoise)
-        with pytest.raises(DenoiserError, match="it is random, or keeps something between calls"):
+        with pytest.raises(DenoiserError, match="it is random, keeps something between calls"):
             run(denoise=model, samples=2, resume=folder)
         assert model.calls <= 2 * 16
 

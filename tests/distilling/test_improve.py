@@ -156,3 +156,24 @@ def test_few_calls_go_into_runs_of_one_picture_before_rows_of_several(budget, us
     about = {**ABOUT, "latent_shape": shape}
     made = distill(wide, **about, steps=6, recordings=pictures, budget=budget)
     assert made.teacher["samples"] == used == len(made.provenance["stages"][0]["recordings"])
+
+
+@pytest.mark.parametrize("skips", [2, 3])
+def test_a_run_that_was_drawn_with_a_step_cache_is_refused(skips):
+    class Cached(Model):
+        """Answers from memory between every so many calls."""
+
+        asked, kept = 0, None
+
+        def __call__(self, x, sigma):
+            self.asked += 1
+            if self.asked % skips != 1:
+                return x + self.kept
+            denoised = super().__call__(x, sigma)
+            self.kept = denoised - x
+            return denoised
+
+    model = Model()
+    with pytest.raises(RecordingError, match="answers some steps from memory"):
+        distill(model, **ABOUT, steps=4, recordings=[drawn(Cached())])
+    assert model.calls <= 3

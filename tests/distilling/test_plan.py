@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scheduler.distilling.consistency import ASKED, PAIR
 from scheduler.distilling.effort import EFFORTS
 from scheduler.distilling.plan import CAUTIOUS, ENOUGH_RUNS, SHARES, Plan, plan_for
 from scheduler.distilling.wishes import AMPLE_NUMBERS, LEAST_NUMBERS, wishes_of
@@ -53,7 +54,7 @@ def test_cost_never_exceeds_the_budget(samplers, steps, sets, samples, elements,
     assert {"teacher", *samplers} <= set(plan.costs) and min(plan.costs.values()) >= 0
     assert plan.steps == steps and plan.sets == sets
     assert plan.rows == (recorded or samples or plan.rows) >= 1
-    teacher = 1 + (0 if recorded else plan.nodes)  # one query is asked again
+    teacher = len(ASKED) if recorded else plan.nodes + PAIR  # what is asked again
     assert plan.costs["teacher"] == plan.rows * sets * teacher
     assert str(plan.calls) in str(plan) and "\n" not in plan.summary
 
@@ -105,14 +106,14 @@ def test_a_share_has_its_rows_of_all_sets_together(sets):
 
 def test_rows_that_are_given_are_kept_and_all_else_follows():
     plan = plan_for(("distilled",), (6,), 2000, samples=3)
-    assert plan.rows == 3 and plan.costs["teacher"] == 3 * (plan.nodes + 1)
+    assert plan.rows == 3 and plan.costs["teacher"] == 3 * (plan.nodes + PAIR)
 
 
-def test_recorded_rows_cost_a_question_each():
-    """Which tells whether they are this model's."""
+def test_recorded_rows_cost_their_questions():
+    """Which tell whether they are this model's, drawn without a step cache."""
     fresh = plan_for(("distilled",), (6,), 300, samples=2)
     plan = plan_for(("distilled",), (6,), 300, recorded=2)
-    assert plan.costs["teacher"] == 2 and plan.rows == 2 and plan.runs > fresh.runs
+    assert plan.costs["teacher"] == 2 * len(ASKED) and plan.rows == 2 and plan.runs > fresh.runs
 
 
 def test_all_that_is_left_goes_into_runs():
@@ -162,7 +163,7 @@ def test_one_row_is_refined_where_it_alone_holds_enough_numbers(missing):
     wish = wishes_of(("distilled",), (6,))[0]
     _, nodes, runs = next(share for share in SHARES if share[:2] == (1, 16))
     elements = LEAST_NUMBERS * wish.numbers - missing
-    plan = plan_for(("distilled",), (6,), nodes + 1 + wish.calls(runs), elements=elements)
+    plan = plan_for(("distilled",), (6,), nodes + PAIR + wish.calls(runs), elements=elements)
     assert plan.rows == 1 and (plan.nodes == nodes) == (missing == 0)
 
 

@@ -200,7 +200,7 @@ def test_there_must_be_a_recipe_to_improve(store):
     assert drawing.NOTHING_TO_IMPROVE in words.after(outcome)
 
 
-@pytest.mark.parametrize("code", [deciding.MASK, deciding.HOOKS, deciding.CACHES])
+@pytest.mark.parametrize("code", [deciding.MASK, deciding.HOOKS, deciding.UNSUITED])
 def test_the_host_says_what_is_not_to_be_learnt_from(first, store, code):
     obstacle = deciding.Obstacle(code)
     host, _, outcome = picture(store, obstacle=obstacle)

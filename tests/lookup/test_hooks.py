@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 from scheduler.lookup.hooks import hook_names, hook_patches
 
 
@@ -14,6 +16,20 @@ class FreeU:
 
     def __call__(self, h):
         return h
+
+
+def test_context_windows_are_named_with_their_settings():
+    def windows(length: int):
+        schedule, fuse = SimpleNamespace(name="standard_uniform"), SimpleNamespace(name="pyramid")
+        settings = {"context_length": length, "context_overlap": 5, "context_stride": 1}
+        handler = SimpleNamespace(
+            context_schedule=schedule, fuse_method=fuse, closed_loop=True, **settings
+        )
+        return hook_names({"context_handler": handler})
+
+    assert windows(21) == ("context windows: standard_uniform pyramid 21/5/1 closed_loop",)
+    assert windows(21) != windows(25)
+    assert hook_names({"context_handler": None}) == ()
 
 
 def test_every_place_is_looked_at():

@@ -82,7 +82,7 @@ def test_step_caches_are_left_out_on_a_clone_and_nothing_else_is():
         outer_sample={"easycache": [1], "other": [2]}, predict_noise={"lazycache": [3]}
     )
     clone, names = guided.without_caches(cached)
-    assert names == ("easycache", "lazycache") and clone.wrappers == {
+    assert names == ("EasyCache", "LazyCache") and clone.wrappers == {
         "outer_sample": {"other": [2]},
         "predict_noise": {},
     }

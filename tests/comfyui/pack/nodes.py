@@ -94,6 +94,46 @@ class TestWan:
         return (tiny_wan(seed),)
 
 
+class TestNet:
+    RETURN_TYPES, FUNCTION, CATEGORY = ("MODEL",), "make", CATEGORY
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        from .tiny_nets import NETS
+
+        return {"required": {"kind": (list(NETS),)}}
+
+    def make(self, kind):
+        from .tiny_nets import NETS
+
+        return (NETS[kind](),)
+
+
+class TestLatent:
+    RETURN_TYPES, FUNCTION, CATEGORY = ("LATENT",), "make", CATEGORY
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        given = ("BOOLEAN", {"default": False, "tooltip": "a mask that keeps the first frame"})
+        return {
+            "required": {"shape": ("STRING", {"default": "16x8x8"}), "first_given": given},
+            "optional": {"sound": ("STRING", {"default": ""})},
+        }
+
+    def make(self, shape, first_given, sound=""):
+        samples = torch.zeros(1, *map(int, shape.split("x")))
+        latent = {"samples": samples}
+        if first_given:
+            latent["noise_mask"] = torch.ones_like(samples[:, :1])
+            latent["noise_mask"][:, :, 0] = 0
+        if sound:
+            from comfy.nested_tensor import NestedTensor
+
+            parts = (samples, torch.zeros(1, *map(int, sound.split("x"))))
+            latent["samples"] = NestedTensor(parts)
+        return (latent,)
+
+
 class TestRecorder:
     RETURN_TYPES, FUNCTION, CATEGORY = ("MODEL",), "make", CATEGORY
 
@@ -161,6 +201,19 @@ class TestSave:
         return {"ui": {"text": [text or name]}}
 
 
+class TestSeen:
+    """Lets a run of whatever latents happen, and keeps nothing."""
+
+    RETURN_TYPES, FUNCTION, CATEGORY, OUTPUT_NODE = (), "see", CATEGORY, True
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"samples": ("LATENT",)}}
+
+    def see(self, samples):
+        return {"ui": {"text": [type(samples["samples"]).__name__]}}
+
+
 class TestPicture:
     RETURN_TYPES, FUNCTION, CATEGORY = ("IMAGE",), "make", CATEGORY
 
@@ -172,5 +225,32 @@ class TestPicture:
         return (samples["samples"][:, :3].movedim(1, -1).float().sigmoid().cpu(),)
 
 
-MADE = (TestDigits, TestConditioning, TestWan, TestRecorder, TestTeaCache, TestSave, TestPicture)
+class TestOddModel:
+    RETURN_TYPES, FUNCTION, CATEGORY = ("MODEL",), "make", CATEGORY
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        from .odd_models import KINDS
+
+        return {"required": {"model": ("MODEL",), "kind": (list(KINDS),)}}
+
+    def make(self, model, kind):
+        from .odd_models import odd
+
+        return (odd(model, kind),)
+
+
+MADE = (
+    TestDigits,
+    TestConditioning,
+    TestWan,
+    TestRecorder,
+    TestTeaCache,
+    TestSave,
+    TestPicture,
+    TestOddModel,
+    TestNet,
+    TestLatent,
+    TestSeen,
+)
 NODES = {cls.__name__: cls for cls in MADE}

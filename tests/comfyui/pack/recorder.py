@@ -15,12 +15,13 @@ class Recorder:
     goes into `path`."""
 
     def __init__(self, path: Path, seconds: float):
-        self.path, self.seconds, self.asked, self.rows = path, seconds, [], []
+        self.path, self.seconds = path, seconds
+        self.asked, self.rows, self.places = [], [], []
         path.unlink(missing_ok=True)
 
     def run(self, execute, model_wrap, sigmas, *arguments, **named):
         """Around KSAMPLER.sample."""
-        self.asked, self.rows = [], []
+        self.asked, self.rows, self.places = [], [], []
         sampler, given = execute.class_obj, sigmas.tolist()  # before: uni_pc writes into its sigmas
         try:
             return execute(model_wrap, sigmas, *arguments, **named)
@@ -30,6 +31,7 @@ class Recorder:
                 "sigmas": given,
                 "asked": self.asked,
                 "rows": self.rows,
+                "places": self.places,
             }
             with open(self.path, "a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
@@ -39,7 +41,15 @@ class Recorder:
         time.sleep(self.seconds)
         self.asked.append(float(t.flatten()[0]))
         self.rows.append(int(x.shape[0]))
+        self.places.append(_place(arguments[3]))  # transformer_options
         return execute(x, t, *arguments, **named)
+
+
+def _place(transformer_options: dict) -> int:
+    """Where the level that is asked at stands in the run's list, as models look for it; -1: nowhere."""
+    asked, listed = transformer_options["sigmas"], transformer_options["sample_sigmas"]
+    places = (asked[0] == listed).nonzero().flatten().tolist()
+    return places[0] if places else -1
 
 
 def recorded(model, path: Path, seconds: float = 0.0):

@@ -25,9 +25,14 @@ def tiny_wan(seed: int):
     empty = WanModel(
         **SIZES, device="cpu", dtype=torch.float32, operations=comfy.ops.disable_weight_init
     )
+    return comfy.sd.load_diffusion_model_state_dict(seeded(empty, seed))
+
+
+def seeded(network, seed: int) -> dict[str, torch.Tensor]:
+    """Weights of a seed for a network."""
     generator = torch.Generator().manual_seed(seed)
-    weights = {name: _values(name, value, generator) for name, value in empty.state_dict().items()}
-    return comfy.sd.load_diffusion_model_state_dict(weights)
+    weights = network.state_dict()
+    return {name: _values(name, value, generator) for name, value in weights.items()}
 
 
 def _values(name: str, like: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
