@@ -86,6 +86,9 @@ def _schedule(model_sampling: Any, asked: int):
     from ...scheduler.lookup.cutting import filled
     from ...scheduler.lookup.selection import STOCK
     from ...scheduler.lookup.words import info
+    from ..halves.asked_part import part_asked
+    from ..halves.handed_on import note
+    from ..halves.led_on import led_on
     from ..host.asking_node import use_of
     from ..host.running_prompt import running_node, scheduler_before
     from ..lookup import find
@@ -116,11 +119,15 @@ def _schedule(model_sampling: Any, asked: int):
     )
     if not is_marked(model):  # else Apply's wrapper says it, once it knows size and start too
         log_once(info(found), warn=found.source == STOCK)
-    recipe = found.recipe
+    recipe, part = found.recipe, part_asked()
     start = None if use.denoise >= 1 else recipe.start_sigma
-    return issue(
-        filled(recipe.sigmas, asked, use.drops, found.table.sigma_max), recipe.steps, start
-    )
+    sigmas, handed = led_on(recipe.sigmas, part, found.table.sigma_max)
+    whole = filled(sigmas, asked, use.drops, found.table.sigma_max)
+    issued = issue(whole, recipe.steps, start, handed)
+    if part is not None:
+        kept = issued.tolist()
+        note(part.left_at(kept[:-2] + kept[-1:] if use.drops else kept))
+    return issued
 
 
 def _plain(model_sampling: Any, steps: int):
