@@ -7,6 +7,7 @@ from importlib import import_module
 _NODES = {
     "StepDistillKSampler": ("few_step.node", "Few-Step KSampler"),
     "StepDistillDistill": ("distill", "Distill Schedule"),
+    "StepDistillPair": ("distill_pair", "Distil Pair"),
     "StepDistillSigmas": ("sigmas", "Distilled Sigmas"),
     "StepDistillSampler": ("sampler", "Distilled Sampler"),
     "StepDistillApply": ("apply", "Apply Distilled Schedule"),

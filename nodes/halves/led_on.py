@@ -8,16 +8,16 @@ from ...scheduler.lookup.cutting import filled
 from ...scheduler.sigmas.hand_over import continued_from
 from ..page.log import log_once
 from .asked_part import Part
-from .handed_on import handed_over
 
 
-def led_on(sigmas: Sequence[float], part: Part | None, sigma_max: float) -> tuple:
+def led_on(
+    sigmas: Sequence[float], part: Part | None, handed: float | None, sigma_max: float
+) -> tuple:
     """(the schedule, the sigma that must stay to the bit, or None where nothing was handed over).
 
-    sigmas: (N+1,) of the whole run, of which the sampler runs `part`. What comes before the part
-    never runs.
+    sigmas: (N+1,) of the whole run, of which the sampler runs `part`. handed: the sigma where its
+    latent was left, or None. What comes before the part never runs.
     """
-    handed = handed_over() if part is not None and part.goes_on else None
     if part is None or handed is None or part.first >= len(sigmas) - 1:
         return tuple(sigmas), None
     own = list(sigmas)[part.first :]

@@ -14,10 +14,13 @@ from safetensors.torch import load_file, save_file
 from scheduler.checkpoints import load_checkpoint
 from scheduler.fingerprint import fingerprint_file
 from scheduler.record import Conditions, Model, Recipe, Record
+from scheduler.record.pair_half import FIRST, hand_over_step, pair_half
+from scheduler.record.pair_half import SECOND as SECOND_HALF
 from scheduler.samplers import sample
 from scheduler.sigmas.hand_over import continued_from
 from scheduler.store import Store
 from tests.comfyui import expected
+from tests.comfyui.client import Failed
 from tests.comfyui.graphs import scene
 from tests.comfyui.server import CHECKPOINTS
 
@@ -90,7 +93,7 @@ def ran(server, client, place, name: str):
     return server.runs(f"{name}-high")[-1]["sigmas"], server.runs(f"{name}-low")[-1]["sigmas"]
 
 
-def by_the_library(path, high, low, second_sampler="euler"):
+def by_the_library(path, high, low, second_sampler="euler", first_sampler="euler"):
     """The same run by the library: each half by its own model."""
     states = []
     denoise = expected.denoiser("flow")
@@ -99,7 +102,7 @@ def by_the_library(path, high, low, second_sampler="euler"):
         states.append(x.clone())
         return denoise(x, sigma)
 
-    sample(heard, expected.noise("flow", 5) * high[0], [*high, 0.0], "euler")
+    sample(heard, expected.noise("flow", 5) * high[0], [*high, 0.0], first_sampler)
     model = load_checkpoint(path)
     denoise_second = model.denoiser(torch.tensor(expected.DIGITS), expected.CFG)
     return sample(denoise_second, states[-1], low, second_sampler)
@@ -199,3 +202,51 @@ def test_a_stock_second_half_is_never_altered_and_the_gap_is_said(server, client
 
 def _node(kind: str, **inputs) -> dict:
     return {"class_type": kind, "inputs": inputs}
+
+
+def test_distil_pair_and_its_halves(server, client, second):
+    """One schedule over both: the halves meet at the published boundary, and beat the best stock pair."""
+    place, name = scene("flow"), "pair-distilled"
+    other = place.add("UNETLoader", unet_name=SECOND, weight_dtype="default")
+    made = place.add(
+        "StepDistillPair", model=place.model, second_model=other, **place.prompts,
+        latent_image=place.latent, cfg=3.0, sampler_name="dpmpp_2m", max_steps=6, hand_over=0.875,
+        noise_seed=3,
+    )  # fmt: skip
+    client.forget()
+    report = client.run(place.graph).text(made)
+    assert "Kept in the store as" in report and "6 steps: hands over after" in report
+    store = Store(server.store)
+    found = [store.load(brief.file) for brief in store.records()]
+    by_half = {pair_half(each).half: each for each in found if pair_half(each)}
+    recipe = by_half[FIRST].recipe("dpmpp_2m", 6)
+    assert recipe == by_half[SECOND_HALF].recipe("dpmpp_2m", 6)
+    assert recipe.evidence["ratio"] < 1 and recipe.choice.ours
+    step = hand_over_step(recipe)
+    place = scene("flow")
+    sampler = {"sampler_name": "dpmpp_2m"}
+    halves(place, name, sampler, sampler, split=(step, step))
+    high, low = ran(server, client, place, name)
+    assert high[-1] == low[0] and np.isclose(low[0], 0.875, rtol=1e-6)
+    assert np.allclose([*high, *low[1:]], recipe.sigmas, rtol=2e-6)
+    drawn = expected.model_latents("flow", server.array(f"{name}.samples"))
+    wanted = by_the_library(second, high, low, "dpmpp_2m", "dpmpp_2m")
+    assert (drawn - wanted).abs().max() < 1e-5 * drawn.abs().max()
+    # A run that is split elsewhere is not the pair's: each model's own recipe, still meeting.
+    place = scene("flow")
+    away = 3 if step != 3 else 4
+    halves(place, f"{name}-away", sampler, sampler, split=(away, away))
+    high, low = ran(server, client, place, f"{name}-away")
+    assert high[-1] == low[0] and np.allclose(high, FIRST_RECIPE[: away + 1], rtol=2e-6)
+
+
+def test_models_that_share_no_noise_are_refused(server, client, second):
+    place = scene("flow")
+    other = place.add("UNETLoader", unet_name="eps.safetensors", weight_dtype="default")
+    place.add(
+        "StepDistillPair", model=place.model, second_model=other, **place.prompts,
+        latent_image=place.latent, cfg=3.0, sampler_name="euler", max_steps=4, hand_over=0.875,
+        noise_seed=3,
+    )  # fmt: skip
+    with pytest.raises(Failed, match="different noise levels"):
+        client.run(place.graph)

@@ -66,19 +66,19 @@ def test_the_second_half_is_led_on_and_keeps_the_handed_sigma_to_the_bit(runs):
     sigma = float(np.float32(0.6146))
     handed.note(sigma)
     runs("3")
-    sigmas, exact = led.led_on(OWN, HALF, 1.0)
+    sigmas, exact = led.led_on(OWN, HALF, handed.handed_over(), 1.0)
     assert exact == sigma and len(sigmas) == len(OWN)
     assert np.allclose(sigmas[3:], continued_from(OWN[3:], sigma)) and (np.diff(sigmas) < 0).all()
     tensor = issued.issue(sigmas, 6, None, exact)
     assert float(tensor[3]) == sigma and float(tensor[4]) != np.float32(sigmas[4])
 
 
-@pytest.mark.parametrize("asked", [None, part.Part(3, None, False), part.Part(6, None, True)])
-def test_what_brings_its_own_noise_or_runs_nothing_is_as_it_was(runs, asked):
-    runs("1")
-    handed.note(0.6146)
-    runs("3")
-    assert led.led_on(OWN, asked, 1.0) == (OWN, None)
+@pytest.mark.parametrize(
+    ("asked", "sigma"),
+    [(None, 0.6), (part.Part(3, None, True), None), (part.Part(6, None, True), 0.6)],
+)
+def test_what_is_handed_nothing_or_runs_nothing_is_as_it_was(asked, sigma):
+    assert led.led_on(OWN, asked, sigma, 1.0) == (OWN, None)
 
 
 def test_a_part_is_left_where_the_host_cuts_it():
