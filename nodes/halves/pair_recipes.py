@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from ...scheduler.lookup.match import STORE
 from ...scheduler.lookup.model_facts import ModelFacts
 from ...scheduler.record import Recipe, Record
 from ...scheduler.record.pair_half import FIRST, SECOND, hand_over_step
+from ..host.picture_records import attach
 from .asked_part import Part
 
 SAME_SIGMA = 1e-3  # a hand-over, where the run may have been marked
@@ -40,6 +42,8 @@ def pair_record(
             if not match.allowed or recipe is None or hand_over_step(recipe) != step:
                 continue
             if half == FIRST or handed is None or _near(recipe.sigmas[step], handed):
+                if match.place == STORE:
+                    attach(match.record, match.name)
                 return match.record
     return None
 
