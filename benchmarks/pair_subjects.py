@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -20,7 +20,7 @@ from scheduler.sigmas.noise_table import NoiseTable, table_for
 FIT_CLASSES, TEST_CLASSES = (0, 1, 2, 3, 4), (5, 6, 7, 8, 9)
 TEST_ROWS, TEST_SEED, FINE_NODES = 10, 4_321, 120
 CFG = 3.0
-STUDENT_STEPS, STUDENT_ROWS = 400, 48
+STUDENT_STEPS, STUDENT_ROWS = {"flow": 300, "eps": 120}, 32
 
 
 @dataclass(frozen=True)
@@ -56,19 +56,16 @@ class PairSubject:
         return halves, noise, pair_teacher(halves, noise, grid, place).end
 
 
-def subjects() -> list[PairSubject]:
-    found = []
+def subjects() -> Iterator[PairSubject]:
+    """The pairs, one after another: a student is trained when it is first needed."""
     for kind, late in (("flow", 0.6), ("eps", 0.2)):
         base = load_checkpoint(kind)
         guided = at(base, CFG)
         hand_overs = (0.875, late) if kind == "flow" else (late, 0.5)
         for hand_over in hand_overs:
-            found.append(PairSubject(f"{kind} 3 > 1", base, guided, at(base, 1.0), hand_over))
-            found.append(PairSubject(f"{kind} > student", base, guided, student(kind), hand_over))
-            found.append(
-                PairSubject(f"{kind} > other", base, guided, at(other(kind), CFG), hand_over)
-            )
-    return found
+            yield PairSubject(f"{kind} 3 > 1", base, guided, at(base, 1.0), hand_over)
+            yield PairSubject(f"{kind} > student", base, guided, student(kind), hand_over)
+            yield PairSubject(f"{kind} > other", base, guided, at(other(kind), CFG), hand_over)
 
 
 def at(checkpoint: Checkpoint, cfg: float) -> Callable[[torch.Tensor], Denoiser]:
@@ -99,7 +96,7 @@ def student(kind: str) -> Callable[[torch.Tensor], Denoiser]:
     shape, flow = base.latent_shape, base.parametrisation == "flow"
     drawn = _drawn(base, generator)
     logs = np.log([max(base.sigma_min, 0.01), base.sigma_max])
-    for _ in range(STUDENT_STEPS):
+    for _ in range(STUDENT_STEPS[kind]):
         rows = torch.randint(len(drawn[0]), (STUDENT_ROWS,), generator=generator)
         x0, labels = drawn[0][rows], drawn[1][rows]
         u = torch.rand(STUDENT_ROWS, generator=generator)

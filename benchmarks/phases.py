@@ -21,8 +21,8 @@ import torch
 
 from benchmarks.pair_subjects import (
     CFG,
-    FIT_CLASSES,
     FINE_NODES,
+    FIT_CLASSES,
     TEST_CLASSES,
     TEST_ROWS,
     TEST_SEED,
@@ -192,7 +192,8 @@ def main() -> None:
     counts = [int(each) for each in asked.evaluations.split(",")]
     torch.set_num_threads(1)
     print(
-        "| model | twin | sampler | evaluations | DP mix | who | DP base | DP twin | by hand | which | mix / best other |"
+        "| model | twin | sampler | evaluations | DP mix | who | DP base | DP twin | by hand | which "
+        "| mix / best other |"
     )
     print("|---|---|---|---|---|---|---|---|---|---|---|")
     gains = []

@@ -86,18 +86,13 @@ class StepDistillPair:
         from .host.guider import guided
 
         first = guided(model, positive, negative, cfg, latent_image)
-        second = guided(
-            second_model,
-            positive if second_positive is None else second_positive,
-            negative if second_negative is None else second_negative,
-            second_cfg or cfg,
-            latent_image,
-        )
+        prompts = second_positive or positive, second_negative or negative
+        second = guided(second_model, *prompts, second_cfg or cfg, latent_image)
         steps = steps_of(min(int(max_steps), MOST_STEPS))
-        found = _Task(first, second, unique_id).run(
+        found = PairTask(first, second, unique_id).run(
             sampler_name, steps, float(hand_over), float(search), bool(measure), int(noise_seed)
         )
-        report = "\n".join([told(found.first, found.second), _kept(found)])
+        report = "\n".join([told(found.first, found.second), kept(found)])
         log.info("StepDistill: %s", report)
         return {"ui": {"text": [report]}, "result": (found.first, found.second, report)}
 
@@ -112,13 +107,14 @@ def _with_help(inputs: dict) -> dict:
     }
 
 
-def _kept(found) -> str:
-    """Put both into the store; what became of them."""
+def kept(found) -> str:
+    """Put both into the store, beside their earlier recipes; what became of them."""
     from ..scheduler.errors import StepDistillError
+    from ..scheduler.pairs.keeping import whole
     from .host.store import store
 
     try:
-        names = [store().put(each) for each in (found.first, found.second)]
+        names = [store().put(whole(each, store())) for each in (found.first, found.second)]
     except StepDistillError as problem:
         return (
             f"Not kept in the store ({str(problem).rstrip('.')}): use Save Record on both outputs."
@@ -127,7 +123,7 @@ def _kept(found) -> str:
     return f"Kept in the store as {listed}."
 
 
-class _Task:
+class PairTask:
     """One run of the node."""
 
     def __init__(self, first, second, node):
@@ -167,6 +163,23 @@ class _Task:
         shape = self.first.shape
         work = lambda one, two: distill_pair(one, two, shape, sigma, **options)  # noqa: E731
         return run_both(self.first, self.second, work, facts.sigma_max, seed, teller.heard)
+
+    def known(self, sampler: str, steps: int):
+        """The record of the first half of just this pair with such a recipe, or None."""
+        from ..scheduler.lookup.match import STORE
+        from ..scheduler.pairs.keeping import found_for, pair_keys
+        from .host.picture_records import attach
+        from .host.store import store
+        from .host.workflow_records import WorkflowRecords
+
+        mine, _ = pair_keys(*self.facts)
+        key = mine.key(self.first.cfg, self.first.shape, sampler=sampler)
+        match = found_for((store(), WorkflowRecords()), key, steps)
+        if match is None:
+            return None
+        if match.place == STORE:
+            attach(match.record, match.name)
+        return match.record
 
     def _conditions(self, facts, scene):
         return facts.conditions(facts.key(scene.cfg, scene.shape), 1)

@@ -28,6 +28,9 @@ keeps its values, order and layout, and what was changed is noted inside the wor
              node's own sampler, steps and denoise.
   stock      what it was before.
 
+Two samplers that share one run are changed together or not at all. Where they run two models, --record takes
+a record of the pair (`pair`, Distil Pair): both get its schedule, and the step where the first hands over.
+
 What is left is named, with the reason: values that come through links, samplers that choose their own
 steps, models that seem step-distilled (--anyway swaps those too)."""
 EXAMPLES = """\

@@ -232,7 +232,7 @@ class _Run:
         made = provenance_of(self.stages.done, plan, seconds)
         records = []
         for half, mine, other in ((FIRST, *told), (SECOND, *reversed(told))):
-            patch = half_patch(half, other.fingerprint or other.name or "")
+            patch = half_patch(half, _known_by(other))
             conditions = replace(
                 mine,
                 patches=(*mine.patches, patch),
@@ -247,6 +247,12 @@ class _Run:
                 Record(model, conditions, teacher, tuple(recipes), {}, made | {PAIR: pair})
             )
         return PairRecords(*records)
+
+
+def _known_by(other: Conditions) -> str:
+    """As `keeping.known_by` tells a model from all others."""
+    patches = (f"{each['name']}@{each['strength']:.2f}" for each in other.patches)
+    return "|".join([other.fingerprint or other.name or "", *sorted(patches)])
 
 
 def _score(tried: _Tried) -> float:

@@ -250,3 +250,41 @@ def test_models_that_share_no_noise_are_refused(server, client, second):
     )  # fmt: skip
     with pytest.raises(Failed, match="different noise levels"):
         client.run(place.graph)
+
+
+def drawn_by_the_pair(place, name: str, **changed):
+    other = place.add("UNETLoader", unet_name=SECOND, weight_dtype="default")
+    settings = {"seed": 5, "steps": 5, "cfg": 3.0, "sampler_name": "euler", "hand_over": 0.6}
+    settings |= {"learn": "now"} | changed
+    made = place.add(
+        "StepDistillPairKSampler", model=place.recorded(f"{name}-high"),
+        second_model=place.recorded(f"{name}-low", model=other), **place.prompts,
+        latent_image=place.latent, **settings,
+    )  # fmt: skip
+    place.saved(name, samples=made)
+    return made
+
+
+def test_few_step_ksampler_of_a_pair_distils_once_and_draws(server, client, second):
+    texts = []
+    for number, changed in enumerate([{}, {"seed": 6}, {"steps": 4}, {"seed": 7, "steps": 5}]):
+        place, name = scene("flow"), f"few-pair-{number}"
+        made = drawn_by_the_pair(place, name, **changed)
+        client.forget()
+        texts.append(client.run(place.graph).text(made))
+    assert ["Kept in the store" in text for text in texts] == [True, False, True, False]
+    assert all(text.startswith("The pair's recipe") for text in texts)
+    high = server.runs("few-pair-0-high")[-1]["sigmas"]
+    low = server.runs("few-pair-0-low")[-1]["sigmas"]
+    assert high[-1] == low[0] and len(high) + len(low) == 7
+    drawn = expected.model_latents("flow", server.array("few-pair-0.samples"))
+    wanted = by_the_library(second, high, low)
+    assert (drawn - wanted).abs().max() < 1e-5 * drawn.abs().max()
+
+
+def test_without_learning_a_stock_pair_is_drawn_and_named(server, client, second):
+    place, name = scene("flow"), "few-pair-off"
+    made = drawn_by_the_pair(place, name, steps=7, learn="off")
+    assert "Stock schedule 'simple', 7 steps" in client.run(place.graph).text(made)
+    high, low = (server.runs(f"{name}-{half}")[-1]["sigmas"] for half in ("high", "low"))
+    assert high[-1] == low[0] <= 0.6 < high[-2]
