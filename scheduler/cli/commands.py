@@ -35,7 +35,7 @@ examples
   python -m scheduler show my.json                            what was found, beside every stock schedule
   python -m scheduler plot my.json -o errors.png              the same as curves
   python -m scheduler bake my.json --sampler euler --steps 6  the sigmas, for ComfyUI's ManualSigmas node
-  python -m scheduler swap workflow.json                      a workflow's schedulers for distilled ones
+  python -m scheduler swap workflow.json --record my.json     a workflow's schedulers for distilled ones
   python -m scheduler COMMAND --help                          more on a command
 
 exit codes

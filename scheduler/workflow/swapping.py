@@ -64,12 +64,14 @@ def swap(
     only: Sequence[str] | None = None,
     anyway: bool = False,
     find: Find | None = None,
+    known: bool = False,
 ) -> Report:
     """Change a workflow in place and say what was done and what was left.
 
     to: one of TARGETS. record: needed for "baked"; with the others the workflow carries it. only:
     names of nodes (see named.py). anyway: also what seems step-distilled. find: for
-    "few", the record of what a node runs, where it is not the same for all. Raises WorkflowError.
+    "few", the record of what a node runs, where it is not the same for all. known: for "distilled",
+    change nothing of which no record says what it gains. Raises WorkflowError.
     """
     if to not in TARGETS:
         raise WorkflowError(f"A workflow can be swapped to {', '.join(TARGETS)}, not to {to!r}.")
@@ -80,7 +82,7 @@ def swap(
         outcomes = put_back(document, _with_other_halves(document, only))
         report = Report(outcomes, len(survey(document).samplers), needs=_needs(document, to))
     else:
-        make = _Making(to, record, anyway, find or (lambda facts: record))
+        make = _Making(to, record, anyway, find or (lambda facts: record), known)
         report = _made(document, make, only)
     if only is not None and not report.outcomes:
         report.outcomes = [_no_choice(node) for node in document.nodes() if asked(node, only)]
@@ -143,11 +145,12 @@ class _Making:
     failed: the outcomes, of the last time, of nodes that were put back first and then left.
     """
 
-    def __init__(self, to: str, record: Record | None, anyway: bool, find: Find):
+    def __init__(self, to: str, record: Record | None, anyway: bool, find: Find, known: bool):
         self.to = to
         self.record = record
         self.anyway = anyway
         self.find = find
+        self.known = known
         self.failed: list[Outcome] = []
         self.of_pair = is_pair(record)
         self.cuts: dict[str, Cut] = {}
@@ -240,7 +243,7 @@ class _Making:
             from .baked import to_baked  # numpy, which the other targets do without
 
             return to_baked(document, site, self.record, self.anyway or cut is not None, cut)
-        return to_distilled(document, site, self.anyway, self.record)
+        return to_distilled(document, site, self.anyway, self.record, self.known)
 
 
 def _worth_saying(back: list[Outcome], outcomes: list[Outcome]) -> list[Outcome]:
