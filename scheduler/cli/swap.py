@@ -27,6 +27,9 @@ workflow, so that --to stock gives back the original, byte for byte; where it ca
   baked      explicit sigmas from --record in core's own nodes: runs where StepDistill is not installed.
              KSampler becomes SamplerCustom. Taken are the record's recipes without offsets, for each
              node's own sampler, steps and denoise.
+  vendor     explicit sigmas in core's own nodes too, those that the maker of a step-distilled model (SDXL
+             Turbo and Lightning, LCM, Hyper-SD, Wan 2.2 and Qwen-Image Lightning, FLUX.2 Turbo, LTX-2
+             distilled, ...) published, where a node runs its steps.
   stock      what it was before.
 
 Two samplers that share one run are changed together or not at all. Where they run two models, --record takes
@@ -58,7 +61,7 @@ def add(commands) -> None:
     parser.add_argument(
         "--record",
         metavar="FILE",
-        help="a record file: needed for baked; with the others the workflow carries it",
+        help="a record file: needed for baked; with distilled and few the workflow carries it",
     )
     parser.add_argument(
         "-o",

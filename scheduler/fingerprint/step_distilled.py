@@ -74,8 +74,20 @@ _FAMILIES = {
     "qwen-lightning": _Family(
         "Qwen-Image Lightning",
         r"qwen.*lightning",
-        None,
+        "qwen-image-lightning",
         "the 4 or 8 steps that it was made for, shift 3, cfg 1, euler",
+    ),
+    "flux2-turbo": _Family(
+        "FLUX.2 dev Turbo",
+        r"\bflux ?2\b(?!.*klein).*\bturbo\b",
+        "flux2-turbo",
+        "8 steps on its own sigmas, guidance 2.5, euler",
+    ),
+    "ltx2-distilled": _Family(
+        "LTX-2 distilled",
+        r"\bltx ?v? ?2 (?!5 ).*distill",
+        "ltx2-distilled",
+        "8 steps on its own sigmas, cfg 1, euler",
     ),
     "lightx2v": _Family(
         "a model that lightx2v distilled",
@@ -220,7 +232,11 @@ def _advice(family: str, because: str, steps: re.Match | None) -> Advice:
     count = (int(steps[1]) if steps else 0) or None
     named = f" (its name says {count} steps)" if count else ""
     command = f"python -m scheduler bake {entry.preset} --steps {count or 'N'}"
-    preset = f"; `{command}` prints its sigmas" if entry.preset else ""
+    preset = (
+        f"; `{command}` prints its sigmas, and `swap --to vendor` puts them into a workflow"
+        if entry.preset
+        else ""
+    )
     text = (
         f"This looks like {entry.title} ({because}), a model that was distilled to few steps "
         f"and has its own: {entry.use}{named}{preset}. "

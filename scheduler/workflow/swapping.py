@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from .few_steps import Find
 
 
-TARGETS = ("distilled", "few", "baked", "stock")
+TARGETS = ("distilled", "few", "baked", "vendor", "stock")
 
 
 @dataclass
@@ -75,6 +75,8 @@ def swap(
     """
     if to not in TARGETS:
         raise WorkflowError(f"A workflow can be swapped to {', '.join(TARGETS)}, not to {to!r}.")
+    if to == "vendor" and record is not None:
+        raise WorkflowError("The maker's sigmas come from a preset; leave --record.")
     if to == "baked" and record is None:
         raise WorkflowError("Baking needs a record, for its sigmas; name one with --record.")
     only = named(document, only)
@@ -214,7 +216,7 @@ class _Making:
             return outcome.text if outcome.action == "left" else None
 
         # Baked sigmas are one record's in both; at the run each model judges a record anew.
-        one_record = self.to == "baked" or self.of_pair
+        one_record = self.to in ("baked", "vendor") or self.of_pair
 
         def why(pair: Pair) -> str | None:
             told = apart(document, pair, one_record)
@@ -237,6 +239,10 @@ class _Making:
         cut = self.cuts.get(place(site.node))
         if self.of_pair and (cut is None or self.to != "baked"):
             return to_half(document, site, cut)
+        if self.to == "vendor":
+            from .vendor import to_vendor  # numpy, which the other targets do without
+
+            return to_vendor(document, site)
         if self.to == "few":
             return to_few_steps(document, site, self.find, self.anyway)
         if self.to == "baked" and self.record is not None:
@@ -278,6 +284,6 @@ def _needs(document: Document, to: str) -> list[str]:
     if any(ENTRY in node.texts() for node in others):
         ours.append(f"the entry '{ENTRY}'")
     needs = [f"StepDistill ({', '.join(ours)})"] if ours else []
-    if to == "baked" and any(node.kind == MANUAL for node in nodes):
+    if to in ("baked", "vendor") and any(node.kind == MANUAL for node in nodes):
         needs.append("the node ManualSigmas, which ComfyUI's core has since December 2025")
     return needs
