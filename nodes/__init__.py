@@ -6,7 +6,9 @@ from importlib import import_module
 # id: (module, display name), in the order of the menu.
 _NODES = {
     "StepDistillKSampler": ("few_step.node", "Few-Step KSampler"),
+    "StepDistillPairKSampler": ("few_step.pair_node", "Few-Step KSampler (Pair)"),
     "StepDistillDistill": ("distill", "Distill Schedule"),
+    "StepDistillPair": ("distill_pair", "Distil Pair"),
     "StepDistillSigmas": ("sigmas", "Distilled Sigmas"),
     "StepDistillSampler": ("sampler", "Distilled Sampler"),
     "StepDistillApply": ("apply", "Apply Distilled Schedule"),

@@ -24,7 +24,7 @@ LAYERS = (
     ("search", "presets"),
     ("fit", "recordings", "evidence", "fingerprint"),
     ("distilling", "lookup", "plots", "checkpoints"),
-    ("workflow",),
+    ("workflow", "pairs"),
     ("store",),
     ("learning",),
     ("cli",),

@@ -17,6 +17,7 @@ from ...scheduler.lookup.selection import STOCK, Selection
 from ...scheduler.lookup.words import info
 from ...scheduler.samplers.k_diffusion import SAME_SIGMA
 from ...scheduler.samplers.query_offsets import asked_sigma
+from ..halves.handed_on import handed_over, note
 from ..host.guider_facts import facts_under
 from ..host.model_facts import cfg_of, guidance_of
 from ..host.running_prompt import running_node, scheduler_before
@@ -58,9 +59,11 @@ def outer_sample(execute: Callable, noise, latent_image, sampler, sigmas, *argum
         planned = None
 
     def draw(sigmas: torch.Tensor) -> torch.Tensor:
+        note(float(sigmas[-1]) if len(sigmas) else 0.0)
         return execute(noise, latent_image, sampler, sigmas, *arguments, **named)
 
     if planned is None:
+        _say_gap(noise, sigmas)
         with _kept(guider, sampler, offsets=False):
             return draw(sigmas)
     recipe = planned.found.recipe
@@ -106,7 +109,7 @@ def plan(guider: Any, noise: torch.Tensor, sampler: Any, sigmas: torch.Tensor) -
     another run left."""
     name = sampler_name(sampler)
     part = recognised(sigmas)
-    if name is None or part is None or (not part.whole and not noise.any()):
+    if name is None or part is None or _goes_on(part, noise):
         return None
     model = guider.model_patcher
     applied = applied_of(model)
@@ -123,6 +126,24 @@ def plan(guider: Any, noise: torch.Tensor, sampler: Any, sigmas: torch.Tensor) -
     return Planned(
         torch.tensor(found.recipe.sigmas, dtype=sigmas.dtype, device=sigmas.device), found
     )
+
+
+def _goes_on(part: Slice, noise: torch.Tensor) -> bool:
+    """Whether it is the second half of a run: its schedule was led on when it was asked for."""
+    return not noise.any() and (not part.whole or handed_over() is not None)
+
+
+def _say_gap(noise: torch.Tensor, sigmas: torch.Tensor) -> None:
+    """Say once where a run goes on with a latent at another sigma than it was left at: a schedule
+    that is not ours is never altered."""
+    handed = handed_over() if len(sigmas) > 1 and not noise.any() else None
+    if handed is not None and not math.isclose(handed, float(sigmas[0]), rel_tol=1e-5):
+        log_once(
+            f"The latent was left at sigma {handed:.4g} and this sampler begins at "
+            f"{float(sigmas[0]):.4g}, so the two halves do not meet; choose 'distilled' as the "
+            "scheduler of the second half, or the same schedule for both.",
+            True,
+        )
 
 
 def sampler_name(sampler: Any) -> str | None:

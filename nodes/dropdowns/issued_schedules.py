@@ -52,17 +52,20 @@ _issued: deque[Issued] = deque(maxlen=KEPT)
 _lock = Lock()
 
 
-def issue(sigmas, steps: int, start: float | None = None):
+def issue(sigmas, steps: int, start: float | None = None, exact: float | None = None):
     """The sigmas as the float32 tensor that hosts want, remembered.
 
     Those between the first and 0 are marked, so that a stock schedule that the user chose is never
-    taken for ours, even where ours is the same one; of a single step the first itself.
+    taken for ours, even where ours is the same one; of a single step the first itself. exact: a
+    sigma that is left as it is, since another run ended at it.
     """
     import torch
 
     values = np.array([float(sigma) for sigma in sigmas], dtype=np.float32)
     inner = values[1:-1] if len(values) > 2 else values[:-1]
     moved = np.resize(MARKS if len(values) > 2 else MARKS[1:], len(inner)).astype(np.int32)
+    if exact is not None:
+        moved[inner == np.float32(exact)] = 0
     inner[:] = (inner.view(np.int32) + moved).view(np.float32)
     tensor = torch.from_numpy(values)
     entry = Issued(tuple(tensor.tolist()), steps, start)

@@ -86,7 +86,12 @@ def _schedule(model_sampling: Any, asked: int):
     from ...scheduler.lookup.cutting import filled
     from ...scheduler.lookup.selection import STOCK
     from ...scheduler.lookup.words import info
+    from ..halves.asked_part import part_asked
+    from ..halves.handed_on import handed_over, note
+    from ..halves.led_on import led_on
+    from ..halves.pair_recipes import pair_record
     from ..host.asking_node import use_of
+    from ..host.model_facts import facts_of
     from ..host.running_prompt import running_node, scheduler_before
     from ..lookup import find
     from ..page.log import log_once
@@ -101,15 +106,17 @@ def _schedule(model_sampling: Any, asked: int):
             True,
         )
         return _plain(model_sampling, asked)
-    node = running_node()
+    node, part = running_node(), part_asked()
     use, applied = use_of(node, asked), applied_of(model, model_sampling)
     offsets = use.sampler == DISTILLED  # of the others' offsets only Apply's wrapper can make use
+    handed = handed_over() if part is not None and part.goes_on else None
+    record = applied.record or pair_record(facts_of(model), part, use.sampler, use.steps, handed)
     found = find(
         model,
         use.sampler,
         use.steps,
         use.denoise,
-        record=applied.record,
+        record=record,
         offsets=offsets,
         cfg=use.cfg,
         before=scheduler_before(node),
@@ -118,9 +125,13 @@ def _schedule(model_sampling: Any, asked: int):
         log_once(info(found), warn=found.source == STOCK)
     recipe = found.recipe
     start = None if use.denoise >= 1 else recipe.start_sigma
-    return issue(
-        filled(recipe.sigmas, asked, use.drops, found.table.sigma_max), recipe.steps, start
-    )
+    sigmas, exact = led_on(recipe.sigmas, part, handed, found.table.sigma_max)
+    whole = filled(sigmas, asked, use.drops, found.table.sigma_max)
+    issued = issue(whole, recipe.steps, start, exact)
+    if part is not None:
+        kept = issued.tolist()
+        note(part.left_at(kept[:-2] + kept[-1:] if use.drops else kept))
+    return issued
 
 
 def _plain(model_sampling: Any, steps: int):

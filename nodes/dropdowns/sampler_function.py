@@ -12,6 +12,8 @@ from ...scheduler.lookup.selection import STOCK, Selection
 from ...scheduler.record import Recipe
 from ...scheduler.samplers.k_diffusion import SAME_SIGMA, run_in_host, same_sigmas
 from ...scheduler.samplers.names import RELATIVE
+from ...scheduler.sigmas.hand_over import continued_from
+from ..halves.handed_on import handed_over, note
 from ..host.guider_facts import facts_under
 from ..host.model_facts import cfg_of
 from ..host.sample_sigmas import Listed
@@ -45,14 +47,19 @@ def bound(found: Selection, learn: bool = False) -> Callable:
 
     def sample_distilled(model, x, sigmas, extra_args=None, callback=None, disable=None):
         serves = _serves(found, sigmas)
+        note(float(sigmas[-1]) if len(sigmas) else 0.0)
+        handed = _handed(model, sigmas, found.table.process)
 
         def draw() -> torch.Tensor:
+            if handed is not None:
+                led, state = continued(x, sigmas, handed, found.table.process)
+                return _foreign(model, state, led, extra_args, callback, disable)
             if not serves:
                 return _foreign(model, x, sigmas, extra_args, callback, disable)
             _tell_guidance(found, cfg_of(getattr(model, "inner_model", None)))
             return _run(found.recipe, found.table.process, model, x, extra_args, callback, disable)
 
-        if not learn:
+        if not learn or handed is not None:
             return draw()
         offsets = serves and found.recipe.offsets is not None
         return _heard(draw, found if serves else None, model, x, sigmas, extra_args or {}, offsets)
@@ -115,6 +122,35 @@ def _serves(found: Selection, sigmas: torch.Tensor) -> bool:
     there = there and bool(torch.isclose(start, sigmas[0].cpu().double(), rtol=SAME_SIGMA, atol=0))
     known = recognised(sigmas) if there else None
     return known is not None and known.whole
+
+
+def _handed(model: Any, sigmas: torch.Tensor, process: str) -> float | None:
+    """The sigma that another sampler left this run's latent at, where it is not the run's own and the
+    run can go on from there: above its last one, and with something of the latent left in x."""
+    noise = getattr(model, "noise", None)
+    if len(sigmas) < 2 or noise is None or noise.any() or bool((sigmas.diff() >= 0).any()):
+        return None
+    handed, first = handed_over(), float(sigmas[0])
+    if handed is None or handed == first or handed <= float(sigmas[-1]):
+        return None
+    return None if process == "flow" and first >= 1 else handed
+
+
+def continued(
+    x: torch.Tensor, sigmas: torch.Tensor, handed: float, process: str
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """(the schedule from the sigma where a latent was left, the state there).
+
+    x: (B, ...), the latent as the host scaled it for sigmas[0], in which a flow has the share
+    1 - sigma. sigmas: (N+1,), which may stop above 0; the last sigma stays.
+    """
+    own = sigmas.double().tolist()
+    led = continued_from(own if own[-1] == 0 else [*own, 0.0], handed).tolist()
+    led = led if own[-1] == 0 else led[:-1]
+    if own[-1] > 0:
+        led[-1] = own[-1]
+    state = x * ((1 - handed) / (1 - own[0])) if process == "flow" else x
+    return torch.tensor(led, dtype=sigmas.dtype, device=sigmas.device), state
 
 
 def _foreign(model, x, sigmas, extra_args, callback, disable):

@@ -29,6 +29,7 @@ TOLD = (
     "equals_stock_steps",
     "verdict",
     "note",
+    "hand_over_step",
 )  # of a recipe's evidence
 
 

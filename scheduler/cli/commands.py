@@ -16,7 +16,9 @@ from .console import PACKAGE, as_started, program
 OK, MISTAKE, USAGE, STOPPED, INTERRUPTED = 0, 1, 2, 3, 130
 NEEDS = ("torch", "numpy", "safetensors", "matplotlib", "tqdm", "sklearn")
 PIP_NAMES = {"sklearn": "scikit-learn"}
-COMMANDS = ("demo", "distill", "show", "compare", "plot", "bake", "swap", "fingerprint", "store")
+COMMANDS = (
+    "demo", "distill", "pair", "show", "compare", "plot", "bake", "swap", "fingerprint", "store",
+)  # fmt: skip
 
 DESCRIPTION = """\
 Distils, from a diffusion checkpoint, the few-step sampling recipe that best reproduces what it would
@@ -33,7 +35,7 @@ examples
   python -m scheduler show my.json                            what was found, beside every stock schedule
   python -m scheduler plot my.json -o errors.png              the same as curves
   python -m scheduler bake my.json --sampler euler --steps 6  the sigmas, for ComfyUI's ManualSigmas node
-  python -m scheduler swap workflow.json                      a workflow's schedulers for distilled ones
+  python -m scheduler swap workflow.json --record my.json     a workflow's schedulers for distilled ones
   python -m scheduler COMMAND --help                          more on a command
 
 exit codes

@@ -13,26 +13,33 @@ from .console import add_json, command, print_exactly, print_json, say
 
 DESCRIPTION = """\
 Swaps the schedulers of a ComfyUI workflow: JSON as the page saves it, the API format, or a picture
-(PNG, WebP, JPEG, AVIF) with one inside. Subgraphs, muted and bypassed nodes are swapped too. All else
-keeps its values, order and layout, and what was changed is noted inside the workflow, so that
---to stock gives back the original, byte for byte; where it cannot, that is said.
+(PNG, WebP, JPEG, AVIF) or video (MP4, WebM) with one inside. Subgraphs, muted and bypassed nodes are
+swapped too. All else keeps its values, order and layout, and what was changed is noted inside the
+workflow, so that --to stock gives back the original, byte for byte; where it cannot, that is said.
 
   distilled  a node with a dropdown gets the entry 'distilled', which follows the loaded model; other nodes
-             that make sigmas become Distilled Sigmas in place. With --record the workflow carries that
-             record as text and uses it.
+             that make sigmas become Distilled Sigmas in place. The workflow carries --record as text and
+             uses it; where it gains nothing, nothing is changed. Without a record nothing is known of the
+             gain: --unmeasured swaps all the same, and the store of whoever runs it decides.
   few        KSampler becomes Few-Step KSampler, and other nodes get the sampler 'distilled' with the
              fewest steps that --record measured as good as theirs; what is gained is said, and where
              nothing is, nothing is changed. Without a record Few-Step KSampler learns as it draws.
   baked      explicit sigmas from --record in core's own nodes: runs where StepDistill is not installed.
              KSampler becomes SamplerCustom. Taken are the record's recipes without offsets, for each
              node's own sampler, steps and denoise.
+  vendor     explicit sigmas in core's own nodes too, those that the maker of a step-distilled model (SDXL
+             Turbo and Lightning, LCM, Hyper-SD, Wan 2.2 and Qwen-Image Lightning, FLUX.2 Turbo, LTX-2
+             distilled, ...) published, where a node runs its steps.
   stock      what it was before.
+
+Two samplers that share one run are changed together or not at all. Where they run two models, --record takes
+a record of the pair (`pair`, Distil Pair): both get its schedule, and the step where the first hands over.
 
 What is left is named, with the reason: values that come through links, samplers that choose their own
 steps, models that seem step-distilled (--anyway swaps those too)."""
 EXAMPLES = """\
-  python -m scheduler swap portrait.json                          writes portrait.distilled.json
-  python -m scheduler swap portrait.json --check                  only says what would be done
+  python -m scheduler swap portrait.json --record my.json         writes portrait.distilled.json
+  python -m scheduler swap portrait.json --to few --check         only says what would be done
   python -m scheduler swap picture.png --to baked --record my.json -o baked.json
   python -m scheduler swap portrait.distilled.json --to stock -o portrait.json"""
 
@@ -54,7 +61,7 @@ def add(commands) -> None:
     parser.add_argument(
         "--record",
         metavar="FILE",
-        help="a record file: needed for baked; with the others the workflow carries it",
+        help="a record file: needed for baked; with distilled and few the workflow carries it",
     )
     parser.add_argument(
         "-o",
@@ -70,6 +77,11 @@ def add(commands) -> None:
         help="this node only, in a subgraph as the page names it (88:6); may be given again",
     )
     parser.add_argument("--anyway", action="store_true", help="models that seem step-distilled too")
+    parser.add_argument(
+        "--unmeasured",
+        action="store_true",
+        help="choose 'distilled' also where no record says what it gains",
+    )
     add_json(parser)
 
 
@@ -81,7 +93,8 @@ def run(arguments: argparse.Namespace) -> int:
 
         record = load_record(arguments.record)
     document = open_workflow(arguments.workflow)
-    report = swap(document, arguments.to, record, arguments.node, arguments.anyway)
+    known = not arguments.unmeasured
+    report = swap(document, arguments.to, record, arguments.node, arguments.anyway, known=known)
     target = None if arguments.check else _target(arguments, report)
     if target == "-":
         print_exactly(document.text())

@@ -51,8 +51,22 @@ _FAMILIES = {
         "Qwen-Image Lightning",
         r"lightning",
         ("qwen",),
-        None,
+        "qwen-image-lightning",
         "the 4 or 8 steps that it was made for, shift 3, cfg 1, euler",
+    ),
+    "flux2-turbo": _Family(
+        "FLUX.2 dev Turbo",
+        r"turbo ?(alpha|lora)?",
+        ("flux2",),
+        "flux2-turbo",
+        "8 steps on its own sigmas, guidance 2.5, euler",
+    ),
+    "ltx2-distilled": _Family(
+        "LTX-2 distilled",
+        r"distil\w*|step ?distil\w*",
+        ("ltx2",),
+        "ltx2-distilled",
+        "8 steps on its own sigmas, cfg 1, euler",
     ),
     "wan22-lightning": _Family(
         "Wan Lightning / lightx2v",
@@ -203,7 +217,11 @@ def _advice(family: str, because: str, count: int | None) -> Advice:
     entry = _FAMILIES[family]
     named = f" (its name says {count} steps)" if count else ""
     command = f"python -m scheduler bake {entry.preset} --steps {count or 'N'}"
-    preset = f"; `{command}` prints its sigmas" if entry.preset else ""
+    preset = (
+        f"; `{command}` prints its sigmas, and `swap --to vendor` puts them into a workflow"
+        if entry.preset
+        else ""
+    )
     text = (
         f"This looks like {entry.title} ({because}), a model that was distilled to few steps "
         f"and has its own: {entry.use}{named}{preset}. "

@@ -15,10 +15,12 @@ _BASES = {
     "qwen": r"qwen",
     "wan": r"wan|skyreels|fusion ?x",
     "z-image": r"z ?image",
+    "ltx2": r"ltx ?v? ?2(?= |$)(?! 5)",
     "ltx": r"ltx\w*",
     "hunyuan": r"hunyuan\w*|hyvideo|hy",
     "minimax": r"minimax|hailuo|h3",
     "sd3": r"sd ?3|stable ?diffusion ?3",
+    "flux2": r"flux ?2",
     "flux": r"flux\w*|kontext",
     "other": r"acestep|ace ?step|anima|animatediff|auraflow|boogu|bria|chroma\w*|chronoedit|cogvideo\w*|"
     r"cosmos|ernie|fibo\w*|firered|framepack|hidream|kandinsky\w*|kolors|krea|longcat|lumina|mochi|"

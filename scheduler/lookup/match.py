@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ..errors import UnknownNameError
 from ..fingerprint.kinship import OTHER, QUANTISED, SAME, Kinship, kinship
 from ..record import Record
+from ..record.pair_half import half_of_patches
 from .differences import NO_RECIPE, RANGE, Difference, differences, range_difference
 from .guiders import is_second
 from .key import SAME_MAX, Key, same_noise
@@ -60,9 +61,9 @@ class Match:
 def judged(record: Record, key: Key, policy: str = "near", name: str = "") -> Match | None:
     """The match of a record with a key, or None where it may not be used at all.
 
-    That is: another kind of noise, other weights without kinship, or another range or sampler
-    unless it can be solved for (its inner products cover the range). Raises UnknownNameError for an
-    unknown policy.
+    That is: another kind of noise, other weights without kinship, one half of a pair for a model by
+    itself, or another range or sampler unless it can be solved for (its inner products cover the
+    range). Raises UnknownNameError for an unknown policy.
     """
     if policy not in POLICIES:
         raise UnknownNameError(f"Policy {policy!r} is unknown; use one of: {', '.join(POLICIES)}.")
@@ -71,6 +72,8 @@ def judged(record: Record, key: Key, policy: str = "near", name: str = "") -> Ma
     again = (*range_difference(key, found), *_no_recipe(record, key.sampler))
     covered = solvable(record) and key.sigma_max <= found.sigma_max * (1 + SAME_MAX)
     if kin.kind == OTHER or not same_noise(key, found) or (again and not covered):
+        return None
+    if half_of_patches(key.patches) != half_of_patches(found.patches):
         return None
     apart = (*again, *differences(key, found))
     if kin.kind == SAME and not apart:

@@ -1,7 +1,8 @@
 """Schedules that vendors and papers publish, as records with their provenance.
 
 One JSON file each, beside this one: step-distilled families (SDXL Turbo, SDXL Lightning, LCM,
-Hyper-SD, PeRFlow, FLUX.1 schnell, Wan 2.2 Lightning) and searched tables (AYS, GITS, OptimalSteps).
+Hyper-SD, PeRFlow, FLUX.1 schnell, FLUX.2 dev Turbo, Wan 2.2 Lightning, Qwen-Image Lightning, LTX-2
+distilled) and searched tables (AYS, GITS, OptimalSteps).
 Their sigmas are facts; `provenance` of each says where from and how they follow. No model call was
 spent and nothing was measured, so a preset has neither teacher nor evidence.
 """

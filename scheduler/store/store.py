@@ -338,7 +338,7 @@ class Store:
     def _name_for(self, record: Record) -> str:
         """The file of the record with the same key, or a new name that nothing has: what is broken
         or foreign is not overwritten."""
-        key, taken = Key.of(record), self._catalogue.scan.briefs
+        key = Key.of(record)
         match = self.lookup(replace(key, sampler=None), "exact")
         if (
             match is not None
@@ -349,9 +349,8 @@ class Store:
         stem = f"{slug(record.model.name)}--{key.digest()}"
         for number in range(1, 1000):
             name = f"{stem}.json" if number == 1 else f"{stem}-{number}.json"
-            if (name in taken and self._holds(name, key)) or not os.path.lexists(
-                self.folder / name
-            ):
+            # Whatever lies there is asked itself: another writer may have put it there a moment ago.
+            if not os.path.lexists(self.folder / name) or self._holds(name, key):
                 return name
         raise OutputError(
             f"The store has a thousand files in the way of {stem}.json; look at them with `store verify`."

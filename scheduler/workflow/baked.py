@@ -12,6 +12,7 @@ from .document import Document
 from .facts import SiteFacts, facts_of
 from .kinds import CONTROL, ENTRY, MANUAL
 from .outcome import Done, Left, Outcome, edits, tried
+from .pair_swap import Cut
 from .protocols import Node, Port
 from .recipes import Plain, decimals, plain_recipe
 from .sites import Site
@@ -27,19 +28,22 @@ _MOVED = {
 }
 
 
-def to_baked(document: Document, site: Site, record: Record, anyway: bool = False) -> Outcome:
-    """Bake one site, or leave it and say why. anyway: step-distilled models too."""
+def to_baked(
+    document: Document, site: Site, record: Record, anyway: bool = False, cut: Cut | None = None
+) -> Outcome:
+    """Bake one site, or leave it and say why. anyway: step-distilled models too. cut: the part of a
+    pair's recipe that it runs, where it is a half."""
 
     def change() -> Done:
         try:
-            return _baked(document, site, record, anyway)
+            return _baked(document, site, record, anyway, cut)
         except StepDistillError as problem:
             raise Left("no_recipe", str(problem)) from problem
 
     return tried(site.node, "baked", change)
 
 
-def _baked(document: Document, site: Site, record: Record, anyway: bool) -> Done:
+def _baked(document: Document, site: Site, record: Record, anyway: bool, cut: Cut | None) -> Done:
     node = site.node
     spec = site.spec
     if spec.get("foreign"):
@@ -49,7 +53,7 @@ def _baked(document: Document, site: Site, record: Record, anyway: bool) -> Done
     facts = facts_of(document, site)
     check_sampler_and_model(document, site, facts, anyway)
     plain = _recipe(site, facts, record)
-    sigmas, part = _slice(node, plain.sigmas) if "slice" in spec else (plain.sigmas, "")
+    sigmas, part = _slice(node, plain.sigmas, cut) if "slice" in spec else (plain.sigmas, "")
     text = decimals(sigmas)
     was = node.kind
     notes = list(plain.notes)
@@ -88,10 +92,10 @@ def _recipe(site: Site, facts: SiteFacts, record: Record) -> Plain:
     return plain_recipe(record, facts.sampler, steps, facts.denoise, start, facts.cfg)
 
 
-def _slice(node: Node, sigmas: tuple[float, ...]) -> tuple[tuple[float, ...], str]:
-    """The part of a schedule that KSampler (Advanced) runs, as ComfyUI cuts it."""
-    start = node.value("start_at_step")
-    end = node.value("end_at_step")
+def _slice(node: Node, sigmas: tuple[float, ...], cut: Cut | None) -> tuple[tuple[float, ...], str]:
+    """The part of a schedule that KSampler (Advanced) runs, as ComfyUI cuts it, or a pair's cut."""
+    start = node.value("start_at_step") if cut is None else cut.start
+    end = node.value("end_at_step") if cut is None else cut.end
     steps = len(sigmas) - 1
     if type(start) is not int or type(end) is not int or start < 0 or end < 0:
         raise Left("unclear", f"its start ({start}) or end step ({end}) is none")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -23,15 +23,45 @@ if TYPE_CHECKING:  # a workflow is swapped where there is no numpy
 
 
 def to_distilled(
-    document: Document, site: Site, anyway: bool = False, record: Record | None = None
+    document: Document,
+    site: Site,
+    anyway: bool = False,
+    record: Record | None = None,
+    known: bool = False,
 ) -> Outcome:
     """Swap one site, or leave it and say why.
 
     anyway: step-distilled models too. record: the one that the workflow will carry, if any; where
-    it gains nothing, nothing is changed.
+    it gains nothing, nothing is changed. known: nor where nothing is known of what it would gain.
     """
+
     swap = _dropdown if "scheduler" in site.spec else _maker
-    return tried(site.node, "swapped", lambda: swap(document, site, anyway, record))
+    asked = _Asked(anyway, record, known and record is None)
+    return tried(site.node, "swapped", lambda: swap(document, site, asked))
+
+
+_UNKNOWN = (
+    "nothing is known of what it would gain: name its model's record with --record, or choose "
+    "'distilled' all the same with --unmeasured (until a record is in the store, a stock schedule runs)"
+)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """anyway, record: as of to_distilled. nothing_known: whether a change has to be known to gain."""
+
+    anyway: bool
+    record: Record | None
+    nothing_known: bool
+
+    def gain(
+        self, site: Site, facts: SiteFacts, now: object = None, plain: bool = False
+    ) -> Selection | None:
+        """As check_gain, where a record is there; raises Left where one is needed and there is none."""
+        found = check_gain(site, facts, self.record, now, plain)
+        if self.nothing_known:
+            raise Left("no_gain", _UNKNOWN)
+        return found
 
 
 def check_sampler_and_model(document: Document, site: Site, facts: SiteFacts, anyway: bool) -> None:
@@ -98,7 +128,7 @@ def unlinked(
             raise Left("linked", f"its value '{name}' comes from {origin}; {advice}")
 
 
-def _dropdown(document: Document, site: Site, anyway: bool, record: Record | None) -> Done:
+def _dropdown(document: Document, site: Site, asked: _Asked) -> Done:
     node = site.node
     name = site.spec["scheduler"]
     unlinked(document, site, name, advice=f"choose '{ENTRY}' there")
@@ -108,25 +138,25 @@ def _dropdown(document: Document, site: Site, anyway: bool, record: Record | Non
     if now == ENTRY:
         return Done("already", "distilled")
     facts = facts_of(document, site)
-    check_sampler_and_model(document, site, facts, anyway)
-    found = check_gain(site, facts, record, now)
+    check_sampler_and_model(document, site, facts, asked.anyway)
+    found = asked.gain(site, facts, now)
     node.set(name, ENTRY)
     edits(node).remember(node, {"to": ENTRY, "was": {name: now}})
     notes = _notes(site, facts, found) + other_model(document, site)
     return Done("swapped", f"scheduler {now} -> {ENTRY}{_steps(facts)}", notes)
 
 
-def _maker(document: Document, site: Site, anyway: bool, record: Record | None) -> Done:
+def _maker(document: Document, site: Site, asked: _Asked) -> Done:
     node = site.node
     spec = site.spec
     if node.kind == SIGMAS_NODE:
         return Done("already", SIGMAS_NODE)
     unlinked(document, site, spec.get("text"), spec.get("start"))
     facts = facts_of(document, site)
-    check_sampler_and_model(document, site, facts, anyway)
+    check_sampler_and_model(document, site, facts, asked.anyway)
     values, counted = maker_values(document, site, facts)
     run = replace(facts, steps=values["steps"]) if counted else facts
-    found = check_gain(site, run, record, plain=facts.sampler != ENTRY)
+    found = asked.gain(site, run, plain=facts.sampler != ENTRY)
     was = node.kind
     retype_maker(document, site, values, counted)
     notes = _notes(site, facts, found) + other_model(document, site)

@@ -1,4 +1,4 @@
-"""A workflow from a file: JSON in the page's or the API's format, or a picture with one inside.
+"""A workflow from a file: JSON in the page's or the API's format, or a picture or video with one inside.
 
 Refused in one sentence otherwise.
 """
@@ -16,9 +16,10 @@ from .api import ApiScope, is_api_node
 from .everywhere import GETTERS, SETTERS, setter_of
 from .graph import GraphNode, GraphScope
 from .graph_links import highest_ids
-from .pictures import embedded, is_picture
+from .pictures import chosen, embedded, is_picture
 from .protocols import Node, Port, Scope
 from .text import Layout, read, write
+from .videos import video_texts
 
 MAX_BYTES = 50_000_000
 MAX_WALK = 2000  # nodes that one question may lead through
@@ -131,8 +132,11 @@ class Document:
 
 def open_workflow(path: PathLike) -> Document:
     """The workflow in a file; raises WorkflowError."""
-    data = read_bytes(path, MAX_BYTES, WorkflowError)
+    texts = video_texts(path)  # a video may be of any size: its pictures are not read
+    data = b"" if texts is not None else read_bytes(path, MAX_BYTES, WorkflowError)
     try:
+        if texts is not None:
+            return parse(chosen(texts, "video"))
         return parse(embedded(data) if is_picture(data) else _text(data))
     except WorkflowError as problem:
         raise WorkflowError(f"{ascii(Path(path).name)[1:-1]}: {problem}") from None
@@ -150,7 +154,8 @@ def _text(data: bytes) -> str:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise WorkflowError(
-            f"This is {_what(data)}, neither UTF-8 text nor a PNG, WebP, JPEG or AVIF picture; "
+            f"This is {_what(data)}, neither UTF-8 text nor a picture (PNG, WebP, JPEG, AVIF) or video "
+            "(MP4, WebM); "
             "expected a workflow saved by ComfyUI."
         ) from None
     if re.match(r"\s*<(!doctype|html|head|\?xml)", text[:200], re.IGNORECASE):
@@ -162,9 +167,9 @@ def _text(data: bytes) -> str:
 
 def _what(data: bytes) -> str:
     """What a file is that holds no text, by its first bytes."""
-    marks = ((b"GIF8", "a GIF"), (b"\x1aE\xdf\xa3", "a WebM video"), (b"PK", "a zip archive"))
+    marks = ((b"GIF8", "a GIF"), (b"PK", "a zip archive"))
     if data[4:8] == b"ftyp":
-        return "an MP4 video"
+        return "a HEIF picture"
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return "text in UTF-16 (save it as UTF-8)"
     if 0 < int.from_bytes(data[:8], "little") < 100_000_000 and data[8:9] == b"{":

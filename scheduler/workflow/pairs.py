@@ -46,8 +46,8 @@ def pairs_in(document: Document, found: Survey) -> list[Pair]:
 
 
 def apart(document: Document, pair: Pair, one_record: bool) -> str | None:
-    """Why the halves of a pair would not meet, or None. one_record: whether both take the same record,
-    whatever their models."""
+    """Why the halves of a pair would not meet, or None. one_record: whether both take the sigmas of one
+    record, whatever their models."""
     first, second = facts_of(document, pair.first), facts_of(document, pair.second)
     if first.steps is None or first.steps != second.steps:
         return f"the halves count their steps differently ({first.steps} and {second.steps})"
@@ -59,7 +59,7 @@ def apart(document: Document, pair: Pair, one_record: bool) -> str | None:
     files = [", ".join(loaded_from(document, site)) or "?" for site in (pair.first, pair.second)]
     return (
         f"the halves run different models ({files[0]} and {files[1]}), and each would take a schedule "
-        "of its own"
+        "of its own; distil them together with Distil Pair, and give one of its records"
     )
 
 

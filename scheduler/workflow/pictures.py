@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from ..errors import WorkflowError
 
@@ -44,8 +44,16 @@ def embedded(data: bytes) -> str:
     Raises WorkflowError.
     """
     reader = _kind_of(data)
+    return chosen(reader(data) if reader else (), "picture")
+
+
+def chosen(found: Iterable[tuple[str, str]], what: str) -> str:
+    """The workflow among the texts of a file: the page's graph, or else the prompt that was queued.
+
+    what: the file, in a word. Raises WorkflowError.
+    """
     texts: dict[str, str] = {}
-    for name, text in reader(data) if reader else ():
+    for name, text in found:
         if text.strip(" \t\r\n\0") not in ("", "null", "{}", "[]", "undefined"):
             texts.setdefault(name, text)
     for name in ("workflow", "prompt"):
@@ -53,10 +61,10 @@ def embedded(data: bytes) -> str:
             return texts[name]
     if "parameters" in texts:
         raise WorkflowError(
-            "This picture was made by a WebUI and holds its parameters, not a ComfyUI workflow."
+            f"This {what} was made by a WebUI and holds its parameters, not a ComfyUI workflow."
         )
     raise WorkflowError(
-        "This picture holds no workflow: it was saved without one, or a website has taken it out."
+        f"This {what} holds no workflow: it was saved without one, or a website has taken it out."
     )
 
 
@@ -64,14 +72,14 @@ def _png_texts(data: bytes) -> Iterator[tuple[str, str]]:
     for kind, body in _png_chunks(data):
         name, _, rest = body.partition(b"\0")
         if kind in (b"tEXt", b"comf"):  # comf: animated PNGs
-            yield _latin(name), _decoded(rest)
+            yield _latin(name), decoded(rest)
         elif kind == b"zTXt":
-            yield _latin(name), _decoded(_unpacked(rest[1:]))
+            yield _latin(name), decoded(_unpacked(rest[1:]))
         elif kind == b"iTXt" and len(rest) >= 2:
             packed = rest[0]
             words = rest[2:].split(b"\0", 2)  # language, translated name, text
             if len(words) == 3:
-                yield _latin(name), _decoded(_unpacked(words[2]) if packed else words[2])
+                yield _latin(name), decoded(_unpacked(words[2]) if packed else words[2])
 
 
 def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -109,10 +117,11 @@ def _named(tiff: bytes) -> Iterator[tuple[str, str]]:
         if colon and name.lower() in ("workflow", "prompt"):
             yield name.lower(), rest
             continue
-        yield from _unnamed(text)
+        yield from unnamed(text)
 
 
-def _unnamed(text: str) -> Iterator[tuple[str, str]]:
+def unnamed(text: str) -> Iterator[tuple[str, str]]:
+    """What a text without a name holds: a workflow, a prompt, both, or a WebUI's parameters."""
     if not text.lstrip().startswith("{"):
         if "Steps: " in text and "Sampler: " in text:
             yield "parameters", text
@@ -144,7 +153,7 @@ def _exif_texts(tiff: bytes) -> Iterator[str]:
         for tag, kind, size, offset in _entries(tiff, order, start):
             body = tiff[offset : offset + size]
             if kind == _ASCII and size > 4:
-                yield _decoded(body.rstrip(b"\0"))
+                yield decoded(body.rstrip(b"\0"))
             elif tag == _COMMENT:
                 yield _comment(body, order)
 
@@ -166,7 +175,7 @@ def _comment(body: bytes, order: str) -> str:
         first = "utf-16-be" if text[:1] == b"\0" or order == ">" else "utf-16-le"
         first = "utf-16-le" if text[1:2] == b"\0" else first
         return text.decode(first, errors="replace").rstrip("\0")
-    return _decoded(text.rstrip(b"\0"))
+    return decoded(text.rstrip(b"\0"))
 
 
 def _unpacked(packed: bytes) -> bytes:
@@ -183,7 +192,8 @@ def _unpacked(packed: bytes) -> bytes:
     return text
 
 
-def _decoded(text: bytes) -> str:
+def decoded(text: bytes) -> str:
+    """A text as UTF-8, or else byte by byte."""
     try:
         return text.decode("utf-8")
     except UnicodeDecodeError:

@@ -21,6 +21,8 @@ from .document import Document, parse
 from .kinds import ENTRY, MANUAL
 from .named import named, shared
 from .outcome import Outcome, edits
+from .pair_swap import STORED, Cut, cuts, is_pair, to_half, why_not
+from .pairs import Pair, apart, pairs_in, refused
 from .protocols import Node
 from .sites import Site, Survey, asked, place, survey
 from .undo import put_back
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from .few_steps import Find
 
 
-TARGETS = ("distilled", "few", "baked", "stock")
+TARGETS = ("distilled", "few", "baked", "vendor", "stock")
 
 
 @dataclass
@@ -62,15 +64,19 @@ def swap(
     only: Sequence[str] | None = None,
     anyway: bool = False,
     find: Find | None = None,
+    known: bool = False,
 ) -> Report:
     """Change a workflow in place and say what was done and what was left.
 
     to: one of TARGETS. record: needed for "baked"; with the others the workflow carries it. only:
     names of nodes (see named.py). anyway: also what seems step-distilled. find: for
-    "few", the record of what a node runs, where it is not the same for all. Raises WorkflowError.
+    "few", the record of what a node runs, where it is not the same for all. known: for "distilled",
+    change nothing of which no record says what it gains. Raises WorkflowError.
     """
     if to not in TARGETS:
         raise WorkflowError(f"A workflow can be swapped to {', '.join(TARGETS)}, not to {to!r}.")
+    if to == "vendor" and record is not None:
+        raise WorkflowError("The maker's sigmas come from a preset; leave --record.")
     if to == "baked" and record is None:
         raise WorkflowError("Baking needs a record, for its sigmas; name one with --record.")
     only = named(document, only)
@@ -78,7 +84,7 @@ def swap(
         outcomes = put_back(document, _with_other_halves(document, only))
         report = Report(outcomes, len(survey(document).samplers), needs=_needs(document, to))
     else:
-        make = _Making(to, record, anyway, find or (lambda facts: record))
+        make = _Making(to, record, anyway, find or (lambda facts: record), known)
         report = _made(document, make, only)
     if only is not None and not report.outcomes:
         report.outcomes = [_no_choice(node) for node in document.nodes() if asked(node, only)]
@@ -109,8 +115,6 @@ def _made(document: Document, make: _Making, only: Sequence[str] | None) -> Repo
 
 def _with_other_halves(document: Document, only: list[str] | None) -> list[str] | None:
     """Of a run that two samplers share, both halves are put back."""
-    from .pairs import pairs_in
-
     if only is None:
         return None
     found = list(only)
@@ -143,12 +147,15 @@ class _Making:
     failed: the outcomes, of the last time, of nodes that were put back first and then left.
     """
 
-    def __init__(self, to: str, record: Record | None, anyway: bool, find: Find):
+    def __init__(self, to: str, record: Record | None, anyway: bool, find: Find, known: bool):
         self.to = to
         self.record = record
         self.anyway = anyway
         self.find = find
+        self.known = known
         self.failed: list[Outcome] = []
+        self.of_pair = is_pair(record)
+        self.cuts: dict[str, Cut] = {}
 
     def swapped(self, document: Document, only: Sequence[str] | None) -> Report:
         """What an earlier swap did is put back first, where it is not the same already."""
@@ -166,16 +173,19 @@ class _Making:
         from .facts import loaded_from
 
         found = survey(document)
+        pairs = pairs_in(document, found)
+        self.cuts = cuts(document, pairs, self.record) if self.record and self.of_pair else {}
         sites = [site for site in found.sites if asked(site.node, only)]
         models = {id(site): loaded_from(document, site) for site in sites}
-        held = self._held_together(document, found, only)
+        held = self._held_together(document, found, pairs, only)
         outcomes = [self._outcome(document, site, held) for site in sites]
         done = zip(sites, outcomes, strict=True)
         changed = [site for site, outcome in done if outcome.action in ("swapped", "baked")]
         warning = ""
-        if self.record is not None:
-            warning = _several_models({models[id(site)] for site in changed})
-        if changed and self.record is not None and self.to in ("distilled", "few"):
+        if self.record is not None and not self.of_pair:
+            warning = _several_models(changed, models, pairs)
+        carries = self.record is not None and self.to in ("distilled", "few") and not self.of_pair
+        if changed and carries and self.record is not None:
             carried = carry(document, changed, self.record.to_json())
             for outcome in outcomes:
                 missed = carried.missed.get(id(outcome.node))
@@ -187,15 +197,13 @@ class _Making:
             if scope.nodes:
                 edits(scope.nodes[0]).settle(scope)
         needs = _needs(document, self.to)
+        needs += [STORED] if changed and self.of_pair and self.to != "baked" else []
         return Report(outcomes, len(found.samplers), needs=needs, warning=warning)
 
     def _held_together(
-        self, document: Document, found: Survey, only: Sequence[str] | None
+        self, document: Document, found: Survey, pairs: list[Pair], only: Sequence[str] | None
     ) -> dict[str, str]:
         """Of sites that share a run: why they are left, by their place (tried on a copy)."""
-        from .pairs import apart, pairs_in, refused
-
-        pairs = pairs_in(document, found)
         if not pairs:
             return {}
         trial = Document(deepcopy(document.value), document.layout)
@@ -207,8 +215,16 @@ class _Making:
                 return "it was not asked for"
             return outcome.text if outcome.action == "left" else None
 
-        one_record = self.to == "baked"  # at the run each model judges a record anew
-        held = refused(pairs, lambda pair: apart(document, pair, one_record), left)
+        # Baked sigmas are one record's in both; at the run each model judges a record anew.
+        one_record = self.to in ("baked", "vendor") or self.of_pair
+
+        def why(pair: Pair) -> str | None:
+            told = apart(document, pair, one_record)
+            if told is None and self.record is not None and self.of_pair:
+                return why_not(document, pair, pairs, self.record)
+            return told
+
+        held = refused(pairs, why, left)
         return {
             place(site.node): held[id(site.node)] for site in found.sites if id(site.node) in held
         }
@@ -220,13 +236,20 @@ class _Making:
         why = held.get(place(site.node))
         if why is not None:
             return Outcome(site.node, "left", why, "other_half")
+        cut = self.cuts.get(place(site.node))
+        if self.of_pair and (cut is None or self.to != "baked"):
+            return to_half(document, site, cut)
+        if self.to == "vendor":
+            from .vendor import to_vendor  # numpy, which the other targets do without
+
+            return to_vendor(document, site)
         if self.to == "few":
             return to_few_steps(document, site, self.find, self.anyway)
         if self.to == "baked" and self.record is not None:
             from .baked import to_baked  # numpy, which the other targets do without
 
-            return to_baked(document, site, self.record, self.anyway)
-        return to_distilled(document, site, self.anyway, self.record)
+            return to_baked(document, site, self.record, self.anyway or cut is not None, cut)
+        return to_distilled(document, site, self.anyway, self.record, self.known)
 
 
 def _worth_saying(back: list[Outcome], outcomes: list[Outcome]) -> list[Outcome]:
@@ -237,14 +260,21 @@ def _worth_saying(back: list[Outcome], outcomes: list[Outcome]) -> list[Outcome]
     return [outcome for outcome in left if id(outcome.node) not in anew]
 
 
-def _several_models(models: set[tuple[str, ...]]) -> str:
-    names = sorted({", ".join(files) for files in models if files})
+def _several_models(
+    changed: list[Site], models: dict[int, tuple[str, ...]], pairs: list[Pair]
+) -> str:
+    """What must be said where one record's schedule runs on several models."""
+    names = sorted({", ".join(models[id(site)]) for site in changed if models[id(site)]})
     if len(names) < 2:
         return ""
-    return (
-        f"These nodes run different models ({'; '.join(names)}), "
-        "and a record fits one: name its nodes with --node."
-    )
+    told = f"These nodes run different models ({'; '.join(names)})"
+    halves = {id(site.node) for pair in pairs for site in (pair.first, pair.second)}
+    if all(id(site.node) in halves for site in changed):
+        return (
+            f"{told}: both halves run one record's sigmas, so they meet, but it was made for one of "
+            "the models; Distil Pair makes one for both."
+        )
+    return f"{told}, and a record fits one: name its nodes with --node."
 
 
 def _needs(document: Document, to: str) -> list[str]:
@@ -254,6 +284,6 @@ def _needs(document: Document, to: str) -> list[str]:
     if any(ENTRY in node.texts() for node in others):
         ours.append(f"the entry '{ENTRY}'")
     needs = [f"StepDistill ({', '.join(ours)})"] if ours else []
-    if to == "baked" and any(node.kind == MANUAL for node in nodes):
+    if to in ("baked", "vendor") and any(node.kind == MANUAL for node in nodes):
         needs.append("the node ManualSigmas, which ComfyUI's core has since December 2025")
     return needs

@@ -15,6 +15,8 @@ from tests.nodes.pack import NAME, ROOT, module
 IDS = {
     "StepDistillKSampler": ("Few-Step KSampler", ("LATENT", "info")),
     "StepDistillDistill": ("Distill Schedule", ("record", "plot", "report")),
+    "StepDistillPairKSampler": ("Few-Step KSampler (Pair)", ("LATENT", "info")),
+    "StepDistillPair": ("Distil Pair", ("first", "second", "report")),
     "StepDistillSigmas": ("Distilled Sigmas", ("sigmas", "info")),
     "StepDistillSampler": ("Distilled Sampler", ("sampler", "sigmas", "info")),
     "StepDistillApply": ("Apply Distilled Schedule", ("model", "info")),

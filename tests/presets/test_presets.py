@@ -30,13 +30,17 @@ FLOW = {
     ("flux-schnell", 4): [1, 0.75, 0.5, 0.25],
     ("flux-schnell", 1): [1],
     ("wan22-lightning", 4): [1, 0.9375, 0.8333333, 0.625],
+    ("qwen-image-lightning", 4): [1, 0.9, 0.75, 0.5],
+    ("qwen-image-lightning", 8): [3 * t / (1 + 2 * t) for t in np.linspace(1, 1 / 8, 8)],
+    ("flux2-turbo", 8): [1.0, 0.6509, 0.4374, 0.2932, 0.1893, 0.1108, 0.0495, 0.00031],
+    ("ltx2-distilled", 8): [1.0, 0.99375, 0.9875, 0.98125, 0.975, 0.909375, 0.725, 0.421875],
 }
 TABLES = {"ays-sd1": "ays_sd1", "ays-sdxl": "ays_sdxl", "ays-svd": "ays_svd", "gits": "gits"}
 TABLES |= {f"optimal-steps-{name}": f"optimal_steps_{name}" for name in ("flux", "wan", "chroma")}
 
 
 def test_every_family_is_there():
-    assert set(PRESETS) == {*WANTED, *TABLES, "flux-schnell", "wan22-lightning"}
+    assert set(PRESETS) == {*WANTED, *TABLES, *(name for name, _ in FLOW)}
 
 
 @pytest.mark.parametrize("name", PRESETS)

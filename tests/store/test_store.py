@@ -282,3 +282,22 @@ def test_all_that_may_serve_the_nearest_first(store):
     assert list(store.matches(asked(here, fingerprint=None))) == []
     (store.folder / names[0]).write_text("{")
     assert [match.name for match in store.matches(asked(here))][0] != names[0]
+
+
+# --- several writers ------------------------------------------------------------------------------
+
+
+def test_two_writers_of_one_new_key_leave_one_record(tmp_path, monkeypatch):
+    """The second has looked before the first wrote, and so knows nothing of its file."""
+    from scheduler.store.scan import NOTHING
+
+    one, two = Store(tmp_path), Store(tmp_path)
+    record = record_of(OWN)
+    name = one.put(record)
+    monkeypatch.setattr(two, "lookup", lambda *_: None)
+    monkeypatch.setattr(type(two._catalogue), "scan", NOTHING)
+    later = replace(record, provenance=record.provenance | {"how": "later"})
+    assert two.put(later) == name
+    monkeypatch.undo()
+    assert [each.name for each in tmp_path.glob("*--*.json")] == [name]
+    assert Store(tmp_path).load(name).provenance["how"] == "later"

@@ -192,7 +192,7 @@ def file(tmp_path):
 
 
 def test_the_command_writes_beside_the_file_and_puts_back(file, capsys):
-    assert run(file) == 0
+    assert run(file, "--unmeasured") == 0
     written = file.with_name("portrait.distilled.json")
     said = capsys.readouterr().out
     assert (
@@ -200,7 +200,7 @@ def test_the_command_writes_beside_the_file_and_puts_back(file, capsys):
         and "1 sampler; 1 node changed, 0 left." in said
         and str(written) in said
     )
-    assert run(file) == 1 and "exists already" in capsys.readouterr().err
+    assert run(file, "--unmeasured") == 1 and "exists already" in capsys.readouterr().err
     assert run(written, "--to", "stock") == 0
     assert file.with_name("portrait.stock.json").read_bytes() == file.read_bytes()
 
@@ -224,7 +224,7 @@ def test_the_command_bakes_to_stdout(file, tmp_path, capsys):
 
 
 def test_json_for_programs(file, capsys):
-    assert run(file, "--json", "--node", 2, "-o", file) == 0
+    assert run(file, "--unmeasured", "--json", "--node", 2, "-o", file) == 0
     told = json.loads(capsys.readouterr().out)
     assert (
         told["changed"],
@@ -303,3 +303,14 @@ def test_the_table_is_whole():
             "ours",
         )
     assert set(MADE) <= set(KINDS)
+
+
+def test_without_a_record_nothing_is_changed_that_is_not_known_to_gain(file, tmp_path, capsys):
+    assert run(file) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "0 nodes changed" in said and "nothing is known of what it would gain" in said
+    assert "--record" in said and "--unmeasured" in said
+    assert [each.name for each in file.parent.iterdir()] == ["portrait.json"]
+    record().save(tmp_path / "my.json")
+    assert run(file, "--record", tmp_path / "my.json", "--check") == 0
+    assert "0 nodes changed" not in capsys.readouterr().out

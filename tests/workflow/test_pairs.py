@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from scheduler.record.pair_half import FIRST, SECOND, half_patch
 from scheduler.workflow import parse, swap
 from tests.workflow_graphs import Graph, inner, record
 
@@ -198,3 +199,79 @@ def test_both_halves_are_put_back_where_one_is_named():
     swap(document)
     swap(document, "stock", None, ["3"])
     assert document.text() == text
+
+
+def pair_record(half: str = FIRST):
+    """The record of a pair: 6 steps of euler that hand over after 2."""
+    of = record(steps=(6,), samplers=("euler",))
+    evidence = {"hand_over_step": 2, "ratio": 0.7}
+    recipes = tuple(replace(each, evidence=evidence) for each in of.recipes)
+    model = replace(of.model, patches=(half_patch(half, "other"),))
+    provenance = of.provenance | {"pair": {"hand_over": 0.875, "other": "other"}}
+    return replace(of, model=model, recipes=recipes, provenance=provenance)
+
+
+SIX = changed_at(changed_at(HIGH, 3, 6), 8, 3), changed_at(changed_at(LOW, 3, 6), 7, 3)
+
+
+@pytest.mark.parametrize("half", [FIRST, SECOND])
+def test_a_pairs_record_swaps_both_halves_and_moves_the_hand_over(half):
+    report, written = swapped(two(*SIX), given=pair_record(half))
+    assert report.changed == 2 and not report.warning
+    high, low = (node["widgets_values"] for node in written["nodes"][2:4])
+    assert (high[6], high[8]) == ("distilled", 2) and (low[6], low[7]) == ("distilled", 2)
+    assert len(written["nodes"]) == 4  # nothing is carried: the store has both
+    assert any("both records of the pair" in need for need in report.needs)
+    assert "steps 0 to 2 of 6 (0.70 of the error of the best stock pair)" in report.outcomes[0].line
+
+
+def test_a_pairs_record_is_baked_into_both_halves():
+    given = pair_record()
+    report, written = swapped(two(*SIX), "baked", given)
+    assert report.changed == 2 and not report.warning
+    sigmas = [n["widgets_values"][0] for n in written["nodes"] if n["type"] == "ManualSigmas"]
+    first, second = ([float(each) for each in text.split(", ")] for text in sigmas)
+    assert (len(first), len(second)) == (3, 5) and first[-1] == second[0]
+    assert first[-1] == pytest.approx(given.recipes[0].sigmas[2], rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("high", "low", "says"),
+    [(HIGH, LOW, "no recipe for 20 steps of euler; it has 6 steps")]
+    + [
+        (changed_at(SIX[0], 5, "dpmpp_2m"), changed_at(SIX[1], 5, "dpmpp_2m"), "none for that"),
+        (changed_at(SIX[0], 5, "dpmpp_2m"), SIX[1], "different samplers"),
+    ],
+)
+@pytest.mark.parametrize("to", ["distilled", "baked"])
+def test_where_a_pairs_record_does_not_fit_both_halves_are_left(high, low, says, to):
+    report, _ = swapped(two(high, low), to, pair_record())
+    assert report.changed == 0 and says in report.outcomes[0].text
+    assert set(codes(report).values()) == {"other_half"}
+
+
+@pytest.mark.parametrize("to", ["distilled", "baked"])
+def test_a_whole_run_gets_nothing_from_a_pairs_record(to):
+    graph = Graph()
+    graph.add("UNETLoader", ["high.safetensors", "default"])
+    graph.add("KSampler", [7, "fixed", 6, 3.5, "euler", "simple", 1.0], model=1)
+    report, _ = swapped(graph.data, to, pair_record())
+    assert report.changed == 0 and codes(report) == {2: "no_recipe"}
+    assert "one half of a pair" in report.outcomes[0].text
+
+
+def test_one_half_alone_gets_nothing_from_a_pairs_record():
+    report, _ = swapped(two(*SIX), given=pair_record(), only=["3"])
+    assert report.changed == 0 and codes(report) == {3: "other_half"}
+
+
+def test_an_ordinary_record_on_two_models_says_what_would_help():
+    for only in (None, ["3"], ["4"]):
+        report, _ = swapped(two(), given=record(), only=only)
+        assert report.changed == 0 and all("Distil Pair" in o.text for o in report.outcomes)
+
+
+def test_one_record_baked_into_both_halves_is_not_told_to_name_one():
+    report, _ = swapped(two(*SIX), "baked", record())
+    assert report.changed == 2 and "--node" not in report.warning
+    assert "so they meet" in report.warning and "Distil Pair" in report.warning

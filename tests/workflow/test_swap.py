@@ -546,7 +546,7 @@ def test_a_record_can_be_added_and_changed_later():
 
 
 def test_unknown_targets_are_refused():
-    with pytest.raises(WorkflowError, match="distilled, few, baked, stock"):
+    with pytest.raises(WorkflowError, match="distilled, few, baked, vendor, stock"):
         swap(parse(json.dumps(plain().data)), "karras")
 
 

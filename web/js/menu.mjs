@@ -84,6 +84,7 @@ function actions(nodes) {
     { content: t("menu.use"), callback: () => void use(nodes) },
     { content: t("menu.useRecord"), callback: () => void useRecord(nodes) },
     { content: t("menu.bake"), callback: () => void bake(nodes) },
+    { content: t("menu.vendor"), callback: () => void swap("vendor", nodes) },
     { content: t("menu.putBack"), callback: () => void swap("stock", nodes) },
   ]
 }
