@@ -11,12 +11,12 @@ from ..distilling.effort import INSTANT, effort_named
 from ..distilling.meter import Progress
 from ..distilling.plan import Plan
 from ..distilling.run import distill
-from ..errors import BudgetError, DenoiserError, StepDistillError
+from ..errors import BudgetError, DenoiserError, RecordingError, StepDistillError
 from ..files import PathLike
 from ..lookup.key import Key
 from ..lookup.match import EXACT
 from ..lookup.model_facts import ModelFacts
-from ..record import Record
+from ..record import SAME_START, Record
 from ..recordings import Recording
 from ..samplers.names import DISTILLED
 from ..store import Store
@@ -65,7 +65,8 @@ def distill_pipeline(
 
     Costs, beside what the plan says, one batch of the pipeline where a flow pipeline shows its
     latents' shape. Raises what `distill` raises, OutputError where the store cannot be written to,
-    SigmaRangeError and CheckpointError for a pipeline of an unknown kind, and DenoiserError for an
+    SigmaRangeError and CheckpointError for a pipeline of an unknown kind, RecordingError for a
+    picture that began below the model's first noise level, and DenoiserError for an
     argument that distilling decides itself.
     """
     texts = [prompts] if isinstance(prompts, str) else list(prompts or ())
@@ -75,6 +76,8 @@ def distill_pipeline(
         found = job.found()
         if found is not None:
             return found
+    for each in recordings:
+        _check_start(each, job.facts)
     options = {
         "samplers": samplers,
         "steps": steps,
@@ -190,6 +193,15 @@ def _opened(store: Store | PathLike | bool) -> Store | None:
     if isinstance(store, bool):
         return Store.open() if store else None
     return store if isinstance(store, Store) else Store.open(store)
+
+
+def _check_start(recording: Recording, facts: ModelFacts) -> None:
+    """Raise RecordingError for a picture that began below the model's first level."""
+    if recording.start_sigma < facts.sigma_max * (1 - SAME_START):
+        raise RecordingError(
+            f"This picture began at sigma {recording.start_sigma:.4g}, below the model's "
+            f"{facts.sigma_max:.4g}; draw one with a scheduler whose timestep_spacing is 'trailing'."
+        )
 
 
 def _filled(call: dict[str, Any], texts: list[str]) -> dict[str, Any]:

@@ -52,7 +52,11 @@ class PipelineNoise:
         """The noise level of a timestep: the inverse of `timestep`."""
         if self.process == "flow":
             return timestep / self.timesteps
-        return float(np.exp(4 * timestep) if self.continuous else self.table.sigma(timestep))
+        if self.continuous:
+            return math.exp(4 * timestep)
+        if timestep == int(timestep):  # an entry itself, without the logarithm's rounding
+            return float(self.table.sigmas[int(timestep)])
+        return float(self.table.sigma(timestep))
 
     def fed(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
         """The model's input for a state: of eps and v models scaled to unit variance."""
