@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+
 from diffusers.schedulers.scheduling_utils import SchedulerMixin
 from diffusers.utils import BaseOutput
 
@@ -155,9 +156,7 @@ class AskingScheduler(SchedulerMixin):
 
     order = 1
 
-    def __init__(
-        self, config: Mapping[str, Any], noise: PipelineNoise, talk: _Talk, batch: int
-    ):
+    def __init__(self, config: Mapping[str, Any], noise: PipelineNoise, talk: _Talk, batch: int):
         self.config, self.noise, self.talk, self.batch = config, noise, talk, batch
         self.init_noise_sigma = 1.0
         self.timesteps = torch.empty(0)
@@ -165,7 +164,9 @@ class AskingScheduler(SchedulerMixin):
         self._call = 0
         self._x: torch.Tensor | None = None
         self._sigma = 0.0
-        self._fed = False  # whether the model sees the question, or still the pipeline's own latents
+        self._fed = (
+            False  # whether the model sees the question, or still the pipeline's own latents
+        )
 
     def set_timesteps(
         self,

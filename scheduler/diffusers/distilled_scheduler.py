@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+
 from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.schedulers.scheduling_utils import SchedulerMixin
 from diffusers.utils import BaseOutput, logging
@@ -22,9 +23,8 @@ from ..lookup.wanted import Wanted
 from ..record import Recipe, Record
 from ..record.parser import parse
 from ..samplers.names import DISTILLED, RELATIVE
-from ..samplers.query_offsets import asked_sigma
-from ..samplers.stepping import Steps, steps_of
 from .noise import noise_of
+from .recipe_run import RecipeRun
 
 logger = logging.get_logger(__name__)
 
@@ -89,7 +89,7 @@ class StepDistillScheduler(SchedulerMixin, ConfigMixin):
         self.timesteps = torch.empty(0)
         self.sigmas = torch.empty(0)
         self._begin: int | None = None
-        self._forget()
+        self._run: RecipeRun | None = None
 
     @classmethod
     def from_record(
@@ -120,8 +120,8 @@ class StepDistillScheduler(SchedulerMixin, ConfigMixin):
 
     @property
     def step_index(self) -> int | None:
-        """How many steps are done; None before the first."""
-        return self._step if self._started else None
+        """How many steps are done; None before set_timesteps."""
+        return None if self._run is None else self._run.done
 
     @property
     def begin_index(self) -> int | None:
@@ -132,8 +132,14 @@ class StepDistillScheduler(SchedulerMixin, ConfigMixin):
         """Begin at a later step: the rest of the schedule is run by the rule of dpmpp_2m then, without
         offsets, for the fitted numbers are those of a whole run; it says so."""
         self._begin = begin_index
-        if begin_index > 0 and self.recipe is not None and begin_index < self.recipe.steps:
-            self._cut(begin_index)
+        if self.recipe is None or not 0 < begin_index < self.recipe.steps:
+            return
+        logger.warning(
+            f"StepDistill: this run begins at step {begin_index + 1} of {self.recipe.steps}, for "
+            f"which nothing was fitted; {RELATIVE} runs on the sigmas that are left."
+        )
+        self._run = RecipeRun(self.recipe, self.noise, begin_index)
+        self._tell_times()
 
     def set_timesteps(
         self,
@@ -166,7 +172,9 @@ class StepDistillScheduler(SchedulerMixin, ConfigMixin):
         self, sample: torch.Tensor, timestep: float | torch.Tensor | None = None
     ) -> torch.Tensor:
         """The model's input for a state (B, ...): of eps and v models scaled for the asked sigma."""
-        return self.noise.fed(sample, self._asked[self._step])
+        if self._run is None:
+            raise ScheduleError("Nothing runs yet; call set_timesteps first.")
+        return self._run.fed(sample)
 
     def step(
         self,
@@ -181,21 +189,10 @@ class StepDistillScheduler(SchedulerMixin, ConfigMixin):
         prev_sample has sample's dtype. timestep and generator are there for the pipelines' sake:
         steps follow one another, and no noise is added.
         """
-        if self.recipe is None or self._steps is None or self._step >= self.recipe.steps:
+        if self._run is None or self._run.over:
             raise ScheduleError("There is no step left; call set_timesteps before each picture.")
-        k = self._step
-        seen = sample.to(torch.promote_types(sample.dtype, torch.float32))
-        denoised = self.noise.denoised(model_output.to(seen.dtype), seen, self._asked[k])
-        x = self._steps.next(self._state(sample, seen), denoised)
-        self._step = k + 1
-        self._started = True
-        handed = (x * self._ratio(self._step)).to(sample.dtype)
-        self._kept = x
-        self._handed = handed
-        self._version = _version(handed)
-        if not return_dict:
-            return handed, denoised
-        return StepDistillOutput(handed, denoised)
+        handed, denoised = self._run.step(model_output, sample)
+        return StepDistillOutput(handed, denoised) if return_dict else (handed, denoised)
 
     def add_noise(
         self,
@@ -233,67 +230,18 @@ class StepDistillScheduler(SchedulerMixin, ConfigMixin):
             logger.warning(f"StepDistill: {words.info(found)}")
 
     def _take(self, recipe: Recipe, device: str | torch.device | None) -> None:
-        offsets = recipe.offsets or (0.0,) * recipe.steps
-        levels = recipe.sigmas[:-1]
-        process = self.noise.process
-        self._asked = [asked_sigma(s, o, process) for s, o in zip(levels, offsets, strict=True)]
-        self.recipe = recipe
-        self.num_inference_steps = recipe.steps
+        self._run = RecipeRun(recipe, self.noise)
+        self.recipe, self.num_inference_steps = recipe, recipe.steps
         # Filled in place: a pipeline holds views of its single timesteps already when a run is cut.
         self.timesteps = torch.empty(recipe.steps, dtype=torch.float32, device=device)
         self.sigmas = torch.tensor(recipe.sigmas, dtype=torch.float32)
         self._begin = None
-        self._forget()
-        self._steps = steps_of(recipe)
         self._tell_times()
 
     def _tell_times(self) -> None:
-        times = [self.noise.timestep(sigma) for sigma in self._asked]
+        assert self._run is not None
+        times = [self.noise.timestep(sigma) for sigma in self._run.asked]
         self.timesteps.copy_(torch.tensor(times, dtype=torch.float32))
-
-    def _cut(self, begin: int) -> None:
-        assert self.recipe is not None
-        kept = self.recipe.sigmas[begin:]
-        rest = Recipe(RELATIVE, len(kept) - 1, kept[0], kept)
-        logger.warning(
-            f"StepDistill: this run begins at step {begin + 1} of {self.recipe.steps}, for which "
-            f"nothing was fitted; {RELATIVE} runs on the sigmas that are left."
-        )
-        self._asked[begin:] = list(kept[:-1])
-        self._steps = steps_of(rest)
-        self._step = begin
-        self._tell_times()
-
-    def _forget(self) -> None:
-        """Be at the beginning of a run."""
-        self._step = 0
-        self._started = False
-        self._kept: torch.Tensor | None = None
-        self._handed: torch.Tensor | None = None
-        self._version: int | None = None
-        self._steps: Steps | None = None
-        if self.recipe is None:
-            self._asked = [self.noise.table.sigma_max]
-
-    def _state(self, sample: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
-        """The sampler's own state: what was kept, unless somebody changed what was handed over."""
-        untouched = sample is self._handed and _version(sample) == self._version
-        if untouched and self._kept is not None:
-            return self._kept
-        return seen / self._ratio(self._step)
-
-    def _ratio(self, step: int) -> float:
-        """What the model sees over the sampler's own state: 1, but for a flow asked at another sigma
-        (query_offsets.py), whose clean part must keep its weight."""
-        if self.noise.process != "flow" or step >= len(self._asked) or step == 0:
-            return 1.0
-        assert self.recipe is not None
-        return (1 - self._asked[step]) / (1 - self.recipe.sigmas[step])
-
-
-def _version(tensor: torch.Tensor) -> int | None:
-    """How often a tensor was written to; None where torch does not count."""
-    return None if tensor.is_inference() else tensor._version
 
 
 def _steps(count: int | None, sigmas: Sequence[float] | None) -> int:
@@ -310,4 +258,3 @@ def _steps(count: int | None, sigmas: Sequence[float] | None) -> int:
             "own scheduler for others."
         )
     return len(given)
-

@@ -40,7 +40,11 @@ class Layout:
 
 
 def layout_of(
-    own: tuple[int, ...], height: int | None, width: int | None, factor: int, frame_axis: bool = False
+    own: tuple[int, ...],
+    height: int | None,
+    width: int | None,
+    factor: int,
+    frame_axis: bool = False,
 ) -> Layout:
     """The layout of latents that a pipeline keeps as `own` (one sample's shape).
 

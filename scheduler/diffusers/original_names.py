@@ -97,7 +97,9 @@ def _inner(part: str, rest: str) -> str:
 def _settled_unet(config: Mapping, names: list[str]) -> Names:
     """The upsampler stands after a block's attention, or in its place where there is none."""
     found = _unet(config, names)
-    with_attention = {name.split(".")[1] for name in found if re.match(r"output_blocks\.\d+\.1\.", name)}
+    with_attention = {
+        name.split(".")[1] for name in found if re.match(r"output_blocks\.\d+\.1\.", name)
+    }
     settled = {}
     for name, parts in found.items():
         slot = "2" if name.split(".")[1] in with_attention else "1"

@@ -54,7 +54,9 @@ class PipelineRecording:
     def recording(self) -> Recording:
         """The run as it was drawn; raises RecordingError before a run was heard."""
         if self._made is None:
-            raise RecordingError("No run was heard; call the pipeline with this as callback_on_step_end.")
+            raise RecordingError(
+                "No run was heard; call the pipeline with this as callback_on_step_end."
+            )
         return self._made
 
     def __call__(self, pipe: Any, step: int, timestep: Any, given: dict) -> dict:
@@ -67,7 +69,9 @@ class PipelineRecording:
         """Leave the pipeline alone."""
         vars(self._scheduler).pop("step", None)
 
-    def _heard(self, model_output: torch.Tensor, timestep: Any, sample: torch.Tensor, *rest, **named):
+    def _heard(
+        self, model_output: torch.Tensor, timestep: Any, sample: torch.Tensor, *rest, **named
+    ):
         """The scheduler's own step, noted."""
         self._note(model_output, timestep, sample)
         return self._step(model_output, timestep, sample, *rest, **named)
@@ -112,7 +116,9 @@ class PipelineRecording:
 def _sampler_of(scheduler: Any) -> str:
     name = type(scheduler).__name__
     config = scheduler.config
-    noisy = str(config.get("algorithm_type", "")).startswith("sde") or config.get("stochastic_sampling")
+    noisy = str(config.get("algorithm_type", "")).startswith("sde") or config.get(
+        "stochastic_sampling"
+    )
     if name not in SAMPLERS or noisy:
         known = ", ".join(each.removesuffix("Scheduler") for each in SAMPLERS)
         raise RecordingError(

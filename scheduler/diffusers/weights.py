@@ -99,7 +99,9 @@ def _offloaded(model: Any) -> Iterator[tuple[str, torch.Tensor]]:
 def _loras(model: Any) -> Iterator[dict]:
     """The active LoRAs of peft's layers: one patch an adapter, named by its own numbers."""
     layers = [
-        (name, each) for name, each in model.named_modules() if getattr(each, "lora_A", None) is not None
+        (name, each)
+        for name, each in model.named_modules()
+        if getattr(each, "lora_A", None) is not None
     ]
     adapters = {adapter for _, layer in layers for adapter in layer.active_adapters}
     for adapter in adapters:

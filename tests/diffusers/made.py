@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import torch
 
-from scheduler.diffusers.tiny import WIDTH, tiny_pipeline, tiny_text_encoder, tiny_tokenizer, tiny_unet
+from scheduler.diffusers.tiny import (
+    WIDTH,
+    tiny_pipeline,
+    tiny_text_encoder,
+    tiny_tokenizer,
+    tiny_unet,
+)
 
 PROMPTS = ["a fox", "a harbour"]
-
-
 
 
 def sd(prediction: str = "epsilon", seed: int = 0):
@@ -154,7 +158,11 @@ def qwen():
             shift_terminal=0.02,
         ),
         vae=AutoencoderKLQwenImage(
-            base_dim=8, z_dim=4, dim_mult=[1, 1, 1, 1], num_res_blocks=1, temperal_downsample=[False] * 3
+            base_dim=8,
+            z_dim=4,
+            dim_mult=[1, 1, 1, 1],
+            num_res_blocks=1,
+            temperal_downsample=[False] * 3,
         ),
         text_encoder=None,
         tokenizer=None,

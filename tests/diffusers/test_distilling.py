@@ -6,7 +6,9 @@ import pytest
 import torch
 
 pytest.importorskip("diffusers", reason="diffusers is not installed: pip install .[diffusers]")
-pytest.importorskip("transformers", reason="transformers is not installed: pip install .[diffusers]")
+pytest.importorskip(
+    "transformers", reason="transformers is not installed: pip install .[diffusers]"
+)
 
 from scheduler import distill
 from scheduler.diffusers import (

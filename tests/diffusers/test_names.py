@@ -7,7 +7,9 @@ import pytest
 import torch
 
 pytest.importorskip("diffusers", reason="diffusers is not installed: pip install .[diffusers]")
-pytest.importorskip("transformers", reason="transformers is not installed: pip install .[diffusers]")
+pytest.importorskip(
+    "transformers", reason="transformers is not installed: pip install .[diffusers]"
+)
 
 from diffusers.loaders import single_file_utils as theirs
 from safetensors.torch import save_file

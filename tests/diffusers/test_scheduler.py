@@ -9,13 +9,14 @@ import pytest
 import torch
 
 pytest.importorskip("diffusers", reason="diffusers is not installed: pip install .[diffusers]")
-pytest.importorskip("transformers", reason="transformers is not installed: pip install .[diffusers]")
+pytest.importorskip(
+    "transformers", reason="transformers is not installed: pip install .[diffusers]"
+)
 
 from scheduler.diffusers import StepDistillScheduler, facts_of_pipeline
 from scheduler.errors import RecipeError, ScheduleError, SigmaRangeError
 from scheduler.record import Conditions, Model, Recipe, Record
 from scheduler.samplers.distilled import run_recipe
-from tests.diffusers import made
 from tests.diffusers.cases import NAMES, case
 
 STEPS = 4
@@ -151,7 +152,6 @@ def test_half_precision_keeps_the_state_in_full():
     """Between steps the state is not rounded to the pipeline's half precision."""
     pipe, call, _ = sd_with_ours()
     noise = noise_like(pipe, call)
-    expected = drawn(pipe, call, noise)
     scheduler = pipe.scheduler
     scheduler.set_timesteps(STEPS)
     x = noise * scheduler.init_noise_sigma
@@ -160,12 +160,11 @@ def test_half_precision_keeps_the_state_in_full():
     for time in scheduler.timesteps:
         answers.append(torch.randn(x.shape, generator=torch.Generator().manual_seed(len(answers))))
         half = scheduler.step(answers[-1].half(), time, half).prev_sample
-    kept = scheduler._kept
+    kept = scheduler._run._state
     scheduler.set_timesteps(STEPS)
     for time, answer in zip(scheduler.timesteps, answers, strict=True):
         x = scheduler.step(answer.half().float(), time, x).prev_sample
     assert (kept - x).abs().max() / x.abs().max() < 2e-3  # the first state alone was rounded
-    assert expected.isfinite().all()
 
 
 def test_what_a_callback_changes_counts():
