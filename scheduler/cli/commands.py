@@ -16,7 +16,18 @@ from .console import PACKAGE, as_started, program
 OK, MISTAKE, USAGE, STOPPED, INTERRUPTED = 0, 1, 2, 3, 130
 NEEDS = ("torch", "numpy", "safetensors", "matplotlib", "tqdm", "sklearn")
 PIP_NAMES = {"sklearn": "scikit-learn"}
-COMMANDS = ("demo", "distill", "show", "compare", "plot", "bake", "swap", "fingerprint", "store")
+COMMANDS = (
+    "demo",
+    "distill",
+    "draw",
+    "show",
+    "compare",
+    "plot",
+    "bake",
+    "swap",
+    "fingerprint",
+    "store",
+)
 
 DESCRIPTION = """\
 Distils, from a diffusion checkpoint, the few-step sampling recipe that best reproduces what it would

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import torch
-
 from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.schedulers.scheduling_utils import SchedulerMixin
 from diffusers.utils import BaseOutput, logging
 
 from ..errors import RecipeError, ScheduleError, StepsError
+from ..fingerprint import Fingerprint
 from ..lookup import words
 from ..lookup.given import given_match
 from ..lookup.model_facts import ModelFacts
@@ -23,6 +23,7 @@ from ..lookup.wanted import Wanted
 from ..record import Recipe, Record
 from ..record.parser import parse
 from ..samplers.names import DISTILLED, RELATIVE
+from .facts import key_of_pipeline
 from .noise import noise_of
 from .recipe_run import RecipeRun
 
@@ -110,6 +111,22 @@ class StepDistillScheduler(SchedulerMixin, ConfigMixin):
         made.register_to_config(**config)  # what another scheduler's `from_config` may want again
         given_match(record, made._facts().key())
         return made
+
+    @classmethod
+    def for_pipeline(
+        cls, pipe: Any, record: Record, sampler: str = DISTILLED, **call: Any
+    ) -> StepDistillScheduler:
+        """The same, with a look at whose record it is: `pipe.scheduler = ...for_pipeline(pipe, record)`.
+
+        call: what the pipeline will be called with (height, guidance_scale, ...). In what the record
+        differs from that is said in the log. Raises RecipeError for another model's record, too.
+        """
+        match = given_match(record, key_of_pipeline(pipe, **call))
+        if match.differences:
+            logger.warning(
+                f"StepDistill: this record differs from what you run: {words.differs(match)}."
+            )
+        return cls.from_record(record, pipe.scheduler, sampler)
 
     @property
     def init_noise_sigma(self) -> float:
@@ -217,12 +234,16 @@ class StepDistillScheduler(SchedulerMixin, ConfigMixin):
         return self.config.num_train_timesteps
 
     def _facts(self) -> ModelFacts:
-        """The model as its configuration describes it; whose weights they are it does not know."""
+        """The model as its configuration describes it; that it is the record's own is the user's word,
+        or was looked at (`for_pipeline`)."""
         noise, table = self.noise, self.noise.table
         low, high = table.sigma_min, table.sigma_max
-        if noise.process == "flow" and self.record is not None:
-            low = self.record.model.sigma_min  # a flow answers at every level above 0
-        return ModelFacts(None, "", noise.process, noise.prediction, None, low, high, table)
+        whose = None
+        if self.record is not None:
+            whose = Fingerprint.of_record(self.record.model)
+            if noise.process == "flow":
+                low = self.record.model.sigma_min  # a flow answers at every level above 0
+        return ModelFacts(whose, "", noise.process, noise.prediction, None, low, high, table)
 
     def _say(self, found: Selection) -> None:
         """What is not the record's own recipe for this run is never passed over."""

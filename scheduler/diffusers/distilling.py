@@ -53,10 +53,10 @@ def distill_pipeline(
 
     pipe: a text-to-image or text-to-video pipeline, with the LoRAs, adapters and offloading that you
     draw with. prompts: one, or a few, which are drawn as one batch: row i of the teacher has prompt
-    i; None where the call has prompt_embeds. call: whatever else the pipeline is called with: height, width, guidance_scale,
-    negative_prompt, ip_adapter_image, ... steps, samplers, effort, budget, evidence_budget, samples,
-    seed, recordings, resume, progress, should_stop, on_plan and on_record are `distill`'s; samples
-    is rounded up to whole batches.
+    i; None where the call has prompt_embeds. call: whatever else the pipeline is called with: height,
+    width, guidance_scale, negative_prompt, ip_adapter_image, ... steps, samplers, effort, budget,
+    evidence_budget, samples, seed, recordings, resume, progress, should_stop, on_plan and on_record
+    are `distill`'s; samples is rounded up to whole batches.
 
     store: True for the store that the UIs use, a folder or a Store, or False. A record there of the
     same weights, noise, guidance and size that has all that is asked for is returned at once, unless

@@ -106,6 +106,18 @@ def guidance_of(pipe: Any, call: Mapping[str, Any]) -> tuple[float, float | None
     return (1.0, scale) if embedded else (max(scale, 1.0), None)
 
 
+def takes(pipe: Any, distilled: bool) -> str:
+    """The name by which a pipeline is called with its cfg, or with its distilled guidance; "" where
+    it takes none."""
+    known = inspect.signature(type(pipe).__call__).parameters
+    embedded = bool(model_of(pipe).config.get("guidance_embeds"))
+    if distilled:
+        return "guidance_scale" if embedded else ""
+    if "true_cfg_scale" in known:
+        return "true_cfg_scale"
+    return "guidance_scale" if "guidance_scale" in known and not embedded else ""
+
+
 def size_of(pipe: Any, call: Mapping[str, Any]) -> tuple[int | None, int | None]:
     """(height, width) of a call, in pixels; None where the pipeline does not say its default."""
     given = _with_defaults(pipe, call)

@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
+from .unet_names import unet_names
+
 HALVES = "#swapped"
 Names = dict[str, tuple[str, ...]]
 
@@ -26,85 +28,6 @@ def original_names(kind: str, config: Mapping, names: Iterable[str]) -> Names | 
         return {name: (name,) for name in given}
     rename = _RENAMERS.get(kind)
     return None if rename is None else rename(config, given)
-
-
-def _unet(config: Mapping, names: list[str]) -> Names:
-    """Stable Diffusion 1, 2 and XL: latent diffusion's numbering of blocks."""
-    per_block = int(config.get("layers_per_block") or 2)
-    downs = len(config["block_out_channels"])
-    return {_unet_name(name, per_block, downs): (name,) for name in names}
-
-
-_UNET_PARTS = {
-    "time_embedding.linear_1": "time_embed.0",
-    "time_embedding.linear_2": "time_embed.2",
-    "time_embedding.cond_proj": "time_embed.cond_proj",
-    "add_embedding.linear_1": "label_emb.0.0",
-    "add_embedding.linear_2": "label_emb.0.2",
-    "class_embedding.linear_1": "label_emb.0.0",
-    "class_embedding.linear_2": "label_emb.0.2",
-    "conv_in": "input_blocks.0.0",
-    "conv_norm_out": "out.0",
-    "conv_out": "out.2",
-}
-_RESNET_PARTS = {
-    "norm1": "in_layers.0",
-    "conv1": "in_layers.2",
-    "time_emb_proj": "emb_layers.1",
-    "norm2": "out_layers.0",
-    "conv2": "out_layers.3",
-    "conv_shortcut": "skip_connection",
-}
-_BLOCK = re.compile(
-    r"(down_blocks|up_blocks)\.(\d+)\.(resnets|attentions|downsamplers|upsamplers)\.(\d+)\.(.+)"
-)
-
-
-def _unet_name(name: str, per_block: int, downs: int) -> str:
-    stem, _, last = name.rpartition(".")
-    if stem in _UNET_PARTS:
-        return f"{_UNET_PARTS[stem]}.{last}"
-    middle = re.fullmatch(r"mid_block\.(resnets|attentions)\.(\d+)\.(.+)", name)
-    if middle:
-        part, at, rest = middle.groups()
-        place = 2 * int(at) if part == "resnets" else 2 * int(at) + 1
-        return f"middle_block.{place}.{_inner(part, rest)}"
-    found = _BLOCK.fullmatch(name)
-    if found is None:
-        return name
-    side, level, part, at, rest = found.groups()
-    if side == "down_blocks":
-        place = 1 + int(level) * (per_block + 1)
-        if part == "downsamplers":
-            return f"input_blocks.{place + per_block}.0.op.{rest.removeprefix('conv.')}"
-        slot = 0 if part == "resnets" else 1
-        return f"input_blocks.{place + int(at)}.{slot}.{_inner(part, rest)}"
-    place = int(level) * (per_block + 1)
-    if part == "upsamplers":
-        return f"output_blocks.{place + per_block}.{{up}}.{rest}"
-    slot = 0 if part == "resnets" else 1
-    return f"output_blocks.{place + int(at)}.{slot}.{_inner(part, rest)}"
-
-
-def _inner(part: str, rest: str) -> str:
-    """Names inside a block: those of residual blocks differ, those of attention don't."""
-    if part != "resnets":
-        return rest
-    stem, _, last = rest.rpartition(".")
-    return f"{_RESNET_PARTS[stem]}.{last}" if stem in _RESNET_PARTS else rest
-
-
-def _settled_unet(config: Mapping, names: list[str]) -> Names:
-    """The upsampler stands after a block's attention, or in its place where there is none."""
-    found = _unet(config, names)
-    with_attention = {
-        name.split(".")[1] for name in found if re.match(r"output_blocks\.\d+\.1\.", name)
-    }
-    settled = {}
-    for name, parts in found.items():
-        slot = "2" if name.split(".")[1] in with_attention else "1"
-        settled[name.replace("{up}", slot)] = parts
-    return settled
 
 
 def _sd3(config: Mapping, names: list[str]) -> Names:
@@ -301,7 +224,7 @@ def _without_one(found: Names, ours: str, theirs: str) -> Names:
 
 AS_THEY_ARE = ("QwenImageTransformer2DModel",)
 _RENAMERS = {
-    "UNet2DConditionModel": _settled_unet,
+    "UNet2DConditionModel": unet_names,
     "SD3Transformer2DModel": _sd3,
     "FluxTransformer2DModel": _flux,
     "WanTransformer3DModel": _wan,

@@ -1,4 +1,4 @@
-"""A recipe one step at a time, for hosts that keep the loop to themselves: the same arithmetic as the loops."""
+"""A recipe one step at a time, for hosts that keep the loop to themselves; the arithmetic is the loops'."""
 
 from __future__ import annotations
 
