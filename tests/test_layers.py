@@ -26,7 +26,7 @@ LAYERS = (
     ("distilling", "lookup", "plots", "checkpoints"),
     ("workflow", "pairs"),
     ("store",),
-    ("learning",),
+    ("learning", "diffusers"),
     ("cli",),
     ("__main__", "__init__"),
 )

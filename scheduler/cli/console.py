@@ -9,9 +9,12 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..errors import Stopped
+
+if TYPE_CHECKING:
+    from ..distilling.plan import Plan
 
 MOST_STEPS = 1000
 # "scheduler" in a checkout; "stepdistill" in an installed copy, which has a console command of that
@@ -141,6 +144,12 @@ def print_exactly(text: str) -> None:
     sys.stdout.flush()
     sys.stdout.buffer.write(text.encode("utf-8"))
     sys.stdout.buffer.flush()
+
+
+def say_plan(plan: Plan, cfg: float | None) -> None:
+    """What will be done, before it is."""
+    evaluations = plan.evaluations(cfg)
+    say(f"{plan}\n" + (f"  {evaluations}\n" if evaluations else ""))
 
 
 class Progress:

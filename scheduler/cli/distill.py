@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import OutputError, StepDistillError
 from ..files import PathLike, make_folder
@@ -19,14 +19,14 @@ from .console import (
     positive_or_zero,
     print_json,
     say,
+    say_plan,
     step_counts,
     stoppable,
 )
 from .models import Asked, add_model, asked_model
+from .pipeline_record import distilled_pipeline
+from .pipelines import add_pipeline
 from .show import show_record
-
-if TYPE_CHECKING:
-    from ..distilling.plan import Plan
 
 EFFORTS = ("instant", "standard", "thorough")
 DESCRIPTION = """\
@@ -45,6 +45,7 @@ EXAMPLES = """\
   python -m scheduler distill eps --samplers euler,distilled --steps 4-8 --effort standard -o eps.json
   python -m scheduler distill --denoiser mymodel:denoise --latent-shape 4x64x64 --parametrisation ve \\
          --sigma-min 0.0292 --sigma-max 14.61 --budget 2000 --evidence-budget 0 -o mine.json
+  python -m scheduler distill --pipeline my-sdxl --prompts prompts.txt --size 1024x1024 --cfg 5 -o sdxl.json
   python -m scheduler distill flow -o flow.json --resume work   Ctrl-C is safe: the same line goes on"""
 
 
@@ -59,6 +60,10 @@ def add(commands) -> None:
         run,
     )
     add_model(parser)
+    add_pipeline(parser)
+    parser.add_argument(
+        "--prompts", metavar="FILE", help="of a pipeline: a text file, a prompt a line"
+    )
     parser.add_argument(
         "-o", "--output", required=True, metavar="FILE", help="the record file to write"
     )
@@ -124,6 +129,8 @@ def add(commands) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Distil, save, and show what was found."""
     check_target(arguments.output)
+    if arguments.pipeline is not None:
+        return written(distilled_pipeline(arguments), arguments)
     asked = asked_model(arguments)
     settings = Settings(
         samplers=arguments.samplers,
@@ -139,6 +146,11 @@ def run(arguments: argparse.Namespace) -> int:
         own_sigmas=arguments.own_sigmas or (),
     )
     record = distilled(asked, settings, quiet=arguments.quiet)
+    return written(record, arguments)
+
+
+def written(record: Record, arguments: argparse.Namespace) -> int:
+    """Save a record where it is asked for, and show it."""
     record.save(arguments.output)
     if arguments.store is not None:
         from ..store import Store
@@ -229,12 +241,6 @@ def own_sigmas(text: str) -> tuple[float, ...]:
         raise argparse.ArgumentTypeError(
             f"{text!r} is neither sigmas such as 1,0.9,0.75,0.5,0 nor a table such as sdxl-lightning:8"
         ) from None
-
-
-def say_plan(plan: Plan, cfg: float | None) -> None:
-    """What will be done, before it is."""
-    evaluations = plan.evaluations(cfg)
-    say(f"{plan}\n" + (f"  {evaluations}\n" if evaluations else ""))
 
 
 def former(name: str) -> str:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:  # torch is imported where a command first needs it
     from ..fingerprint import Fingerprint
 
 
+USUAL_CFG = 2.0  # of the bundled checkpoints
+
+
 @dataclass(frozen=True)
 class Asked:
     """What distilling and comparing need of a model.
@@ -52,7 +55,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         help='"flow" or "eps" (bundled), or a checkpoint file of their two layouts',
     )
     digits = parser.add_argument_group("for a checkpoint (they draw handwritten digits)")
-    digits.add_argument("--cfg", type=float, default=2.0, help="guidance scale (default 2)")
+    digits.add_argument("--cfg", type=float, help="guidance scale (default 2)")
     digits.add_argument(
         "--classes",
         type=classes,
@@ -109,6 +112,8 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 
 def asked_model(arguments: argparse.Namespace) -> Asked:
     """Load what the arguments name. Raises CheckpointError, DenoiserError and UnknownNameError."""
+    if arguments.cfg is None:
+        arguments.cfg = USUAL_CFG
     if (arguments.model is None) == (arguments.denoiser is None):
         raise UnknownNameError(
             'Name one model: "flow", "eps" or a checkpoint file, '

@@ -4,9 +4,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .identity import Fingerprint, file_hash, fingerprint_file, fingerprint_tensors
+    from .identity import (
+        Fingerprint,
+        file_hash,
+        fingerprint_file,
+        fingerprint_parts,
+        fingerprint_tensors,
+    )
 
-__all__ = ["Fingerprint", "file_hash", "fingerprint_file", "fingerprint_tensors"]
+__all__ = [
+    "Fingerprint",
+    "file_hash",
+    "fingerprint_file",
+    "fingerprint_parts",
+    "fingerprint_tensors",
+]
 
 
 def __getattr__(name: str):

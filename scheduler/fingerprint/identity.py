@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -75,19 +75,35 @@ def fingerprint_tensors(tensors: Mapping) -> Fingerprint:
     Only the runs that are read are copied. Prefixes and other parts of a checkpoint are left out.
     Raises CheckpointError when there is nothing to sample.
     """
-    names = diffusion_names(tensors)
-    given = {name: tensors[there] for name, there in names.items()}
+    return fingerprint_parts({name: (tensor,) for name, tensor in tensors.items()})
+
+
+def fingerprint_parts(weights: Mapping[str, Sequence]) -> Fingerprint:
+    """Of live weights that are kept in parts: {name: tensors that follow one another along the first
+    axis}.
+
+    So a host that keeps queries, keys and values apart is known by the one tensor of its file; they
+    are never joined. The rest is as `fingerprint_tensors`.
+    """
+    given = {name: weights[there] for name, there in diffusion_names(weights).items()}
     shapes = {
-        name: tuple(int(size) for size in tensor.shape)
-        for name, tensor in given.items()
-        if hasattr(tensor, "shape")
+        name: _joined_shape(parts)
+        for name, parts in given.items()
+        if all(hasattr(part, "shape") for part in parts)
     }
-    held = {name: _held(given[name]) for name in chosen(shapes)}
+    held = {name: [_held(part) for part in given[name]] for name in chosen(shapes)}
     values = _live_runs(held)
     samples = {
-        name: _sample(shapes[name], _label(tensor), values[name]) for name, tensor in held.items()
+        name: _sample(shapes[name], _label(parts[0]), values[name]) for name, parts in held.items()
     }
     return _made(samples, "these weights")
+
+
+def _joined_shape(parts: Sequence) -> tuple[int, ...]:
+    shape = tuple(int(size) for size in parts[0].shape)
+    if len(parts) == 1:
+        return shape
+    return (sum(int(part.shape[0]) for part in parts), *shape[1:])
 
 
 def fingerprint_file(path: PathLike) -> Fingerprint:
@@ -183,14 +199,14 @@ def _label(tensor: Tensor) -> str:
     return _LABELS.get(str(tensor.dtype).removeprefix("torch."), RAW)
 
 
-def _live_runs(tensors: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
-    """One run of each tensor, brought over in one piece for each device."""
+def _live_runs(weights: Mapping[str, list[Tensor]]) -> dict[str, np.ndarray]:
+    """One run of each weight, brought over in one piece for each device."""
     import torch
 
-    runs = {name: _live_run(name, tensor) for name, tensor in tensors.items()}
+    runs = {name: _live_run(name, parts) for name, parts in weights.items()}
     devices: dict[torch.device, list[str]] = {}
-    for name, tensor in tensors.items():
-        devices.setdefault(tensor.device, []).append(name)
+    for name, parts in weights.items():
+        devices.setdefault(parts[0].device, []).append(name)
     found: dict[str, np.ndarray] = {}
     for names in devices.values():
         together = torch.cat([runs[name] for name in names]).cpu().numpy()
@@ -200,17 +216,28 @@ def _live_runs(tensors: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
     return found
 
 
-def _live_run(name: str, tensor: Tensor) -> Tensor:
-    """One tensor's run, float32, on its device.
-
-    A tensor that is not laid out row by row is never copied whole.
-    """
+def _live_run(name: str, parts: list[Tensor]) -> Tensor:
+    """One weight's run, float32, on its device, from whichever parts it lies in."""
     import torch
 
-    if _label(tensor) == RAW:
-        tensor = tensor.contiguous().view(torch.uint8)
-    start = place(name, tensor.numel())
-    end = start + min(RUN, tensor.numel())
+    if _label(parts[0]) == RAW:
+        parts = [part.contiguous().view(torch.uint8) for part in parts]
+    count = sum(part.numel() for part in parts)
+    start = place(name, count)
+    end = start + min(RUN, count)
+    found = []
+    for part in parts:
+        if start < part.numel() and end > 0:
+            found.append(_elements(part, max(start, 0), min(end, part.numel())))
+        start, end = start - part.numel(), end - part.numel()
+    return found[0] if len(found) == 1 else torch.cat(found)
+
+
+def _elements(tensor: Tensor, start: int, end: int) -> Tensor:
+    """Neighbouring values in row-major order; a tensor that is not laid out row by row is never
+    copied whole."""
+    import torch
+
     if tensor.is_contiguous():
         return tensor.view(-1)[start:end].float()
     axes = np.unravel_index(np.arange(start, end), tuple(tensor.shape))

@@ -38,7 +38,7 @@ _STORED = (
     r"\w*mixed|fp8mix|convrot|onnx|trt|awq|gptq"
 )
 _ABOUT = (
-    rf"{_VERSION}|{_STORED}|loras?|ranks?|avg|dynamic|fro\d+|ema|ckpt\w*|baked\w*|vae|no|unet|dit|"
+    rf"{_VERSION}|{_STORED}|loras?|ranks?|avg|dynamic|fro\d+|ema|ckpt\w*|baked\w*|vae|no|dev|unet|dit|"
     r"transformer|diffusion\w*|model|checkpoint|comfy\w*|diffusers|aio|final|alpha|beta|rc|full|large|"
     r"medium|small|mini|lite|tiny|unlocked|run ?diffusion|high|low|noise|ti?2v|i2v|t2i|i2i|s2v|image|"
     r"edit|text|to|dpm\w*|sde|euler|cfg|steps?|fun|controlnet|union|tile|by|rd|k|m|s|simple|transformer|sfw|nsfw|"

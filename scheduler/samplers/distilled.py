@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import TypeVar
 
 import numpy as np
@@ -106,23 +105,46 @@ def sample_distilled(
     most are held. callback(k, x, denoised) follows each call. Raises RecipeError, ScheduleError and
     DenoiserError.
     """
-    levels = check_schedule(sigmas).tolist()
-    steps = len(levels) - 1
-    rows = _numbers(coefficients, (steps, 4), "coefficients")
-    shifts = [0.0] * steps if offsets is None else _numbers(offsets, (steps,), "offsets")
+    steps = DistilledSteps(sigmas, coefficients)
+    levels = steps.levels
+    shifts = [0.0] * (len(levels) - 1)
+    if offsets is not None:
+        shifts = _numbers(offsets, (len(levels) - 1,), "offsets")
     model = checked(denoise)
     dtype = x.dtype
-    wide = torch.promote_types(dtype, torch.float32)
-    x = x.to(wide)
-    past: deque[torch.Tensor] = deque(maxlen=PAST - 1)
-    for k, (sigma, s_next) in enumerate(pairwise(levels)):
+    x = x.to(torch.promote_types(dtype, torch.float32))
+    for k, sigma in enumerate(levels[:-1]):
         denoised = ask(model, x.to(dtype), sigma, shifts[k], process)
         if callback is not None:
             callback(k, x, denoised)
-        denoised = denoised.to(wide)
-        x = combine(step_weights(rows[k], sigma, s_next, 1 + len(past)), [x, denoised, *past])
-        past.appendleft(denoised)
+        x = steps.next(x, denoised)
     return x.to(dtype)
+
+
+class DistilledSteps:
+    """The sampler one step at a time, for hosts that run the loop themselves.
+
+    sigmas: (N + 1,); coefficients: N rows [c1, c2, c3, c4]. Raises ScheduleError and RecipeError.
+    """
+
+    def __init__(
+        self, sigmas: Sigmas, coefficients: Sequence[Floats] | np.ndarray | torch.Tensor
+    ) -> None:
+        self.levels = check_schedule(sigmas).tolist()
+        self._rows = _numbers(coefficients, (len(self.levels) - 1, 4), "coefficients")
+        self._past: deque[torch.Tensor] = deque(maxlen=PAST - 1)
+        self._step = 0
+
+    def next(self, x: torch.Tensor, denoised: torch.Tensor) -> torch.Tensor:
+        """The state at the next sigma, of x's dtype, from that at this one and the answer there."""
+        k = self._step
+        denoised = denoised.to(x.dtype)
+        sigma, s_next = self.levels[k : k + 2]
+        weights = step_weights(self._rows[k], sigma, s_next, 1 + len(self._past))
+        x = combine(weights, [x, denoised, *self._past])
+        self._past.appendleft(denoised)
+        self._step = k + 1
+        return x
 
 
 def _numbers(values, shape: tuple[int, ...], what: str) -> list:

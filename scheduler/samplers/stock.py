@@ -76,19 +76,32 @@ def sample_linear(
     rule: LinearRule,
 ) -> torch.Tensor:
     """The loop of every linear multistep rule; sigmas are taken as checked."""
-    states: deque[torch.Tensor] = deque(maxlen=rule.states)
-    predictions: deque[torch.Tensor] = deque(maxlen=rule.order)
-    seen: deque[float] = deque(maxlen=rule.order)
-    for i, (sigma, s_next) in enumerate(pairwise(sigmas.tolist())):
+    steps = LinearSteps(rule, sigmas)
+    for i, sigma in enumerate(steps.levels[:-1]):
         denoised = model(x, sigma)
         if callback is not None:
             callback(i, x, denoised)
-        states.appendleft(x)
-        predictions.appendleft(denoised)
-        seen.appendleft(sigma)
-        a, b = rule.weights((s_next, *seen))
-        x = combine([*a[: len(states)], *b], [*states, *predictions])
+        x = steps.next(x, denoised)
     return x
+
+
+class LinearSteps:
+    """A linear multistep rule one step at a time; sigmas (N + 1,) are taken as checked."""
+
+    def __init__(self, rule: LinearRule, sigmas: np.ndarray):
+        self.rule, self.levels = rule, sigmas.tolist()
+        self._states: deque[torch.Tensor] = deque(maxlen=rule.states)
+        self._predictions: deque[torch.Tensor] = deque(maxlen=rule.order)
+        self._step = 0
+
+    def next(self, x: torch.Tensor, denoised: torch.Tensor) -> torch.Tensor:
+        """The state at the next sigma, from that at this one and the answer there."""
+        self._states.appendleft(x)
+        self._predictions.appendleft(denoised)
+        self._step += 1
+        seen = self.levels[max(self._step - self.rule.order, 0) : self._step]
+        a, b = self.rule.weights((self.levels[self._step], *reversed(seen)))
+        return combine([*a[: len(self._states)], *b], [*self._states, *self._predictions])
 
 
 def _sample_heun(

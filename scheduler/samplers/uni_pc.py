@@ -8,7 +8,6 @@ LinearRule: the state it goes on from is not the one the model saw.
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 
 import numpy as np
 import torch
@@ -30,22 +29,45 @@ def sample_uni_pc(
     are done right: with one step it returns the noise it was given, and from a sigma below
     LAST_SIGMA it steps up in noise (here: on to 0).
     """
-    levels = _levels(sigmas)
-    seen: list[float] = []
-    predictions: list[torch.Tensor] = []
-    predicted = x
-    order = 0
-    for i, (level, next_level) in enumerate(pairwise(levels)):
-        denoised = model(predicted, float(sigmas[i]))
+    steps = UniPcSteps(sigmas, variant)
+    for i, sigma in enumerate(sigmas[:-1].tolist()):
+        denoised = model(x, sigma)
         if callback is not None:
-            callback(i, predicted, denoised)
-        if order > 0:
-            x = _corrected(x, level, seen[:order], [denoised, *predictions[:order]], variant)
-        seen = [level, *seen[:2]]
-        predictions = [denoised, *predictions[:2]]
-        order = min(i + 1, 3, len(levels) - 1 - i)
-        predicted = _predicted(x, next_level, seen[:order], predictions[:order], variant)
-    return predicted
+            callback(i, x, denoised)
+        x = steps.next(x, denoised)
+    return x
+
+
+class UniPcSteps:
+    """The sampler one step at a time; sigmas (N + 1,) are taken as checked."""
+
+    def __init__(self, sigmas: np.ndarray, variant: str = "bh1"):
+        self._levels, self._variant = _levels(sigmas), variant
+        self._seen: list[float] = []
+        self._predictions: list[torch.Tensor] = []
+        self._corrected: torch.Tensor | None = None
+        self._step = 0
+
+    def next(self, predicted: torch.Tensor, denoised: torch.Tensor) -> torch.Tensor:
+        """The state at the next sigma that the model is to see, from that which it saw and its answer."""
+        i, levels = self._step, self._levels
+        order = self._order(i)
+        x = predicted
+        if self._corrected is not None:
+            answers = [denoised, *self._predictions[:order]]
+            x = _corrected(self._corrected, levels[i], self._seen[:order], answers, self._variant)
+        self._corrected = x
+        self._seen = [levels[i], *self._seen[:2]]
+        self._predictions = [denoised, *self._predictions[:2]]
+        self._step = i + 1
+        order = self._order(i + 1)
+        return _predicted(
+            x, levels[i + 1], self._seen[:order], self._predictions[:order], self._variant
+        )
+
+    def _order(self, step: int) -> int:
+        """That of the prediction into a step's sigma: lower at both ends."""
+        return min(step, 3, len(self._levels) - step)
 
 
 def _levels(sigmas: np.ndarray) -> list[float]:
