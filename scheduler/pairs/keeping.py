@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from ..lookup.differences import PATCH_MISSING
+from ..lookup.differences import PATCH_MISSING, PATCH_OTHER
 from ..lookup.key import Key
 from ..lookup.match import EXACT, Match
 from ..lookup.model_facts import ModelFacts
@@ -36,7 +36,7 @@ def found_for(shelves: Iterable[Shelf], key: Key, steps: int) -> Match | None:
     """The nearest record of a half, for the key's sampler, with a recipe for so many steps."""
     for shelf in shelves:
         for match in shelf.matches(key):
-            same = not any(each.code == PATCH_MISSING for each in match.differences)
+            same = not any(each.code in (PATCH_MISSING, PATCH_OTHER) for each in match.differences)
             if (
                 same
                 and match.allowed

@@ -7,7 +7,7 @@ import pytest
 from tests.nodes import host
 from tests.nodes.pack import module
 
-caches, errors = module("nodes.host.step_caches"), module("scheduler.errors")
+caches, suitability = module("nodes.host.step_caches"), module("nodes.host.suitability")
 
 
 def hung(qualname: str):
@@ -26,16 +26,16 @@ def hung(qualname: str):
     "qualname, name",
     [
         ("TeaCache.apply_teacache.<locals>.unet_wrapper_function", "TeaCache"),
-        ("ApplyFBCacheOnModel.patch.<locals>.wrapper", "ApplyFBCacheOnModel"),
+        ("ApplyFBCacheOnModel.patch.<locals>.wrapper", "first block cache"),
+        ("MyOwnCache.patch.<locals>.wrapper", "MyOwnCache"),
     ],
 )
 def test_a_cache_of_another_pack_is_named(qualname, name):
-    assert caches.foreign_caches(hung(qualname)) == (name,)
-    with pytest.raises(errors.DenoiserError, match=f"{name} on the model answers some steps"):
-        caches.refuse_foreign_caches(hung(qualname))
+    assert caches.step_caches(hung(qualname)) == (name,)
+    assert f"carries {name}, which answers some steps" in suitability.unsuited(hung(qualname))
 
 
 def test_what_is_no_cache_is_let_be():
-    assert caches.foreign_caches(hung("HyperTile.patch.<locals>.hypertile_in")) == ()
-    caches.refuse_foreign_caches(hung("TorchCompileModel.patch"))
-    caches.refuse_foreign_caches(host.patcher(file="tiny.safetensors"))
+    for name in ("HyperTile.patch.<locals>.hypertile_in", "TorchCompileModel.patch"):
+        assert suitability.unsuited(hung(name)) == ""
+    assert suitability.unsuited(host.patcher(file="tiny.safetensors")) == ""
