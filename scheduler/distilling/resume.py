@@ -90,9 +90,8 @@ class FinishedParts:
         self._unused.clear()
         self._paid.clear()
         if self.folder is not None:
-            for name in ("answer-*", "begun-*"):
-                for path in self.folder.glob(self._tensor_file(name)):
-                    path.unlink(missing_ok=True)
+            for path in self.folder.glob(self._tensor_file("answer-*")):
+                path.unlink(missing_ok=True)
 
     def _tensor_file(self, name: str) -> str:
         return f"{name}-{self.key[:16]}.safetensors"

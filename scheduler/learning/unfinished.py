@@ -13,7 +13,7 @@ from ..store import Store
 from ..store.folder import UNFINISHED
 from .situation import Situation
 
-PARTS = ("answer-*", "begun-*", "teacher-*")  # files of a run (distilling/resume.py)
+PARTS = ("answer-*", "teacher-*")  # files of a run (distilling/resume.py)
 OLD = 86_400.0  # seconds: after a day nobody goes on
 
 
