@@ -144,7 +144,8 @@ def _in_brief(brief) -> str:
 def record(query: Mapping) -> dict:
     """One record of the store: in words, its recipes, and the plot of one sampler at one step count."""
     found = _store().load(text_of(query, "name"))
-    return _details(found, query.get("sampler") or None, number_of(query.get("steps")))
+    steps = number_of(query.get("steps"))
+    return _in_store(_details(found, query.get("sampler") or None, steps))
 
 
 def file(query: Mapping) -> dict:
@@ -165,7 +166,8 @@ def keep(data: dict) -> dict:
 
     found = _record(data)
     name, note = keep_record(found)
-    return {"name": name.removesuffix(".json"), "note": note.strip()} | _details(found, None, None)
+    there = {"name": name.removesuffix(".json"), "note": note.strip()}
+    return there | _in_store(_details(found, None, None))
 
 
 def remove(data: dict) -> dict:
@@ -261,6 +263,13 @@ def _details(found, sampler: str | None, steps: int | None) -> dict:
         "title": found.model.name or "",
         "shown": drawn,
     }
+
+
+def _in_store(details: dict) -> dict:
+    """The same of a record that the store has, as its card says it."""
+    from ...scheduler.lookup.match import EXACT
+
+    return details | {"shown": details["shown"] | {"source": EXACT}}
 
 
 def _record(data: dict):

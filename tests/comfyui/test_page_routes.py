@@ -54,6 +54,7 @@ def test_the_store_is_listed_described_and_handed_out(ask, stored):
         found["shown"]["steps"] == 4
         and found["samplers"]["euler"] == [4, 5, 6, 7, 8]
         and found["shown"]["knee"] == 6
+        and found["shown"]["source"] == "exact"  # "from the store"
     )
     status, file = ask(f"file?name={stored}")
     assert json.loads(file["text"])["stepdistill"] == 2

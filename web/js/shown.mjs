@@ -18,6 +18,7 @@ const NODES = new Set([
 ].map((name) => `StepDistill${name}`))
 const SMALL = new Set([KIND, "StepDistillSave"])  // one takes another node's place, the other has little to say
 const WIDTH = 330
+const ROW_GAP = 4  // pixels that the page adds to each widget
 let made = 0
 const cards = new WeakMap()
 
@@ -68,11 +69,15 @@ function tidy(node) {
   for (const widget of node.widgets ?? []) if (widget.options?.advanced) fold(node, widget)
 }
 
-/** Classic nodes keep an empty row for what is advanced, unless it is hidden as well. */
+/** Classic nodes keep an empty row for what is advanced, unless it is hidden as well; older pages also for that, unless it has no size. */
 function fold(node, widget) {
   widget.advanced = true
-  const get = () => !node.showAdvanced && !window.LiteGraph?.vueNodesMode
-  Object.defineProperty(widget, "hidden", { get, set() {}, configurable: true, enumerable: true })
+  let own = widget.computeSize
+  const folded = () => !node.showAdvanced && !window.LiteGraph?.vueNodesMode
+  const nothing = () => [0, -ROW_GAP]
+  const always = { configurable: true, enumerable: true }
+  Object.defineProperty(widget, "hidden", { get: folded, set() {}, ...always })
+  Object.defineProperty(widget, "computeSize", { get: () => (folded() ? nothing : own), set: (given) => (own = given), ...always })
 }
 
 /** Make a node at least as tall as its widgets need; never smaller than the user made it. */
