@@ -43,7 +43,7 @@ def model_of(kind: str, name: str) -> Scene:
         return s
     node, shape, width = TINY[kind]
     g = Graph()
-    inputs = {"seed": 0} if node == "TestWan" else {"kind": kind}
+    inputs = {"seed": 0} if node == "TestWan" else {"which": kind}
     model = g.add("TestRecorder", model=g.add(node, **inputs), name=name, seconds=0.0)
     sound = "8x3x16" if kind == "sound" else ""
     latent = g.add("TestLatent", shape=shape, first_given=False, sound=sound)

@@ -35,7 +35,7 @@ SHAPES = {
 def tiny(kind: str, name: str) -> Scene:
     """A tiny model with seeded prompts and an empty latent; of "frames" its first frame is given."""
     g = Graph()
-    model = g.add("TestRecorder", model=g.add("TestNet", kind=kind), name=name, seconds=0.0)
+    model = g.add("TestRecorder", model=g.add("TestNet", which=kind), name=name, seconds=0.0)
     latent = g.add(
         "TestLatent", shape=SHAPES[kind], first_given=kind == "frames", sound=SOUND[kind == "sound"]
     )

@@ -20,7 +20,7 @@ def empty(server, client):
 
 def odd(kind: str, name: str):
     s = scene(rows=1, digits="3")
-    s.model = s.add("TestOddModel", model=s.recorded(name), kind=kind)
+    s.model = s.add("TestOddModel", model=s.recorded(name), which=kind)
     return s
 
 

@@ -107,3 +107,17 @@ def test_a_step_distilled_model_is_advised_first():
     picture = scene(torch.zeros(1, 4, 8, 8))
     advice = SimpleNamespace(text="This looks like SDXL Turbo.")
     assert report.scene_notes(picture, picture, advice, shortened=False) == [advice.text]
+
+
+def test_the_hosts_own_step_caches_go_by_their_keys_alone():
+    """Both come from one module of the host's, whose name is one of theirs."""
+    caches = module("nodes.host.step_caches")
+
+    def wrapper():
+        return None
+
+    wrapper.__module__ = "comfy_extras.nodes_easycache"
+    lazy = Patcher(outer_sample={"lazycache": [wrapper]})
+    assert caches.step_caches(lazy) == ("LazyCache",)
+    wrapper.__module__ = "custom_nodes.ComfyUI-TeaCache.nodes"
+    assert caches.step_caches(Patcher(outer_sample={"key": [wrapper]})) == ("TeaCache",)

@@ -101,12 +101,12 @@ class TestNet:
     def INPUT_TYPES(cls):
         from .tiny_nets import NETS
 
-        return {"required": {"kind": (list(NETS),)}}
+        return {"required": {"which": (list(NETS),)}}
 
-    def make(self, kind):
+    def make(self, which):
         from .tiny_nets import NETS
 
-        return (NETS[kind](),)
+        return (NETS[which](),)
 
 
 class TestLatent:
@@ -232,12 +232,12 @@ class TestOddModel:
     def INPUT_TYPES(cls):
         from .odd_models import KINDS
 
-        return {"required": {"model": ("MODEL",), "kind": (list(KINDS),)}}
+        return {"required": {"model": ("MODEL",), "which": (list(KINDS),)}}
 
-    def make(self, model, kind):
+    def make(self, model, which):
         from .odd_models import odd
 
-        return (odd(model, kind),)
+        return (odd(model, which),)
 
 
 MADE = (
