@@ -17,6 +17,7 @@ from ...scheduler.lookup.selection import STOCK, Selection
 from ...scheduler.lookup.words import info
 from ...scheduler.samplers.k_diffusion import SAME_SIGMA
 from ...scheduler.samplers.query_offsets import asked_sigma
+from ...scheduler.sigmas.hand_over import continued_from
 from ..halves.handed_on import handed_over, note
 from ..host.guider_facts import facts_under
 from ..host.model_facts import cfg_of, guidance_of
@@ -63,9 +64,8 @@ def outer_sample(execute: Callable, noise, latent_image, sampler, sigmas, *argum
         return execute(noise, latent_image, sampler, sigmas, *arguments, **named)
 
     if planned is None:
-        _say_gap(noise, sigmas)
         with _kept(guider, sampler, offsets=False):
-            return draw(sigmas)
+            return draw(_gone_on(noise, sigmas))
     recipe = planned.found.recipe
     with _kept(guider, sampler, offsets=recipe.offsets is not None):
         if recipe.offsets is None or recipe.sampler == DISTILLED:
@@ -133,17 +133,23 @@ def _goes_on(part: Slice, noise: torch.Tensor) -> bool:
     return not noise.any() and (not part.whole or handed_over() is not None)
 
 
-def _say_gap(noise: torch.Tensor, sigmas: torch.Tensor) -> None:
-    """Say once where a run goes on with a latent at another sigma than it was left at: a schedule
-    that is not ours is never altered."""
+def _gone_on(noise: torch.Tensor, sigmas: torch.Tensor) -> torch.Tensor:
+    """What a run goes on with whose latent was left at another sigma than its own first: a schedule of
+    ours is led on from there; one that is not is never altered, and the gap is said once."""
     handed = handed_over() if len(sigmas) > 1 and not noise.any() else None
-    if handed is not None and not math.isclose(handed, float(sigmas[0]), rel_tol=1e-5):
+    if handed is None or handed == float(sigmas[0]):
+        return sigmas
+    if recognised(sigmas) is not None:
+        led = continued_from(sigmas.double().tolist(), handed)
+        return torch.tensor(led, dtype=sigmas.dtype, device=sigmas.device)
+    if not math.isclose(handed, float(sigmas[0]), rel_tol=1e-5):
         log_once(
             f"The latent was left at sigma {handed:.4g} and this sampler begins at "
             f"{float(sigmas[0]):.4g}, so the two halves do not meet; choose 'distilled' as the "
             "scheduler of the second half, or the same schedule for both.",
             True,
         )
+    return sigmas
 
 
 def sampler_name(sampler: Any) -> str | None:

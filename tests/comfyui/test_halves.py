@@ -20,7 +20,7 @@ from scheduler.samplers import sample
 from scheduler.sigmas.hand_over import continued_from
 from scheduler.store import Store
 from tests.comfyui import expected
-from tests.comfyui.client import Failed
+from tests.comfyui.client import Failed, Out
 from tests.comfyui.graphs import scene
 from tests.comfyui.server import CHECKPOINTS
 
@@ -190,6 +190,35 @@ def test_the_sampler_node_goes_on_with_a_latent_of_another_model(server, client,
     drawn = expected.model_latents("flow", server.array(f"{name}.samples"))
     wanted = by_the_library(second, high, led, second_sampler="dpmpp_2m")
     assert (drawn - wanted).abs().max() < 1e-5 * drawn.abs().max()
+
+
+def test_behind_apply_a_split_schedule_of_ours_goes_on_there_too(server, client, second):
+    """BasicScheduler's `distilled`, SplitSigmas, SamplerCustomAdvanced: the run is what meets."""
+    place, name = scene("flow"), "pair-split"
+    halves(place, name, {}, {})
+    other = place.add("UNETLoader", unet_name=SECOND, weight_dtype="default")
+    model = place.recorded("pair-split-low", model=other)
+    applied = place.add("StepDistillApply", model=model, use_offsets=True)
+    sigmas = place.add(
+        "BasicScheduler", model=applied, scheduler="distilled", steps=STEPS, denoise=1.0
+    )
+    parts = place.add("SplitSigmas", sigmas=sigmas, step=3)
+    prompt = place.graph.prompt
+    by_start = {node["inputs"].get("start_at_step"): key for key, node in prompt.items()}
+    guider = place.add("CFGGuider", model=applied, **place.prompts, cfg=3.0)
+    drawn = place.add(
+        "SamplerCustomAdvanced", noise=place.add("DisableNoise"), guider=guider,
+        sampler=place.add("KSamplerSelect", sampler_name="euler"), sigmas=parts[1],
+        latent_image=Out(by_start[0]),
+    )  # fmt: skip
+    del prompt[by_start[3]]
+    for node in prompt.values():
+        if node["class_type"] == "TestSave":
+            node["inputs"]["samples"] = [drawn.node, 0]
+    high, low = ran(server, client, place, name)
+    assert high[-1] == low[0]
+    latents = expected.model_latents("flow", server.array(f"{name}.samples"))
+    assert (latents - by_the_library(second, high, low)).abs().max() < 1e-5 * latents.abs().max()
 
 
 def test_a_stock_second_half_is_never_altered_and_the_gap_is_said(server, client, second):

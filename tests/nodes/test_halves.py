@@ -134,3 +134,17 @@ def test_a_first_half_with_a_stock_schedule_is_computed_as_the_host_did(monkeypa
     inputs["scheduler"] = "distilled"
     assert stock.stock_end({"1": {"inputs": inputs}}, "1") is None
     assert stock.stock_end({"1": {"inputs": {"sigmas": ["9", 0]}}}, "1") is None
+
+
+def test_behind_apply_a_split_schedule_of_ours_is_led_on_and_no_other(monkeypatch, caplog):
+    """BasicScheduler with `distilled` and SplitSigmas: nobody knows the latent before the run does."""
+    wrapper = module("nodes.dropdowns.apply_wrapper")
+    monkeypatch.setattr(wrapper, "handed_over", lambda: 0.6)
+    silent = torch.zeros(1, 4)
+    ours = issued.issue(OWN, 6)[3:]
+    led_sigmas = wrapper._gone_on(silent, ours)
+    assert float(led_sigmas[0]) == float(np.float32(0.6)) and led_sigmas[-1] == 0
+    assert torch.equal(wrapper._gone_on(torch.ones(1, 4), ours), ours)
+    foreign = torch.tensor([0.77, 0.31, 0.0])
+    assert wrapper._gone_on(silent, foreign) is foreign
+    assert "so the two halves do not meet" in caplog.text

@@ -84,7 +84,7 @@ function actions(nodes) {
     { content: t("menu.use"), callback: () => void use(nodes) },
     { content: t("menu.useRecord"), callback: () => void useRecord(nodes) },
     { content: t("menu.bake"), callback: () => void bake(nodes) },
-    { content: t("menu.vendor"), callback: () => void swap("vendor", nodes) },
+    { content: t("menu.vendor"), callback: () => void vendor(nodes) },
     { content: t("menu.putBack"), callback: () => void swap("stock", nodes) },
   ]
 }
@@ -114,6 +114,12 @@ async function bake(nodes) {
     "choose.bakeTitle", here ? "choose.bakeText" : "choose.bakeTextOld", here ? [baked] : [closest, baked], "choose.bake",
   )
   return chosen && swap(chosen.way, nodes, { record: chosen.record })
+}
+
+/** Explicit sigmas run in core's ManualSigmas alone. */
+function vendor(nodes) {
+  const here = Boolean((window.LiteGraph ?? {}).registered_node_types?.ManualSigmas)
+  return here ? swap("vendor", nodes) : toast("warn", t("swap.noManual"), t("swap.noManualHow"))
 }
 
 async function chosenRecord(title, text, ways, label) {
