@@ -16,15 +16,16 @@ from .console import add_json, command, positive, print_json, say
 DESCRIPTION = """\
 Prints a recipe's sigmas in the form that ComfyUI's ManualSigmas node takes: decimals, separated by
 commas. The workflow then opens anywhere, without StepDistill. `--to sdcpp` prints what
-stable-diffusion.cpp is started with instead. Only sigmas go through either: query offsets and coefficients stay behind, so the recipe that was made without them is taken; for
-the sampler `distilled` the best of a stock sampler. What the record does not hold is solved from its
-inner products, where it has them. In a record's place a preset may be named, for the sigmas that the
+stable-diffusion.cpp is started with instead. Only sigmas go through either: query offsets and
+coefficients stay behind, so the recipe that was made without them is taken; for the sampler
+`distilled` the best of a stock sampler. What the record does not hold is solved from its inner
+products, where it has them. In a record's place a preset may be named, for the sigmas that the
 maker of a step-distilled model published:
 {presets}."""
 EXAMPLES = """\
   python -m scheduler bake my.json --sampler euler --steps 6
   python -m scheduler bake my.json --sampler dpmpp_2m --steps 8 --json
-  python -m scheduler bake my.json --sampler dpmpp_2m --steps 6 --to sdcpp    options for stable-diffusion.cpp
+  python -m scheduler bake my.json --sampler dpmpp_2m --steps 6 --to sdcpp    for stable-diffusion.cpp
   python -m scheduler bake sdxl-lightning --steps 4"""
 # What stable-diffusion.cpp calls the samplers that it has of ours.
 SDCPP = {

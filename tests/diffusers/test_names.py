@@ -21,6 +21,8 @@ from scheduler.fingerprint import fingerprint_file
 from scheduler.fingerprint.kinship import SAME, kinship
 from tests.diffusers import made
 
+pytestmark = pytest.mark.slow  # transformers alone takes seconds to import
+
 FLUX_WIDTH = 3072  # which diffusers' conversion takes for granted
 
 

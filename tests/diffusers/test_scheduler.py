@@ -19,6 +19,8 @@ from scheduler.record import Conditions, Model, Recipe, Record
 from scheduler.samplers.distilled import run_recipe
 from tests.diffusers.cases import NAMES, case
 
+pytestmark = pytest.mark.slow  # transformers alone takes seconds to import
+
 STEPS = 4
 ROWS = [[0.0, 0.0, 0.0, 0.02], [0.3, 0.0, 0.01, -0.02], [0.2, -0.05, 0.02, 0.0], [0.1, 0.02, 0, 0]]
 
