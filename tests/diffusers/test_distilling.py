@@ -193,6 +193,21 @@ def test_a_stop_asked_for_is_the_librarys():
     assert len(pipe("a fox", num_inference_steps=2, output_type="latent")[0]) == 1
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_offloaded_models_are_let_go(monkeypatch, fails):
+    """As at the end of every call of a pipeline, though this one is unwound."""
+    pipe = made.sd()
+    freed = []
+    monkeypatch.setattr(pipe, "maybe_free_model_hooks", lambda: freed.append(0))
+    about = {"store": False, "guidance_scale": 3.0}
+    if fails:
+        with pytest.raises(Stopped):
+            distill_pipeline(pipe, "a fox", 3, should_stop=lambda: True, **about)
+    else:
+        distill_pipeline(pipe, "a fox", 3, **about)
+    assert freed == [0]
+
+
 def test_what_goes_wrong_inside_is_said():
     pipe = made.sd()
     with pytest.raises(BudgetError):
