@@ -128,6 +128,16 @@ class StepDistillScheduler(SchedulerMixin, ConfigMixin):
             )
         return cls.from_record(record, pipe.scheduler, sampler)
 
+    @classmethod
+    def extract_init_dict(cls, config_dict: dict, **kwargs: Any) -> tuple[dict, dict, dict]:
+        """diffusers' own, but that other schedulers' attributes are kept without a warning: a stock
+        scheduler made from this one's configuration wants them again."""
+        known = cls._get_init_keys(cls)
+        others = {k: v for k, v in config_dict.items() if k not in known and k[:1] != "_"}
+        given = {k: v for k, v in config_dict.items() if k not in others}
+        made, unused, hidden = super().extract_init_dict(given, **kwargs)
+        return made, unused, hidden | others
+
     @property
     def init_noise_sigma(self) -> float:
         """What a pipeline multiplies unit noise with to begin: the first sigma (for flow models 1)."""

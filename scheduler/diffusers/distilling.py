@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -10,6 +11,8 @@ from typing import Any
 from ..distilling.effort import INSTANT, effort_named
 from ..distilling.meter import Progress
 from ..distilling.plan import Plan
+from ..distilling.planning import plan_request
+from ..distilling.request import checked_steps, request_of
 from ..distilling.run import distill
 from ..errors import BudgetError, DenoiserError, RecordingError, StepDistillError
 from ..files import PathLike
@@ -23,6 +26,7 @@ from ..store import Store
 from .asking import Denoising, denoiser_of, run_in_pipeline
 from .facts import facts_of_pipeline, key_of_pipeline, layout_for, noise_of_pipeline
 
+ENOUGH = 0.6  # of the calls that would be planned now: the next lower effort has a quarter
 EMBEDDED = "prompt_embeds"
 OURS = ("prompt", "output_type", "num_inference_steps", "callback_on_step_end", "latents")
 
@@ -59,9 +63,9 @@ def distill_pipeline(
     are `distill`'s; samples is rounded up to whole batches.
 
     store: True for the store that the UIs use, a folder or a Store, or False. A record there of the
-    same weights, noise, guidance and size that has all that is asked for is returned at once, unless
-    `again`; the new one is kept from its first recipe on. name: the record's, in place of the
-    pipeline's.
+    same weights, noise, guidance and size that has all that is asked for, made with no less effort, is
+    returned at once, unless `again`; the new one is kept from its first recipe on. name: the
+    record's, in place of the pipeline's.
 
     Costs, beside what the plan says, one batch of the pipeline where a flow pipeline shows its
     latents' shape. Raises what `distill` raises, OutputError where the store cannot be written to,
@@ -72,19 +76,20 @@ def distill_pipeline(
     texts = [prompts] if isinstance(prompts, str) else list(prompts or ())
     _check(texts, call)
     job = _Job(pipe, texts, _filled(call, texts), _opened(store), samplers, steps, name)
-    if not again:
-        found = job.found()
-        if found is not None:
-            return found
     for each in recordings:
         _check_start(each, job.facts)
+    samples = _whole(samples or _rows(effort, budget, recordings), job.batch)
+    if not again:
+        found = job.found(Spent(budget, samples, effort))
+        if found is not None:
+            return found
     options = {
         "samplers": samplers,
         "steps": steps,
         "effort": effort,
         "budget": budget,
         "evidence_budget": evidence_budget,
-        "samples": _whole(samples or _rows(effort, budget, recordings), job.batch),
+        "samples": samples,
         "seed": seed,
         "recordings": recordings,
         "resume": resume,
@@ -93,6 +98,15 @@ def distill_pipeline(
         "on_plan": on_plan,
     }
     return job.distilled(options, on_record)
+
+
+@dataclass(frozen=True)
+class Spent:
+    """How much may be spent: a budget, or an effort; samples: rows, or None."""
+
+    budget: int | None
+    samples: int | None
+    effort: str
 
 
 @dataclass
@@ -124,14 +138,28 @@ class _Job:
         """How many there are, as texts or embedded."""
         return len(self.texts) or len(self.call[EMBEDDED])
 
-    def found(self) -> Record | None:
-        """The store's record of these very conditions, where it has all that is asked for."""
+    def found(self, spent: Spent) -> Record | None:
+        """The store's record of these very conditions, where it has all that is asked for and was made
+        with about as many model calls."""
         if self.store is None:
             return None
         match = self.store.lookup(replace(self.key, sampler=None), "exact")
         if match is None or match.kind != EXACT:
             return None
-        return match.record if _has_all(match.record, self.samplers, self.steps) else None
+        record, counts = match.record, checked_steps(self.steps)
+        if not _has_all(record, self.samplers, counts):
+            return None
+        return record if _least_calls(record, counts) >= ENOUGH * self._calls(spent) else None
+
+    def _calls(self, spent: Spent) -> int:
+        """The model calls that are planned for what is asked for."""
+        shape = self.key.latent_shape
+        if shape is None:
+            return 0
+        facts = self.facts
+        about = facts.sigma_max, facts.sigma_min, facts.process, self.samplers, self.steps
+        request = request_of(lambda x, sigma: x, shape, *about, facts.shift, 0)
+        return plan_request(request, spent.budget, 0, spent.samples, spent.effort).calls
 
     def distilled(self, options: dict, on_record: Callable[[Record], None] | None) -> Record:
         """The library's `distill` beside one call of the pipeline."""
@@ -172,11 +200,18 @@ class _Job:
             self.store.put(whole)
 
 
-def _has_all(record: Record, samplers: Sequence[str], steps: Sequence[int] | int) -> bool:
-    counts = [steps] if isinstance(steps, int) else list(steps)
+def _has_all(record: Record, samplers: Sequence[str], counts: Sequence[int]) -> bool:
     top = record.model.sigma_max
     held = {(each.sampler, each.steps) for each in record.recipes if each.start_sigma == top}
     return all((sampler, count) in held for sampler in samplers for count in counts)
+
+
+def _least_calls(record: Record, counts: Sequence[int]) -> float:
+    """The fewest that any of these step counts was planned with; endless where it is not said."""
+    plans = record.provenance.get("plans", [])
+    return min(
+        (plan["calls"] for plan in plans if set(plan["steps"]) & set(counts)), default=math.inf
+    )
 
 
 def _rows(effort: str, budget: int | None, recordings: Sequence[Recording]) -> int | None:

@@ -241,6 +241,25 @@ def test_bake_prints_what_manual_sigmas_reads(capsys, record_file):
     )
 
 
+def test_bake_prints_how_stable_diffusion_cpp_is_started(capsys, record_file):
+    words = ("bake", record_file, "--steps", "6", "--to", "sdcpp")
+    assert run(*words, "--sampler", "euler") == cli.OK
+    out, err = capsys.readouterr()
+    numbers = "1,0.8333333,0.6666667,0.5,0.3333333,0.1666667,0"
+    assert out == f"--sampling-method euler --steps 6 --sigmas {numbers}\n"
+    assert "stable-diffusion.cpp" in err
+
+
+def test_every_sampler_of_stable_diffusion_cpp_is_one_of_ours():
+    from scheduler.cli.bake import SDCPP, sdcpp_options
+    from scheduler.errors import RecipeError
+    from scheduler.samplers import SAMPLERS
+
+    assert set(SDCPP) <= set(SAMPLERS)
+    with pytest.raises(RecipeError, match="dpmpp_2m"):
+        sdcpp_options("uni_pc", 4, "1, 0")
+
+
 @given(st.lists(st.floats(1e-6, 1e3), min_size=1, max_size=40))
 def test_baked_sigmas_survive_the_nodes_own_reading(values):
     sigmas = [*sorted(set(np.array(values, dtype=np.float32).tolist()), reverse=True), 0.0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import torch
 
 from scheduler.diffusers.tiny import (
@@ -241,3 +243,59 @@ def text(rows: int = 1) -> dict:
         "prompt_embeds": torch.randn(rows, 5, WIDTH, generator=generator),
         "pooled_prompt_embeds": torch.randn(rows, WIDTH, generator=generator),
     }
+
+
+def counted(pipe):
+    """A function that says how many times a pipeline's network was evaluated since."""
+    calls = []
+    network = getattr(pipe, "transformer", None) or pipe.unet
+    network.register_forward_pre_hook(lambda *_: calls.append(0))
+    return lambda: len(calls)
+
+
+def small_configuration(folder):
+    """A folder with the configuration, and no weights, of tests/webui/checkpoint.py's kind of file."""
+    from diffusers import AutoencoderKL, EulerDiscreteScheduler, UNet2DConditionModel
+    from transformers import CLIPTextConfig
+
+    UNet2DConditionModel(
+        block_out_channels=(320,),
+        layers_per_block=1,
+        down_block_types=("CrossAttnDownBlock2D",),
+        up_block_types=("CrossAttnUpBlock2D",),
+        cross_attention_dim=768,
+        attention_head_dim=8,
+        sample_size=8,
+    ).save_config(folder / "unet")
+    AutoencoderKL(
+        block_out_channels=(128, 256, 512, 512),
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        layers_per_block=2,
+        latent_channels=4,
+    ).save_config(folder / "vae")
+    EulerDiscreteScheduler(
+        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear"
+    ).save_config(folder / "scheduler")
+    CLIPTextConfig(
+        hidden_size=768,
+        intermediate_size=3072,
+        num_attention_heads=12,
+        num_hidden_layers=12,
+        vocab_size=49408,
+        architectures=["CLIPTextModel"],
+    ).save_pretrained(folder / "text_encoder")
+    tiny_tokenizer().save_pretrained(folder / "tokenizer")
+    index = {
+        "_class_name": "StableDiffusionPipeline",
+        "feature_extractor": [None, None],
+        "safety_checker": [None, None],
+        "image_encoder": [None, None],
+        "scheduler": ["diffusers", "EulerDiscreteScheduler"],
+        "text_encoder": ["transformers", "CLIPTextModel"],
+        "tokenizer": ["transformers", "CLIPTokenizer"],
+        "unet": ["diffusers", "UNet2DConditionModel"],
+        "vae": ["diffusers", "AutoencoderKL"],
+    }
+    (folder / "model_index.json").write_text(json.dumps(index), encoding="utf-8")
+    return folder

@@ -20,6 +20,8 @@ from scheduler.diffusers import loading
 from scheduler.diffusers.tiny import tiny_pipeline
 from scheduler.store import Store
 
+pytestmark = pytest.mark.slow  # transformers alone takes seconds to import
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
@@ -182,3 +184,18 @@ def test_a_single_file_is_loaded_as_what_it_is(folder, monkeypatch, tmp_path):
         loading.load_pipeline(file, config=folder / "tiny")
         assert heard["path"] == str(file) and heard["config"] == str(folder / "tiny")
         assert heard["local_files_only"]
+
+
+@pytest.mark.timeout(300)
+def test_a_checkpoint_of_the_uis_is_the_same_model(tmp_path):
+    """The file that A1111, Forge and ComfyUI are tested with, by diffusers' own loader of such files."""
+    from scheduler.diffusers.weights import fingerprint_of
+    from scheduler.fingerprint import fingerprint_file
+    from tests.diffusers.made import small_configuration
+    from tests.webui.checkpoint import write
+
+    file = write(tmp_path)
+    pipe = loading.load_pipeline(file, config=small_configuration(tmp_path / "configuration"))
+    assert fingerprint_of(pipe).id == fingerprint_file(file).id
+    size = {"height": 64, "width": 64}
+    assert pipe("a cat", num_inference_steps=1, output_type="latent", **size)[0].isfinite().all()

@@ -28,16 +28,7 @@ from scheduler.store import Store
 from tests.diffusers import made
 from tests.diffusers.cases import NAMES, case
 
-
-class Counted:
-    """How many times a pipeline's network is evaluated."""
-
-    def __init__(self, pipe):
-        self.calls = 0
-        model_of(pipe).register_forward_pre_hook(self._count)
-
-    def _count(self, *_):
-        self.calls += 1
+pytestmark = pytest.mark.slow  # transformers alone takes seconds to import
 
 
 def prompts_of(call):
@@ -50,7 +41,7 @@ def prompts_of(call):
 def test_a_pipeline_answers_as_its_network_does(name):
     """At whatever latents and noise level it is asked, and for no more calls than are asked."""
     pipe, call, reference = case(name)
-    stock, counted = pipe.scheduler, Counted(pipe)
+    stock, evaluated = pipe.scheduler, made.counted(pipe)
     noise = noise_of_pipeline(pipe)
     levels = [noise.table.sigma_max, noise.table.sigma_max * 0.4, 0.21]
 
@@ -63,7 +54,7 @@ def test_a_pipeline_answers_as_its_network_does(name):
 
     layout, x, answers = run_in_pipeline(pipe, noise, work, call, 1)
     evaluations = len(reference.inputs) * (len(levels) + (noise.process == "flow"))
-    assert counted.calls == evaluations
+    assert evaluated() == evaluations
     for level, answer in zip(levels, answers, strict=True):
         expected = reference.denoise(layout.packed(x * level), torch.full((1,), level))
         error = (layout.packed(answer) - expected).abs().max() / expected.abs().max()
@@ -128,7 +119,6 @@ def test_a_negative_prompt_is_one_for_each():
     assert record.conditions.prompts == 2 and record.conditions.cfg == 2.0
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["sd", "flux"])
 def test_a_long_distillation_begins_the_pipeline_again(monkeypatch, name):
     pipe, call, _ = case(name)
@@ -144,13 +134,13 @@ def test_the_store_is_shared_with_the_uis(tmp_path):
     pipe = made.sd()
     store = Store(tmp_path)
     first = distill_pipeline(pipe, "a fox", 4, store=store, guidance_scale=3.0)
-    counted = Counted(pipe)
+    evaluated = made.counted(pipe)
     again = distill_pipeline(pipe, "a harbour", 4, store=tmp_path, guidance_scale=3.1)
-    assert counted.calls == 0 and again == first
+    assert evaluated() == 0 and again == first
     key = key_of_pipeline(pipe, "distilled", guidance_scale=3.0)
     assert store.lookup(key).kind == EXACT
     other = distill_pipeline(pipe, "a fox", 4, store=store, guidance_scale=7.5)
-    assert counted.calls > 0 and other != first
+    assert evaluated() > 0 and other != first
     assert len(store.records()) == 2
 
 
@@ -158,12 +148,23 @@ def test_other_steps_are_distilled_and_again_means_again(tmp_path):
     pipe = made.sd()
     about = {"store": tmp_path, "guidance_scale": 3.0}
     distill_pipeline(pipe, "a fox", 4, **about)
-    counted = Counted(pipe)
+    evaluated = made.counted(pipe)
     distill_pipeline(pipe, "a fox", 3, **about)
-    spent = counted.calls
+    spent = evaluated()
     assert spent > 0
     distill_pipeline(pipe, "a fox", 3, again=True, **about)
-    assert counted.calls == 2 * spent
+    assert evaluated() == 2 * spent
+
+
+def test_more_effort_is_not_served_by_less(tmp_path):
+    pipe = made.sd()
+    about = {"store": tmp_path, "guidance_scale": 3.0}
+    first = distill_pipeline(pipe, "a fox", 3, **about)
+    evaluated = made.counted(pipe)
+    more = distill_pipeline(pipe, "a fox", 3, budget=150, **about)
+    spent = evaluated()
+    assert spent > 0 and more != first
+    assert distill_pipeline(pipe, "a fox", 3, **about) == more and evaluated() == spent
 
 
 def test_ctrl_c_keeps_the_first_recipe(tmp_path):
@@ -190,6 +191,21 @@ def test_a_stop_asked_for_is_the_librarys():
     with pytest.raises(Stopped):
         distill_pipeline(pipe, "a fox", 4, store=False, should_stop=lambda: True)
     assert len(pipe("a fox", num_inference_steps=2, output_type="latent")[0]) == 1
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_offloaded_models_are_let_go(monkeypatch, fails):
+    """As at the end of every call of a pipeline, though this one is unwound."""
+    pipe = made.sd()
+    freed = []
+    monkeypatch.setattr(pipe, "maybe_free_model_hooks", lambda: freed.append(0))
+    about = {"store": False, "guidance_scale": 3.0}
+    if fails:
+        with pytest.raises(Stopped):
+            distill_pipeline(pipe, "a fox", 3, should_stop=lambda: True, **about)
+    else:
+        distill_pipeline(pipe, "a fox", 3, **about)
+    assert freed == [0]
 
 
 def test_what_goes_wrong_inside_is_said():

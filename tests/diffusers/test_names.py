@@ -3,6 +3,8 @@ makers' files."""
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
@@ -14,12 +16,15 @@ pytest.importorskip(
 from diffusers.loaders import single_file_utils as theirs
 from safetensors.torch import save_file
 
+from scheduler.diffusers import key_of_pipeline
 from scheduler.diffusers.original_names import original_names
 from scheduler.diffusers.tiny import tiny_unet
 from scheduler.diffusers.weights import _parts, fingerprint_of, model_of, patches_of
 from scheduler.fingerprint import fingerprint_file
 from scheduler.fingerprint.kinship import SAME, kinship
 from tests.diffusers import made
+
+pytestmark = pytest.mark.slow  # transformers alone takes seconds to import
 
 FLUX_WIDTH = 3072  # which diffusers' conversion takes for granted
 
@@ -145,3 +150,32 @@ def test_offloaded_weights_are_read_where_they_lie():
     accelerate.cpu_offload(pipe.unet, torch.device("cpu"))
     assert next(pipe.unet.parameters()).device.type == "meta"
     assert fingerprint_of(pipe).id == before.id
+
+
+@pytest.mark.parametrize(
+    ("name", "shift", "shape", "guidance"),
+    [
+        ("sd", None, (4, 8, 8), (7.5, None)),
+        ("sdxl", None, (4, 8, 8), (5.0, None)),
+        ("sd3", 3.0, (4, 8, 8), (7.0, None)),
+        ("flux", math.exp(1.15), (4, 8, 8), (1.0, 3.5)),
+        ("qwen", math.exp(1.15), (4, 1, 8, 8), (1.0, None)),
+        ("wan", 3.0, (4, 3, 8, 8), (5.0, None)),
+    ],
+)
+def test_the_key_is_as_the_uis_make_it(name, shift, shape, guidance):
+    """FLUX's and Qwen-Image's shift is the UIs', at every size; latents have the UIs' shape."""
+    pipe = getattr(made, name)()
+    frames = {"num_frames": 9} if name == "wan" else {}
+    key = key_of_pipeline(pipe, height=64, width=64, **frames)
+    assert key.shift == (None if shift is None else pytest.approx(shift))
+    assert key.latent_shape == shape
+    assert (key.cfg, key.guidance) == guidance
+
+
+def test_guidance_is_counted_as_the_uis_do():
+    assert key_of_pipeline(made.sd(), guidance_scale=0.0).cfg == 1.0
+    flux = made.flux()
+    assert key_of_pipeline(flux, true_cfg_scale=4.0).cfg == 1.0  # nothing is negated
+    assert key_of_pipeline(flux, true_cfg_scale=4.0, negative_prompt="x").cfg == 4.0
+    assert key_of_pipeline(made.flux(guided=False)).guidance is None

@@ -17,6 +17,8 @@ from scheduler.errors import RecordingError
 from tests.diffusers import made
 from tests.diffusers.cases import case
 
+pytestmark = pytest.mark.slow  # transformers alone takes seconds to import
+
 STEPS = 20
 
 

@@ -19,6 +19,8 @@ from scheduler.record import Conditions, Model, Recipe, Record
 from scheduler.samplers.distilled import run_recipe
 from tests.diffusers.cases import NAMES, case
 
+pytestmark = pytest.mark.slow  # transformers alone takes seconds to import
+
 STEPS = 4
 ROWS = [[0.0, 0.0, 0.0, 0.02], [0.3, 0.0, 0.01, -0.02], [0.2, -0.05, 0.02, 0.0], [0.1, 0.02, 0, 0]]
 
@@ -116,7 +118,8 @@ def test_a_stock_scheduler_comes_back_from_its_configuration():
 
     pipe, _, _ = sd_with_ours()
     stock = case("sd")[2].stock
-    back = EulerDiscreteScheduler.from_config(pipe.scheduler.config)
+    again = StepDistillScheduler.from_config(pipe.scheduler.config)
+    back = EulerDiscreteScheduler.from_config(again.config)
     for each in (back, stock):
         each.set_timesteps(7)
     assert torch.equal(back.timesteps, stock.timesteps)
@@ -146,25 +149,6 @@ def test_two_pictures_in_a_row_are_the_same():
     pipe, call, _ = sd_with_ours()
     noise = noise_like(pipe, call)
     assert torch.equal(drawn(pipe, call, noise), drawn(pipe, call, noise))
-
-
-def test_half_precision_keeps_the_state_in_full():
-    """Between steps the state is not rounded to the pipeline's half precision."""
-    pipe, call, _ = sd_with_ours()
-    noise = noise_like(pipe, call)
-    scheduler = pipe.scheduler
-    scheduler.set_timesteps(STEPS)
-    x = noise * scheduler.init_noise_sigma
-    answers = []
-    half = x.half()
-    for time in scheduler.timesteps:
-        answers.append(torch.randn(x.shape, generator=torch.Generator().manual_seed(len(answers))))
-        half = scheduler.step(answers[-1].half(), time, half).prev_sample
-    kept = scheduler._run._state
-    scheduler.set_timesteps(STEPS)
-    for time, answer in zip(scheduler.timesteps, answers, strict=True):
-        x = scheduler.step(answer.half().float(), time, x).prev_sample
-    assert (kept - x).abs().max() / x.abs().max() < 2e-3  # the first state alone was rounded
 
 
 def test_what_a_callback_changes_counts():
