@@ -65,6 +65,8 @@ def test_fewer_frames_cut_the_latent_its_mask_and_the_conditioning_of_each_frame
 class Patcher:
     """A MODEL's wrappers."""
 
+    model_options: dict = {}  # noqa: RUF012
+
     def __init__(self, **kinds):
         self.wrappers = {kind: dict(keys) for kind, keys in kinds.items()}
 
