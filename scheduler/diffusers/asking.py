@@ -88,8 +88,8 @@ class _Talk:
     def __init__(self, work: Work):
         self.work = work
         self.over = False
-        self._questions: queue.Queue = queue.Queue()
-        self._answers: queue.Queue = queue.Queue()
+        self._questions: queue.SimpleQueue = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._found: Any = None
         self._problem: BaseException | None = None
