@@ -14,7 +14,6 @@ from typing import Any
 import gradio as gr
 
 from ..scheduler.errors import StepDistillError
-from ..scheduler.store.joining import NOTE
 from .host import sampler_labels
 from .job import THE_JOB
 from .names import AUTOMATIC, STOCK_ONLY
@@ -87,6 +86,7 @@ def noted(chosen: str, text: str) -> tuple:
     """(what is said, ) after keeping a note in the chosen record."""
 
     def work() -> tuple:
+        from ..scheduler.store.joining import NOTE
         from .stores import store
 
         name, note = _one(chosen), _written(text, MOST_NOTE)
