@@ -74,7 +74,12 @@ def _starts(*kept: int) -> Sequence[AbstractContextManager]:
 
     def fewer(search: Search):
         starts = whole(search).starts
-        return replace(whole(search), starts=[starts[k] for k in kept if k < len(starts)], next_starts=(), more=())
+        return replace(
+            whole(search),
+            starts=[starts[k] for k in kept if k < len(starts)],
+            next_starts=(),
+            more=(),
+        )
 
     return (patch.object(Search, "_distilled", fewer),)
 

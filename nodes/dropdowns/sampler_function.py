@@ -15,6 +15,7 @@ from ...scheduler.samplers.names import RELATIVE
 from ...scheduler.sigmas.hand_over import continued_from
 from ..halves.handed_on import handed_over, note
 from ..host.guider_facts import facts_under
+from ..host.masks import mask_of
 from ..host.model_facts import cfg_of
 from ..host.sample_sigmas import Listed
 from ..lookup import find
@@ -179,4 +180,4 @@ def _run(recipe: Recipe, process: str, model, x, extra_args, callback, disable) 
         throw_exception_if_processing_interrupted()
         return model(x, sigma, **listed.arguments(extra_args, sigma))
 
-    return run_in_host(recipe, process, denoise, x, callback, disable)
+    return run_in_host(recipe, process, denoise, x, callback, disable, mask_of(extra_args))

@@ -18,6 +18,7 @@ from ...scheduler.lookup.selection import Selection
 from ...scheduler.recordings import Recording
 from ...scheduler.samplers.k_diffusion import run_in_host
 from ..host.guider import RATIOS, Guided, run
+from ..host.masks import mask_of
 from ..host.sample_sigmas import Listed
 from ..page.log import log
 from ..page.progress import Teller, say
@@ -57,7 +58,8 @@ class Picture:
         def few_step_picture(model, x, sigmas, extra_args=None, callback=None, disable=None):
             listed = Listed(found.recipe, self.process)
             asked = self._asked(model, extra_args or {}, recording, listed)
-            drawn = run_in_host(found.recipe, self.process, asked, x, callback, disable)
+            kept = mask_of(extra_args)
+            drawn = run_in_host(found.recipe, self.process, asked, x, callback, disable, kept)
             if recording is not None:
                 recording.finish(drawn[:ROWS])
             return drawn

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,7 +12,7 @@ from .weights import hooks_of
 # The host's own, which come off whole with their wrappers. They answer from the call before, which is
 # another row's where many are asked at once: a teacher must be drawn without them.
 REMOVABLE = {"easycache": "EasyCache", "lazycache": "LazyCache"}
-HOSTS = ("comfy.", "comfy_extras.")
+HOSTS = re.compile(r"^comfy\.|comfy_extras[./\\]")  # its extra nodes go by their file
 FORWARDS = ("forward", "_forward", "forward_orig")  # of the network, which some replace
 
 
@@ -46,7 +47,7 @@ def _names(patcher) -> Iterator[str]:
     options = getattr(patcher, "model_options", None) or {}
     yield from (key for key in options.get("transformer_options") or {} if isinstance(key, str))
     origins = map(origin, _functions(patcher, options))
-    yield from (each for each in origins if not each.startswith(HOSTS))  # which has keys of its own
+    yield from (each for each in origins if not HOSTS.search(each))  # which have keys of their own
     yield from (key for key in getattr(patcher, "injections", {}) if isinstance(key, str))
     yield from (key for key in getattr(patcher, "attachments", {}) if isinstance(key, str))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 
 import torch
@@ -20,14 +21,18 @@ def run_in_host(
     x: torch.Tensor,
     callback: Callable[[dict], object] | None = None,
     disable: bool | None = None,
+    mask: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """A recipe from x (B, ...) at its first sigma to the clean latent, with the host's callback and bar.
 
-    callback: told of each step as k-diffusion tells it. disable: no bar in the console. Raises
-    RecipeError and DenoiserError.
+    callback: told of each step as k-diffusion tells it. disable: no bar in the console. mask: to x's
+    shape, 1 where the picture is drawn and 0 where the host's model answers with the original, which
+    fitted coefficients would scale there; it stays as it was answered. Raises RecipeError and
+    DenoiserError.
     """
     from tqdm.auto import tqdm
 
+    answers = deque[torch.Tensor](maxlen=1)
     with tqdm(total=recipe.steps, disable=disable) as bar:
 
         def told(i: int, x: torch.Tensor, denoised: torch.Tensor) -> None:
@@ -35,9 +40,13 @@ def run_in_host(
                 sigma = recipe.sigmas[i]
                 step = {"x": x, "i": i, "sigma": sigma, "sigma_hat": sigma, "denoised": denoised}
                 callback(step)
+            answers.append(denoised)
             bar.update()
 
-        return run_from(denoise, x, recipe, process, told)
+        end = run_from(denoise, x, recipe, process, told)
+    if mask is None or recipe.coefficients is None:
+        return end
+    return torch.lerp(answers[0], end, mask.to(end))
 
 
 def same_sigmas(recipe: Recipe, sigmas: torch.Tensor) -> bool:

@@ -186,12 +186,12 @@ def test_a_step_cache_of_another_pack_is_named(server, client):
         if draw == "few":
             out = few(s, model=model)
             said = client.run(s.graph).text(out)
-            assert said.startswith("Drawn in full, 24 steps") and "TestTeaCache" in said
+            assert said.startswith("Drawn in full, 24 steps") and "carries TeaCache" in said
         else:
             applied = s.add("StepDistillApply", model=model, use_offsets=True, learn=True)
             s.ksampler(applied, "stock", steps=20, scheduler="normal")
             client.run(s.graph)
-            assert "TestTeaCache answers some of its steps from memory" in server.log()
+            assert "carries TeaCache, which answers some steps from memory" in server.log()
     assert not Store(server.store).list_recordings() and not Store(server.store).records()
 
 

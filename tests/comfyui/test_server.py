@@ -14,7 +14,7 @@ from tests.speed import scaled
 NODES = {
     "StepDistillDistill": (
         "model positive negative latent_image cfg sampler_name max_steps quality noise_seed "
-        "guider? extra_positive? name? frames? measure? again?",
+        "guider? extra_positive? name? frames? measure? again? own_sigmas?",
         "record plot report",
     ),
     "StepDistillSigmas": ("model sampler_name steps denoise if_missing record?", "sigmas info"),
