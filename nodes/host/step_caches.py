@@ -45,7 +45,9 @@ def maker_of(hook: str) -> str:
 def _names(patcher) -> Iterator[str]:
     yield from _wrapper_keys(patcher)
     options = getattr(patcher, "model_options", None) or {}
-    yield from (key for key in options.get("transformer_options") or {} if isinstance(key, str))
+    # of the host's own the wrappers alone tell: LazyCache keeps its memory under EasyCache's name
+    set_options = (key for key in options.get("transformer_options") or {} if key not in REMOVABLE)
+    yield from (key for key in set_options if isinstance(key, str))
     origins = map(origin, _functions(patcher, options))
     yield from (each for each in origins if not HOSTS.search(each))  # which have keys of their own
     yield from (key for key in getattr(patcher, "injections", {}) if isinstance(key, str))

@@ -1,4 +1,4 @@
-"""Pictures with a mask, in the real ComfyUI: what it keeps comes out as it was, on every route of a recipe."""
+"""Pictures with a mask, in the real ComfyUI: what it keeps comes out as it was, on every route."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.comfyui.graphs import scene
 
 
 def half_masked(s) -> None:
-    """The latent of a scene, of which the left half is drawn and the right one (zeros) kept."""
+    """The latent of a scene, of which the left half is drawn and the right one kept, an even grey."""
     zeros = s.add("SolidMask", value=0.0, width=64, height=64)
     ones = s.add("SolidMask", value=1.0, width=32, height=64)
     mask = s.add("MaskComposite", destination=zeros, source=ones, x=0, y=0, operation="add")
@@ -37,4 +37,9 @@ def test_what_a_mask_keeps_comes_out_as_it_was(server, client, flow, route):
         s.saved(name, samples=drawn[0])
     client.run(s.graph)
     drawn = server.array(f"{name}.samples")
-    assert np.abs(drawn[..., 4:]).max() < 1e-6 < np.abs(drawn[..., :4]).max()
+    stock = f"{name}-stock"
+    s.ksampler(s.model, stock, sampler_name="euler", scheduler="simple")
+    client.run(s.graph)
+    kept = server.array(f"{stock}.samples")[..., 4:]  # as the host itself keeps it
+    assert np.abs(drawn[..., 4:] - kept).max() < 1e-6 and np.ptp(kept) < 1e-6
+    assert np.ptp(drawn[..., :4]) > 0.1
