@@ -11,11 +11,14 @@ from ..fit.trajectories import TrajectorySet
 
 
 def first_answer(sets: Sequence[TrajectorySet]) -> dict:
-    """Of the first answers of all rows: "error", RMS distance from the run's end over the RMS of that;
-    "size", their RMS over the end's; and, of sets of several rows, "spread", the RMS distance from
-    the set's mean (unbiased) over their RMS."""
+    """Of the first answers of all rows: "moved", RMS distance from the state that was asked over its
+    RMS (a model that has learnt nothing hands the noise back); "error", RMS distance from the
+    run's end over the RMS of that; "size", their RMS over the end's; and, of sets of several rows,
+    "spread", the RMS distance from the set's mean (unbiased) over their RMS."""
     first, end = (torch.cat(each).double() for each in zip(*map(_rows, sets), strict=True))
+    begun = torch.cat([each.vectors[0].flatten(1).cpu().double() for each in sets])
     told = {"error": _over(first - end, end), "size": _over(first, end)}
+    told["moved"] = _over(first - begun, begun)
     several = [_rows(each)[0].double() for each in sets if len(each.noise) > 1]
     if several:
         apart = [(each - each.mean(0)) * (len(each) / (len(each) - 1)) ** 0.5 for each in several]

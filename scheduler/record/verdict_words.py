@@ -197,7 +197,8 @@ _KINDS = {
 # Of a first answer (distilling/first_answer.py). Distance from the end: the bundled checkpoints .52 to 2.8
 # (guidance 1 to 7), a student of the flow one (`tools.train_turbo`) .13 to .23. Spread over seeds, of one
 # prompt: .10 to .46, the student .61 to .69; analytic models without a mean up to 1.2, at half the size.
-NEARLY_FINISHED, MOST_SPREAD, LEAST_SIZE = 0.3, 0.55, 0.75
+# Untrained networks hand back the noise itself.
+NEARLY_FINISHED, MOST_SPREAD, LEAST_SIZE, LEAST_MOVED = 0.3, 0.55, 0.75, 0.5
 AT_ONCE = (
     "This model answers its first call with a picture already, as step-distilled ones (Turbo, Lightning) do: "
     "many steps of it are no truth to imitate. Distil from its maker's own sigmas instead."
@@ -230,12 +231,12 @@ def answers_at_once(record: Record) -> bool:
 
 
 def _a_picture(first: Mapping) -> bool:
-    usual = {"error": 1.0, "spread": 0.0, "size": 0.0}
+    usual = {"error": 1.0, "spread": 0.0, "size": 0.0, "moved": 1.0}
     told = {name: first.get(name, value) for name, value in usual.items()}
     if not all(isinstance(value, (int, float)) for value in told.values()):
         return False  # a stage may say anything
     spread_out = told["spread"] > MOST_SPREAD and told["size"] > LEAST_SIZE
-    return told["error"] < NEARLY_FINISHED or spread_out
+    return told["moved"] > LEAST_MOVED and (told["error"] < NEARLY_FINISHED or spread_out)
 
 
 def _advice(record: Record, advice: Mapping, labels: Labels) -> str:

@@ -73,7 +73,7 @@ def _few_step_node(site: Site, facts: SiteFacts, record: Record | None) -> Done:
     node = site.node
     steps, words = LEARNS_AT, _learns(facts)
     if record is not None:
-        gain = _gain(record, facts, node.value("scheduler"))
+        gain = _gain(record, facts, node.value("scheduler"), nearly=True)  # it can be set to more
         steps, words = gain.steps, gain.words
     values = {name: node.value(name) for name in ("seed", CONTROL, "cfg", "denoise")}
     control = values[CONTROL]
@@ -86,10 +86,10 @@ def _few_step_node(site: Site, facts: SiteFacts, record: Record | None) -> Done:
     return Done("swapped", words, stochastic_note(facts.sampler), code)
 
 
-def _gain(record: Record, facts: SiteFacts, now: object = None) -> Gain:
+def _gain(record: Record, facts: SiteFacts, now: object = None, nearly: bool = False) -> Gain:
     from .gain import gain_of  # numpy: not before there is a record
 
-    return gain_of(record, facts, now)
+    return gain_of(record, facts, now, nearly)
 
 
 def _learns(facts: SiteFacts) -> str:

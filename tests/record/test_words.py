@@ -347,6 +347,8 @@ def test_a_check_at_full_length(found, words):
     ("first", "told"),
     [
         ({"error": 0.2, "size": 1.0}, True),
+        ({"error": 0.2, "size": 1.0, "moved": 1.2}, True),
+        ({"error": 0.2, "size": 1.0, "moved": 0.1}, False),
         ({"error": 0.6, "size": 0.9, "spread": 0.7}, True),
         ({"error": 0.7, "size": 0.6, "spread": 0.7}, False),
         ({"error": 0.6, "size": 0.9, "spread": 0.4}, False),

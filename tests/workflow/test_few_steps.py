@@ -83,7 +83,7 @@ def test_as_few_steps_may_gain_in_error():
 @pytest.mark.parametrize(
     "graph, known, words",
     [
-        (plain(steps=40), made(), "the record's 12 steps do what 30 of stock's do, and 40 run here"),
+        (plain(steps=60), made(), "the record's 12 steps do what 30 of stock's do, and 60 run here"),
         (plain(steps=20), made(verdict="worse"), "no recipe of ours in 20 steps or fewer"),
         (plain(steps=20), made(equals_stock_steps=None), "no recipe of the record was measured"),
         (plain(steps=3), made(), "no recipe of ours in 3 steps or fewer"),
@@ -97,6 +97,14 @@ def test_where_nothing_is_gained_nothing_is_changed(graph, known, words):
     assert after == graph.data and not report.changed
     (left,) = outcomes.values()
     assert left.code == "no_gain" and "nothing would be gained" in left.text and words in left.text
+
+
+def test_steps_that_do_nearly_as_well_are_offered_and_said_as_that():
+    after, _, outcomes = few(plain(steps=40, sampler="euler").data, made())
+    assert node(after, 2)["widgets_values"][2] == 12
+    assert (
+        outcomes[2].text == "40 steps of euler -> 12 steps, as near as 30 of the best stock choice"
+    )
 
 
 def test_what_runs_ours_already_is_left():
