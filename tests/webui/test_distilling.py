@@ -21,7 +21,7 @@ def test_distil_interrupt_resume_and_find_again(host):
     done = ended(host)
     heard = host.get("/witness")
     asked = len(heard["calls"])
-    assert done["state"] == "done" and done["planned"] == cut["planned"]
+    assert done["state"] == "done" and done["planned"] < cut["planned"]  # less what was restored
     assert heard["decoded"] == 0  # nothing is drawn for nothing
     warned = [line for line in host.server.log.splitlines() if "autocorrection" in line]
     assert not any("StepDistill" in line for line in warned)
