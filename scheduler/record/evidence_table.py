@@ -23,8 +23,9 @@ HEADER = (
     "ours/stock",
     "stock needs",
     "other picture",
-    "",
+    "verdict",
 )
+LEFT = (4, 8)  # words, to the left
 NOTES = """\
 calls: model calls a sample, the same for stock. ours/stock: the ratio of the errors and its 95 % margin.
 stock needs: the fewest steps at which the best stock schedule reaches our error. other picture: the share
@@ -60,8 +61,11 @@ def error_text(value: float | None) -> str:
 
 
 def evidence_table(recipes: Sequence[Recipe], labels: Labels = NO_LABELS) -> str:
-    """One line a step count: ours beside the best stock choice."""
-    return table(HEADER, [_row(recipe, labels) for recipe in recipes], left=(4, 8))
+    """One line a step count: ours beside the best stock choice; columns that say nothing are left out."""
+    rows = [_row(recipe, labels) for recipe in recipes]
+    told = [k for k in range(len(HEADER)) if any(row[k] not in ("", "-") for row in rows)]
+    left = [place for place, k in enumerate(told) if k in LEFT]
+    return table([HEADER[k] for k in told], [[row[k] for k in told] for row in rows], left)
 
 
 def verdict_word(recipe: Recipe, labels: Labels = NO_LABELS) -> str:
