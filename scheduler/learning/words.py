@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 
 from ..lookup import words as lookup_words
+from ..lookup.match import NEAREST
 from ..record import Recipe
 from ..record.words import NO_LABELS, Labels, counted, duration, model_calls
 from . import deciding
@@ -123,7 +124,11 @@ def _drawn(outcome: Outcome, labels: Labels) -> str:
     steps = counted(outcome.steps)
     if found.match is None:
         return lookup_words.info(found, labels)
-    named = f"{steps}{_in_place_of(found.recipe)}, recipe {recipe_name(found.recipe)}"
+    name = f"recipe {recipe_name(found.recipe)}"
+    if found.match.kind == NEAREST:  # made under other conditions: what it does here is not known
+        named = f"{steps}, {lookup_words.differs(found.match)}; {name}"
+    else:
+        named = f"{steps}{_in_place_of(found.recipe)}, {name}"
     poor = found.recipe.choice.stock and gained(found)
     note = " Nothing is gained by these few here: take more steps." if poor else ""
     return f"{named}. {lookup_words.info(found, labels)}{note}"

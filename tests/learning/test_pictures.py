@@ -104,3 +104,10 @@ def test_no_number_of_steps_is_that_of_the_bend(store):
     _, _, outcome = picture(store, of=of)
     assert FEWEST <= outcome.next_steps <= MOST and outcome.steps == FULL_STEPS
     assert picture(store, Studio(seed=4), of=of)[0].calls == outcome.next_steps
+
+
+def test_a_recipe_of_another_guidance_is_said_first_and_claims_no_gain(taught):
+    _, _, outcome = picture(taught, mode="off", of=situation(cfg=1.0))
+    said = words.after(outcome)
+    assert said.startswith("6 steps, distilled at cfg 3, you use 1; recipe ")
+    assert "in place of" not in said
