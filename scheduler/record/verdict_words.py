@@ -213,7 +213,8 @@ def recommendation(record: Record, labels: Labels = NO_LABELS) -> str:
         return advice["text"]
     left_out = record.evidence.get("left_out", [])
     if not advice:
-        parts = [NOTHING] if left_out or "curve" in record.evidence else []
+        measured = left_out or "curve" in record.evidence
+        parts = [NOTHING if measured else _on_own_rows(record, labels)]
     else:
         parts = [_advice(record, advice, labels), *_tallies(record, labels)]
     parts += evidence_notes(left_out)
@@ -248,11 +249,25 @@ def _advice(record: Record, advice: Mapping, labels: Labels) -> str:
         stock = choice_words(str(_choice(advice["stock"])), labels)
         return f"{place} use stock ({stock}): no recipe is clearly better, at any of its steps."
     recipe = _advised(record, advice)
-    if recipe is None:
-        return ""
+    return "" if recipe is None else f"{place} use {_gains(recipe, labels)}."
+
+
+def _gains(recipe: Recipe, labels: Labels) -> str:
     equal = recipe.evidence.get("equals_stock_steps")
-    match = f"; stock needs {equal} steps to match it" if equal and equal > steps else ""
-    return f"{place} use {described(recipe, labels)}: {verdict(recipe, labels)}{match}."
+    better = equal and equal > recipe.steps
+    match = f"; stock needs {equal} steps to match it" if better else ""
+    return f"{described(recipe, labels)}: {verdict(recipe, labels)}{match}"
+
+
+def _on_own_rows(record: Record, labels: Labels) -> str:
+    """Of a record that nothing was measured for apart: what its own rows say of its best recipe."""
+    ours = [
+        each for each in record.recipes if each.choice.ours and each.evidence.get("verdict") == SEEN
+    ]
+    if not ours:
+        return ""
+    best = max(ours, key=lambda each: (each.evidence.get("equals_stock_steps") or 0) / each.steps)
+    return f"At {counted(best.steps)} use {_gains(best, labels)}."
 
 
 def _advised(record: Record, advice: Mapping) -> Recipe | None:
