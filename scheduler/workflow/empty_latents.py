@@ -5,15 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from .kinds import known
+
 FRAMES = 4  # frames of a video that a latent frame stands for, but for the first
-# {kind: (pixels a cell, whether it is a video)}
-KINDS = {
-    "EmptyLatentImage": (8, False),
-    "EmptySD3LatentImage": (8, False),
-    "EmptyFlux2LatentImage": (16, False),
-    "EmptyHunyuanImageLatent": (32, False),
-    "EmptyHunyuanLatentVideo": (8, True),
-}
 
 
 @dataclass(frozen=True)
@@ -36,11 +30,11 @@ def size_of(kind: str, number: Callable[[str], object]) -> LatentSize | None:
 
     number: the value of one of its widgets, by name.
     """
-    if kind not in KINDS:
+    spec = known(kind)
+    if spec.get("role") != "latent":
         return None
-    cell, video = KINDS[kind]
-    names = ("height", "width", "length")[: 2 + video]
-    found = [_whole(number(name)) for name in names]
+    cell, widgets = spec["cell"], spec["widgets"]
+    found = [_whole(number(name)) for name in ("height", "width", "length") if name in widgets]
     if any(each is None for each in found):
         return None
     height, width, *length = (each for each in found if each is not None)
