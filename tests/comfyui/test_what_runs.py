@@ -4,6 +4,8 @@ runs the record whose sigmas then run, and where it can't know, says so and show
 from __future__ import annotations
 
 
+import json
+
 import numpy as np
 import pytest
 
@@ -43,6 +45,16 @@ def two(server, own_store):
     store = Store(server.store)
     store.put(made(3.0, "2026-11-20T00:00:00Z"))
     store.put(made(7.0, "2026-11-21T00:00:00Z"))
+
+
+@pytest.fixture
+def ask(server):
+    """ask("fitting", {...}): the answer of one of the page's routes."""
+
+    def asked(path: str, data: dict) -> dict:
+        return server.client.post(f"/stepdistill/{path}", data)
+
+    return asked
 
 
 def apply_and_draw(s, cfg: float, name: str):
@@ -132,3 +144,34 @@ def test_the_size_counts_too(server, client):
     finally:
         store.remove(larger)
     assert "Distilled for flow" in text and "differs" not in text
+
+
+@pytest.mark.parametrize("cfg", [3.0, 7.0])
+def test_the_menus_list_the_record_first_that_runs(server, ask, cfg):
+    store = Store(server.store)
+    other = store.put(made(3.0, "2026-11-23T00:00:00Z", latent_shape=(16, 32, 32)))
+    s = scene()
+    s.ksampler(cfg=cfg, scheduler="normal", steps=STEPS)
+    try:
+        answer = ask("fitting", {"workflow": json.dumps(s.graph.prompt), "to": "baked"})
+    finally:
+        store.remove(other)
+    first, *rest = answer["records"]
+    assert first["fit"] == "fits" and f"guidance {cfg:g}" in first["under"]
+    assert [each["fit"] for each in rest] == ["differs"] * 2
+    told = " ".join(each["differs"] for each in rest)
+    assert f"you use {cfg:g}" in told and "distilled for 256x256" in told
+
+
+def test_few_steps_by_right_click_asks_for_the_same_record(ask):
+    s = scene()
+    s.ksampler(cfg=7.0, scheduler="normal", steps=20)
+    asked = {"workflow": json.dumps(s.graph.prompt), "to": "few"}
+    assert ask("fitting", asked)["records"][0]["under"].startswith("guidance 7")
+
+
+def test_records_of_another_model_are_told_so(server, ask):
+    s = scene("eps")
+    s.ksampler(cfg=3.0, scheduler="normal", steps=STEPS)
+    answer = ask("fitting", {"workflow": json.dumps(s.graph.prompt), "to": "baked"})
+    assert [each["fit"] for each in answer["records"]] == ["other"] * 2
