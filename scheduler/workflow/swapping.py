@@ -160,6 +160,8 @@ class _Making:
     def swapped(self, document: Document, only: Sequence[str] | None) -> Report:
         """What an earlier swap did is put back first, where it is not the same already."""
         kept = None if self.record is not None else self.to
+        if self.to == "baked":  # few steps are baked as they run, not as what was there before them
+            kept = "few"
         back = put_back(document, only, kept)
         restored = {id(outcome.node) for outcome in back if outcome.action == "put back"}
         report = self._changed(document, only)
@@ -236,6 +238,8 @@ class _Making:
         why = held.get(place(site.node))
         if why is not None:
             return Outcome(site.node, "left", why, "other_half")
+        if site.spec.get("role") == "few" and self.to != "baked":
+            return Outcome(site.node, "already", "it takes few steps already")
         cut = self.cuts.get(place(site.node))
         if self.of_pair and (cut is None or self.to != "baked"):
             return to_half(document, site, cut)

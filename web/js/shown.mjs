@@ -133,6 +133,10 @@ export function listen() {
     if (progress.said && card instanceof LineCard) card.say(progress.said)
     if (progress.phase || !progress.said) card.running(progress)
   })
+  api.addEventListener("stepdistill.ran", ({ detail }) => {
+    const node = nodeOf(detail?.node)
+    if (node && cards.has(node)) ran(node, { stepdistill: [detail.shown] })
+  })
   for (const name of ["execution_error", "execution_interrupted", "execution_success"]) api.addEventListener(name, stop)
   api.addEventListener("executing", ({ detail }) => detail === null && stop())
 }
