@@ -35,15 +35,18 @@ def setting(schedule: str, sampler: str) -> str:
 
 def gain(recipe: Recipe) -> str:
     """ "as near as 14 steps of DPM++ 2M Karras", as far as it was measured; "" where it was not."""
+    from ..scheduler.record.verdict import steps_saved
+
     if not recipe.choice.ours or recipe.evidence.get("best_stock") is None:
         return ""
     rival = _rival(recipe)
     if rival is None:
         return ""
     name, error, best = rival
-    equal = recipe.evidence.get("equals_stock_steps")
-    if equal and equal > recipe.steps and best:
-        return f"as near as {equal} steps of {name}"
+    saved = steps_saved(recipe.evidence)
+    if saved is not None and saved[0] > recipe.steps and best:
+        equal, beyond = saved
+        return f"{'nearer than' if beyond else 'as near as'} {equal} steps of {name}"
     own = recipe.evidence.get("rms")
     if own is None or not error or own >= error:
         return ""
