@@ -31,7 +31,7 @@ def progress_html(progress: Any) -> str:
     inner = (
         f"<div style='width:{share:.1f}%;background:#e8590c;height:8px;border-radius:4px'></div>"
     )
-    words = f"StepDistill, {phase}: {progress.done} of {progress.planned} model calls{left}"
+    words = f"StepDistill, {phase}: {progress.done} of {progress.planned} steps{left}"
     return (
         f"<div style='background:#8884;border-radius:4px'>{inner}</div>{paragraph_of_html(words)}"
     )
