@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..scheduler.errors import StepDistillError
 from . import notes
+from .host import option
 from .host_denoiser import one_prompt
 from .lesson import Lesson, at, waiting
 from .names import LABEL
@@ -163,7 +164,8 @@ def _learnt(lesson: Lesson, model: Any, begun: _Counted) -> Learnt:
 def _told(lesson: Lesson, learnt: Learnt, calls: int) -> None:
     from .gains import gain
 
-    few, where = learnt.recipe.steps, at(lesson.here.strength)
+    few = int(option("stepdistill_steps", 6))  # of image to image fewer run
+    where = at(lesson.here.strength, lesson.hires)
     price = f"Learning took {steps_of_work(calls)}"
     if not learnt.ours:
         told = f"Learnt from this picture{where}, but {few} steps gain nothing yet; the next one helps."
@@ -171,7 +173,7 @@ def _told(lesson: Lesson, learnt: Learnt, calls: int) -> None:
         return
     gained = gain(learnt.recipe)
     what = f" is {gained}" if gained else ""
-    back = earned_back(calls, lesson.recording.steps, few)
+    back = earned_back(calls, lesson.recording.steps, learnt.recipe.steps)
     price = f"{price}{f', {back}' if back else ''}."
     told = f"Learnt from this picture{where}: {LABEL} in {few} steps{what}. {price}"
     lesson.here.note(f"{told} {learnt.problem}".strip())

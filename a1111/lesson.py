@@ -75,7 +75,7 @@ def _lesson(here: Pass, model: Any, x: Any, named: dict) -> Lesson | None:
     if decision.obstacle is not None:
         here.note(not_learnt(decision.obstacle))
     elif not decision.learns:
-        here.note(already(found, here.strength))
+        here.note(already(found, at(here.strength, here.hires)))
     if not decision.learns:
         return None
     return Lesson(here, dict(named.get("extra_args") or {}), situation)
@@ -102,19 +102,21 @@ def why_not_with(sampler: str, steps: int) -> str:
     return ""
 
 
-def already(found: Selection, strength: float | None) -> str:
+def already(found: Selection, where: str) -> str:
     """What is there already for a picture that was drawn in full."""
     from .gains import gain
 
+    few = f"{int(option('stepdistill_steps', 6))} steps"  # of image to image fewer run
     if not found.recipe.choice.ours:
-        return f"Learnt before: {found.recipe.steps} steps gain nothing here."
+        return f"Learnt before{where}: {few} gain nothing here."
     gained = gain(found.recipe)
-    told = f"Learnt before{at(strength)}: {LABEL} in {found.recipe.steps} steps"
-    return f"{told}{f' is {gained}' if gained else ''}."
+    return f"Learnt before{where}: {LABEL} in {few}{f' is {gained}' if gained else ''}."
 
 
-def at(strength: float | None) -> str:
-    return "" if strength is None else f" at denoising {strength:g}"
+def at(strength: float | None, hires: bool = False) -> str:
+    """ ", second pass at denoising 0.7", of a pass that begins with a picture."""
+    second = ", second pass" if hires else ""
+    return "" if strength is None else f"{second} at denoising {strength:g}"
 
 
 def _why_not(here: Pass) -> str:

@@ -39,6 +39,7 @@ class StepDistillScript(scripts.Script):
     def process(self, p, record=AUTOMATIC, learn=False, recipes="", *others) -> None:
         """Note the choices for this picture; an axis that has spoken goes first."""
         notes.begin(p)
+        p.stepdistill_lessons = []  # of this picture alone; others copy their processing
         axis = getattr(p, "stepdistill_axis", None)
         p.stepdistill_record = axis or name_of(record or AUTOMATIC)
         p.stepdistill_learn = bool(learn)
