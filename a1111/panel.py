@@ -6,7 +6,7 @@ from __future__ import annotations
 import gradio as gr
 from modules import scripts
 
-from . import infotext, panel_actions
+from . import infotext, notes, panel_actions
 from .host import option
 from .names import AUTOMATIC, HIDDEN_CLASS, LABEL, TITLE
 from .record_list import listed, name_of
@@ -38,6 +38,8 @@ class StepDistillScript(scripts.Script):
 
     def process(self, p, record=AUTOMATIC, learn=False, recipes="", *others) -> None:
         """Note the choices for this picture; an axis that has spoken goes first."""
+        notes.begin(p)
+        p.stepdistill_lessons = []  # of this picture alone; others copy their processing
         axis = getattr(p, "stepdistill_axis", None)
         p.stepdistill_record = axis or name_of(record or AUTOMATIC)
         p.stepdistill_learn = bool(learn)
@@ -48,6 +50,12 @@ class StepDistillScript(scripts.Script):
         those whose pictures cannot be learnt from."""
         infotext.unused(p)
         infotext.unheard(p)
+
+    def postprocess(self, p, processed, *others) -> None:
+        """The pictures are there and saved: now they are learnt from."""
+        from .after_picture import learn_from
+
+        learn_from(p, processed)
 
 
 class Controls:

@@ -20,7 +20,7 @@ from ..recordings import Recording
 from ..samplers.names import DISTILLED
 from ..store import Store
 from ..store.joining import same_run
-from .choosing import base_record
+from .choosing import base_record, fitted
 from .full_run import FULL_STEPS
 from .situation import Situation
 from .unfinished import answers_folder, finished, is_begun
@@ -74,11 +74,14 @@ def kept_runs(store: Store, situation: Situation, prompt: str | None) -> list[Re
 
 
 def runs_to_go_on(store: Store, situation: Situation, prompt: str | None) -> list[Recording]:
-    """The same where the newest run has just been kept; but while learning that was stopped has answers
-    to go on with, its own runs: the newest waits for the next time."""
-    found = _runs_from(store, situation, prompt)
+    """The runs to learn from where the newest has just been kept: that one, and after a fit that gained
+    nothing the one before it, too. While learning that was stopped has answers to go on with, its own
+    runs: the newest waits for the next time."""
+    found, record = _runs_from(store, situation, prompt), base_record(store, situation)
+    again = record is not None and bool(fitted(record, situation))
+    rows = MOST_ROWS if again else 1
     waits = len(found) > 1 and is_begun(store, situation, prompt)
-    return found[1 : MOST_ROWS + 1] if waits else found[:MOST_ROWS]
+    return found[1 : rows + 1] if waits else found[:rows]
 
 
 def _runs_from(store: Store, situation: Situation, prompt: str | None) -> list[Recording]:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from ..lookup import words as lookup_words
 from ..lookup.match import NEAREST
 from ..record import Recipe
+from ..record.verdict import steps_saved
 from ..record.words import NO_LABELS, Labels, counted, duration, model_calls
 from . import deciding
 from .choosing import ENOUGH_TIMES, gained, times_fitted
@@ -136,9 +137,10 @@ def _drawn(outcome: Outcome, labels: Labels) -> str:
 
 def _in_place_of(recipe: Recipe) -> str:
     """How many stock steps a recipe of ours does the work of, where the record knows it."""
-    equal = recipe.evidence.get("equals_stock_steps")
-    better = recipe.choice.ours and isinstance(equal, int) and equal > recipe.steps
-    return f" in place of about {equal}" if better else ""
+    saved = steps_saved(recipe.evidence) if recipe.choice.ours else None
+    if saved is None or saved[0] <= recipe.steps:
+        return ""
+    return f" in place of {'more than' if saved[1] else 'about'} {saved[0]}"
 
 
 def _pictures(count: int) -> str:
