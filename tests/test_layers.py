@@ -26,6 +26,7 @@ LAYERS = (
     ("distilling", "lookup", "plots", "checkpoints"),
     ("workflow", "pairs"),
     ("store",),
+    ("sources",),
     ("learning", "diffusers"),
     ("cli",),
     ("__main__", "__init__"),

@@ -13,11 +13,22 @@ from .guiders import is_second
 from .key import SAME_MAX, Key, same_noise
 
 EXACT, NEAREST, GIVEN = "exact", "nearest", "given"
-# Where a record was found: in the store, handed over by the user, or carried by the workflow.
-STORE, INPUT, WORKFLOW = "store", "input", "workflow"
+# Where a record was found: in the store, handed over by the user, carried by the workflow, or in a
+# source of other people's records.
+STORE, INPUT, WORKFLOW, SOURCE = "store", "input", "workflow", "source"
 # What a nearest match may be used for: "exact" nothing, "near" the same weights (quantised ones
 # too) under other conditions, "any" also other weights of the same family.
 POLICIES = ("exact", "near", "any")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Whose record it is: the source's name, who says so in their own words, and the key that they
+    signed with, in short, or ""."""
+
+    source: str
+    by: str
+    signed: str = ""
 
 
 @dataclass(frozen=True)
@@ -25,8 +36,9 @@ class Match:
     """A record beside what was asked for.
 
     kind: EXACT, NEAREST, or GIVEN for one that the user named. kin: how its weights are related to
-    those at hand, None where that is not known. allowed: by the policy. name: its file in the
-    store, or "". place: where it was found.
+    those at hand, None where that is not known. allowed: by the policy; of a source's record, which
+    nobody has checked here, only where the user asked for that. name: its file in the store or the
+    source, or "". place: where it was found; origin: of a source's.
     """
 
     record: Record
@@ -36,6 +48,7 @@ class Match:
     allowed: bool = True
     name: str = ""
     place: str = STORE
+    origin: Origin | None = None
 
     @property
     def other_range(self) -> bool:
