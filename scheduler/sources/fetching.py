@@ -17,18 +17,27 @@ from ..errors import RecordError, SourceError
 from ..files import make_folder, read_bytes
 from ..record import now
 from ..record.parser import MAX_BYTES
-from .addresses import Address
+from .addresses import WEB, Address
 from .entries import digest, disagreement
 from .index_form import BOUNDS as INDEX_BOUNDS
 from .index_form import INDEX_FILE, SIGNATURE_FILE, SourceIndex, read_index
 from .kept import Note, keep, keep_record, record_path
-from .readers import Gone, Reader, Unreachable, reader_of
+from .readers import FolderReader, Gone, Reader, Unreachable
 from .signing import BOUNDS as SIGNATURE_BOUNDS
 from .signing import read_signature, verify
 
 MOST_SECONDS = 1800.0  # for all files of a source
 
 Heard = Callable[[int, int], None]  # (records done, records in all)
+
+
+def reader_of(address: Address) -> Reader:
+    """The reader of an address; nothing is read yet."""
+    if address.kind == WEB:
+        from .web import WebReader  # the network's packages only where it is asked
+
+        return WebReader(address.text)
+    return FolderReader(Path(address.text))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Reading a source's files, by the names that its index states: from a folder, or from a static page."""
+"""Reading a source's files by the names that its index states; here from a folder, in web.py from a page."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Protocol
 
 from ..errors import SourceError
 from ..files import read_bytes
-from .addresses import WEB, Address
 
 
 class Gone(SourceError):
@@ -30,15 +29,6 @@ class Reader(Protocol):
     def close(self) -> None:
         """Let go of it."""
         ...
-
-
-def reader_of(address: Address) -> Reader:
-    """The reader of an address; nothing is read yet."""
-    if address.kind == WEB:
-        from .web import WebReader  # the network's packages only where it is asked
-
-        return WebReader(address.text)
-    return FolderReader(Path(address.text))
 
 
 class FolderReader:
