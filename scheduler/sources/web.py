@@ -164,18 +164,23 @@ def _proxy(url: SplitResult) -> SplitResult | None:
 
 def _followed(address: str, location: str, name: str) -> str:
     """The address that a redirection leads to; raises SourceError where it leads out of its site."""
-    there = urljoin(address, location)
-    before, after = urlsplit(address), urlsplit(there)
-    upgrade = (before.scheme, after.scheme) == ("http", "https")
-    with suppress(ValueError):  # a port that is none
-        same = _site(before) == _site(after) and (before.scheme == after.scheme or upgrade)
-        ports = upgrade or before.port == after.port
-        if same and ports and not (after.username or after.query) and after.path.isascii():
+    with suppress(ValueError):  # no address at all
+        there = urljoin(address, location)
+        if _within(urlsplit(address), urlsplit(there)):
             return there
     raise SourceError(
-        f"{name} is handed on to {ascii(there[:120])[1:-1]}, which is another site; "
+        f"{name} is handed on to {ascii(location[:120])[1:-1]}, which is another site; "
         "add that address itself if you trust it."
     )
+
+
+def _within(before: SplitResult, after: SplitResult) -> bool:
+    """Whether an address is of the same site, and no less secret; raises ValueError for a bad port."""
+    upgrade = (before.scheme, after.scheme) == ("http", "https")
+    if before.scheme != after.scheme and not upgrade:
+        return False
+    same = _site(before) == _site(after) and (upgrade or before.port == after.port)
+    return same and not (after.username or after.query) and after.path.isascii()
 
 
 def _site(url: SplitResult) -> str:
