@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ..distilling.consistency import ASKED, PAIR
 from ..distilling.plan import Plan
 from ..distilling.planning import starts_below
 from ..distilling.request import Request
 from ..distilling.wishes import Wish
+from ..record import Recipe
 from ..recordings import Recording
+from .running import wish_of
 from .searching import GUARDS
 
 KIN = "kin"  # the name of such a plan
 NODES = 16  # of the teacher of a check without a recording
 NUMBERS = 1024  # latent elements that a check is made on: one picture of any real model
+REFINED = 3  # runs after a check that a start is refined with, where nothing else is said
 RUNS = GUARDS + 1  # the stock pairs and the recipe
 
 
@@ -36,3 +40,16 @@ def plan_of_check(request: Request, wish: Wish, recordings: Sequence[Recording])
     runs = RUNS * (wish.run + (below and not wish.refined)) + (below and wish.refined)
     costs = {"teacher": teacher * rows, wish.sampler: runs * rows}
     return Plan(KIN, NODES, 1, rows, 0, (wish.steps,), costs)
+
+
+def plan_of_learning(
+    request: Request, recipe: Recipe, recordings: Sequence[Recording], budget: int | None
+) -> Plan:
+    """The plan of a check and what may follow it. budget: most model calls of both."""
+    wish = wish_of(recipe)
+    check = plan_of_check(request, wish, recordings)
+    more = REFINED * wish.run * check.rows
+    if budget is not None:
+        more = max(budget - check.calls, 0)
+    costs = check.costs | {wish.sampler: check.costs[wish.sampler] + more}
+    return replace(check, costs=costs)

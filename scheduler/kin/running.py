@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 from ..distilling.experiments import Experiments
 from ..distilling.run import Run
 from ..distilling.searches import Search
 from ..distilling.wishes import Wish
 from ..fit.candidate import DISTILLED
-from ..record import Recipe
+from ..record import Recipe, Record
+from ..record.provenance import KIN
+from ..record.verdict_words import CHECKED
 from .searching import KinSearch
 from .verdict import KinVerdict
 
 
 class KinRun(Run):
-    """A run for one sampler and step count. recipe: the kin's. most: model calls at most, where a recipe is
-    refined (None: the plan's)."""
+    """A run for one sampler and step count. recipe: the kin's. about: whose, for the record."""
 
     recipe: Recipe
-    most: int | None = None
+    about: Mapping = {}
 
     def check(self) -> KinVerdict:
         """The check alone."""
@@ -36,6 +40,20 @@ class KinRun(Run):
 
     def search(self, made: Experiments, wish: Wish) -> Search:
         return KinSearch(made, wish, self.searches, self.recipe, self._spent, self.affords_calls)
+
+    def found(self) -> list[Recipe]:
+        """One that holds was not fitted to these rows, but checked on them."""
+        recipes = super().found()
+        if not self.verdict.holds:
+            return recipes
+        rows = {CHECKED: self.verdict.rows}
+        return [replace(each, evidence=each.evidence | {"rows": rows}) for each in recipes]
+
+    def made_of(self, *about) -> Record:
+        """With where its recipe is from, and how that was checked."""
+        record = super().made_of(*about)
+        kin = [*record.provenance.get(KIN, ()), {**self.about, **self.verdict.data}]
+        return replace(record, provenance=record.provenance | {KIN: kin})
 
     def affords_calls(self, calls: int) -> bool:
         """Whether so many more, of each row, are within the plan."""

@@ -18,3 +18,13 @@ def verdict(code: str, ratio: float, stock: str, rows: int, labels: Labels = NO_
             f"It is a start here: {share} of the error of {other} on {pictures}, not its full gain."
         )
     return f"It is refused here: {share} times the error of {other} on {pictures}."
+
+
+def used(code: str, title: str, ratio: float) -> str:
+    """What became of a kin's recipe in learning, as a sentence."""
+    share = share_words(ratio)
+    if code == HOLDS:
+        return f"The recipe of {title} holds here: {share} of the error of the best stock choice."
+    if code == REFINE:
+        return f"The recipe of {title} was its start, at {share} of the best stock choice's error."
+    return f"The recipe of {title} was tried and left: {share} times the best stock choice's error."
