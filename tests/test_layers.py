@@ -24,7 +24,7 @@ LAYERS = (
     ("search", "presets"),
     ("fit", "recordings", "evidence", "fingerprint"),
     ("distilling", "lookup", "plots", "checkpoints"),
-    ("workflow", "pairs"),
+    ("workflow", "pairs", "kin"),
     ("store",),
     ("sources",),
     ("learning", "diffusers"),

@@ -2,9 +2,9 @@
 
     python -m tools.make_starter_source [--folder starter] [--only flow-cfg-3]
 
-Each is made by `python -m scheduler distill` with the arguments below, on the digits 0 to 4, and measured on noise
-and digits (5 to 9) that no fit has seen; then the index is made by `python -m scheduler store publish`. What is
-there already is left as it is, so that a new record costs only its own making.
+Each is made by `python -m scheduler distill` with the arguments below, on the digits 0 to 4, and measured on
+noise and digits (5 to 9) that no fit has seen; then the index is made by `python -m scheduler store publish`.
+What is there already is left as it is, so that a new record costs only its own making.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ FOLDER = Path(__file__).parents[1] / "starter"
 NAME, BY = "StepDistill starter records", "StepDistill's own measurements"
 COMMON = ("--samplers", "distilled,dpmpp_2m", "--steps", "4,6,8", "--effort", "standard", "--quiet")
 MADE = {
-    f"{model}-cfg-{cfg}": (model, "--cfg", cfg) for model in ("flow", "eps") for cfg in ("1", "3", "5")
+    f"{model}-cfg-{cfg}": (model, "--cfg", cfg)
+    for model in ("flow", "eps")
+    for cfg in ("1", "3", "5")
 }
 
 

@@ -18,6 +18,8 @@ from .serving import Reason, Substitution
 from .solving import MOST_SOLVED, NOTHING_FOR, STOCK_WON
 from .wanted import SIGMAS
 
+UNCHECKED = "Unchecked, from kin:"  # a record of other weights or conditions, used as it is
+
 
 def difference(one: Difference) -> str:
     """A clause: how a record was made, and what runs."""
@@ -82,7 +84,7 @@ def match_sentence(match: Match) -> str:
     if match.origin is not None:
         return _source_sentence(match)
     if match.kind == EXACT:
-        return f"The record of {match.title} fits exactly ({kin})."
+        return f"The record of {match.title} fits exactly ({kin}{checked_between(match)})."
     parts = [part for part in (kin, *map(difference, match.differences)) if part]
     use = "" if match.allowed else "; not used"
     return f"Nearest is the record of {match.title}: {'; '.join(parts)}{use}."
@@ -149,6 +151,14 @@ def info(found: Selection, labels: Labels = NO_LABELS) -> str:
     return " ".join(part for part in (*parts, differs_or_made_at(found.match)) if part)
 
 
+def checked_between(match: Match) -> str:
+    """That a record of another cfg serves because it was checked, as what follows a comma; or ""."""
+    if match.by_check is None:
+        return ""
+    low, high = match.by_check
+    return f", made at cfg {_value(match.made_at)} and checked from {low:g} to {high:g}"
+
+
 def _head(match: Match, source: str) -> str:
     if match.origin is not None:
         return f"Unchecked, from {origin_words(match.origin)}: the record of {match.title}"
@@ -156,8 +166,8 @@ def _head(match: Match, source: str) -> str:
         carried = " that this workflow carries" if match.place == WORKFLOW else ""
         return f"From the record of {match.title}{carried}"
     if source == EXACT:
-        return f"Distilled for {match.title}"
-    return f"{'Nearest record:' if differs(match) else 'From the record of'} {match.title}"
+        return f"Distilled for {match.title}{checked_between(match)}"
+    return f"{UNCHECKED if differs(match) else 'From the record of'} {match.title}"
 
 
 def _stock_info(found: Selection, labels: Labels) -> str:

@@ -6,6 +6,6 @@ Data flows one way: index_form, addresses, signing -> readers (folder, web) -> s
 on disk) -> fetching -> sources; publishing makes an index.
 """
 
-from .sources import Sources
+from .sources import Sources, beside
 
-__all__ = ["Sources"]
+__all__ = ["Sources", "beside"]

@@ -14,7 +14,9 @@ from ..record.schema import VERSION
 from ..store.scan import Brief, brief_of, patches_text
 
 # What an index may not say otherwise than its record does: what lookups go by.
-LOOKED_UP = ("fingerprint", "noise", "patches", "numbers", "latent_shape", "samplers", "steps")
+LOOKED_UP = (
+    "fingerprint", "noise", "patches", "numbers", "latent_shape", "samplers", "steps", "cfg_span",
+)  # fmt: skip
 
 
 def digest(data: bytes) -> str:
@@ -51,7 +53,12 @@ def entry_of(file: str, content: bytes, by: str = "") -> tuple[dict, dict]:
         "version": origin["version"],
         "solvable": brief.solvable,
     }
-    extra = {"noise_scale": model.noise_scale, "errors": _errors(record), "by": by}
+    extra = {
+        "noise_scale": model.noise_scale,
+        "checked_cfg": list(brief.cfg_span or ()),
+        "errors": _errors(record),
+        "by": by,
+    }
     hashes, values = zip(*brief.outline, strict=True) if brief.outline else ((), ())
     about = {"name": model.name, "outline": {"hashes": list(hashes), "values": list(values)}}
     return {**entry, **{name: each for name, each in extra.items() if each}}, about
@@ -79,7 +86,15 @@ def brief_of_entry(entry: Mapping, models: Mapping[str, Mapping]) -> Brief:
         tuple(shape) if shape else None,
         VERSION,
         entry.get("solvable", False),
+        _span(entry),
     )
+
+
+def _span(entry: Mapping) -> tuple[float, float] | None:
+    if "checked_cfg" not in entry:
+        return None
+    low, high = map(float, entry["checked_cfg"])
+    return low, high
 
 
 def disagreement(entry: Mapping, models: Mapping[str, Mapping], content: bytes) -> str | None:

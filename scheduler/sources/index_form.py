@@ -84,6 +84,7 @@ ENTRY = fields(
     {
         "noise_scale": number(0, 1000, above=True),
         "solvable": flag(),
+        "checked_cfg": items(number(-1000, 1000), 2, 2),
         "errors": ERRORS,
         "by": text(WORDS),
     },

@@ -35,6 +35,8 @@ from .kept import (
 )
 from .signing import check_key, key_name
 
+_BESIDE: dict[Path, Sources] = {}
+
 
 @dataclass
 class _Known:
@@ -224,6 +226,11 @@ class Sources:
                     f"This source is there already, as {source.name}; "
                     f"`store source update {source.name}` reads it anew."
                 )
+
+
+def beside(store: PathLike) -> Sources:
+    """The sources beside a store, the same object for each folder, for what was read stays in it."""
+    return _BESIDE.setdefault(Path(store), Sources(store))
 
 
 def origin_of(source: Source) -> Origin:

@@ -309,6 +309,7 @@ class Store:
         if (
             match is not None
             and match.kind == EXACT
+            and match.by_check is None  # that one is of another cfg
             and Key.of(match.record).sampler == key.sampler
         ):
             return match.name
