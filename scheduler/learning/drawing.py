@@ -4,7 +4,7 @@ do for that is `Host`."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from ..denoiser import Denoiser
@@ -22,7 +22,16 @@ from .bend import MOST as MOST_STEPS
 from .bend import bend_of
 from .choosing import OneRecord, base_record, chosen, settled
 from .deciding import Decision, Obstacle, decide
-from .fitting import Learnt, calls_from, calls_now, improved, kept_runs, learn
+from .fitting import (
+    Learnt,
+    calls_from,
+    calls_from_kin,
+    calls_now,
+    improved,
+    kept_runs,
+    kin_of,
+    learn,
+)
 from .full_run import full_run
 from .modes import FROM_PICTURES
 from .outcome import Announcement, Outcome
@@ -170,7 +179,7 @@ class _Picture:
         full = full_run(self.situation)
         steps = self.situation.steps or MOST_STEPS  # where the curve bends is seen after the run
         planned = calls_from(ROWS, steps) if decision.learns else 0
-        self._tell(decision, full.recipe.steps, planned)
+        self._tell(decision, full.recipe.steps, planned, rows=ROWS)
         if not decision.learns:
             return self.host.draw(full, None), Outcome(decision, self.situation, full)
         recording = self._recording(full)
@@ -199,7 +208,7 @@ class _Picture:
         runs = self._kept_runs()
         steps = self.situation.steps
         planned = calls_from(len(runs), steps) if runs else calls_now(steps)
-        self._tell(decision, steps, planned)
+        self._tell(decision, steps, planned, rows=sum(each.rows for each in runs))
         try:
             learnt = self._learn(runs)
         except StepDistillError as problem:
@@ -261,9 +270,21 @@ class _Picture:
         )
 
     def _tell(
-        self, decision: Decision, steps: int, calls: int = 0, improving: bool = False
+        self,
+        decision: Decision,
+        steps: int,
+        calls: int = 0,
+        improving: bool = False,
+        rows: int | None = None,
     ) -> None:
-        self.host.tell(Announcement(decision, self.situation, steps, calls, improving))
+        """rows: recorded ones that something is learnt from, where that is about to happen."""
+        told = Announcement(decision, self.situation, steps, calls, improving)
+        known = self.situation.steps != AT_THE_BEND and calls > 0 and rows is not None
+        kin = kin_of(self.store, self.situation) if known else None
+        if kin is not None:
+            spent = calls_from_kin(rows or 0, self.situation)
+            told = replace(told, kin=kin.title, kin_calls=spent)
+        self.host.tell(told)
 
 
 def _unwritable(store: Store) -> Obstacle | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import torch
@@ -15,9 +16,14 @@ from ..distilling.improve import improve
 from ..distilling.meter import Progress
 from ..distilling.run import distill
 from ..errors import BudgetError, OutputError, RecordError
+from ..kin import Kin, KinVerdict, find_kin
+from ..kin.learning import learn_from_kin
+from ..kin.planning import calls_of_check
+from ..lookup.match import EXACT
 from ..record import Recipe, Record
 from ..recordings import Recording
 from ..samplers.names import DISTILLED
+from ..sources import beside
 from ..store import Store
 from ..store.joining import same_run
 from .choosing import base_record, fitted
@@ -37,13 +43,16 @@ _putting = threading.Lock()
 @dataclass(frozen=True)
 class Learnt:
     """record: with the new recipe. recipe: the new one, or what stayed (changed: False). calls: model
-    calls made. problem: why it could not be put into the store, or ""."""
+    calls made. problem: why it could not be put into the store, or "". kin: what a check of a related
+    model's recipe found, where it began with one; kin_title: whose."""
 
     record: Record
     recipe: Recipe
     calls: int
     changed: bool = True
     problem: str = ""
+    kin: KinVerdict | None = None
+    kin_title: str = ""
 
     @property
     def ours(self) -> bool:
@@ -65,6 +74,25 @@ def calls_from(recordings: int, steps: int) -> int:
 def calls_now(steps: int) -> int:
     """The most model calls of a recipe with a teacher of its own."""
     return min(MOST_NOW, budget_for(INSTANT, (DISTILLED,), (steps,)))
+
+
+def kin_of(store: Store, situation: Situation) -> Kin | None:
+    """The nearest related model's record, in the store or in a source, with a recipe that learning can
+    begin with; None where the store has recipes of these very conditions, or there is no kin's."""
+    if base_record(store, situation) is not None:
+        return None
+    found = find_kin((store, beside(store.folder)), situation.facts, situation.key)
+    # What a source has of these very weights and conditions comes first: one check, and it serves.
+    found.sort(key=lambda each: each.match.kind != EXACT)
+    steps, start = situation.steps, situation.start
+    return next((each for each in found if each.recipe(steps, start) is not None), None)
+
+
+def calls_from_kin(recordings: int, situation: Situation) -> int:
+    """The model calls of a check of a kin's recipe: all that is paid where it holds. recordings: rows of
+    them, 0 for a teacher of its own."""
+    below = situation.start is not None and not recordings
+    return calls_of_check(situation.steps, recordings, below)
 
 
 def kept_runs(store: Store, situation: Situation, prompt: str | None) -> list[Recording]:
@@ -147,6 +175,7 @@ class _Work:
         self.store, self.situation, self.prompt = store, situation, prompt
         self.before = base_record(store, situation) if before is None else before
         self.calls, self.problem = 0, ""
+        self.kin: tuple[str, KinVerdict | None] = ("", None)
         self._progress = progress
 
     def run(self, denoise: Denoiser, budget: int, recordings: Sequence[Recording]) -> Learnt:
@@ -171,9 +200,31 @@ class _Work:
         finished(folder)
         recipe = record.recipe(DISTILLED, here.steps, here.start)
         changed = self.before is None or recipe not in self.before.recipes
-        return Learnt(record, recipe, self.calls, changed, self.problem)
+        title, verdict = self.kin
+        return Learnt(record, recipe, self.calls, changed, self.problem, verdict, title)
 
     def _first(self, denoise: Denoiser, options: dict) -> Record:
+        kin = kin_of(self.store, self.situation)
+        return (
+            self._anew(denoise, options) if kin is None else self._from_kin(kin, denoise, options)
+        )
+
+    def _from_kin(self, kin: Kin, denoise: Denoiser, options: dict) -> Record:
+        here = self.situation
+        names = ("resume", "budget", "recordings", "device", "progress", "on_record")
+        how = {name: options[name] for name in names}
+        found = learn_from_kin(kin, denoise, here.key, here.steps, here.start, **how)
+        self.kin = kin.title, found.verdict
+        if found.beside is not None:
+            self._note(found.beside)
+        return found.record
+
+    def _note(self, record: Record) -> None:
+        """Keep that a kin's recipe does not hold here; without, it is only checked again."""
+        with suppress(OutputError, RecordError):
+            self.store.put(record)
+
+    def _anew(self, denoise: Denoiser, options: dict) -> Record:
         facts, key = self.situation.facts, self.situation.key
         assert key.latent_shape is not None
         return distill(

@@ -13,13 +13,15 @@ from .situation import Situation
 @dataclass(frozen=True)
 class Announcement:
     """What is about to happen, as data (words.before). steps: of this picture. calls: the most that
-    are made to learn."""
+    are made to learn. kin: whose recipe learning begins with, or ""; kin_calls: made where that holds."""
 
     decision: Decision
     situation: Situation
     steps: int
     calls: int = 0
     improving: bool = False
+    kin: str = ""
+    kin_calls: int = 0
 
 
 @dataclass(frozen=True)
@@ -70,5 +72,8 @@ class Outcome:
             "kept": self.kept,
             "improved": self.improved,
             "changed": learnt is not None and learnt.changed,
+            "kin": learnt.kin.data | {"title": learnt.kin_title}
+            if learnt is not None and learnt.kin is not None
+            else None,
             "problem": self.problem or (learnt.problem if learnt is not None else ""),
         }

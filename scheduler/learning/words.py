@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable
 
+from ..kin import words as kin_words
 from ..lookup import words as lookup_words
 from ..lookup.match import NEAREST
 from ..record import Recipe
@@ -14,6 +15,7 @@ from ..record.words import NO_LABELS, Labels, counted, duration, model_calls
 from . import deciding
 from .choosing import ENOUGH_TIMES, gained, times_fitted
 from .deciding import Obstacle
+from .fitting import Learnt
 from .full_run import MOST_LEARNT
 from .outcome import Announcement, Outcome
 
@@ -31,6 +33,8 @@ def before(told: Announcement, seconds: float | None = None) -> str:
     """What is about to happen. seconds: how long the calls to learn take, where that is known."""
     time = f", about {duration(seconds)}" if seconds is not None else ""
     learning = f"at most {model_calls(told.calls)}{time}"
+    if told.kin:
+        learning = f"{learning} ({told.kin_calls} if the recipe of {told.kin} holds)"
     action, steps = told.decision.action, counted(told.steps)
     if told.improving:
         return f"First the recipe is improved, {learning}; then the picture, {steps}."
@@ -85,7 +89,7 @@ def _in_full(outcome: Outcome) -> str:
         problem = outcome.problem or "Nothing could be learnt from it."
         return " ".join(p for p in (f"{drawn}{with_what}.", problem, kept and f"{kept}.") if p)
     few = counted(learnt.recipe.steps)
-    told = f"{drawn}, to learn this model."
+    told = f"{drawn}, to learn this model.{_kin(learnt)}"
     if learnt.ours:
         pays = f"; pays back after {_pictures(learnt.pays_after)}" if learnt.pays_after else ""
         told = f"{told} From the next picture on: {few}{pays}."
@@ -113,9 +117,9 @@ def _learnt(outcome: Outcome) -> str:
         told = better if learnt.changed else f"The recipe stays: {calls} found no better one."
         return f"{told} {_not_kept(learnt.problem)}".strip()
     if not learnt.ours:
-        return f"{calls} were not enough for {few} of this model: drawn in full."
+        return f"{calls} were not enough for {few} of this model: drawn in full.{_kin(learnt)}"
     pays = f"; pays back after {_pictures(learnt.pays_after)}" if learnt.pays_after else ""
-    told = f"Learnt this model with {calls}{pays}."
+    told = f"Learnt this model with {calls}{pays}.{_kin(learnt)}"
     return f"{told} {_not_kept(learnt.problem)}".strip()
 
 
@@ -133,6 +137,13 @@ def _drawn(outcome: Outcome, labels: Labels) -> str:
     poor = found.recipe.choice.stock and gained(found)
     note = " Nothing is gained by these few here: take more steps." if poor else ""
     return f"{named}. {lookup_words.info(found, labels)}{note}"
+
+
+def _kin(learnt: Learnt) -> str:
+    """What became of a related model's recipe, as a sentence after another; "" where there was none."""
+    if learnt.kin is None:
+        return ""
+    return f" {kin_words.used(learnt.kin.code, learnt.kin_title, learnt.kin.ratio)}"
 
 
 def _in_place_of(recipe: Recipe) -> str:

@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from ..version import VERSION
 
 RECORDING, RECIPES, REFINEMENT, EVIDENCE = "recording", "recipes", "refinement", "evidence"
+KIN = "kin"  # related models' recipes that its own were begun with, each with its check
 
 
 def now() -> str:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 NOT_MEASURED = "not measured"
 NOTHING = "Nothing was measured, so nothing is recommended."
+CHECKED = "checked"  # rows of a recipe that was made elsewhere, and only checked here
 MOST_WORDS = 2000
 LEAST_SHARE = 0.005  # of an error: below, two decimals would say nought
 
@@ -114,6 +115,10 @@ def _beside(recipe: Recipe, labels: Labels) -> str:
 def _seen(found: dict) -> str:
     """On which rows, where none were held out."""
     rows = found.get("rows", {})
+    checked = rows.get(CHECKED)
+    if checked:
+        pictures = "one picture" if checked == 1 else f"{checked} pictures"
+        return f"checked on {pictures}, on which it was not fitted"
     fitted, unseen = rows.get("fit", found.get("samples", 0)), rows.get("unseen_row", 0)
     pictures = "the picture" if fitted == 1 else f"the {fitted} pictures"
     if unseen:
