@@ -27,6 +27,7 @@ LAYERS = (
     ("workflow", "pairs"),
     ("store",),
     ("learning", "diffusers"),
+    ("library",),
     ("cli",),
     ("__main__", "__init__"),
 )
