@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 AUTO = "auto"
 DESCRIPTION = """\
 Works off a plan, a TOML file that names models, sizes, guidances and step counts, and keeps every record in
-the store. It may be stopped and started at any time, and on several machines at once on one folder: what is done
-is not done again, what was begun goes on, and no two work at one record. A job that fails says why in one
-sentence, and the others go on.
+the store. It may be stopped and started at any time, and on several machines at once on one folder: what is
+done is not done again, what was begun goes on, and no two work at one record. A job that fails says why in
+one sentence, and the others go on.
 
 Without options jobs run here, one after the other; --ray gives them to Ray's workers, --comfyui to ComfyUI
 servers that have StepDistill. The store gets the same records in each case. What a plan may say:

@@ -11,7 +11,7 @@ from .jobs import Job
 from .ledger import Ledger, Progress
 from .summary import DONE, ELSEWHERE, FAILED, STOPPED, Summary
 
-WAITING, RUNNING = "waiting", "running"
+WAITING, QUEUED, RUNNING = "waiting", "queued", "running"
 
 
 @dataclass
@@ -30,7 +30,7 @@ class Row:
         found = self.summary
         if self.state == RUNNING:
             return _share(self.progress, self.where)
-        if found is None or self.state == WAITING:
+        if found is None or self.state in (WAITING, QUEUED):
             return ""
         if found.state == FAILED:
             return found.error
@@ -51,7 +51,8 @@ class Account:
     def began(self, job: Job, where: str) -> None:
         """A job is being worked at, or is the next for a worker."""
         row = self.rows[job.id]
-        row.state, row.where = RUNNING, where
+        row.state = QUEUED if where == QUEUED else RUNNING
+        row.where = where
 
     def told(self, job: Job, progress: Progress) -> None:
         """How far it is."""
@@ -65,8 +66,10 @@ class Account:
     def tick(self) -> None:
         """Look at what workers elsewhere say of themselves."""
         for row in self.rows.values():
-            if row.state in (RUNNING, ELSEWHERE):
+            if row.state in (QUEUED, RUNNING, ELSEWHERE):
                 row.progress = self.ledger.progress(row.job) or row.progress
+            if row.state == QUEUED and row.progress is not None:
+                row.state = RUNNING
 
     @property
     def counts(self) -> Counter[str]:
@@ -90,8 +93,8 @@ class Account:
         calls = sum(each.calls for each in self.summaries.values())
         parts = [f"{len(made)} of {len(self.rows)} jobs done"]
         parts += [f"{found} of them were in the store"] if found else []
-        names = {FAILED: "failed", RUNNING: "running", WAITING: "waiting", STOPPED: "stopped"}
-        parts += [f"{counts[state]} {word}" for state, word in names.items() if counts[state]]
+        others = (FAILED, STOPPED, RUNNING, QUEUED, WAITING)
+        parts += [f"{counts[state]} {state}" for state in others if counts[state]]
         parts += [f"{counts[ELSEWHERE]} made by another run"] if counts[ELSEWHERE] else []
         return f"{', '.join(parts)}; {calls:,} model calls, {_time(self.seconds)}"
 

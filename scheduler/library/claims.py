@@ -122,6 +122,7 @@ def held(
     over, lost = threading.Event(), threading.Event()
 
     def beating() -> None:
+        every()
         while not over.wait(beat):
             if not claim.beat():
                 lost.set()

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import PlanError, StepDistillError, Stopped
+from .account import QUEUED
 from .attempt import attempt, unreachable
 from .jobs import Job
 from .ledger import Ledger
@@ -113,7 +114,7 @@ class _Run:
             self.todo.append(self.later.popleft()[1])
         while self.todo and len(self.flying) < AHEAD * self.slots:
             job = self.todo.popleft()
-            self.watch.began(job, "ray")
+            self.watch.began(job, QUEUED)
             folder = os.path.abspath(self.ledger.store.folder)
             self.flying[self.task.remote(job, folder, self.run, self.ledger.expiry)] = job
 

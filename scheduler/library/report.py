@@ -23,8 +23,9 @@ td {{ vertical-align: top }}
 .failed td {{ color: #a00 }} .soft {{ color: #666 }}
 </style></head><body>
 <h1>A library of few-step recipes</h1>
-<p>{sentence}</p><p class="soft">Records are in {store}. The last column is each recipe's error over that of the
-best stock sampler and schedule at as many steps, on the rows that the record names.</p>
+<p>{sentence}</p>
+<p class="soft">Records are in {store}. The last column is each recipe's error over that of the best stock
+sampler and schedule at as many steps, on the rows that the record names.</p>
 {picture}
 <table><thead><tr>{head}</tr></thead><tbody>
 {rows}

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from ..files import PathLike
-from .style import COLOURS, FAINT, INK, MARKERS, SOFT, head, new_figure, plain_axes, save, settle
+from .style import COLOURS, FAINT, INK, MARKERS, head, legend_below, new_figure, plain_axes, save
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
 
 LINE = 0.3  # inches that a job takes
 MOST_JOBS = 120  # in one picture
@@ -22,7 +27,7 @@ def plot_library(
     """
     shown = [(label, ratios) for label, ratios in jobs if ratios][:MOST_JOBS]
     counts = sorted({steps for _, ratios in shown for steps in ratios})
-    figure = new_figure(10, 1.9 + LINE * max(len(shown), 2))
+    figure = new_figure(10, 2.2 + LINE * max(len(shown), 2))
     axis = figure.subplots()
     for place, steps in enumerate(counts):
         points = [(ratios[steps], k) for k, (_, ratios) in enumerate(shown) if steps in ratios]
@@ -47,10 +52,13 @@ def plot_library(
     )
     plain_axes(axis)
     axis.grid(axis="x", color=FAINT, linewidth=0.6)
-    if counts:
-        axis.legend(frameon=False, fontsize=9, labelcolor=SOFT, loc="upper right", ncols=2)
     left = len(jobs) - len(shown)
     note = f"{subtitle}{f'   |   {left} without numbers, or too many, not shown' if left else ''}"
     head(figure, "What the library's recipes gain", note)
-    settle(figure)
+    legend_below(figure, _legend(axis), columns=8, gap=2)
     save(figure, path)
+
+
+def _legend(axis: Axes) -> dict[str, Artist]:
+    lines, labels = axis.get_legend_handles_labels()
+    return dict(zip(labels, lines, strict=True))
