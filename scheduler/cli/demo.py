@@ -17,14 +17,15 @@ from ..record.verdict import BETTER, outcome
 from ..record.verdict_words import described
 from ..samplers.names import DISTILLED
 from .console import command, positive_or_zero, say
-from .distill import Settings, conditions_of, distilled
-from .models import Asked, from_checkpoint
+from .distill import Settings, distilled
+from .models import from_checkpoint
 
 if TYPE_CHECKING:  # torch is imported where a command first needs it
     import numpy as np
     import torch
 
     from ..checkpoints import Checkpoint
+    from ..checkpoints.asked import Asked
     from ..plots import PictureRow
 
 DESCRIPTION = """\
@@ -93,7 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
         budget=BUDGET,
         effort="thorough",
         evidence_budget=full_budget(SAMPLERS, STEPS, rows),
-        conditions=conditions_of(asked, arguments.cfg, arguments.seed),
+        conditions=asked.conditions(arguments.cfg, arguments.seed),
         samples=ROWS,
         seed=arguments.seed,
         resume=folder / "resume",

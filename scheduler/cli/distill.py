@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import OutputError, StepDistillError
 from ..files import PathLike, make_folder
@@ -23,10 +23,13 @@ from .console import (
     step_counts,
     stoppable,
 )
-from .models import Asked, add_model, asked_model
+from .models import add_model, asked_model
 from .pipeline_record import distilled_pipeline
 from .pipelines import add_pipeline
 from .show import show_record
+
+if TYPE_CHECKING:
+    from ..checkpoints.asked import Asked
 
 EFFORTS = ("instant", "standard", "thorough")
 DESCRIPTION = """\
@@ -138,7 +141,7 @@ def run(arguments: argparse.Namespace) -> int:
         budget=arguments.budget,
         effort=arguments.effort,
         evidence_budget=arguments.evidence_budget,
-        conditions=conditions_of(asked, arguments.cfg, arguments.seed),
+        conditions=asked.conditions(arguments.cfg, arguments.seed),
         samples=arguments.samples,
         seed=arguments.seed,
         device=arguments.device,
@@ -248,22 +251,6 @@ def former(name: str) -> str:
     from ..distilling.effort import effort_named
 
     return effort_named(name).name
-
-
-def conditions_of(asked: Asked, cfg: float, seed: int) -> Conditions:
-    """What the record will say of the run; of one's own function the guidance is not known."""
-    return Conditions(
-        cfg=cfg if asked.checkpoint else None,
-        latent_shape=asked.latent_shape,
-        prompts=asked.prompts,
-        seed=seed,
-        name=asked.name,
-        shift=asked.shift,
-        noise_scale=asked.noise_scale,
-        prediction=asked.prediction,
-        fingerprint=asked.fingerprint.id if asked.fingerprint else None,
-        samples=asked.fingerprint.samples if asked.fingerprint else None,
-    )
 
 
 def check_target(path: str) -> None:
