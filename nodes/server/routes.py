@@ -133,6 +133,13 @@ def fitting(data: dict) -> dict:
     return listed
 
 
+def labels(query: Mapping) -> dict:
+    """What the page calls the store's records, by their names."""
+    from ..page.record_labels import labels_of
+
+    return {"labels": labels_of(_store().records()[:MOST_LISTED])}
+
+
 def _under(brief) -> str:
     """What tells a record from another of its model: guidance, size, LoRAs, effort, evidence."""
     from ...scheduler.errors import StepDistillError
@@ -267,6 +274,7 @@ GETS = {
     "/price": price,
     "/kinds": kinds,
     "/records": records,
+    "/labels": labels,
     "/record": record,
     "/file": file,
     "/improve": improving,

@@ -22,7 +22,7 @@ from .kinds import ENTRY, MANUAL
 from .named import named, shared
 from .outcome import Outcome, edits
 from .pair_swap import STORED, Cut, cuts, is_pair, to_half, why_not
-from .pairs import Pair, apart, pairs_in, refused
+from .pairs import Pair, apart, for_both, pairs_in, refused
 from .protocols import Node
 from .sites import Site, Survey, asked, place, survey
 from .undo import put_back
@@ -208,6 +208,12 @@ class _Making:
         """Of sites that share a run: why they are left, by their place (tried on a copy)."""
         if not pairs:
             return {}
+        if self.to == "few" and not self.of_pair:
+            return {
+                place(site.node): for_both(document, pair, site)
+                for pair in pairs
+                for site in (pair.first, pair.second)
+            }
         trial = Document(deepcopy(document.value), document.layout)
         alone = {place(site.node): self._outcome(trial, site, {}) for site in survey(trial).sites}
 
