@@ -23,15 +23,18 @@ SOURCES = {
 }  # what the parameters call it, in words
 
 
-def line(found: Selection, here: Pass, pasted: bool = False) -> str:
-    """ "6 steps, learnt for just this: as near as 14 steps of DPM++ 2M Karras." """
+def line(found: Selection, here: Pass, pasted: bool = False, gains: bool = True) -> str:
+    """ "6 steps, learnt for just this: as near as 14 steps of DPM++ 2M Karras."
+
+    gains: whether to say what is gained.
+    """
     from ..scheduler.record.words import counted
 
     steps = counted(found.recipe.steps)
     if found.stand_in is not None:
         return f"{steps} on {stand_in(found, here)}: {_why(found)}."
     notes = [each for each in (_differs(found), *_instead(found), _won(found)) if each]
-    if not notes:
+    if not notes and gains:
         notes = [gain(found.recipe)]
     told = "; ".join(each for each in notes if each)
     return f"{steps}, {SOURCES[source(found, pasted)]}{f': {told}' if told else ''}."

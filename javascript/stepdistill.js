@@ -34,7 +34,11 @@
 
     onUiLoaded(() => {
         const style = document.createElement("style");
-        style.textContent = ".stepdistill-unseen { display: none !important; }";
+        style.textContent = `
+            .stepdistill-unseen { display: none !important; }
+            .stepdistill-row { gap: 8px !important; align-items: flex-end; flex-wrap: wrap; }
+            .stepdistill-row button.lg, .stepdistill-row > button { min-height: 42px; max-height: 42px; }
+        `;
         document.head.appendChild(style);
         setInterval(follow, EVERY);
     });

@@ -17,6 +17,7 @@ pytestmark = [
     ),
 ]
 PANEL = "#script_txt2img_stepdistill_stepdistill_{}"
+NAME = ", ".join(f"{PANEL.format('name')} {tag}" for tag in ("textarea", "input"))
 BUILT = (
     "!!document.querySelector('#txt2img_prompt textarea') "
     "&& !!document.querySelector('#txt2img_generate')"
@@ -211,7 +212,7 @@ def learnt_used_and_drawn(page) -> None:
     page.click("#txt2img_generate")
     page.wait(shown("use"), 120)
     assert page.run(text_of("use")).strip() == "Use it: Distilled, 6 steps"
-    known(page, "Last picture: Learnt from this picture")
+    known(page, "Last picture: learnt from. Learning took")
     below = "document.querySelector('#html_log_txt2img').innerText"
     page.wait(f"{below}.includes('Distilled in 6 steps')", 120)
     assert "primary" in page.run(class_of("use"))
@@ -317,7 +318,7 @@ def test_records_are_renamed_noted_and_removed(page, host, stored, label):
     chosen = f"document.querySelector('{PANEL.format('record')} input')"
     page.choose(PANEL.format("record"), label)
     page.wait(f"{chosen}.value === '{label}'", 10)
-    page.write(PANEL.format("name") + " textarea", "my-dog")
+    page.write(NAME, "my-dog")
     page.click(PANEL.format("rename"))
     known(page, "my-dog", "told")
     (entry,) = host.get("/stepdistill/v1/records")
@@ -325,7 +326,7 @@ def test_records_are_renamed_noted_and_removed(page, host, stored, label):
     renamed = host.get(f"/witness/label?name={entry['name']}")
     assert renamed.startswith("my-dog, CFG 7")
     page.wait(f"{chosen}.value === '{renamed}'", 10)
-    page.write(PANEL.format("name") + " textarea", "for portraits")
+    page.write(NAME, "for portraits")
     page.click(PANEL.format("note"))
     known(page, "for portraits", "told")
     known(page, "for portraits", "held")
