@@ -128,7 +128,7 @@ class Controls:
                 elem_id=self._id("name"),
             )
             self.rename = gr.Button("Rename", scale=1, min_width=80, elem_id=self._id("rename"))
-            self.note = gr.Button("Keep note", scale=1, min_width=80, elem_id=self._id("note"))
+            self.note = gr.Button("Keep note", scale=1, min_width=110, elem_id=self._id("note"))
         with _row():
             self.take = gr.UploadButton(
                 "Import records",

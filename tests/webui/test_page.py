@@ -180,15 +180,11 @@ def sized(page, width: int = 64, tab: str = "txt2img") -> None:
 
 
 def drawn(page, words: str) -> str:
-    """Draw with what the page has; the line below the picture, once it has the words."""
+    """Draw with what the page has; the line below the picture, once it has words that the line
+    before did not have."""
     below = "document.querySelector('#html_log_txt2img').innerText"
-    before = page.run("document.querySelector('#html_info_txt2img').innerText")
+    assert words not in page.run(below)
     page.click("#txt2img_generate")
-    page.wait(
-        f"document.querySelector('#html_info_txt2img').innerText !== {before!r} || "
-        f"{below}.includes({words!r})",
-        120,
-    )
     page.wait(f"{below}.includes({words!r})", 120)
     return page.run(below)
 
@@ -242,12 +238,16 @@ def test_each_picture_has_its_line_and_the_panel_says_the_latest(host, server):
     with Page(server) as page:
         page.wait(BUILT, 120)
         unfold(page, "panel", "learn")
+        known(page, "Next picture: ")
+        page.wait(f"document.querySelector('{PANEL.format('learn')} input').checked", 30)
         page.write("#txt2img_prompt textarea", "a cat")
         sized(page)
         for seed in ("1", "2"):
             page.choose("#txt2img_sampling", "Euler a")
+            page.write("#txt2img_steps input[type=number]", "16")
             page.write("#txt2img_seed input[type=number]", seed)
             page.wait(f"{value_of('sampling')} === 'Euler a'", 30)
+            known(page, "Next picture: Euler a adds noise")
             drawn(page, "Euler a adds noise at each step")
             known(page, "Last picture: Euler a adds noise")
             page.click(PANEL.format("use"))
@@ -290,6 +290,7 @@ def test_the_picture_is_seen_while_it_is_learnt_from(host, server):
         sized(page)
         page.write("#txt2img_steps input[type=number]", "20")
         page.wait(f"{value_of('sampling')} === 'DPM++ 2M'", 30)
+        known(page, "Next picture: It is learnt from")
         page.click("#txt2img_generate")
         bar = "[...document.querySelectorAll('.progressDiv')].map(e => e.innerText).join(' ')"
         page.wait(f"{bar}.includes('the picture is done; learning 6 steps from it')", 120)
