@@ -244,6 +244,7 @@ def test_each_picture_has_its_line_and_the_panel_says_the_latest(host, server):
         sized(page)
         for seed in ("1", "2"):
             page.choose("#txt2img_sampling", "Euler a")
+            page.choose("#txt2img_scheduler", "Automatic")
             page.write("#txt2img_steps input[type=number]", "16")
             page.write("#txt2img_seed input[type=number]", seed)
             page.wait(f"{value_of('sampling')} === 'Euler a'", 30)
