@@ -176,4 +176,6 @@ def _told(lesson: Lesson, learnt: Learnt, calls: int) -> None:
     back = earned_back(calls, lesson.recording.steps, learnt.recipe.steps)
     price = f"{price}{f', {back}' if back else ''}."
     told = f"Learnt from this picture{where}: {LABEL} in {few} steps{what}. {price}"
-    lesson.here.note(f"{told} {learnt.problem}".strip())
+    # The panel says what is gained in its first line.
+    panel = f"learnt from{where}. {price}"
+    lesson.here.note(*(f"{each} {learnt.problem}".strip() for each in (told, panel)))

@@ -49,7 +49,7 @@ class Distillation:
         match = None if self.wish.again else self._in_store(key)
         if match is not None:
             name = stem(match.name)
-            told = f"The store has it already: {label_of(name)}. No model call was made."
+            told = f"The store has it already: {label_of(name)}. Nothing had to be drawn for it."
             return match.record, name, told
         conditions = facts.conditions(key, len(stage.denoisers), self.wish.seed)
         if self.wish.name:

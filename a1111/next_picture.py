@@ -106,7 +106,7 @@ def told(tab: AsSet, model: Any) -> str:
         if rule_for(here.name).kind == OWN_STEPS or here.name not in sampler_labels():
             return f"{tab.sampler} makes its own schedule, whatever schedule type is chosen."
         found = chosen(here, model)
-        return line(found, here, here.pasted)
+        return line(found, here, here.pasted, gains=False)
     if tab.sampler == LABEL:
         return (
             f"{LABEL} runs as DPM++ 2M on {tab.schedule}; for its own recipe choose {LABEL} or "

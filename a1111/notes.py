@@ -22,16 +22,17 @@ def drawn(p: Any, result: Any) -> None:
     setattr(p, RESULT, result)
 
 
-def tell(p: Any, sentence: str) -> None:
+def tell(p: Any, sentence: str, panel: str = "") -> None:
     """Say something of a picture, once: below it, on hosts that have a place for that, and in the
-    panel. p: the host's processing."""
+    panel. p: the host's processing. panel: what the panel says in its place."""
     lines = getattr(p, LINES, None)
     if lines is None:  # of somebody who runs no scripts, such as an extension for its own ends
         comment(p, sentence)
         return
-    if sentence in lines:
+    shown = panel or sentence
+    if shown in lines:
         return
-    lines.append(sentence)
+    lines.append(shown)
     _follow(lines)
     comment(p, sentence)
 
@@ -46,11 +47,11 @@ def comment(p: Any, sentence: str) -> None:
         result.comments = f"{getattr(result, 'comments', '') or ''}{text}\n"
 
 
-def note(p: Any, sentence: str) -> None:
+def note(p: Any, sentence: str, panel: str = "") -> None:
     """The same, and in the console."""
     from .host import say
 
-    tell(p, sentence)
+    tell(p, sentence, panel)
     say(sentence)
 
 

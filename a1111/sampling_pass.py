@@ -88,11 +88,11 @@ class Pass:
         chosen = getattr(self.p, "hr_scheduler" if self.hires else "scheduler", None)
         return str(name) if chosen in (None, AUTOMATIC) else f"{name} {chosen}"
 
-    def note(self, sentence: str) -> None:
-        """Something about this picture's learning."""
+    def note(self, sentence: str, panel: str = "") -> None:
+        """Something about this picture's learning. panel: what the panel says in its place."""
         from .notes import note
 
-        note(self.p, sentence)
+        note(self.p, sentence, panel)
 
     @property
     def hires(self) -> bool:

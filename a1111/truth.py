@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from .gains import gain, setting
 from .host import sampler_labels
+from .names import LABEL
 from .schedule_labels import schedule_label
 
 if TYPE_CHECKING:
@@ -23,15 +24,18 @@ SOURCES = {
 }  # what the parameters call it, in words
 
 
-def line(found: Selection, here: Pass, pasted: bool = False) -> str:
-    """ "6 steps, learnt for just this: as near as 14 steps of DPM++ 2M Karras." """
+def line(found: Selection, here: Pass, pasted: bool = False, gains: bool = True) -> str:
+    """ "6 steps, learnt for just this: as near as 14 steps of DPM++ 2M Karras."
+
+    gains: whether to say what is gained.
+    """
     from ..scheduler.record.words import counted
 
     steps = counted(found.recipe.steps)
     if found.stand_in is not None:
         return f"{steps} on {stand_in(found, here)}: {_why(found)}."
     notes = [each for each in (_differs(found), *_instead(found), _won(found)) if each]
-    if not notes:
+    if not notes and gains:
         notes = [gain(found.recipe)]
     told = "; ".join(each for each in notes if each)
     return f"{steps}, {SOURCES[source(found, pasted)]}{f': {told}' if told else ''}."
@@ -71,12 +75,17 @@ def _why(found: Selection) -> str:
     """Why no recipe serves, as a clause."""
     from ..scheduler.lookup import words
     from ..scheduler.lookup.serving import NO_RECORD, STOCK_ASKED
+    from ..scheduler.lookup.solving import NOTHING_FOR
 
     assert found.reason is not None
     if found.reason.code == NO_RECORD:
         return found.facts.advice.rstrip(".") or "nothing is learnt of this model yet"
     if found.reason.code == STOCK_ASKED:
         return "as chosen in the panel"
+    if found.reason.code == NOTHING_FOR:
+        asked = found.reason.wanted.sampler or ""
+        name = sampler_labels().get(asked, asked)
+        return f"nothing is learnt for {name} here; the sampling method {LABEL} has what is learnt"
     sentence = words.reason(found.reason).split(". ")[0].rstrip(".")
     return sentence[:1].lower() + sentence[1:]
 

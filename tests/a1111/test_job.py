@@ -20,7 +20,7 @@ def test_to_the_end_and_found_again(job):
     assert done.text.startswith("At 3 steps use ") and "Distilling took as long as " in done.text
     job.job.start(wish(job))
     again = ended(job)
-    assert again.record == done.record and "No model call" in again.text
+    assert again.record == done.record and "Nothing had to be drawn" in again.text
 
 
 def test_one_at_a_time_and_interrupted(job):

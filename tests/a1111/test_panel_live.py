@@ -109,7 +109,7 @@ def test_what_was_learnt_is_offered_loudly_until_it_is_in_use(asked, learnt):
     used = asked(told["seen"], sampling="Distilled", scheduler="Distilled", steps=6)
     assert used["use"]["value"] == "In use: Distilled, 6 steps"
     assert (used["use"]["variant"], used["use"]["interactive"]) == ("secondary", False)
-    assert "Next picture: 6 steps, learnt for just this: " in used["status"]
+    assert "Next picture: 6 steps, learnt for just this.<" in used["status"]
     again = asked(used["seen"], sampling="Euler a", scheduler="Automatic")
     assert again["use"]["variant"] == "primary"
 

@@ -17,6 +17,7 @@ pytestmark = [
     ),
 ]
 PANEL = "#script_txt2img_stepdistill_stepdistill_{}"
+NAME = ", ".join(f"{PANEL.format('name')} {tag}" for tag in ("textarea", "input"))
 BUILT = (
     "!!document.querySelector('#txt2img_prompt textarea') "
     "&& !!document.querySelector('#txt2img_generate')"
@@ -179,15 +180,11 @@ def sized(page, width: int = 64, tab: str = "txt2img") -> None:
 
 
 def drawn(page, words: str) -> str:
-    """Draw with what the page has; the line below the picture, once it has the words."""
+    """Draw with what the page has; the line below the picture, once it has words that the line
+    before did not have."""
     below = "document.querySelector('#html_log_txt2img').innerText"
-    before = page.run("document.querySelector('#html_info_txt2img').innerText")
+    assert words not in page.run(below)
     page.click("#txt2img_generate")
-    page.wait(
-        f"document.querySelector('#html_info_txt2img').innerText !== {before!r} || "
-        f"{below}.includes({words!r})",
-        120,
-    )
     page.wait(f"{below}.includes({words!r})", 120)
     return page.run(below)
 
@@ -211,7 +208,7 @@ def learnt_used_and_drawn(page) -> None:
     page.click("#txt2img_generate")
     page.wait(shown("use"), 120)
     assert page.run(text_of("use")).strip() == "Use it: Distilled, 6 steps"
-    known(page, "Last picture: Learnt from this picture")
+    known(page, "Last picture: learnt from. Learning took")
     below = "document.querySelector('#html_log_txt2img').innerText"
     page.wait(f"{below}.includes('Distilled in 6 steps')", 120)
     assert "primary" in page.run(class_of("use"))
@@ -241,12 +238,17 @@ def test_each_picture_has_its_line_and_the_panel_says_the_latest(host, server):
     with Page(server) as page:
         page.wait(BUILT, 120)
         unfold(page, "panel", "learn")
+        known(page, "Next picture: ")
+        page.wait(f"document.querySelector('{PANEL.format('learn')} input').checked", 30)
         page.write("#txt2img_prompt textarea", "a cat")
         sized(page)
         for seed in ("1", "2"):
             page.choose("#txt2img_sampling", "Euler a")
+            page.choose("#txt2img_scheduler", "Automatic")
+            page.write("#txt2img_steps input[type=number]", "16")
             page.write("#txt2img_seed input[type=number]", seed)
             page.wait(f"{value_of('sampling')} === 'Euler a'", 30)
+            known(page, "Next picture: Euler a adds noise")
             drawn(page, "Euler a adds noise at each step")
             known(page, "Last picture: Euler a adds noise")
             page.click(PANEL.format("use"))
@@ -289,6 +291,7 @@ def test_the_picture_is_seen_while_it_is_learnt_from(host, server):
         sized(page)
         page.write("#txt2img_steps input[type=number]", "20")
         page.wait(f"{value_of('sampling')} === 'DPM++ 2M'", 30)
+        known(page, "Next picture: It is learnt from")
         page.click("#txt2img_generate")
         bar = "[...document.querySelectorAll('.progressDiv')].map(e => e.innerText).join(' ')"
         page.wait(f"{bar}.includes('the picture is done; learning 6 steps from it')", 120)
@@ -317,7 +320,7 @@ def test_records_are_renamed_noted_and_removed(page, host, stored, label):
     chosen = f"document.querySelector('{PANEL.format('record')} input')"
     page.choose(PANEL.format("record"), label)
     page.wait(f"{chosen}.value === '{label}'", 10)
-    page.write(PANEL.format("name") + " textarea", "my-dog")
+    page.write(NAME, "my-dog")
     page.click(PANEL.format("rename"))
     known(page, "my-dog", "told")
     (entry,) = host.get("/stepdistill/v1/records")
@@ -325,7 +328,7 @@ def test_records_are_renamed_noted_and_removed(page, host, stored, label):
     renamed = host.get(f"/witness/label?name={entry['name']}")
     assert renamed.startswith("my-dog, CFG 7")
     page.wait(f"{chosen}.value === '{renamed}'", 10)
-    page.write(PANEL.format("name") + " textarea", "for portraits")
+    page.write(NAME, "for portraits")
     page.click(PANEL.format("note"))
     known(page, "for portraits", "told")
     known(page, "for portraits", "held")
