@@ -20,15 +20,18 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from scheduler.errors import PlanError
+from scheduler.library.attempt import Made, Watched, Work
 from scheduler.library.jobs import Job, jobs_of
 from scheduler.library.ledger import Ledger
 from scheduler.library.local import run_here
 from scheduler.library.on_ray import Resources, run_on_ray
 from scheduler.library.plan import parse_plan
 from scheduler.library.summary import DONE, Summary
+from scheduler.library.work import distilled_here
 
 GUIDANCES = (1, 1.5, 2, 3, 4, 5, 6, 7, 9, 12)  # a bucket of the store's key each
 NOISE = 0.02  # of a weight's size, that the other two models' weights have on top
@@ -53,6 +56,14 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--steps", default="6", help="step counts of each job (default 6)")
     parser.add_argument("--kills", type=int, default=6, help="workers killed in one of the runs")
     parser.add_argument(
+        "--wait",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="let each model call take so long beside its own work, as one on a device would: the "
+        "speed-up then says what handing out jobs costs, whatever else this computer's cores do",
+    )
+    parser.add_argument(
         "--jobs", type=int, default=ENOUGH, help="how many distillations (at most 40)"
     )
     options = parser.parse_args(arguments)
@@ -62,19 +73,36 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"{len(jobs)} distillations of {options.steps} steps, {os.cpu_count()} cores here\n")
         print(f"{'run':<34}{'seconds':>9}{'speed-up':>10}{'calls':>8}{'killed':>8}  lost  twice")
         first = None
-        for outcome in outcomes(folder, jobs, options.workers, options.kills):
+        work = partial(waiting, options.wait) if options.wait else distilled_here
+        for outcome in outcomes(folder, jobs, options.workers, options.kills, work):
             first = first or outcome.seconds
             print(told(outcome, jobs, folder / outcome.name, first), flush=True)
 
 
-def outcomes(folder: Path, jobs: list[Job], workers: list[int], kills: int) -> Iterator[Outcome]:
-    """Every run, one after the other."""
-    yield alone(folder, jobs)
+def outcomes(
+    folder: Path, jobs: list[Job], workers: list[int], kills: int, work: Work
+) -> Iterator[Outcome]:
+    """Every run, one after the other; the last two only where workers are to be killed."""
+    yield alone(folder, jobs, work)
     for count in workers:
-        yield on_ray(folder, jobs, f"Ray, {count} workers", count)
-    most = max(workers[:2])
-    yield on_ray(folder, jobs, f"Ray, {most} workers, killed", most, kills=kills)
-    yield on_ray(folder, jobs, f"Ray, {most} workers, plan twice", most, starts=2)
+        yield on_ray(folder, jobs, f"Ray, {count} workers", count, work)
+    if kills:
+        most = max(workers[:2])
+        yield on_ray(folder, jobs, f"Ray, {most} workers, killed", most, work, kills=kills)
+        yield on_ray(folder, jobs, f"Ray, {most} workers, plan twice", most, work, starts=2)
+
+
+def waiting(seconds: float, job: Job, ledger: Ledger, watched: Watched) -> Made:
+    """A job whose model calls take longer than their own work."""
+    tell, before = watched.progress, [0]
+
+    def progress(done: int, planned: int, phase: str) -> None:
+        time.sleep(seconds * max(done - before[0], 0))
+        before[0] = done
+        tell(done, planned, phase)
+
+    watched.progress = progress  # type: ignore[method-assign]
+    return distilled_here(job, ledger, watched)
 
 
 def planned(folder: Path, steps: str) -> list[Job]:
@@ -107,15 +135,21 @@ def noisy(name: str, folder: Path) -> Path:
     return path
 
 
-def alone(folder: Path, jobs: list[Job]) -> Outcome:
+def alone(folder: Path, jobs: list[Job], work: Work) -> Outcome:
     """In this process."""
     began = time.monotonic()
-    result = run_here(jobs, Ledger(folder / "one process"), "run", Silent(), bool)
+    result = run_here(jobs, Ledger(folder / "one process"), "run", Silent(), bool, work)
     return Outcome("one process", time.monotonic() - began, [result])
 
 
 def on_ray(
-    folder: Path, jobs: list[Job], name: str, workers: int, kills: int = 0, starts: int = 1
+    folder: Path,
+    jobs: list[Job],
+    name: str,
+    workers: int,
+    work: Work,
+    kills: int = 0,
+    starts: int = 1,
 ) -> Outcome:
     """On a cluster of its own; the time counts from when it stands."""
     results: list[dict[str, Summary]] = []
@@ -125,7 +159,7 @@ def on_ray(
 
         def start(k: int) -> None:
             about = (jobs, ledger, f"run {k}", Silent(), bool, Resources(retries=2 * kills + 1))
-            results.append(run_on_ray(*about))
+            results.append(run_on_ray(*about, work=work))
 
         threads = [threading.Thread(target=start, args=(k,)) for k in range(starts)]
         for thread in threads:
