@@ -15,7 +15,7 @@ from typing import Any
 
 from ..errors import PlanError, StepDistillError, Stopped
 from .account import QUEUED
-from .attempt import attempt, unreachable
+from .attempt import Work, attempt, unreachable
 from .jobs import Job
 from .ledger import Ledger
 from .local import POLL, Watch
@@ -46,6 +46,7 @@ def run_on_ray(
     resources: Resources,
     address: str | None = None,
     poll: float = POLL,
+    work: Work = distilled_here,
 ) -> dict[str, Summary]:
     """The summaries of all jobs by their ids.
 
@@ -56,7 +57,7 @@ def run_on_ray(
     ray = _ray()
     mine = _joined(ray, address)
     try:
-        return _Run(ray, jobs, ledger, run, watch, should_stop, resources, poll).whole()
+        return _Run(ray, jobs, ledger, run, watch, should_stop, resources, poll, work).whole()
     finally:
         if mine:
             ray.shutdown()
@@ -75,7 +76,9 @@ class _Run:
         should_stop: Callable[[], bool],
         resources: Resources,
         poll: float,
+        work: Work,
     ):
+        self.work = work
         self.ray, self.ledger, self.run, self.watch = ray, ledger, run, watch
         self.should_stop, self.poll = should_stop, poll
         self.todo = deque(jobs)
@@ -116,7 +119,8 @@ class _Run:
             job = self.todo.popleft()
             self.watch.began(job, QUEUED)
             folder = os.path.abspath(self.ledger.store.folder)
-            self.flying[self.task.remote(job, folder, self.run, self.ledger.expiry)] = job
+            about = (job, folder, self.run, self.ledger.expiry, self.work)
+            self.flying[self.task.remote(*about)] = job
 
     def _ended(self, job: Job, reference: Any) -> None:
         try:
@@ -140,11 +144,11 @@ class _Run:
             self.found[job.id] = Summary(job.id, STOPPED)
 
 
-def worked(job: Job, store: str, run: str, expiry: float) -> Summary:
+def worked(job: Job, store: str, run: str, expiry: float, work: Work) -> Summary:
     """What a worker does; raises OSError where the store's folder is away."""
     try:
         ledger = Ledger(store, expiry)
-        return attempt(job, ledger, run, distilled_here)
+        return attempt(job, ledger, run, work)
     except (KeyboardInterrupt, Stopped):
         return Summary(job.id, STOPPED)
     except StepDistillError as problem:  # the store's folder
