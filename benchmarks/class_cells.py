@@ -20,6 +20,7 @@ STEPS, CFG, SEED = 4, 3.0, 5
 LOWER = 0.6  # denoise of the other start
 COMPILED = "compiled"
 SAME_SIGMAS = 1e-5
+WHY = ("unsuited", "mask", "hooks", "step_distilled", "unknown_model")  # nothing was learnt
 PICTURE = "few_step_picture"  # the Few-Step KSampler's own sampler function
 
 
@@ -38,12 +39,14 @@ class Subject:
 @dataclass(frozen=True)
 class Cell:
     """apart: relative distance from the library's picture, None where nothing was learnt. steps,
-    ours: of what drew it. said: what the node says, or why it refused."""
+    ours: of what drew it. said: what the node says, or why it refused; problem: why
+    nothing was learnt, where that was tried."""
 
     apart: float | None
     steps: int = 0
     ours: bool = False
     said: str = ""
+    problem: str = ""
 
 
 class Row:
@@ -117,7 +120,10 @@ class Row:
         if recipe is None:
             return Cell(None, said=said)
         apart = self._from_the_library(recipe, process, name, seed, rows, lora)
-        return Cell(apart, recipe.steps, recipe.choice.ours, said)
+        card = result.ui(told).get("stepdistill", [{}])[0]
+        learning = card.get("learning", {})
+        problem = learning.get("problem") or (said if learning.get("obstacle") in WHY else "")
+        return Cell(apart, recipe.steps, recipe.choice.ours, said, problem)
 
     def _scene(self, rows: int, lora: bool, name: str | None) -> Scene:
         g = Graph()

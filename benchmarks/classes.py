@@ -82,11 +82,21 @@ def main() -> None:
 
 
 def _shown(cell: Cell, sentences: list[str]) -> str:
+    problem = cell.problem and _numbered(cell.problem, sentences)
     if cell.apart is not None:
-        return f"{cell.apart:.0e}{'*' if cell.ours else ''}" + ("" if cell.steps < 24 else " full")
-    if cell.said not in sentences:
-        sentences.append(cell.said)
-    return f"[{sentences.index(cell.said) + 1}]"
+        return (
+            f"{cell.apart:.0e}{'*' if cell.ours else ''}"
+            + ("" if cell.steps < 24 else " full")
+            + problem
+        )
+    return problem or _numbered(cell.said, sentences)
+
+
+def _numbered(sentence: str, sentences: list[str]) -> str:
+    """A note's number, which it gets where it is new."""
+    if sentence not in sentences:
+        sentences.append(sentence)
+    return f" [{sentences.index(sentence) + 1}]"
 
 
 if __name__ == "__main__":
