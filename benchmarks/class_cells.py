@@ -108,7 +108,7 @@ class Row:
     def _kept(
         self, name: str, route: Callable, seed: int, rows: int = 1, lora: bool = False
     ) -> Cell:
-        s = self._scene(rows, lora, name)
+        s = self.scene(rows, lora, name)
         drawn, told = route(s)
         s.add("TestKeep", samples=drawn, name=name)
         try:
@@ -125,7 +125,8 @@ class Row:
         problem = learning.get("problem") or (said if learning.get("obstacle") in WHY else "")
         return Cell(apart, recipe.steps, recipe.choice.ours, said, problem)
 
-    def _scene(self, rows: int, lora: bool, name: str | None) -> Scene:
+    def scene(self, rows: int, lora: bool, name: str | None) -> Scene:
+        """The model with its prompts and an empty latent; its runs are written down under a name."""
         g = Graph()
         subject = self.subject
         way = "plain" if subject.way == COMPILED else subject.way
@@ -160,7 +161,7 @@ class Row:
     def _from_the_library(
         self, recipe: Recipe, process: str, name: str, seed: int, rows: int, lora: bool
     ) -> float:
-        s = self._scene(rows, lora, None)
+        s = self.scene(rows, lora, None)
         sampler = recipe.sampler if recipe.coefficients else stock_sampler(recipe)
         asked = {
             "sampler": sampler,

@@ -3,6 +3,7 @@ learnt, distilled and drawn by each route, each picture beside what the library 
 
     python -m benchmarks.classes /path/to/ComfyUI                  # a markdown table
     python -m benchmarks.classes /path/to/ComfyUI --only Flux Wan
+    python -m benchmarks.classes /path/to/ComfyUI --packs /path/to/ComfyUI-GGUF --only "bundled flow, gguf"
 
 With ComfyUI's Python. The weights are random, so what is drawn means nothing and most recipes gain
 nothing: a number is the distance from the library's picture over its size, and is to be below 1e-5.
@@ -31,13 +32,14 @@ TREATED = (
     Subject("SD3", COMPILED),
 )
 SAME = 1e-5
+GGUF_PACK = "ComfyUI-GGUF"
 
 
-def subjects(checkout: str | Path) -> list[Subject]:
-    """All rows for a host, which may not know every class."""
+def subjects(checkout: str | Path, gguf: bool = False) -> list[Subject]:
+    """All rows for a host, which may not know every class. gguf: with the loader of such files."""
     text = (Path(checkout) / "comfy" / "supported_models.py").read_text(encoding="utf-8")
     known = [name for name, each in TINY.items() if f"class {each.config}(" in text]
-    return [*map(Subject, known), *TREATED]
+    return [*map(Subject, known), *TREATED, *((Subject("bundled flow", "gguf"),) if gguf else ())]
 
 
 def emptied(server: Server) -> None:
@@ -64,12 +66,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("checkout", help="ComfyUI's folder")
     parser.add_argument("--only", nargs="*", default=(), help="these rows")
+    parser.add_argument("--packs", nargs="*", default=(), type=Path, help="other packs beside ours")
     options = parser.parse_args()
     sentences: list[str] = []
-    with Server(options.checkout) as server:
+    packs = {each.resolve().name: each.resolve() for each in options.packs}
+    with Server(options.checkout, packs=packs) as server:
         print(f"| {'.'.join(map(str, server.version))} | {' | '.join(ROUTES)} | s |")
         print("|---" * (len(ROUTES) + 2) + "|")
-        for subject in subjects(options.checkout):
+        for subject in subjects(options.checkout, GGUF_PACK in packs):
             if options.only and subject.title not in options.only:
                 continue
             began = time.monotonic()
