@@ -99,7 +99,8 @@ def _gguf(weights: dict):
 
     import nodes
 
-    path = Path(folder_paths.get_folder_paths("diffusion_models")[0]) / "flow-q8.gguf"
+    folders = map(Path, folder_paths.get_folder_paths("diffusion_models"))
+    path = next(each for each in folders if each.is_dir()) / "flow-q8.gguf"
     writer = gguf.GGUFWriter(str(path), "sd3")
     for name, weight in weights.items():
         values = weight.float().numpy()
