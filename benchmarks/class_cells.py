@@ -21,6 +21,7 @@ LOWER = 0.6  # denoise of the other start
 COMPILED = "compiled"
 SAME_SIGMAS = 1e-5
 WHY = ("unsuited", "mask", "hooks", "step_distilled", "unknown_model")  # nothing was learnt
+NO_RECORD = "The LoRA has no record of its own."
 PICTURE = "few_step_picture"  # the Few-Step KSampler's own sampler function
 
 
@@ -91,7 +92,12 @@ class Row:
 
     def lora(self) -> Cell:
         """Few-Step KSampler under a LoRA of its own."""
-        return self._few("lora", lora=True, learn="now")
+        cell = self._few("lora", lora=True, learn="now")
+        store = Store(self.server.store)
+        records = [store.load(brief.file) for brief in store.records()]
+        own = any(record.model.patches for record in records)
+        learnt = cell.apart is not None and not cell.problem
+        return replace(cell, problem=NO_RECORD) if learnt and not own else cell
 
     # --- what they share ---
 

@@ -30,6 +30,9 @@ from .outcome import Announcement, Outcome
 from .situation import AT_THE_BEND, Situation
 
 NOTHING_TO_IMPROVE = "There is no recipe of this model to improve yet."
+NOTHING_LEFT = (
+    "Its maker's noise levels are few, and all of them were tried: nothing is left to improve."
+)
 ROWS = 1  # of a batch that are recorded: one picture brings a recipe, and what it costs
 
 # The picture that one of these runs has drawn already, where it is the very one that a selection
@@ -145,10 +148,12 @@ class _Picture:
         if decision.action == deciding.IN_FULL:
             return self._in_full(decision)
         assert found is not None
-        if improve_calls and decision.action == deciding.FEW:
+        own = bool(self.situation.own_sigmas)
+        if improve_calls and decision.action == deciding.FEW and not own:
             return self._improve_first(decision, found, improve_calls)
         self._tell(decision, found.recipe.steps)
-        problem = NOTHING_TO_IMPROVE if improve_calls else ""
+        nothing = NOTHING_LEFT if own else NOTHING_TO_IMPROVE
+        problem = nothing if improve_calls else ""
         outcome = Outcome(decision, self.situation, found, problem=problem)
         return self.host.draw(found, None), outcome
 

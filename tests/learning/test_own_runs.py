@@ -79,6 +79,12 @@ def test_the_next_takes_few_steps_at_its_levels_and_is_near_it(taught):
     assert (drawn - own).norm() < 0.5 * (stock - own).norm()
 
 
+def test_it_is_not_improved_with_many_steps(taught):
+    host, _, outcome = picture(taught[0], Turbo(5), of=turbo(), improve_calls=100)
+    assert host.calls == 5 and "nothing is left to improve" in words.after(outcome)
+    assert own_run(record_of(taught[0]))
+
+
 def test_other_step_counts_are_added_to_what_is_there(taught, store):
     store.put(record_of(taught[0]))
     _, _, outcome = picture(store, Turbo(), of=turbo(6))
