@@ -8,7 +8,6 @@ from itertools import groupby
 from ...scheduler.record.words import duration, model_calls
 from .price import price
 
-
 KEPT = (
     "Kept in your store: Few-Step KSampler, and samplers whose scheduler is 'distilled', use it from "
     "now on."

@@ -22,7 +22,6 @@ from .outcome import Done, Left, Outcome, edits, tried
 from .sites import Site, asked, survey
 from .swapping import Report
 
-
 _WHOLE_ONLY = "the record measured whole runs only, and this one starts below full noise"
 
 

@@ -193,7 +193,7 @@ def _guidance(document: Document, site: Site) -> float | None:
     for node in document.walk(ports, "CONDITIONING"):
         name = known(node.kind).get("guidance")
         found = value(document, node, name) if known(node.kind).get("role") == "guidance" else None
-        if _is_number(found):
+        if found is not None and _is_number(found):
             return float(found)
     return None
 
@@ -206,9 +206,10 @@ def _size(document: Document, site: Site) -> LatentSize | None:
         for name in ("latent_image", "latent")
     ]
     sources = [node for port, scope in ports for node in document.sources(port, scope)]
-    for node in sources[:1]:
-        return size_of(node.kind, lambda name: value(document, node, name))
-    return None
+    if not sources:
+        return None
+    latent = sources[0]
+    return size_of(latent.kind, lambda name: value(document, latent, name))
 
 
 def _files(document: Document, site: Site) -> tuple[str, ...]:

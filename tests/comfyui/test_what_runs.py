@@ -3,7 +3,6 @@ runs the record whose sigmas then run, and where it can't know, says so and show
 
 from __future__ import annotations
 
-
 import json
 
 import numpy as np
