@@ -206,9 +206,9 @@ def _size(document: Document, site: Site) -> LatentSize | None:
         for name in ("latent_image", "latent")
     ]
     sources = [node for port, scope in ports for node in document.sources(port, scope)]
-    for node in sources[:1]:
-        return size_of(node.kind, lambda name: value(document, node, name))
-    return None
+    if not sources:
+        return None
+    return size_of(sources[0].kind, lambda name: value(document, sources[0], name))
 
 
 def _files(document: Document, site: Site) -> tuple[str, ...]:
