@@ -193,7 +193,7 @@ def _guidance(document: Document, site: Site) -> float | None:
     for node in document.walk(ports, "CONDITIONING"):
         name = known(node.kind).get("guidance")
         found = value(document, node, name) if known(node.kind).get("role") == "guidance" else None
-        if _is_number(found):
+        if found is not None and _is_number(found):
             return float(found)
     return None
 
