@@ -119,6 +119,7 @@ def test_as_many_steps_as_known_where_none_are_asked_for(store):
         ({"steps": 12}, 8, "This model was made for 8 steps; ask for fewer"),
         ({"cfg": 7.0}, 5, "nothing is learnt of it above cfg 2: set cfg to 1"),
         ({"denoise": 0.5}, 5, "draw one at denoise 1"),
+        ({"makers_run": given_run(EIGHT[3:])}, 5, "connect a whole schedule to own_sigmas"),
         ({"makers_run": MakersRun(why_not="Its steps are not known.")}, 5, "not known."),
         ({"makers_run": None, "advice": "Turbo."}, 5, "take those that its maker names"),
     ],
