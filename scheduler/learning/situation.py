@@ -14,7 +14,10 @@ from ..samplers.names import DISTILLED
 FEW_ALREADY = (
     "Nothing is learnt of a model that has few steps already: take those that its maker names."
 )
-NOT_WHOLE = "Its maker's sigmas begin at {:.4g}, this model's noise at {:.4g}: connect a whole schedule to own_sigmas."
+NOT_WHOLE = (
+    "Its maker's sigmas begin at {:.4g}, this model's noise at {:.4g}: connect a whole schedule to "
+    "own_sigmas."
+)
 AT_THE_BEND = 0  # steps: as many as where the error curve bends
 
 
