@@ -224,7 +224,8 @@ def test_guidance_keys_and_conditions():
 
 
 class Sized(torch.nn.Module):
-    """A layer whose state tells its size alone, and of one that is only asked for, as GGUF's loader makes them."""
+    """A layer whose state tells its size alone, and of one that is never there, as GGUF's loader
+    makes them."""
 
     def __init__(self):
         super().__init__()
