@@ -57,6 +57,8 @@ class Situation:
         own, top = self.facts.makers_run, self.facts.sigma_max
         if own is not None and own.sigmas and not same_start(own.sigmas[0], top):
             return MakersRun(why_not=NOT_WHOLE.format(own.sigmas[0], top))
+        if own is not None and not own.named and (self.key.cfg or 0.0) > own.most_cfg:
+            return None  # somebody who guides it takes it for another: its answers tell
         return own
 
     @property

@@ -34,13 +34,10 @@ USUAL = (
 )
 FRAMES = "draws a batch as the frames of one video"
 COUPLED = "one picture of a batch by the others"  # a row's answer is another beside a second row
-FEW = "model that was distilled to few steps|made for few steps without guidance|No record of this model"
 REFUSED = {
     ("SVD", None): FRAMES,
-    ("Flux schnell", None): FEW,
     ("ACE-Step 1.5", "full"): COUPLED,
     ("ACE-Step 1.5", "batch"): COUPLED,
-    ("Flux schnell", "distil"): "",  # whoever asks for it gets it
 }
 
 
