@@ -127,6 +127,21 @@ def test_a_job_that_fails_and_what_no_worker_has_are_sentences(ledger):
         run([good], ledger, cpus=64)
 
 
+class Elsewhere:
+    """Work that a worker cannot even unpack, as where StepDistill is not installed."""
+
+    def __reduce__(self):
+        return int, ("no number",)
+
+
+def test_what_a_worker_cannot_unpack_is_a_sentence(ledger):
+    (job,) = jobs(FLOW)
+    about = ([job], ledger, "run", Silent(), bool, Resources())
+    result = run_on_ray(*about, work=Elsewhere())[job.id]
+    assert result.state == FAILED and "cannot do it" in result.error
+    assert "no number" in result.error and "\n" not in result.error
+
+
 def test_a_stop_leaves_the_rest_and_the_next_run_goes_on(ledger):
     found, began = jobs(PLAN), time.monotonic()
 
