@@ -7,9 +7,11 @@ Workers return small summaries; records go from them into the store's folder, wh
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,12 +57,14 @@ def run_on_ray(
     no worker has what a job takes.
     """
     ray = _ray()
-    mine = _joined(ray, address)
-    try:
-        return _Run(ray, jobs, ledger, run, watch, should_stop, resources, poll, work).whole()
-    finally:
-        if mine:
-            ray.shutdown()
+    # Ray tells of workers that died on stdout, which holds results alone.
+    with redirect_stdout(sys.stderr):
+        mine = _joined(ray, address)
+        try:
+            return _Run(ray, jobs, ledger, run, watch, should_stop, resources, poll, work).whole()
+        finally:
+            if mine:
+                ray.shutdown()
 
 
 class _Run:

@@ -68,7 +68,7 @@ def test_the_same_as_in_one_process(ledger, tmp_path):
     assert len({each.where for each in there.values()}) > 1  # more than one worker
 
 
-def test_workers_killed_in_the_middle_lose_nothing_and_do_nothing_twice(ledger):
+def test_workers_killed_in_the_middle_lose_nothing_and_do_nothing_twice(ledger, capsys):
     found, over = jobs(PLAN.replace("steps = 4", 'steps = "4-8"')), threading.Event()
     killed: list[int] = []
     thread = threading.Thread(target=kill, args=(ledger.folder, killed, over, 4))
@@ -78,7 +78,7 @@ def test_workers_killed_in_the_middle_lose_nothing_and_do_nothing_twice(ledger):
     finally:
         over.set()
         thread.join()
-    assert len(killed) == 4
+    assert len(killed) == 4 and not capsys.readouterr().out
     assert {each.state for each in result.values()} == {DONE}, result
     assert len(ledger.store.records()) == len(found) and not ledger.store.problems()
     assert {name.suffix for name in ledger.folder.iterdir()} == {".json"}  # nothing is left over
