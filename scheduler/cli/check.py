@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from ..errors import RecordError
-from .console import Progress, add_json, command, print_json, say, stoppable
+from .console import Progress, add_json, command, print_json, stoppable
 from .models import Asked, add_model, asked_model
 
 if TYPE_CHECKING:
@@ -100,4 +100,4 @@ def _tell(found: list[Checked]) -> None:
     from ..record.words import counted, model_calls
 
     for recipe, verdict in found:
-        say(f"{counted(recipe.steps)}: {verdict.words} ({model_calls(verdict.calls)})")
+        print(f"{counted(recipe.steps)}: {verdict.words} ({model_calls(verdict.calls)})")
