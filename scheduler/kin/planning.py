@@ -14,13 +14,13 @@ from ..distilling.wishes import Wish
 from ..record import Recipe
 from ..recordings import Recording
 from .running import wish_of
-from .searching import GUARDS
+from .searching import RIVALS
 
 KIN = "kin"  # the name of such a plan
 NODES = 16  # of the teacher of a check without a recording
 NUMBERS = 1024  # latent elements that a check is made on: one picture of any real model
 REFINED = 3  # runs after a check that a start is refined with, where nothing else is said
-RUNS = GUARDS + 1  # the stock pairs and the recipe
+RUNS = RIVALS + 1  # with the recipe's own
 
 
 def calls_of_check(steps: int, rows: int = 0, below: bool = False) -> int:
