@@ -19,7 +19,7 @@ DESCRIPTION = """\
 Runs the recipes of a record for the sampler `distilled` on a model, beside the best-ranked stock choices on
 the same noise, and says of each whether it holds there, is a start to refine, or loses to stock. The model
 may be a relative of the record's (a finetune, a merge, a quantised twin) or the same one at another
-guidance. It costs 33 model calls at 6 steps. With --keep a check of the same weights at another guidance is
+guidance. It costs 38 model calls at 6 steps. With --keep a check of the same weights at another guidance is
 noted in the record, which then serves every guidance between those at which it holds."""
 EXAMPLES = """\
   python -m scheduler check my.json flow --cfg 7

@@ -14,18 +14,18 @@ from ..distilling.wishes import Wish
 from ..record import Recipe
 from ..recordings import Recording
 from .running import wish_of
-from .searching import RIVALS
+from .searching import GUARDS
 
 KIN = "kin"  # the name of such a plan
 NODES = 16  # of the teacher of a check without a recording
 NUMBERS = 1024  # latent elements that a check is made on: one picture of any real model
 REFINED = 3  # runs after a check that a start is refined with, where nothing else is said
-RUNS = RIVALS + 1  # with the recipe's own
+RUNS = GUARDS + 2  # and a walk, and the recipe
 
 
 def calls_of_check(steps: int, rows: int = 0, below: bool = False) -> int:
     """The most model calls of a check of a recipe of `distilled` with N steps, on so many recorded rows; 0:
-    on a row of its own. below: the run starts below where the teacher did. 18 at N = 6 from a recording, 33
+    on a row of its own. below: the run starts below where the teacher did. 23 at N = 6 from a recording, 38
     without one."""
     teacher = len(ASKED) if rows else NODES + PAIR
     return max(rows, 1) * (teacher + RUNS * (steps - 1) + below)

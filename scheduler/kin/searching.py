@@ -14,16 +14,19 @@ from ..distilling.wishes import Wish
 from ..fit.candidate import DISTILLED, Candidate, candidate_of
 from ..fit.refinement import Refinement, Start
 from ..record import Recipe
+from ..samplers.names import RELATIVE
 from .judging import HOLDS, REFUSE, code_of
 from .verdict import KinVerdict
 
-RIVALS = 2  # runs beside the kin's: of `distilled` a stock pair and a walk, of others two stock schedules
+GUARDS = (
+    2  # stock choices run beside a kin's recipe: the first that is ranked is not always the best
+)
 NOTHING = 1e-30
 
 
 class KinSearch(Search):
-    """A stock pair, a walk fitted to the rows and a kin's recipe are run; then it is used, refined, or left
-    for a search of its own.
+    """Two stock pairs, a walk fitted to the rows and a kin's recipe are run; then that is used, refined, or
+    left for a search of its own.
 
     recipe: the kin's, for the wish's sampler and steps. `kin`: the same once it was run. spent: tells the
     model calls made so far; affords: whether so many more, of each row, are within the plan. known: as of
@@ -91,10 +94,13 @@ class KinSearch(Search):
 
     def _starts(self) -> Starts:
         if self.wish.sampler != DISTILLED:
-            return Starts([*(partial(self._guard, k) for k in range(RIVALS)), self._run_kin])
+            return Starts([*(partial(self._guard, k) for k in range(GUARDS)), self._run_kin])
         whole = super()._starts()
-        pair, *self._scratch = [*whole.starts, *whole.next_starts]
-        return Starts([pair, self._run_walk, self._run_kin], [], whole.more)
+        self._scratch = [*whole.starts[1:], *whole.next_starts]
+        names = self._ranked(RELATIVE)[:GUARDS]
+        stock = self.made.stock_schedules(self.wish.steps)
+        pairs = [partial(self._stock_pair, name, stock[name]) for name in names]
+        return Starts([*pairs, self._run_walk, self._run_kin], [], whole.more)
 
     def _run_walk(self) -> Candidate:
         """What a quick fit to these very rows comes to, on the programme's own schedule."""
