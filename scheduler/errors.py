@@ -51,12 +51,20 @@ class RecordingError(StepDistillError):
     """A recording of a run cannot be learnt from, or its file cannot be read; the text says why."""
 
 
+class SourceError(StepDistillError):
+    """A source of records cannot be read, is not what it says it is, or was changed."""
+
+
 class CheckpointError(StepDistillError):
     """A checkpoint file is not safetensors or has a layout that StepDistill's own modules cannot load."""
 
 
 class WorkflowError(StepDistillError):
     """A file is not a ComfyUI workflow, or holds none."""
+
+
+class PlanError(StepDistillError):
+    """A plan of a library is no plan: unreadable, unknown keys, wrong values, or nothing to do."""
 
 
 class OutputError(StepDistillError):

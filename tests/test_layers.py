@@ -26,7 +26,9 @@ LAYERS = (
     ("distilling", "lookup", "plots", "checkpoints"),
     ("workflow", "pairs", "kin"),
     ("store",),
+    ("sources",),
     ("learning", "diffusers"),
+    ("library",),
     ("cli",),
     ("__main__", "__init__"),
 )

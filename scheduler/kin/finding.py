@@ -12,6 +12,7 @@ from ..lookup.key import Key
 from ..lookup.match import EXACT, STORE, Match
 from ..lookup.model_facts import ModelFacts
 from ..lookup.shelves import Shelf, matches_on
+from ..lookup.words import origin_words
 from ..record import Recipe, Record
 from ..samplers.names import DISTILLED
 from .carrying import carried
@@ -34,8 +35,10 @@ class Kin:
 
     @property
     def title(self) -> str:
-        """What its record is called."""
-        return self.match.title
+        """What its record is called, and whose it is, where it is from a source."""
+        origin = self.match.origin
+        title = self.match.title
+        return title if origin is None else f"{title} from {origin_words(origin)}"
 
     @property
     def kinship(self) -> str:
@@ -75,7 +78,8 @@ def find_kin(
 
     store: a `Store`, a source, any shelf (lookup/shelves.py), or several in their order. key: the model's
     with the conditions that are known (None: none). Records of unrelated weights, of another kind of noise,
-    and those that fit exactly (they are no kin but its own) are left out.
+    and those that fit exactly (they are no kin but its own) are left out; what fits exactly in a source of
+    other people's records is not: nobody has checked it here.
     """
     asked = replace(facts.key() if key is None else key, sampler=None)
     shelves = store if isinstance(store, Sequence) else (store,)
@@ -89,5 +93,6 @@ def find_kin(
 
 def _related(shelves: Sequence[Shelf], key: Key) -> Iterator[Match]:
     for match in matches_on(shelves, key, (), ANY):
-        if match.kin is not None and match.kind != EXACT:
+        own = match.kind == EXACT and match.origin is None
+        if match.kin is not None and not own:
             yield match

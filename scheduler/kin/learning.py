@@ -21,6 +21,7 @@ from ..files import PathLike
 from ..fingerprint.kinship import SAME
 from ..lookup.differences import CFG
 from ..lookup.key import Key
+from ..lookup.words import origin_words
 from ..record import Recipe, Record, now
 from ..record.cfg_range import with_check
 from ..recordings import Recording
@@ -96,7 +97,8 @@ def about(kin: Kin, recipe: Recipe) -> dict:
     there = kin.record
     assert kin.match.kin is not None
     told = {
-        "name": kin.title[:300],
+        "name": kin.match.title[:300],
+        "source": kin.match.origin and origin_words(kin.match.origin)[:400],
         "fingerprint": there.model.fingerprint,
         "kinship": kin.kinship,
         "alike": kin.match.kin.alike,
@@ -114,7 +116,8 @@ def about(kin: Kin, recipe: Recipe) -> dict:
 def _widens(kin: Kin) -> bool:
     """Whether the kin is the model itself at another cfg, and its record lies where it may be changed."""
     other = [each.code for each in kin.differences]
-    return kin.kinship == SAME and other == [CFG] and bool(kin.match.name)
+    ours = bool(kin.match.name) and kin.match.origin is None
+    return kin.kinship == SAME and other == [CFG] and ours
 
 
 def _found(kin: Kin, key: Key, record: Record, verdict: KinVerdict) -> FromKin:

@@ -14,11 +14,22 @@ from .guiders import is_second
 from .key import SAME_MAX, Key, guidance_bucket, same_noise
 
 EXACT, NEAREST, GIVEN = "exact", "nearest", "given"
-# Where a record was found: in the store, handed over by the user, or carried by the workflow.
-STORE, INPUT, WORKFLOW = "store", "input", "workflow"
+# Where a record was found: in the store, handed over by the user, carried by the workflow, or in a
+# source of other people's records.
+STORE, INPUT, WORKFLOW, SOURCE = "store", "input", "workflow", "source"
 # What a nearest match may be used for: "exact" nothing, "near" the same weights (quantised ones
 # too) under other conditions, "any" also other weights of the same family.
 POLICIES = ("exact", "near", "any")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Whose record it is: the source's name, who says so in their own words, and the key that they
+    signed with, in short, or ""."""
+
+    source: str
+    by: str
+    signed: str = ""
 
 
 @dataclass(frozen=True)
@@ -26,9 +37,11 @@ class Match:
     """A record beside what was asked for.
 
     kind: EXACT, NEAREST, or GIVEN for one that the user named. kin: how its weights are related to
-    those at hand, None where that is not known. allowed: by the policy. name: its file in the
-    store, or "". place: where it was found. by_check: the cfgs between which its recipes were checked,
-    where it serves by that; the record is then that of the cfg asked for, `whole` as it was made.
+    those at hand, None where that is not known. allowed: by the policy; of a source's record, which
+    nobody has checked here, only where the user asked for that. name: its file in the store or the
+    source, or "". place: where it was found; origin: of a source's. by_check: the cfgs between which its
+    recipes were checked, where it serves by that; the record is then that of the cfg asked for, `whole`
+    as it was made.
     """
 
     record: Record
@@ -38,6 +51,7 @@ class Match:
     allowed: bool = True
     name: str = ""
     place: str = STORE
+    origin: Origin | None = None
     by_check: tuple[float, float] | None = None
     whole: Record | None = None
 

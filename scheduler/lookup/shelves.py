@@ -8,7 +8,7 @@ from typing import Protocol
 
 from .differences import filled
 from .key import Key
-from .match import GIVEN, Match, judged
+from .match import GIVEN, SOURCE, Match, judged
 
 
 class Shelf(Protocol):
@@ -80,4 +80,6 @@ def _settled(match: Match, key: Key, policy: str) -> Iterator[Match]:
 
 def _placed(again: Match, match: Match) -> Match:
     kind = GIVEN if match.kind == GIVEN else again.kind
-    return replace(again, kind=kind, place=match.place)
+    # A source's record stays forbidden, however well it fits.
+    allowed = again.allowed and (match.allowed or match.place != SOURCE)
+    return replace(again, kind=kind, place=match.place, origin=match.origin, allowed=allowed)

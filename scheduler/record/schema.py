@@ -115,6 +115,7 @@ RECIPE_EVIDENCE = fields(
         "margin": optional(number()),
         "verdict": NAME,
         "equals_stock_steps": optional(integer(1, 10**6)),
+        "beats_stock_steps": integer(1, 10**6),
         "model_calls": COUNT,
         "note": text(2000),
         "streams": items(STREAM_ERRORS, 0, 20),
@@ -224,6 +225,7 @@ STAGE = fields(
 KIN = fields(
     {"name": text(300), "kinship": NAME, "verdict": NAME},
     {
+        "source": text(400),
         "fingerprint": text(200),
         "alike": number(-1, 1.001),
         "cfg": number(-1000, 1000),
