@@ -50,6 +50,23 @@ def span(recipe: Recipe, own: float | None) -> tuple[float, float] | None:
     return (min(own, *held), max(own, *held)) if held else None
 
 
+def with_checks_of(recipe: Recipe, before: Recipe) -> Recipe:
+    """A recipe whose evidence was made anew, with the checks that the same one had."""
+    kept = checks_of(before)
+    return replace(recipe, evidence=recipe.evidence | {CHECKS: kept}) if kept else recipe
+
+
+def with_checks_from(record: Record, other: Record) -> Record:
+    """A record with the checks that another version of it has of the very same recipes."""
+    known = {_numbers(each): each for each in other.recipes}
+    recipes = (with_checks_of(each, known.get(_numbers(each), each)) for each in record.recipes)
+    return replace(record, recipes=tuple(recipes))
+
+
+def _numbers(recipe: Recipe) -> tuple:
+    return recipe.sampler, recipe.sigmas, recipe.offsets, recipe.coefficients
+
+
 def whole_span(record: Record) -> tuple[float, float] | None:
     """The widest of all recipes' spans, for an index; None where none has one."""
     found = [span(each, record.conditions.cfg) for each in record.recipes]
