@@ -32,7 +32,7 @@ USUAL = (
     "bundled flow, fp8 scaled",
     "Wan, partly loaded",
 )
-FRAMES = "draws a batch as the frames of one video"
+FRAMES = "draws a batch as the frames of one video|record of this model is in the store"
 AT_ONCE = "answers its first call with a picture"  # random weights may do so
 COUPLED = "one picture of a batch by the others"  # a row's answer is another beside a second row
 REFUSED = {
