@@ -251,6 +251,7 @@ class Run:
         """Whether one more run is within the plan."""
         spent = self.meter.done + self.parts.earlier
         most = wish.run + starts_below(self.request, self.recordings)  # where an offset moves it
+        most = max(most, 1)  # a walk of one step may ask for another query than the first
         return spent + most * self.rows <= self.plan.calls
 
     def measured(self, made: Experiments, denoise: Denoiser, every: bool) -> None:

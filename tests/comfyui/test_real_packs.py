@@ -67,6 +67,8 @@ def test_every_list_of_schedulers_has_the_entry(packed):
 @pytest.mark.parametrize("kind", ["KSampler //Inspire", "KSampler (Efficient)"])
 def test_their_ksamplers_draw_what_the_library_draws(packed, learnt, kind, sampler):
     needs(packed, kind)
+    if "Inspire" in kind:
+        needs(packed, "ImpactSchedulerAdapter")  # it samples by Impact's functions
     s, name = scene(), f"packs-{sampler}-{'inspire' if 'Inspire' in kind else 'efficient'}"
     model = s.add("StepDistillApply", model=s.recorded(name), use_offsets=True)
     asked = {"seed": 5, "steps": 6, "cfg": CFG, "denoise": 1.0, "latent_image": s.latent}

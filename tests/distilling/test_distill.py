@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from benchmarks.beds import isotropic_bed
@@ -132,6 +132,7 @@ def test_every_recipe_is_there_and_valid(parametrisation, tmp_path):
     assert load_record(tmp_path / "a.json") == record
 
 
+@example("ve", ["distilled"], [1], 585, 3)  # walks of one step, which ask anew
 @examples(15)
 @given(
     st.sampled_from(sorted(RANGES)),

@@ -13,6 +13,7 @@ BUNDLED = "bundled flow"
 FP8_MOST = 448.0  # of float8_e4m3fn
 SMALL = 0.4  # of the weights that a model of little memory holds
 RANK = 2
+PREFIX = "model.diffusion_model."  # of the bundled checkpoint's weights
 
 
 def treated(name: str, way: str):
@@ -77,7 +78,7 @@ def _scaled(weights: dict) -> dict:
     """In float8 with a scale a layer, as such files are made."""
     import torch
 
-    made = {"scaled_fp8": torch.zeros(0, dtype=torch.float8_e4m3fn)}
+    made = {f"{PREFIX}scaled_fp8": torch.zeros(0, dtype=torch.float8_e4m3fn)}
     for name, weight in weights.items():
         if not _is_layer(name, weight):
             made[name] = weight
