@@ -1,4 +1,4 @@
-"""The command for an accelerator says what it would measure where there is none; its tiny run goes through."""
+"""The command for an accelerator says what it would measure without one; its tiny run goes through."""
 
 from __future__ import annotations
 
