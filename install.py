@@ -41,6 +41,7 @@ TEST_NEEDS = DEMO_NEEDS + [
     "pytest-timeout>=2.3",
     "setuptools>=77",
     "jsonschema>=4.18",
+    "cryptography>=42",
     "tomli>=2",
 ]
 MODULES = {

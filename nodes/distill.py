@@ -224,7 +224,7 @@ class _Task:
         measured = name is not None and "curve" in found.evidence
         self.kept = name or ""
         if name is not None and (measured or not measure):
-            return found, distill_report.from_store(found, name, self.notes)
+            return found, distill_report.from_store(found, self.notes)
         self.teller = Teller(self.scene.patcher, self.node, previews=len(self.scene.shape) > 2)
         self.began = time.monotonic()
         if name is not None:
@@ -364,15 +364,15 @@ class _Task:
         try:
             record = self._told(record)
             whole, words = with_earlier(store(), self.key, record, self.wish, self.samples)
-            name = self.kept = store().put(whole)
+            self.kept = store().put(whole)
         except StepDistillError as problem:
             return (
                 record,
-                f"not kept in the store ({str(problem).rstrip('.')}); the record output holds "
-                "it: use Save Record",
+                f"Not kept in your store ({str(problem).rstrip('.')}); the record output holds "
+                "it: use Save Record.",
             )
         self.notes += [words] if words else []
-        return whole, f"kept in the store as {name.removesuffix('.json')}"
+        return whole, distill_report.KEPT
 
     def _checked_at_full_length(self, record, teller):
         """The record with the outcome of a check at full length in its evidence; a check that fails

@@ -15,9 +15,12 @@ _PLACES = {
     "Recording": "recordings",
     "SharedFirstAnswer": "samplers.first_answer",
     "StepDistillError": "errors",
+    "check_kin": "kin.checking",
     "distill": "distilling.run",
     "distill_pair": "pairs.run",
+    "find_kin": "kin.finding",
     "improve": "distilling.improve",
+    "learn_from_kin": "kin.learning",
     "load_record": "record",
     "oss_schedules": "search.oss",
 }
@@ -29,9 +32,12 @@ __all__ = [
     "SharedFirstAnswer",
     "StepDistillError",
     "__version__",
+    "check_kin",
     "distill",
     "distill_pair",
+    "find_kin",
     "improve",
+    "learn_from_kin",
     "load_record",
     "oss_schedules",
 ]
@@ -43,3 +49,8 @@ def __getattr__(name: str):
     found = getattr(import_module(f".{_PLACES[name]}", __name__), name)
     globals()[name] = found  # found once, it is a plain attribute
     return found
+
+
+def __dir__() -> list[str]:
+    """The public names, found yet or not; modules that happen to be loaded are no part of them."""
+    return [*__all__]

@@ -51,6 +51,10 @@ class RecordingError(StepDistillError):
     """A recording of a run cannot be learnt from, or its file cannot be read; the text says why."""
 
 
+class SourceError(StepDistillError):
+    """A source of records cannot be read, is not what it says it is, or was changed."""
+
+
 class CheckpointError(StepDistillError):
     """A checkpoint file is not safetensors or has a layout that StepDistill's own modules cannot load."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,7 @@ from .show import show_record
 
 if TYPE_CHECKING:
     from ..checkpoints.asked import Asked
+    from ..distilling.plan import Plan
 
 EFFORTS = ("instant", "standard", "thorough")
 DESCRIPTION = """\
@@ -190,6 +191,7 @@ class Settings:
     device: str = "cpu"
     resume: PathLike | None = None
     own_sigmas: Sequence[float] = ()
+    plan_words: Callable[[Plan], str] | None = None  # in the place of the plan's own
 
 
 def distilled(asked: Asked, settings: Settings, quiet: bool = False) -> Record:
@@ -213,7 +215,7 @@ def distilled(asked: Asked, settings: Settings, quiet: bool = False) -> Record:
             "device": settings.device,
             "progress": progress,
             "should_stop": should_stop,
-            "on_plan": None if quiet else lambda plan: say_plan(plan, settings.conditions.cfg),
+            "on_plan": None if quiet else lambda plan: _say(plan, settings),
         }
         if settings.own_sigmas:
             return distill_own_run(asked.denoise, asked.latent_shape, settings.own_sigmas, **about)
@@ -227,6 +229,13 @@ def distilled(asked: Asked, settings: Settings, quiet: bool = False) -> Record:
             resume=settings.resume,
             **about,
         )
+
+
+def _say(plan: Plan, settings: Settings) -> None:
+    if settings.plan_words is not None:
+        say(f"{settings.plan_words(plan)}\n")
+    else:
+        say_plan(plan, settings.conditions.cfg)
 
 
 def own_sigmas(text: str) -> tuple[float, ...]:

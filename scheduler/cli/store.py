@@ -17,6 +17,7 @@ from ..store import Store
 from ..store.folder import VARIABLE
 from ..store.recording_file import KeptRecording
 from ..store.sidecar import read_gram, sidecar_of
+from . import store_sources
 from .console import add_json, command, print_json, say
 
 DESCRIPTION = f"""\
@@ -31,7 +32,10 @@ EXAMPLES = """\
   python -m scheduler store export flux-dev--3f2a9c1b7d4e55aa01c2d3e4 share/
   python -m scheduler store verify --folder /shared/stepdistill
   python -m scheduler store recordings
-  python -m scheduler store recordings --clear"""
+  python -m scheduler store recordings --clear
+  python -m scheduler store source add https://example.org/recipes/
+  python -m scheduler store source update
+  python -m scheduler store publish share/ --by "Ann" --sign ~/ann.pem"""
 
 
 def add(commands) -> None:
@@ -39,7 +43,7 @@ def add(commands) -> None:
     parser = command(
         commands,
         "store",
-        "list, show, verify, import, export and remove cached records; list and clear recordings",
+        "list, show, verify, import, export, publish and remove cached records; sources; recordings",
         DESCRIPTION,
         EXAMPLES,
         None,
@@ -61,6 +65,7 @@ def add(commands) -> None:
     learnt = "list what was kept of pictures to learn from (latents of yours, which never leave), or clear it"
     recordings = _action(actions, "recordings", learnt, _recordings)
     recordings.add_argument("--clear", action="store_true", help="remove them all")
+    store_sources.add(actions, _action)
 
 
 def _action(

@@ -68,6 +68,10 @@ class Refinement:
         for start in self._starts:
             self._opened(start())
 
+    def also(self, starts: Sequence[Start]) -> None:
+        """Further starts, run one at a time before anything else is tried."""
+        self._next_starts += starts
+
     @property
     def best(self) -> Candidate:
         return min(self.tried, key=self.score)

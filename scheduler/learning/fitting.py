@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import torch
@@ -13,14 +14,21 @@ from ..denoiser import Denoiser
 from ..distilling.effort import INSTANT, budget_for
 from ..distilling.improve import improve
 from ..distilling.meter import Progress
+from ..distilling.own_run import distill_own_run, own_calls
 from ..distilling.run import distill
-from ..errors import BudgetError, OutputError, RecordError
+from ..errors import BudgetError, OutputError, RecordError, UnknownNameError
+from ..kin import Kin, KinVerdict, find_kin
+from ..kin.learning import learn_from_kin
+from ..kin.planning import calls_of_check
+from ..lookup.match import EXACT
 from ..record import Recipe, Record
+from ..record.cfg_range import with_checks_from
 from ..recordings import Recording
 from ..samplers.names import DISTILLED
+from ..sources import beside
 from ..store import Store
-from ..store.joining import same_run
-from .choosing import base_record
+from ..store.joining import joined, same_run
+from .choosing import OfItsKind, base_record, fitted
 from .full_run import FULL_STEPS
 from .situation import Situation
 from .unfinished import answers_folder, finished, is_begun
@@ -37,13 +45,17 @@ _putting = threading.Lock()
 @dataclass(frozen=True)
 class Learnt:
     """record: with the new recipe. recipe: the new one, or what stayed (changed: False). calls: model
-    calls made. problem: why it could not be put into the store, or ""."""
+    calls made. problem: why it could not be put into the store, or "". kin: what a check of a related
+    model's recipe found, where it began with one; kin_title: whose. full_steps: of a run in full."""
 
     record: Record
     recipe: Recipe
     calls: int
     changed: bool = True
     problem: str = ""
+    kin: KinVerdict | None = None
+    kin_title: str = ""
+    full_steps: int = FULL_STEPS
 
     @property
     def ours(self) -> bool:
@@ -53,8 +65,13 @@ class Learnt:
     @property
     def pays_after(self) -> int | None:
         """After how many pictures the calls are earned back beside runs in full."""
-        saved = FULL_STEPS - self.recipe.steps
+        saved = self.full_steps - self.recipe.steps
         return -(-self.calls // saved) if saved > 0 else None
+
+
+def calls_own(situation: Situation) -> int:
+    """The most model calls of a recipe in fewer steps than a step-distilled model's own run."""
+    return own_calls(len(situation.own_sigmas) - 1, situation.steps)
 
 
 def calls_from(recordings: int, steps: int) -> int:
@@ -67,6 +84,26 @@ def calls_now(steps: int) -> int:
     return min(MOST_NOW, budget_for(INSTANT, (DISTILLED,), (steps,)))
 
 
+def kin_of(store: Store, situation: Situation) -> Kin | None:
+    """The nearest related model's record, in the store or in a source, with a recipe that learning can
+    begin with; None where the store has recipes of these very conditions, or there is no kin's."""
+    if situation.own_run is not None or base_record(store, situation) is not None:
+        return None
+    shelves = [OfItsKind(each, situation) for each in (store, beside(store.folder))]
+    found = find_kin(shelves, situation.facts, situation.key)
+    # What a source has of these very weights and conditions comes first: one check, and it serves.
+    found.sort(key=lambda each: each.match.kind != EXACT)
+    steps, start = situation.steps, situation.start
+    return next((each for each in found if each.recipe(steps, start) is not None), None)
+
+
+def calls_from_kin(recordings: int, situation: Situation) -> int:
+    """The model calls of a check of a kin's recipe: all that is paid where it holds. recordings: rows of
+    them, 0 for a teacher of its own."""
+    below = situation.start is not None and not recordings
+    return calls_of_check(situation.steps, recordings, below)
+
+
 def kept_runs(store: Store, situation: Situation, prompt: str | None) -> list[Recording]:
     """The newest kept runs from this start that the model at hand can be asked about: those of the
     same prompt."""
@@ -74,16 +111,19 @@ def kept_runs(store: Store, situation: Situation, prompt: str | None) -> list[Re
 
 
 def runs_to_go_on(store: Store, situation: Situation, prompt: str | None) -> list[Recording]:
-    """The same where the newest run has just been kept; but while learning that was stopped has answers
-    to go on with, its own runs: the newest waits for the next time."""
-    found = _runs_from(store, situation, prompt)
+    """The runs to learn from where the newest has just been kept: that one, and after a fit that gained
+    nothing the one before it, too. While learning that was stopped has answers to go on with, its own
+    runs: the newest waits for the next time."""
+    found, record = _runs_from(store, situation, prompt), base_record(store, situation)
+    again = record is not None and bool(fitted(record, situation))
+    rows = MOST_ROWS if again else 1
     waits = len(found) > 1 and is_begun(store, situation, prompt)
-    return found[1 : MOST_ROWS + 1] if waits else found[:MOST_ROWS]
+    return found[1 : rows + 1] if waits else found[:rows]
 
 
 def _runs_from(store: Store, situation: Situation, prompt: str | None) -> list[Recording]:
     """All kept runs of a prompt from the situation's start, the newest first."""
-    if prompt is None or situation.key.fingerprint is None:
+    if prompt is None or situation.key.fingerprint is None or situation.own_sigmas:
         return []
     found = store.recordings(situation.key, prompt)
     return [each for each in found if situation.starts_at(each.start_sigma)]
@@ -104,8 +144,10 @@ def learn(
     calls made. Raises what `distill` does.
     """
     rows = sum(each.rows for each in recordings)
-    budget = calls_from(rows, situation.steps) if recordings else calls_now(situation.steps)
     work = _Work(store, situation, progress, prompt=prompt)
+    if situation.own_sigmas:
+        return work.own_run(denoise, recordings)
+    budget = calls_from(rows, situation.steps) if recordings else calls_now(situation.steps)
     return work.run(denoise, budget, recordings)
 
 
@@ -144,6 +186,7 @@ class _Work:
         self.store, self.situation, self.prompt = store, situation, prompt
         self.before = base_record(store, situation) if before is None else before
         self.calls, self.problem = 0, ""
+        self.kin: tuple[str, KinVerdict | None] = ("", None)
         self._progress = progress
 
     def run(self, denoise: Denoiser, budget: int, recordings: Sequence[Recording]) -> Learnt:
@@ -168,9 +211,56 @@ class _Work:
         finished(folder)
         recipe = record.recipe(DISTILLED, here.steps, here.start)
         changed = self.before is None or recipe not in self.before.recipes
-        return Learnt(record, recipe, self.calls, changed, self.problem)
+        title, verdict = self.kin
+        return Learnt(record, recipe, self.calls, changed, self.problem, verdict, title)
+
+    def own_run(self, denoise: Denoiser, recordings: Sequence[Recording]) -> Learnt:
+        """Fewer steps than a step-distilled model's own run."""
+        here, key = self.situation, self.situation.key
+        assert key.latent_shape is not None
+        record = distill_own_run(
+            denoise,
+            key.latent_shape,
+            here.own_sigmas,
+            here.steps,
+            here.facts.sigma_max,
+            here.facts.sigma_min,
+            here.facts.process,
+            conditions=here.facts.conditions(key, prompts=1),
+            samples=1,
+            progress=self._heard,
+            recordings=tuple(recordings),
+        )
+        record = self._put(joined(record, self.before) if self.before is not None else record)
+        recipe = record.recipe(DISTILLED, here.steps)
+        own = len(here.own_sigmas) - 1
+        return Learnt(record, recipe, self.calls, True, self.problem, full_steps=own)
 
     def _first(self, denoise: Denoiser, options: dict) -> Record:
+        kin = kin_of(self.store, self.situation)
+        return (
+            self._anew(denoise, options) if kin is None else self._from_kin(kin, denoise, options)
+        )
+
+    def _from_kin(self, kin: Kin, denoise: Denoiser, options: dict) -> Record:
+        here = self.situation
+        names = ("resume", "budget", "recordings", "device", "progress", "on_record")
+        how = {name: options[name] for name in names}
+        found = learn_from_kin(kin, denoise, here.key, here.steps, here.start, **how)
+        self.kin = kin.title, found.verdict
+        if found.noted is None:
+            return found.record
+        noted = self._noted(kin.match.name, found.noted)
+        return noted if found.verdict.holds else found.record
+
+    def _noted(self, name: str, record: Record) -> Record:
+        """The kin's record as it is by now, with the check; not kept, it is only checked again."""
+        with suppress(OutputError, RecordError, UnknownNameError), _putting:
+            record = with_checks_from(self.store.load(name), record)
+            self.store.put(record)
+        return record
+
+    def _anew(self, denoise: Denoiser, options: dict) -> Record:
         facts, key = self.situation.facts, self.situation.key
         assert key.latent_shape is not None
         return distill(

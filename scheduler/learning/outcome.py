@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..lookup.selection import Selection
 from .deciding import AT_HAND, IN_FULL, LEARN_FIRST, Decision
@@ -13,13 +13,20 @@ from .situation import Situation
 @dataclass(frozen=True)
 class Announcement:
     """What is about to happen, as data (words.before). steps: of this picture. calls: the most that
-    are made to learn."""
+    are made to learn. kin: whose recipe learning begins with, or ""; kin_calls: made where that holds."""
 
     decision: Decision
     situation: Situation
     steps: int
     calls: int = 0
     improving: bool = False
+    kin: str = ""
+    kin_calls: int = 0
+
+    def priced(self, calls: int, beside: int) -> Announcement:
+        """With the most calls that are made; `beside` of them for what is no learning (its pace)."""
+        spent = self.kin_calls + beside if self.kin else 0
+        return replace(self, calls=calls, kin_calls=spent)
 
 
 @dataclass(frozen=True)
@@ -70,5 +77,8 @@ class Outcome:
             "kept": self.kept,
             "improved": self.improved,
             "changed": learnt is not None and learnt.changed,
+            "kin": learnt.kin.data | {"title": learnt.kin_title}
+            if learnt is not None and learnt.kin is not None
+            else None,
             "problem": self.problem or (learnt.problem if learnt is not None else ""),
         }

@@ -6,13 +6,16 @@ import hashlib
 import json
 from collections.abc import Callable
 
+from ..kin import words as kin_words
 from ..lookup import words as lookup_words
 from ..lookup.match import NEAREST
 from ..record import Recipe
+from ..record.verdict import steps_saved
 from ..record.words import NO_LABELS, Labels, counted, duration, model_calls
 from . import deciding
 from .choosing import ENOUGH_TIMES, gained, times_fitted
 from .deciding import Obstacle
+from .fitting import Learnt
 from .full_run import MOST_LEARNT
 from .outcome import Announcement, Outcome
 
@@ -30,6 +33,8 @@ def before(told: Announcement, seconds: float | None = None) -> str:
     """What is about to happen. seconds: how long the calls to learn take, where that is known."""
     time = f", about {duration(seconds)}" if seconds is not None else ""
     learning = f"at most {model_calls(told.calls)}{time}"
+    if told.kin:
+        learning = f"{learning} ({told.kin_calls} if the recipe of {told.kin} holds)"
     action, steps = told.decision.action, counted(told.steps)
     if told.improving:
         return f"First the recipe is improved, {learning}; then the picture, {steps}."
@@ -72,9 +77,10 @@ def recipe_name(recipe: Recipe) -> str:
 
 
 def _in_full(outcome: Outcome) -> str:
-    drawn = f"Drawn in full, {counted(outcome.steps)}"
-    recipe = outcome.found.recipe
-    with_what = f" ({recipe.sampler} with {recipe.choice})"
+    recipe, own = outcome.found.recipe, bool(outcome.situation.own_sigmas)
+    whose = "in its maker's" if own else "in full,"
+    drawn = f"Drawn {whose} {counted(outcome.steps)}"
+    with_what = f" ({recipe.sampler})" if own else f" ({recipe.sampler} with {recipe.choice})"
     obstacle, learnt = outcome.decision.obstacle, outcome.learnt
     if obstacle is not None:
         why = not_learnt(obstacle) if obstacle.code in _NOT_LEARNT else STEPS_NOT_KNOWN
@@ -84,12 +90,14 @@ def _in_full(outcome: Outcome) -> str:
         problem = outcome.problem or "Nothing could be learnt from it."
         return " ".join(p for p in (f"{drawn}{with_what}.", problem, kept and f"{kept}.") if p)
     few = counted(learnt.recipe.steps)
-    told = f"{drawn}, to learn this model."
+    told = f"{drawn}, to learn this model.{_kin(learnt)}"
     if learnt.ours:
         pays = f"; pays back after {_pictures(learnt.pays_after)}" if learnt.pays_after else ""
         told = f"{told} From the next picture on: {few}{pays}."
     elif outcome.decision.learns and not _enough(outcome):
         told = f"{told} One picture was not enough for {few}: the next is drawn in full too."
+    elif own:
+        told = f"{told} Nothing is gained at {few}: take its maker's."
     else:
         told = f"{told} Nothing is gained at {few} here: take more steps, or improve the recipe."
     return f"{told} {_not_kept(learnt.problem)}".strip()
@@ -98,6 +106,8 @@ def _in_full(outcome: Outcome) -> str:
 def _enough(outcome: Outcome) -> bool:
     learnt = outcome.learnt
     assert learnt is not None
+    if outcome.situation.own_sigmas:
+        return True
     return times_fitted(learnt.record, learnt.recipe) >= ENOUGH_TIMES
 
 
@@ -112,9 +122,9 @@ def _learnt(outcome: Outcome) -> str:
         told = better if learnt.changed else f"The recipe stays: {calls} found no better one."
         return f"{told} {_not_kept(learnt.problem)}".strip()
     if not learnt.ours:
-        return f"{calls} were not enough for {few} of this model: drawn in full."
+        return f"{calls} were not enough for {few} of this model: drawn in full.{_kin(learnt)}"
     pays = f"; pays back after {_pictures(learnt.pays_after)}" if learnt.pays_after else ""
-    told = f"Learnt this model with {calls}{pays}."
+    told = f"Learnt this model with {calls}{pays}.{_kin(learnt)}"
     return f"{told} {_not_kept(learnt.problem)}".strip()
 
 
@@ -134,11 +144,19 @@ def _drawn(outcome: Outcome, labels: Labels) -> str:
     return f"{named}. {lookup_words.info(found, labels)}{note}"
 
 
+def _kin(learnt: Learnt) -> str:
+    """What became of a related model's recipe, as a sentence after another; "" where there was none."""
+    if learnt.kin is None:
+        return ""
+    return f" {kin_words.used(learnt.kin.code, learnt.kin_title, learnt.kin.ratio)}"
+
+
 def _in_place_of(recipe: Recipe) -> str:
     """How many stock steps a recipe of ours does the work of, where the record knows it."""
-    equal = recipe.evidence.get("equals_stock_steps")
-    better = recipe.choice.ours and isinstance(equal, int) and equal > recipe.steps
-    return f" in place of about {equal}" if better else ""
+    saved = steps_saved(recipe.evidence) if recipe.choice.ours else None
+    if saved is None or saved[0] <= recipe.steps:
+        return ""
+    return f" in place of {'more than' if saved[1] else 'about'} {saved[0]}"
 
 
 def _pictures(count: int) -> str:
@@ -150,7 +168,8 @@ def _not_kept(problem: str) -> str:
 
 
 _NOT_LEARNT: dict[str, Callable[[Obstacle], str]] = {
-    deciding.STEP_DISTILLED: lambda o: "Nothing is learnt of a model that has few steps already.",
+    deciding.STEP_DISTILLED: lambda o: o.detail,
+    deciding.OWN_STEPS: lambda o: o.detail,
     deciding.MANY_STEPS: lambda o: (
         f"Above {MOST_LEARNT} steps too little is gained to be learnt; ask for fewer, 6 for instance."
     ),

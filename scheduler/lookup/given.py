@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from ..errors import RecipeError, SigmaRangeError
-from ..fingerprint.kinship import OTHER
+from ..fingerprint.kinship import OTHER, SAME
 from ..record import Record
 from .differences import UNNAMED, Difference, differences, filled, range_difference
 from .key import Key, same_noise
-from .match import GIVEN, INPUT, Match, kinship_of, solvable
+from .match import GIVEN, INPUT, Match, at_asked_cfg, by_check, kinship_of, solvable
 from .model_facts import facts_of_record
 from .selection import Selection, select
 from .wanted import SIGMAS, Wanted
@@ -28,6 +28,9 @@ def given_match(record: Record, key: Key, name: str = "", place: str = INPUT) ->
             "connect the output of a StepDistill node that has a record."
         )
     found = Key.of(record)
+    checked = at_asked_cfg(record, key, found)
+    if checked is not None and kinship_of(key, found).kind == SAME:
+        return by_check(given_match(checked, key, name, place), record)
     if not same_noise(key, found):
         raise SigmaRangeError(
             f"This record is for another kind of noise ({_noise(found)}; your model is "

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..errors import UnknownNameError
 from ..fingerprint.kinship import OTHER, QUANTISED, SAME, Kinship, kinship
 from ..record import Record
+from ..record.cfg_range import at_cfg, span
 from ..record.pair_half import half_of_patches
 from .differences import NO_RECIPE, RANGE, Difference, differences, range_difference
 from .guiders import is_second
-from .key import SAME_MAX, Key, same_noise
+from .key import SAME_MAX, Key, guidance_bucket, same_noise
 
 EXACT, NEAREST, GIVEN = "exact", "nearest", "given"
-# Where a record was found: in the store, handed over by the user, or carried by the workflow.
-STORE, INPUT, WORKFLOW = "store", "input", "workflow"
+# Where a record was found: in the store, handed over by the user, carried by the workflow, or in a
+# source of other people's records.
+STORE, INPUT, WORKFLOW, SOURCE = "store", "input", "workflow", "source"
 # What a nearest match may be used for: "exact" nothing, "near" the same weights (quantised ones
 # too) under other conditions, "any" also other weights of the same family.
 POLICIES = ("exact", "near", "any")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Whose record it is: the source's name, who says so in their own words, and the key that they
+    signed with, in short, or ""."""
+
+    source: str
+    by: str
+    signed: str = ""
 
 
 @dataclass(frozen=True)
@@ -25,8 +37,11 @@ class Match:
     """A record beside what was asked for.
 
     kind: EXACT, NEAREST, or GIVEN for one that the user named. kin: how its weights are related to
-    those at hand, None where that is not known. allowed: by the policy. name: its file in the
-    store, or "". place: where it was found.
+    those at hand, None where that is not known. allowed: by the policy; of a source's record, which
+    nobody has checked here, only where the user asked for that. name: its file in the store or the
+    source, or "". place: where it was found; origin: of a source's. by_check: the cfgs between which its
+    recipes were checked, where it serves by that; the record is then that of the cfg asked for, `whole`
+    as it was made.
     """
 
     record: Record
@@ -36,6 +51,9 @@ class Match:
     allowed: bool = True
     name: str = ""
     place: str = STORE
+    origin: Origin | None = None
+    by_check: tuple[float, float] | None = None
+    whole: Record | None = None
 
     @property
     def other_range(self) -> bool:
@@ -48,6 +66,12 @@ class Match:
         return any(each.code in (RANGE, NO_RECIPE) for each in self.differences)
 
     @property
+    def made_at(self) -> float | None:
+        """The cfg that its record was made at."""
+        record = self.record if self.whole is None else self.whole
+        return record.conditions.cfg
+
+    @property
     def same_weights(self) -> bool:
         """Whether its weights are those at hand, casts allowed."""
         return self.kin is not None and self.kin.kind == SAME
@@ -58,17 +82,25 @@ class Match:
         return self.record.model.name or self.name or "an unnamed model"
 
 
-def judged(record: Record, key: Key, policy: str = "near", name: str = "") -> Match | None:
+def judged(
+    record: Record, key: Key, policy: str = "near", name: str = "", checks: bool = True
+) -> Match | None:
     """The match of a record with a key, or None where it may not be used at all.
 
     That is: another kind of noise, other weights without kinship, one half of a pair for a model by
     itself, or another range or sampler unless it can be solved for (its inner products cover the
-    range). Raises UnknownNameError for an unknown policy.
+    range). checks: whether it may serve at a cfg between those at which its recipes were checked, with
+    these alone. Raises UnknownNameError for an unknown policy.
     """
     if policy not in POLICIES:
         raise UnknownNameError(f"Policy {policy!r} is unknown; use one of: {', '.join(POLICIES)}.")
     found = Key.of(record)
     kin = kinship_of(key, found)
+    checked = at_asked_cfg(record, key, found) if checks and kin.kind == SAME else None
+    if checked is not None:
+        match = judged(checked, key, policy, name)
+        if match is not None:
+            return by_check(match, record)
     again = (*range_difference(key, found), *_no_recipe(record, key.sampler))
     covered = solvable(record) and key.sigma_max <= found.sigma_max * (1 + SAME_MAX)
     if kin.kind == OTHER or not same_noise(key, found) or (again and not covered):
@@ -83,6 +115,21 @@ def judged(record: Record, key: Key, policy: str = "near", name: str = "") -> Ma
     )  # other weights, though not the model's own
     near = policy == "near" and kin.kind in (SAME, QUANTISED) and not theirs
     return Match(record, NEAREST, kin, apart, allowed=near or policy == "any", name=name)
+
+
+def at_asked_cfg(record: Record, key: Key, found: Key) -> Record | None:
+    """A record of another cfg as one of that asked for, where its recipes were checked around it."""
+    if key.cfg is None or guidance_bucket(key.cfg) == guidance_bucket(found.cfg):
+        return None
+    return at_cfg(record, key.cfg)
+
+
+def by_check(match: Match, record: Record) -> Match:
+    """The match of such a record, with what it says of its checks. record: as it was made."""
+    spans = [span(each, match.record.conditions.cfg) for each in match.record.recipes]
+    ends = [each for each in spans if each is not None]
+    between = max(low for low, _ in ends), min(high for _, high in ends)
+    return replace(match, by_check=between, whole=record)
 
 
 def same_key(asked: Key, found: Key) -> bool:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from .differences import filled
 from .key import Key
-from .match import GIVEN, Match, judged
+from .match import GIVEN, SOURCE, Match, judged
 
 
 class Shelf(Protocol):
@@ -60,14 +60,26 @@ def matches_on(
                 known = match.name or id(match.record)
                 if known not in seen:
                     seen.add(known)
-                    yield _settled(match, key, policy)
+                    yield from _settled(match, key, policy)
 
 
-def _settled(match: Match, key: Key, policy: str) -> Match:
-    """The match without differences that are none: what the caller cannot know, and the sampler."""
-    asked = filled(replace(key, sampler=None), Key.of(match.record))
-    again = judged(match.record, asked, policy, match.name)
+def _settled(match: Match, key: Key, policy: str) -> Iterator[Match]:
+    """The match without differences that are none: what the caller cannot know, and the sampler. After
+    one that serves by checks, its record as it was made: for the recipes that were not checked."""
+    record = match.record if match.whole is None else match.whole
+    asked = filled(replace(key, sampler=None), Key.of(record))
+    again = judged(record, asked, policy, match.name)
     if again is None:
-        return match
+        yield match
+        return
+    yield _placed(again, match)
+    rest = judged(record, asked, policy, match.name, checks=False) if again.by_check else None
+    if rest is not None:
+        yield _placed(rest, match)
+
+
+def _placed(again: Match, match: Match) -> Match:
     kind = GIVEN if match.kind == GIVEN else again.kind
-    return replace(again, kind=kind, place=match.place)
+    # A source's record stays forbidden, however well it fits.
+    allowed = again.allowed and (match.allowed or match.place != SOURCE)
+    return replace(again, kind=kind, place=match.place, origin=match.origin, allowed=allowed)

@@ -12,11 +12,13 @@ from ..record.words import NO_LABELS, Labels, counted, sampler_label, size
 from . import differences as apart
 from . import rules, serving, stand_in
 from .differences import Difference, Value
-from .match import EXACT, GIVEN, WORKFLOW, Match
+from .match import EXACT, GIVEN, WORKFLOW, Match, Origin
 from .selection import Selection
 from .serving import Reason, Substitution
 from .solving import MOST_SOLVED, NOTHING_FOR, STOCK_WON
 from .wanted import SIGMAS
+
+UNCHECKED = "Unchecked, from kin:"  # a record of other weights or conditions, used as it is
 
 
 def difference(one: Difference) -> str:
@@ -79,11 +81,29 @@ def differs(match: Match) -> str:
 def match_sentence(match: Match) -> str:
     """What was found, and whether it may be used."""
     kin = "" if match.kin is None else match.kin.words
+    if match.origin is not None:
+        return _source_sentence(match)
     if match.kind == EXACT:
-        return f"The record of {match.title} fits exactly ({kin})."
+        return f"The record of {match.title} fits exactly ({kin}{checked_between(match)})."
     parts = [part for part in (kin, *map(difference, match.differences)) if part]
     use = "" if match.allowed else "; not used"
     return f"Nearest is the record of {match.title}: {'; '.join(parts)}{use}."
+
+
+def origin_words(origin: Origin) -> str:
+    """Whose record it is: "the source photo (by Ann, signed 3f2a 9c1b 7d4e 55aa)"."""
+    how = f"signed {origin.signed}" if origin.signed else "not signed"
+    return f"the source {origin.source} (by {origin.by}, {how})"
+
+
+def _source_sentence(match: Match) -> str:
+    """What a source has, and that nobody has checked it here."""
+    assert match.origin is not None
+    kin = match.kin.words if match.kin else ""
+    parts = [part for part in (kin, *map(difference, match.differences)) if part]
+    use = "used unchecked" if match.allowed else "not used, for nobody has checked it on your model"
+    where = origin_words(match.origin)
+    return f"{_capital(where)} has a record of {match.title}: {'; '.join([*parts, use])}."
 
 
 def substitution(one: Substitution, sampler: str, labels: Labels = NO_LABELS) -> str:
@@ -102,10 +122,16 @@ def substitution(one: Substitution, sampler: str, labels: Labels = NO_LABELS) ->
 
 def made_at(record: Record) -> str:
     """Under which conditions a record was made, as a sentence, or ""."""
+    under = made_under(record)
+    return f"Made at {under}." if under else ""
+
+
+def made_under(record: Record) -> str:
+    """The guidance and size that a record was made at, or ""."""
     under = record.conditions
     parts = [f"cfg {under.cfg:g}"] if under.cfg is not None else []
     parts += [_shape(under.latent_shape)] if under.latent_shape else []
-    return f"Made at {' and '.join(parts)}." if parts else ""
+    return " and ".join(parts)
 
 
 def differs_or_made_at(match: Match) -> str:
@@ -131,13 +157,23 @@ def info(found: Selection, labels: Labels = NO_LABELS) -> str:
     return " ".join(part for part in (*parts, differs_or_made_at(found.match)) if part)
 
 
+def checked_between(match: Match) -> str:
+    """That a record of another cfg serves because it was checked, as what follows a comma; or ""."""
+    if match.by_check is None:
+        return ""
+    low, high = match.by_check
+    return f", made at cfg {_value(match.made_at)} and checked from {low:g} to {high:g}"
+
+
 def _head(match: Match, source: str) -> str:
+    if match.origin is not None:
+        return f"Unchecked, from {origin_words(match.origin)}: the record of {match.title}"
     if source == GIVEN:
         carried = " that this workflow carries" if match.place == WORKFLOW else ""
         return f"From the record of {match.title}{carried}"
     if source == EXACT:
-        return f"Distilled for {match.title}"
-    return f"{'Nearest record:' if differs(match) else 'From the record of'} {match.title}"
+        return f"Distilled for {match.title}{checked_between(match)}"
+    return f"{UNCHECKED if differs(match) else 'From the record of'} {match.title}"
 
 
 def _stock_info(found: Selection, labels: Labels) -> str:
@@ -214,7 +250,11 @@ _REASONS: dict[str, Callable[[Reason], str]] = {
 
 def sentence(clause: str) -> str:
     """A clause as a sentence of its own."""
-    return f"{clause[:1].upper()}{clause[1:].rstrip('.')}."
+    return f"{_capital(clause).rstrip('.')}."
+
+
+def _capital(clause: str) -> str:
+    return clause[:1].upper() + clause[1:]
 
 
 def _small(clause: str) -> str:

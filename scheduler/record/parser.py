@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
@@ -26,6 +27,19 @@ MAX_VALUES = 100_000  # entries of lists and objects together
 MAX_STRINGS = 60_000
 MAX_DEPTH = 16
 MAX_DIGITS = 20
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """The most that a text may hold: bytes, entries of lists and objects together, strings, levels."""
+
+    bytes: int = MAX_BYTES
+    values: int = MAX_VALUES
+    strings: int = MAX_STRINGS
+    depth: int = MAX_DEPTH
+
+
+RECORD_BOUNDS = Bounds()
 
 
 def parse_file(path: PathLike) -> dict:
@@ -69,10 +83,10 @@ def check(record: dict) -> None:
         raise RecordError(f"This record cannot be saved: {misfit}.") from None
 
 
-def read_json(data: bytes) -> Any:
+def read_json(data: bytes, bounds: Bounds = RECORD_BOUNDS) -> Any:
     """Strict JSON within the bounds: UTF-8, no duplicate keys, no NaN, no endless number; raises Misfit."""
-    text = _decode(data)
-    _check_bounds(data)
+    text = _decode(data, bounds)
+    _check_bounds(data, bounds)
     try:
         return json.loads(
             text, object_pairs_hook=_unique, parse_int=_whole, parse_constant=_refuse_constant
@@ -135,9 +149,9 @@ def _as_bytes(data: bytes | str) -> bytes:
         raise Misfit("it holds half characters (lone surrogates)") from None
 
 
-def _decode(data: bytes) -> str:
-    if len(data) > MAX_BYTES:
-        raise Misfit(f"it has {len(data):,} bytes; at most {MAX_BYTES:,} are read")
+def _decode(data: bytes, bounds: Bounds) -> str:
+    if len(data) > bounds.bytes:
+        raise Misfit(f"it has {len(data):,} bytes; at most {bounds.bytes:,} are read")
     if data.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
         raise Misfit("it begins with a byte-order mark; save it as plain UTF-8")
     try:
@@ -149,18 +163,16 @@ def _decode(data: bytes) -> str:
     return text
 
 
-def _check_bounds(data: bytes) -> None:
-    if data.count(b'"') > 2 * MAX_STRINGS:
-        raise Misfit(f"it holds more than {MAX_STRINGS:,} strings")
+def _check_bounds(data: bytes, bounds: Bounds) -> None:
+    if data.count(b'"') > 2 * bounds.strings:
+        raise Misfit(f"it holds more than {bounds.strings:,} strings")
     bare = _without_strings(data)
     brackets = bare.translate(None, bytes(set(range(256)) - set(b"[]{}")))
-    if bare.count(b",") + len(brackets) > MAX_VALUES:
-        raise Misfit(f"it holds more than {MAX_VALUES:,} values")
-    if (
-        max(accumulate(1 if bracket in b"[{" else -1 for bracket in brackets), default=0)
-        > MAX_DEPTH
-    ):
-        raise Misfit(f"it is nested deeper than {MAX_DEPTH}")
+    if bare.count(b",") + len(brackets) > bounds.values:
+        raise Misfit(f"it holds more than {bounds.values:,} values")
+    levels = accumulate(1 if bracket in b"[{" else -1 for bracket in brackets)
+    if max(levels, default=0) > bounds.depth:
+        raise Misfit(f"it is nested deeper than {bounds.depth}")
 
 
 def _without_strings(data: bytes) -> bytes:

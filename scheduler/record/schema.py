@@ -95,6 +95,12 @@ STOCK_ERRORS = fields(
     {"sampler": NAME, "different": number(0, 1)},
     open=True,
 )
+# A check of a recipe at another cfg than its record's (cfg_range.py).
+CFG_CHECK = fields(
+    {"cfg": number(-1000, 1000), "holds": flag()},
+    {"rms": ERROR, "stock_rms": ERROR, "stock": text(200), "rows": COUNT, "calls": COUNT},
+    open=True,
+)
 RECIPE_EVIDENCE = fields(
     {},
     {
@@ -109,9 +115,11 @@ RECIPE_EVIDENCE = fields(
         "margin": optional(number()),
         "verdict": NAME,
         "equals_stock_steps": optional(integer(1, 10**6)),
+        "beats_stock_steps": integer(1, 10**6),
         "model_calls": COUNT,
         "note": text(2000),
         "streams": items(STREAM_ERRORS, 0, 20),
+        "cfg_checks": items(CFG_CHECK, 0, 50),
     },
     open=True,
 )
@@ -213,6 +221,28 @@ STAGE = fields(
     },
     open=True,
 )
+# A related model's recipe that this record's was begun with, and how it was checked (kin/).
+KIN = fields(
+    {"name": text(300), "kinship": NAME, "verdict": NAME},
+    {
+        "source": text(400),
+        "fingerprint": text(200),
+        "alike": number(-1, 1.001),
+        "cfg": number(-1000, 1000),
+        "latent_shape": items(integer(1, 10**6), 1, 6),
+        "patches": items(text(400), 0, 20),
+        "sampler": NAME,
+        "steps": STEPS,
+        "rms": ERROR,
+        "stock_rms": ERROR,
+        "stock": text(200),
+        "rows": COUNT,
+        "calls": COUNT,
+        "created": TIME,
+        "version": text(40),
+    },
+    open=True,
+)
 PROVENANCE = fields(
     {"version": text(40), "created": TIME, "model_calls": COUNT},
     {
@@ -223,6 +253,7 @@ PROVENANCE = fields(
         "note": text(500),
         "plans": items(PLAN, 0, 100),
         "stages": items(STAGE, 0, 1000),
+        "kin": items(KIN, 0, 100),
     },
     open=True,
 )

@@ -34,6 +34,7 @@ SOLVE_RANGE = 20.0
 OTHER_PATCHES = 10.0
 SOLVE_SAMPLER = 3.0
 UNSTATED = 1.5  # a condition that only one side states
+BY_CHECK = 0.01  # of another cfg, but checked around it: after those of its own
 OTHER_BUCKET = 1.0  # of guidance, resolution or frames; a gap adds to it
 A_DOUBLING = 0.5  # of the latent's area, or of the frames
 A_SHIFT = 2.0  # for a shift e times as large
@@ -72,6 +73,8 @@ class Index:
         self.patches, self.patch_codes = _coded(brief.patches for brief in self.briefs)
         numbers = np.array([brief.numbers for brief in self.briefs], dtype=np.float64)
         self.low, self.high, self.shift, self.cfg, self.guidance = numbers.reshape(-1, 5).T
+        spans = [brief.cfg_span or (np.nan, np.nan) for brief in self.briefs]
+        self.from_cfg, self.to_cfg = np.array(spans, dtype=np.float64).reshape(-1, 2).T
         self.buckets = _columns([_buckets_of(brief) for brief in self.briefs])
         names = {name for brief in self.briefs for name in brief.samplers}
         self.samplers = {
@@ -141,10 +144,17 @@ class Index:
             for column, value in zip(self.buckets, asked, strict=True)
         )
         cfg *= 1 + _guidance_gap(self.cfg, key.cfg)
+        cfg = np.where(self._checked_at(key.cfg), np.minimum(cfg, BY_CHECK), cfg)
         guidance *= 1 + _guidance_gap(self.guidance, key.guidance)
         area += A_DOUBLING * _gap(self.buckets[2], asked[2])
         frames += A_DOUBLING * _gap(self.buckets[3], asked[3])
         return cfg + guidance + area + frames + _shift_gap(self.shift, key.shift)
+
+    def _checked_at(self, cfg: float | None) -> np.ndarray:
+        """Whether some recipe was checked at cfgs around this one."""
+        if cfg is None:
+            return np.zeros(len(self.briefs), dtype=bool)
+        return (self.from_cfg <= cfg) & (cfg <= self.to_cfg)
 
 
 @lru_cache(maxsize=16)

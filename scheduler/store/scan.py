@@ -20,6 +20,7 @@ from ..errors import RecordError, StepDistillError
 from ..files import read_bytes, write_text
 from ..lookup.key import SAME_MAX, Key, active
 from ..record import Record
+from ..record.cfg_range import CHECKS, whole_span
 from ..record.checkers import UNPRINTABLE
 from ..record.parser import MAX_BYTES, parse_packed, shown_path
 from ..record.schema import VERSION
@@ -27,7 +28,7 @@ from ..record.schema import VERSION
 INDEX = Path(".index") / "index.json"
 RECORDINGS = "recordings"  # the folder of what runs left (recordings.py): no part of the catalogue
 INDEX_BYTES = 256 << 20
-INDEX_VERSION = 3
+INDEX_VERSION = 4
 OUTLINE = (12, 12)  # matrices and vectors of a fingerprint that stand for it in a brief
 
 
@@ -52,6 +53,7 @@ class Brief:
     latent_shape: tuple[int, ...] | None
     version: int = VERSION
     solvable: bool = False
+    cfg_span: tuple[float, float] | None = None  # that some of its recipes were checked over
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ NOTHING = Scan({}, (), frozenset(), 0)  # before the first look
 def brief_of(file: str, stamp: tuple[int, int], data: dict, version: int) -> Brief:
     """What the index holds of a record, from its checked data with the inner products still
     packed, and the version that its file states."""
-    recipes = [recipe | {"evidence": {}} for recipe in data["recipes"]]  # nothing here needs it
+    recipes = [recipe | {"evidence": _checks(recipe)} for recipe in data["recipes"]]
     record = Record.from_data(data | {"recipes": recipes})
     key, products = Key.of(record), data.get("inner_products")
     steps = [recipe.steps for recipe in record.recipes] or [0]
@@ -90,7 +92,14 @@ def brief_of(file: str, stamp: tuple[int, int], data: dict, version: int) -> Bri
         key.latent_shape,
         version,
         products is not None and products["sigmas"][0] >= key.sigma_max * (1 - SAME_MAX),
+        whole_span(record),
     )
+
+
+def _checks(recipe: dict) -> dict:
+    """What an index needs of a recipe's evidence."""
+    evidence = recipe.get("evidence", {})
+    return {CHECKS: evidence[CHECKS]} if CHECKS in evidence else {}
 
 
 def patches_text(key: Key) -> str:
@@ -222,6 +231,8 @@ def _settled(entry: dict, outlines: dict) -> Brief:
         all(type(sigma) is float for sigma in sigmas) and len(others) == 3 and 0 not in counts[4:]
     )
     sound &= type(entry["version"]) is int and type(entry["solvable"]) is bool
+    ends = entry["cfg_span"]
+    sound &= ends is None or (len(ends) == 2 and all(type(end) is float for end in ends))
     if not sound or not all(value is None or type(value) in (int, float) for value in others):
         raise ValueError("not a brief")
     return Brief(**entry)

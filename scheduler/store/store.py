@@ -26,7 +26,6 @@ from ..errors import (
 )
 from ..files import PathLike, make_folder, write_text
 from ..fingerprint import Fingerprint
-from ..fingerprint.kinship import OTHER, SAME, kinship
 from ..lookup import words
 from ..lookup.key import Key
 from ..lookup.match import EXACT, Match, judged
@@ -37,10 +36,10 @@ from ..record import Gram, Recipe, Record, load_record
 from .catalogue import Catalogue
 from .folder import store_folder
 from .housekeeping import TEMPORARY, remove_stale, slug, unlink
-from .index import Index
 from .joining import joined
 from .recording_file import KeptRecording
 from .recordings import FOLDER, MOST_A_KEY, RecordingShelf
+from .relatives import Relatives
 from .scan import Brief, revision
 from .sidecar import read_gram, sidecar_of
 
@@ -51,7 +50,6 @@ MOST_RECORDS = 20_000
 MOST_BYTES = 2 << 30
 MOST_RECORDING_BYTES = 2 << 30
 KEPT = 16
-MOST_TRIED = 16  # records that a search looks into, of those that may serve
 LEFT = re.compile(r"[a-z0-9-]+--[0-9a-f]{24}(-\d+)?\.safetensors")
 
 
@@ -75,7 +73,7 @@ class Store:
         self._shelf = RecordingShelf(self.folder / FOLDER, most_recording_bytes, most_recordings)
         self.most_records, self.most_bytes = most_records, most_bytes
         self._catalogue = Catalogue(self.folder)
-        self._kinds: dict[tuple[str, str], str] = {}
+        self._relatives = Relatives(self._fingerprint)
         self._read: dict[tuple, Record] = {}
 
     @classmethod
@@ -104,7 +102,7 @@ class Store:
         As `lookup` answers: those that the policy does not allow too.
         """
         seen = set()
-        for brief in self._in_turn(key):
+        for _, brief in self._relatives.in_turn(self._catalogue.index(), key):
             if brief.file in seen:
                 continue
             seen.add(brief.file)
@@ -249,7 +247,7 @@ class Store:
     def _found(self, key: Key, policy: str) -> tuple[Match | None, bool]:
         """(the best match, whether a file was not what the index says)."""
         stale = False
-        for brief in self._nearest(key):
+        for _, brief in self._relatives.nearest(self._catalogue.index(), key):
             try:
                 changed = self._stamp(brief.file) != brief.stamp
                 stale = stale or changed
@@ -293,43 +291,11 @@ class Store:
             return there.to_json()
         return joined(record, there).to_json()
 
-    def _nearest(self, key: Key) -> list[Brief]:
-        """The records to try, best first; relatives with other ids are sought only where no equal
-        id gives an exact hit."""
-        index = self._catalogue.index()
-        if key.fingerprint is None:
-            return []
-        found = index.ranked(key, {key.fingerprint.id: SAME})
-        if not found or found[0][0] > 0:
-            found = index.ranked(key, self._kin(key.fingerprint, index, key))
-        return [brief for _, brief in found]
-
-    def _in_turn(self, key: Key) -> Iterator[Brief]:
-        """All records to try, best first; after those of an exact hit's weights their relatives'."""
-        index = self._catalogue.index()
-        if key.fingerprint is None:
-            return
-        found = index.ranked(key, {key.fingerprint.id: SAME}, MOST_TRIED)
-        if found and found[0][0] == 0:
-            yield from (brief for _, brief in found)
-        kin = self._kin(key.fingerprint, index, key)
-        yield from (brief for _, brief in index.ranked(key, kin, MOST_TRIED))
-
-    def _kin(self, here: Fingerprint, index: Index, key: Key) -> dict[str, str]:
-        """{fingerprint: kind of kinship} of all that may be related to a model, itself among them."""
-        likely = index.likely(key)
-        return {here.id: SAME} | {each.fingerprint: self._kind(here, each) for each in likely}
-
-    def _kind(self, here: Fingerprint, brief: Brief) -> str:
-        """Kinship by the full samples; remembered, because an id is a hash of them."""
-        known = (here.id, brief.fingerprint)
-        if known not in self._kinds:
-            try:
-                there = Fingerprint.of_record(load_record(self.folder / brief.file).model)
-            except RecordError:
-                return OTHER
-            self._kinds[known] = kinship(here, there).kind if there else OTHER
-        return self._kinds[known]
+    def _fingerprint(self, brief: Brief) -> Fingerprint | None:
+        """The full fingerprint of a record's model; None where the record cannot be read."""
+        with suppress(RecordError):
+            return Fingerprint.of_record(load_record(self.folder / brief.file).model)
+        return None
 
     def _stamp(self, name: str) -> tuple[int, int]:
         found = os.stat(self.folder / name)
@@ -343,6 +309,7 @@ class Store:
         if (
             match is not None
             and match.kind == EXACT
+            and match.by_check is None  # that one is of another cfg
             and Key.of(match.record).sampler == key.sampler
         ):
             return match.name

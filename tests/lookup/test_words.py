@@ -92,7 +92,7 @@ def test_what_is_not_exact_does_not_say_distilled_for():
     assert solved.startswith("From the record of Made Up, 3 steps from sigma 0.5:")
     assert "solved again" in solved
     near = select(Wanted("euler", 3), facts(), facts().key(7.0), shelves=(Shelf(record()),))
-    assert words.info(near).startswith("Nearest record: Made Up, 3 steps")
+    assert words.info(near).startswith("Unchecked, from kin: Made Up, 3 steps")
     assert words.info(near).endswith("It differs from what you run: distilled at cfg 4, you use 7.")
 
 

@@ -16,6 +16,7 @@ pytestmark = [
     ),
 ]
 PANEL = "#script_txt2img_stepdistill_stepdistill_{}"
+NAME = ", ".join(f"{PANEL.format('name')} {tag}" for tag in ("textarea", "input"))
 BUILT = (
     "!!document.querySelector('#txt2img_prompt textarea') "
     "&& !!document.querySelector('#txt2img_generate')"
@@ -134,12 +135,12 @@ def test_distil_from_the_panel_is_seen_and_stopped_from_every_page(page, host, s
     page.write(PANEL.format("most") + " input[type=number]", "9")
     known(page, "At most", "price")
     page.click(PANEL.format("distill"))
-    page.wait(f"/of \\d+ model calls/.test({text_of('running')})", 90)
+    page.wait(f"/of \\d+ steps/.test({text_of('running')})", 90)
     with Page(server) as second:
         second.wait(BUILT, 120)
         second.wait(shown("interrupt"), 60)
         assert not second.run(shown("learn"))  # it is folded
-        second.wait(f"/of \\d+ model calls/.test({text_of('running')})", 60)
+        second.wait(f"/of \\d+ steps/.test({text_of('running')})", 60)
         unfold(second, "panel", "learn")
         unfold(second, "advanced", "distill")  # what was chosen there is what it was left at
         most = f"document.querySelector('{PANEL.format('most')} input[type=number]').value"
@@ -158,47 +159,6 @@ def test_a_job_that_failed_says_so_in_the_panel(page, host):
     known(page, "not enough memory for this size and batch", "progress", 90)
     page.wait(f"!({shown('interrupt')})", 30)
     assert page.run(f"!document.querySelector('{PANEL.format('distill')}').disabled")
-
-
-def test_learnt_used_and_drawn_from_the_page_alone(host, server):
-    """From an empty store: a picture drawn as usual, the one button, few steps."""
-    with Page(server) as page:
-        page.wait(BUILT, 120)
-        learnt_used_and_drawn(page)
-
-
-def learnt_used_and_drawn(page) -> None:
-    unfold(page, "panel", "learn")
-    box = f"document.querySelector('{PANEL.format('learn')} input')"
-    page.wait(f"{box}.checked", 30)  # on, once the panel was opened
-    assert not page.run(shown("use"))
-    known(page, "learnt from them")
-    page.choose("#txt2img_sampling", "DPM++ 2M")  # Forge's own first is Euler a
-    page.wait("document.querySelector('#txt2img_sampling input').value === 'DPM++ 2M'", 30)
-    page.write("#txt2img_prompt textarea", "a cat")
-    page.write("#txt2img_width input[type=number]", "64")
-    page.write("#txt2img_height input[type=number]", "64")
-    page.write("#txt2img_steps input[type=number]", "20")
-    page.click("#txt2img_generate")
-    page.wait(shown("use"), 120)
-    assert page.run(text_of("use")).strip() == "Use it: Distilled, 6 steps"
-    known(page, "as near as")
-    below = "document.querySelector('#html_log_txt2img').innerText"
-    page.wait(f"{below}.includes('Distilled in 6 steps')", 120)
-    page.click(PANEL.format("use"))
-    page.wait("document.querySelector('#txt2img_sampling input').value === 'Distilled'", 30)
-    page.wait("document.querySelector('#txt2img_scheduler input').value === 'Distilled'", 30)
-    page.wait("document.querySelector('#txt2img_steps input[type=number]').value === '6'", 30)
-    page.click("#txt2img_generate")
-    info = "document.querySelector('#html_info_txt2img').innerText"
-    page.wait(f"{info}.includes('6 steps of Distilled')", 120)
-    assert "StepDistill: exact | " in page.run(info)
-    # The other page has it too, without a reload.
-    page.run("document.querySelectorAll('#tabs button')[1].click()")
-    other = PANEL.replace("txt2img", "img2img")
-    page.run(f"document.querySelector('{other.format('panel')} .label-wrap').click()")
-    page.wait(shown("use", "img2img"), 30)
-    page.run("document.querySelectorAll('#tabs button')[0].click()")
 
 
 def test_another_checkpoint_is_heard_of(page, host, server, other_model):
@@ -222,7 +182,7 @@ def test_records_are_renamed_noted_and_removed(page, host, stored, label):
     chosen = f"document.querySelector('{PANEL.format('record')} input')"
     page.choose(PANEL.format("record"), label)
     page.wait(f"{chosen}.value === '{label}'", 10)
-    page.write(PANEL.format("name") + " textarea", "my-dog")
+    page.write(NAME, "my-dog")
     page.click(PANEL.format("rename"))
     known(page, "my-dog", "told")
     (entry,) = host.get("/stepdistill/v1/records")
@@ -230,7 +190,7 @@ def test_records_are_renamed_noted_and_removed(page, host, stored, label):
     renamed = host.get(f"/witness/label?name={entry['name']}")
     assert renamed.startswith("my-dog, CFG 7")
     page.wait(f"{chosen}.value === '{renamed}'", 10)
-    page.write(PANEL.format("name") + " textarea", "for portraits")
+    page.write(NAME, "for portraits")
     page.click(PANEL.format("note"))
     known(page, "for portraits", "told")
     known(page, "for portraits", "held")

@@ -1,0 +1,166 @@
+"""Reading a source anew: the only place where one is asked for anything.
+
+Its index is read, and every record that is not at hand yet; each must have the stated size and
+hash, be a record, and be what the index says of it. An entry that is not is left out, with the
+reason; an index that is not usable, or a source that does not answer, changes nothing of what is
+kept.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import RecordError, SourceError
+from ..files import make_folder, read_bytes
+from ..record import now
+from ..record.parser import MAX_BYTES
+from .addresses import WEB, Address
+from .entries import digest, disagreement
+from .index_form import BOUNDS as INDEX_BOUNDS
+from .index_form import INDEX_FILE, SIGNATURE_FILE, SourceIndex, read_index
+from .kept import Note, keep, keep_record, record_path
+from .readers import FolderReader, Gone, Reader, Unreachable
+from .signing import BOUNDS as SIGNATURE_BOUNDS
+from .signing import read_signature, verify
+
+MOST_SECONDS = 1800.0  # for all files of a source
+
+Heard = Callable[[int, int], None]  # (records done, records in all)
+
+
+def reader_of(address: Address) -> Reader:
+    """The reader of an address; nothing is read yet."""
+    if address.kind == WEB:
+        from .web import WebReader  # the network's packages only where it is asked
+
+        return WebReader(address.text)
+    return FolderReader(Path(address.text))
+
+
+@dataclass(frozen=True)
+class Published:
+    """An index as it was read: its bytes, what is in it, and the key that it was found signed with."""
+
+    content: bytes
+    index: SourceIndex
+    key: str | None
+
+
+def published(reader: Reader, key: str | None, pin: bool) -> Published:
+    """The index of a source. key: what it must be signed with; None: nothing, but with `pin` by the key
+    that the source itself states, if any. Raises SourceError."""
+    try:
+        content = reader.read(INDEX_FILE, INDEX_BOUNDS.bytes)
+    except Gone:
+        raise SourceError(
+            f"There is no {INDEX_FILE}, so this is no source; its publisher makes one with "
+            "`store publish`."
+        ) from None
+    if key is not None or pin:
+        key = _verified(reader, content, key)
+    return Published(content, read_index(content), key)
+
+
+def _verified(reader: Reader, content: bytes, key: str | None) -> str | None:
+    try:
+        data = reader.read(SIGNATURE_FILE, SIGNATURE_BOUNDS.bytes)
+    except Gone:
+        if key is None:
+            return None
+        raise SourceError(
+            "The source is not signed, and was added as one that is; ask its publisher, or remove it "
+            "and add it again with --unsigned."
+        ) from None
+    signature = read_signature(data)
+    verify(content, signature, key or signature.key)
+    return signature.key
+
+
+def fetch(
+    address: Address,
+    folder: Path,
+    before: Note | None = None,
+    key: str | None = None,
+    pin: bool = True,
+    heard: Heard | None = None,
+    most_seconds: float = MOST_SECONDS,
+) -> Note:
+    """Read a source into its folder. before: what was known of it. Raises SourceError, OutputError."""
+    reader = reader_of(address)
+    ends = time.monotonic() + most_seconds
+    try:
+        found = published(reader, before.key if before else key, pin and before is None)
+        if before is not None:
+            _refuse_older(found, folder, before)
+        make_folder(folder)
+        refused = _records(reader, found.index, folder, heard, ends)
+    finally:
+        reader.close()
+    for entry, _ in refused:  # what is no longer as the index says is not served either
+        record_path(folder, entry["sha256"]).unlink(missing_ok=True)
+    left_out = tuple((entry["file"], reason) for entry, reason in refused)
+    added = before.added if before else now()
+    note = Note(address, added, now(), digest(found.content), found.key, left_out)
+    keep(folder, note, found.content)
+    return note
+
+
+def _refuse_older(found: Published, folder: Path, before: Note) -> None:
+    """An index from before the one at hand is a page that was put back, by whomever."""
+    if digest(found.content) == before.index:
+        return
+    path = folder / f"index-{before.index}.json"
+    try:
+        known = read_index(read_bytes(path, INDEX_BOUNDS.bytes, SourceError))
+    except SourceError:
+        return
+    if found.index.created < known.created:
+        raise SourceError(
+            f"The source's index is of {found.index.created}, older than the one at hand "
+            f"({known.created}); nothing was changed. If that is meant, remove it and add it again."
+        )
+
+
+def _records(
+    reader: Reader, index: SourceIndex, folder: Path, heard: Heard | None, ends: float
+) -> list[tuple[Mapping, str]]:
+    """Fetch what is not at hand; returns (entry, reason) of what was left out."""
+    left_out = []
+    for done, entry in enumerate(index.records):
+        if heard is not None:
+            heard(done, len(index.records))
+        if time.monotonic() > ends:
+            raise Unreachable("The source took too long; what was kept before is unchanged.")
+        try:
+            _record(reader, entry, index.models, folder)
+        except Unreachable:
+            raise
+        except (SourceError, RecordError) as problem:
+            left_out.append((entry, str(problem)))
+    return left_out
+
+
+def _record(reader: Reader, entry: Mapping, models: Mapping, folder: Path) -> None:
+    sha256 = entry["sha256"]
+    content = _at_hand(folder, sha256) or reader.read(entry["file"], entry["bytes"])
+    if len(content) != entry["bytes"] or digest(content) != sha256:
+        raise SourceError(
+            "Its content is not what the index says (another hash): one of both is stale or was changed."
+        )
+    name = disagreement(entry, models, content)
+    if name is not None:
+        raise SourceError(f"The index says another {name} than the record itself.")
+    if not entry["fingerprint"]:
+        raise SourceError("It names no model's weights, so nobody can find it.")
+    keep_record(folder, sha256, content)
+
+
+def _at_hand(folder: Path, sha256: str) -> bytes | None:
+    try:
+        content = read_bytes(record_path(folder, sha256), MAX_BYTES, RecordError)
+    except RecordError:
+        return None
+    return content if digest(content) == sha256 else None
