@@ -44,7 +44,9 @@ def main(arguments: list[str] | None = None) -> None:
     if device == "cpu" and not options.tiny:
         print(WITHOUT.format(kind=options.kind.upper(), **ASKED))
         return
-    device = "cpu" if options.tiny else device
+    if options.tiny:
+        device = "cpu"
+        torch.set_num_threads(1)  # so small are its layers
     if not options.without_diffusers:
         under_diffusers(options.kind, device, options.tiny)
     if options.comfyui:
