@@ -157,7 +157,9 @@ def _cell(model, name: str, records: Sequence[Record], seeds: Sequence[int], fol
     found["kinship"] = _kinship(name.split("-")[1], model, base)
     for record, seed in zip(records, seeds, strict=True):
         kin = claimed(record, of, found["kinship"])
-        found["unchecked"].append(over(trial, record.recipe("distilled", STEPS)))
+        carried = kin.recipe(STEPS)
+        assert carried is not None
+        found["unchecked"].append(over(trial, carried))
         run, denoise = picture(of, seed + 10)
         made = learn_from_kin(
             kin,
@@ -179,7 +181,7 @@ def _cell(model, name: str, records: Sequence[Record], seeds: Sequence[int], fol
 
 def _kinship(label: str, model, base) -> str:
     """As a host would know it: a LoRA and a quantising loader leave the weights' samples, or their names."""
-    if label.startswith("LoRA"):
+    if label.startswith("LoRA") or "x" in label:  # or another size
         return SAME
     return QUANTISED if label in ("fp8", "int8", "Q4") else kinship(print_of(model), base).kind
 

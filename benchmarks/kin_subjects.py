@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -21,6 +21,7 @@ from tools.train_kin import made
 
 RANK = 4
 STRENGTHS = (0.5, 1.0, 1.5)
+SIDES, SHIFT = (6, 12), 4.5  # of latents that were trained at 8x8 and shift 3
 TILE, TILES = 8, ((4.0, 0.05), (0.3, 0.05), (0.1, 0.01), (1.0, 0.05))  # scale, variance
 BLOCK = 32  # weights that share a scale in GGUF's Q4_0
 
@@ -39,6 +40,12 @@ def kin_of(name: str, folder: Path) -> Iterator[tuple[str, Checkpoint]]:
     style = load_checkpoint(files["style"])
     for strength in STRENGTHS:
         yield f"LoRA {strength:g}", with_lora(base, style, strength)
+    channels = base.latent_shape[0]
+    for side in SIDES:
+        yield f"{side}x{side}", replace(base, latent_shape=(channels, side, side))
+    if base.shift is not None:
+        larger = replace(base, latent_shape=(channels, SIDES[-1], SIDES[-1]))
+        yield f"{SIDES[-1]}x{SIDES[-1]} shift {SHIFT:g}", replace(larger, shift=SHIFT)
 
 
 def strangers(name: str) -> Iterator[tuple[str, Checkpoint | Tiles]]:
@@ -89,8 +96,7 @@ def changed(base: Checkpoint, change: Callable[[Tensor], Tensor]) -> Checkpoint:
 
 
 def with_model(base: Checkpoint, model: nn.Module) -> Checkpoint:
-    parts = {**vars(base), "model": model}
-    return Checkpoint(**parts)
+    return replace(base, model=model)
 
 
 def fp8(weight: Tensor) -> Tensor:
