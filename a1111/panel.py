@@ -10,6 +10,7 @@ from . import infotext, panel_actions
 from .host import option
 from .names import AUTOMATIC, HIDDEN_CLASS, LABEL, TITLE
 from .record_list import listed, name_of
+from .source_list import sources_html
 
 
 class StepDistillScript(scripts.Script):
@@ -166,6 +167,7 @@ class Controls:
                 file_count="multiple",
                 elem_id=self._id("import"),
             )
+        self.sources = gr.HTML(sources_html, elem_id=self._id("sources"))
 
     def _result(self) -> None:
         self.told = gr.HTML("", elem_id=self._id("told"))

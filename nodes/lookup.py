@@ -15,6 +15,7 @@ from ..scheduler.lookup.serving import NO_RULE, OWN_STEPS
 from ..scheduler.lookup.wanted import COEFFICIENTS, SIGMAS, Wanted
 from ..scheduler.record import Record
 from ..scheduler.record.words import contents
+from ..scheduler.sources import beside
 from .host.model_facts import facts_of
 from .host.picture_records import attach
 from .host.store import store
@@ -104,7 +105,8 @@ def _offsets_promised(record: Record, offsets: bool) -> str:
 
 
 def _shelves() -> tuple:
-    return store(), WorkflowRecords()
+    """The sources come last, to be named: nobody has checked what they have on the model at hand."""
+    return store(), WorkflowRecords(), beside(store().folder)
 
 
 def _with_cure(found: Selection) -> str:
