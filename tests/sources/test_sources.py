@@ -66,6 +66,9 @@ def test_nothing_unchecked_runs_unless_it_is_asked_for(published, sources):
     found = select(wanted, facts, key, shelves=(Sources(sources.store, unchecked=True),))
     assert found.recipe.sigmas == record.recipe("euler", 4).sigmas
     assert info(found).startswith("Unchecked, from the source ann (by Ann, not signed)")
+    assert "not measured. Made 20" in info(found) and "StepDistill 0.1.0, 10 model calls" in info(
+        found
+    )
 
 
 def test_ones_own_records_come_first(published, sources):

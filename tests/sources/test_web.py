@@ -14,7 +14,7 @@ from scheduler.sources.addresses import WEB, Address, address_of
 from scheduler.sources.index_form import INDEX_FILE, SIGNATURE_FILE
 from scheduler.sources.readers import Unreachable
 from scheduler.sources.web import WebReader
-from tests.sources.made import NAMES, records, send, served
+from tests.sources.made import NAMES, certificate_of, records, send, served
 from tests.weights import asked
 
 ONE, TWO, THREE = NAMES
@@ -226,6 +226,23 @@ def test_a_proxy_of_the_environment_is_used(published, monkeypatch):
         monkeypatch.setenv("http_proxy", end)
         proxy.answers["http://nowhere.invalid/one.json"] = lambda handler: send(handler, 200, b"1")
         assert WebReader("http://nowhere.invalid/").read(ONE, 100) == b"1"
+
+
+def test_https_is_taken_from_those_alone_that_the_system_trusts(
+    published, sources, tmp_path, monkeypatch
+):
+    pytest.importorskip("cryptography", reason="makes the certificate")
+    certificate = certificate_of(tmp_path / "site.pem")
+    with served(published, certificate) as site:
+        with pytest.raises(Unreachable, match="certificate"):
+            sources.add(site.address)
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        assert len(sources.add(site.address, name="page").entries) == 3
+        site.answers[INDEX_FILE] = lambda handler: send(
+            handler, 302, b"", Location=site.address.replace("https", "http")
+        )
+        with pytest.raises(SourceError, match="another site"):
+            sources.update("page")
 
 
 @pytest.mark.parametrize(
