@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from pathlib import Path
@@ -19,6 +20,7 @@ from tests.weights import record_of, weights
 NAMES = ("one.json", "more/two.json", "more/three.json")
 
 
+@cache
 def records() -> dict[str, Record]:
     """Three records: two of one model at cfg 4 and 7, one of another model."""
     first, other = weights(blocks=4), weights(seed=1, blocks=4)
