@@ -109,7 +109,7 @@ class Picture:
         def timed(denoisers: tuple) -> Learnt:
             assert self.told is not None
             calls = self._timed(denoisers[0])
-            told = replace(self.told, calls=planned + calls)
+            told = self.told.priced(planned + calls, calls)
             text = words.before(told, told.calls * (self._pace or 0.0))
             teller.plan(text, told.calls)
             learnt = work(denoisers[0], teller.progress)

@@ -17,7 +17,8 @@ OK, MISTAKE, USAGE, STOPPED, INTERRUPTED = 0, 1, 2, 3, 130
 NEEDS = ("torch", "numpy", "safetensors", "matplotlib", "tqdm", "sklearn")
 PIP_NAMES = {"sklearn": "scikit-learn"}
 COMMANDS = (
-    "demo", "distill", "pair", "draw", "show", "compare", "plot", "bake", "swap", "fingerprint", "store",
+    "demo", "distill", "check", "pair", "draw", "show", "compare", "plot", "bake", "swap", "fingerprint",
+    "store",
 )  # fmt: skip
 
 DESCRIPTION = """\

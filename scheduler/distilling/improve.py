@@ -16,7 +16,7 @@ import torch
 from ..denoiser import Denoiser
 from ..errors import RecordError, Stopped
 from ..files import PathLike
-from ..fit.candidate import Candidate
+from ..fit.candidate import Candidate, candidate_of
 from ..record import SAME_START, Gram, Recipe, Record
 from ..record.provenance import RECORDING
 from ..recordings import Recording
@@ -118,7 +118,7 @@ class _Improving(Run):
     def given(self, wish: Wish) -> Sequence[Candidate]:
         """The record's own recipe for a wish, as a candidate."""
         return [
-            _candidate(each)
+            candidate_of(each)
             for each in self.kept
             if (each.sampler, each.steps) == (wish.sampler, wish.steps)
             and each.choice.ours
@@ -167,12 +167,6 @@ def _beaten(searches: Sequence[Search], recipe: Recipe, before: Recipe) -> bool:
     if old is None or new is None:
         return False
     return bool(wins(new.errors, old, search.made.unseen))
-
-
-def _candidate(recipe: Recipe) -> Candidate:
-    offsets = None if recipe.offsets is None else np.array(recipe.offsets)
-    rows = None if recipe.coefficients is None else np.array(recipe.coefficients)
-    return Candidate(recipe.sampler, np.array(recipe.sigmas), offsets, rows)
 
 
 def _kept(record: Record, start_sigma: float) -> list[Recipe]:

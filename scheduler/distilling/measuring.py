@@ -14,6 +14,7 @@ from ..errors import RecordError
 from ..evidence.held_out import Ranked
 from ..files import PathLike
 from ..record import Record
+from ..record.cfg_range import with_checks_of
 from ..record.provenance import EVIDENCE, Stages
 from ..rows import in_batches
 from ..samplers.names import ON_PATHS
@@ -89,9 +90,9 @@ def measure(
         "evidence_calls": about.get("evidence_calls", 0) + spent,
         "stages": [*about.get("stages", ()), *stages.done],
     }
-    return replace(
-        record, recipes=tuple(found.recipes), evidence=found.summary, provenance=provenance
-    )
+    pairs = zip(found.recipes, record.recipes, strict=True)
+    kept = tuple(with_checks_of(measured, before) for measured, before in pairs)
+    return replace(record, recipes=kept, evidence=found.summary, provenance=provenance)
 
 
 def _rows(batch: int) -> int:

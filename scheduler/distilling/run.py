@@ -14,7 +14,7 @@ from ..denoiser import Denoiser
 from ..errors import Stopped
 from ..evidence.stochastic import PathPlan
 from ..files import PathLike
-from ..fit.candidate import Candidate
+from ..fit.candidate import Candidate, candidate_of
 from ..record import SAME_START, Conditions, Model, Recipe, Record, now
 from ..record.provenance import (
     EVIDENCE,
@@ -66,6 +66,7 @@ def distill(
     start_sigma: float | None = None,
     on_record: Callable[[Record], None] | None = None,
     recordings: Sequence[Recording] = (),
+    starts: Sequence[Recipe] = (),
 ) -> Record:
     """Distil the recipes of a model: for every sampler and step count the schedule, and what else
     it needs, nearest to the teacher's end.
@@ -81,8 +82,9 @@ def distill(
     evidence_denoise: the same model under held-out conditioning. samples: rows per trajectory set
     (None: as many as the budget allows). recordings: runs made anyway (`Recording`), the teacher
     then: one denoiser for all, or one for each; the first of them alone
-    where the budget is for no more. progress(done, planned, phase) follows every model
-    call; should_stop() is asked before and after each; resume: a folder that keeps finished parts
+    where the budget is for no more. starts: recipes of a related model (kin/), run among the starts of
+    their sampler and steps where the plan has a run for them. progress(done, planned, phase) follows every
+    model call; should_stop() is asked before and after each; resume: a folder that keeps finished parts
     for the next run; on_plan hears the plan before anything runs; on_record the record whenever a
     stage has made it better: it is usable from the first time on.
 
@@ -127,12 +129,15 @@ def distill(
     if on_plan is not None:
         on_plan(plan)
     run = Run(request, conditions, plan, meter, parts, torch.device(device), on_record, runs)
+    run.starts = starts
     return run.whole(held_out, every=effort_named(effort).every)
 
 
 class Run:
     """What the stages of one distillation share: its account, what they note of themselves, and the
-    record as it stands."""
+    record as it stands. starts: recipes of a related model."""
+
+    starts: Sequence[Recipe] = ()
 
     def __init__(
         self,
@@ -230,8 +235,17 @@ class Run:
             self.stands(made, self.found())
 
     def given(self, wish: Wish) -> Sequence[Candidate]:
-        """What an earlier record has for a wish."""
-        return ()
+        """What an earlier record, or a related model's, has for a wish."""
+        start = self.request.start_sigma
+        found = [
+            each
+            for each in self.starts
+            if (each.sampler, each.steps) == (wish.sampler, wish.steps)
+            and each.choice.ours
+            and (each.offsets is not None) == wish.shifted
+            and abs(each.start_sigma / start - 1) <= SAME_START
+        ]
+        return [candidate_of(each, start) for each in found[: self.plan.runs]]
 
     def affords(self, wish: Wish) -> bool:
         """Whether one more run is within the plan."""

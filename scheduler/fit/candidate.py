@@ -13,6 +13,17 @@ DISTILLED = "distilled"  # the sampler whose coefficients are fitted
 EXPLODED = 1e9  # the end error of a row that did not stay finite
 
 
+def candidate_of(recipe: Recipe, start_sigma: float | None = None) -> Candidate:
+    """A recipe as a candidate that was not run. start_sigma: put in its first sigma's place, which hosts
+    round."""
+    sigmas = np.array(recipe.sigmas)
+    if start_sigma is not None:
+        sigmas[0] = start_sigma
+    offsets = None if recipe.offsets is None else np.array(recipe.offsets)
+    rows = None if recipe.coefficients is None else np.array(recipe.coefficients)
+    return Candidate(recipe.sampler, sigmas, offsets, rows)
+
+
 @dataclass(frozen=True)
 class Candidate:
     """sampler: the one that runs it. sigmas: (N + 1,). offsets: (N,) query offsets, or None.

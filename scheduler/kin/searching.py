@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from ..distilling.experiments import Experiments
 from ..distilling.searches import Search, Starts
 from ..distilling.wishes import Wish
-from ..fit.candidate import DISTILLED, Candidate
+from ..fit.candidate import DISTILLED, Candidate, candidate_of
 from ..fit.refinement import Refinement, Start
 from ..record import Recipe
 from ..samplers.names import RELATIVE
@@ -95,13 +96,10 @@ class KinSearch(Search):
 
     def _candidate(self) -> Candidate:
         """The kin's recipe as what is run, from exactly the start of the teacher's rows."""
-        recipe = self.recipe
-        sigmas = np.array([self.made.start_sigma, *recipe.sigmas[1:]])
-        offsets = None if recipe.offsets is None else np.array(recipe.offsets)
-        rows = None if recipe.coefficients is None else np.array(recipe.coefficients)
-        if recipe.sampler == DISTILLED and offsets is None:
-            offsets = np.zeros(recipe.steps)  # as the fits have them
-        return Candidate(recipe.sampler, sigmas, offsets, rows)
+        found = candidate_of(self.recipe, self.made.start_sigma)
+        if found.sampler == DISTILLED and found.offsets is None:
+            return replace(found, offsets=np.zeros(found.steps))  # as the fits have them
+        return found
 
 
 def _rms(errors: np.ndarray) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..lookup.selection import Selection
 from .deciding import AT_HAND, IN_FULL, LEARN_FIRST, Decision
@@ -22,6 +22,11 @@ class Announcement:
     improving: bool = False
     kin: str = ""
     kin_calls: int = 0
+
+    def priced(self, calls: int, beside: int) -> Announcement:
+        """With the most calls that are made; `beside` of them for what is no learning (its pace)."""
+        spent = self.kin_calls + beside if self.kin else 0
+        return replace(self, calls=calls, kin_calls=spent)
 
 
 @dataclass(frozen=True)

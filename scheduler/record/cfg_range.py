@@ -50,6 +50,12 @@ def span(recipe: Recipe, own: float | None) -> tuple[float, float] | None:
     return (min(own, *held), max(own, *held)) if held else None
 
 
+def with_checks_of(recipe: Recipe, before: Recipe) -> Recipe:
+    """A recipe whose evidence was made anew, with the checks that the same one had."""
+    kept = checks_of(before)
+    return replace(recipe, evidence=recipe.evidence | {CHECKS: kept}) if kept else recipe
+
+
 def whole_span(record: Record) -> tuple[float, float] | None:
     """The widest of all recipes' spans, for an index; None where none has one."""
     found = [span(each, record.conditions.cfg) for each in record.recipes]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from .cfg_range import whole_span
 from .counts import ranges
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def conditions(record: Record) -> str:
     under = record.conditions
     patches = patch_words(record)
     parts = [
-        f"guidance {under.cfg:g}" if under.cfg is not None else "",
+        _guidance(record),
         f"distilled guidance {under.guidance:g}" if under.guidance is not None else "",
         size(under.latent_shape) if under.latent_shape else "",
         f"with {', '.join(patches)}" if patches else "",
@@ -102,6 +103,14 @@ def conditions(record: Record) -> str:
         f"seed {under.seed}" if under.seed is not None else "",
     ]
     return ", ".join(part for part in parts if part)
+
+
+def _guidance(record: Record) -> str:
+    """ "guidance 3", with the cfgs that a recipe was checked at, as far as they hold."""
+    cfg, ends = record.conditions.cfg, whole_span(record)
+    if cfg is None:
+        return ""
+    return f"guidance {cfg:g}" + (f" (checked from {ends[0]:g} to {ends[1]:g})" if ends else "")
 
 
 def patch_words(record: Record) -> list[str]:
@@ -162,6 +171,7 @@ def about(record: Record) -> str:
         ("Conditions", conditions(record) or "none stated"),
         ("Teacher", _teacher(record)),
         ("Made", made(record)),
+        ("From kin", from_kin(record)),
         ("Evidence", _evidence(record)),
     ]
     return "\n".join(f"{name + ':':<12}{text}" for name, text in lines if text)
@@ -174,6 +184,22 @@ def made(record: Record) -> str:
     if origin.get("evidence_calls"):
         spent += f", {origin['evidence_calls']:,} more for the evidence"
     return f"{origin['created']}, StepDistill {origin['version']}, {spent}"
+
+
+def from_kin(record: Record) -> str:
+    """Which related models' recipes a record's were begun with, and what a check said; "" for none."""
+    return "; ".join(_kin(each) for each in record.provenance.get("kin", ()))
+
+
+_VERDICTS = {"holds": "held as it was", "refine": "was a start", "refuse": "was left"}
+
+
+def _kin(found: Mapping) -> str:
+    cfg = f" at cfg {found['cfg']:g}" if "cfg" in found else ""
+    error, stock = found.get("rms"), found.get("stock_rms")
+    share = f" ({error / stock:.2f} of stock's error)" if error is not None and stock else ""
+    verdict = _VERDICTS.get(found["verdict"], found["verdict"])
+    return f"the recipe of {found['name']}{cfg}, {found['kinship']}, {verdict}{share}"
 
 
 def _model(record: Record) -> str:

@@ -102,3 +102,46 @@ def test_another_lora_or_size_is_checked_too(taught):
 def test_its_own_record_is_not_checked_again(taught):
     host, _, outcome = picture(taught, studio(BASE, seed=1, digit=4), of=of(known()))
     assert outcome.learnt is None and host.calls == 6
+
+
+def test_a_kins_recipe_is_a_start_of_a_distillation(learnt):
+    from scheduler import distill
+    from scheduler.samplers.query_offsets import asked_sigma
+    from tests.kin.relatives import mosaic
+    from tests.learning.studio import SHAPE
+
+    recipe, denoise = learnt.recipe("distilled", 6), mosaic(4, **FINETUNE)
+    levels = {
+        round(asked_sigma(sigma, offset, "flow"), 6)
+        for sigma, offset in zip(recipe.sigmas[1:-1], recipe.offsets[1:], strict=True)
+    }
+    asked: list = []
+
+    def heard(x, sigma):
+        asked.append(round(float(sigma[0]), 6))
+        return denoise(x, sigma)
+
+    how = {"sigma_min": known().sigma_min, "budget": 80, "evidence_budget": 0}
+    distill(heard, SHAPE, **how)
+    plain = set(asked)
+    asked.clear()
+    record = distill(heard, SHAPE, starts=(recipe,), **how)
+    assert levels <= set(asked) and not levels <= plain
+    assert len(asked) == record.provenance["model_calls"] <= 80
+
+
+def test_a_start_of_other_steps_or_another_noise_level_is_left(learnt):
+    from dataclasses import replace
+
+    from scheduler import distill
+    from tests.kin.relatives import mosaic
+    from tests.learning.studio import SHAPE
+
+    recipe = learnt.recipe("distilled", 6)
+    below = replace(recipe, start_sigma=0.9, sigmas=(0.9, *recipe.sigmas[1:]))
+    how = {"sigma_min": known().sigma_min, "budget": 70, "evidence_budget": 0}
+    one, other = (
+        distill(mosaic(4), SHAPE, starts=starts, steps=steps, **how)
+        for starts, steps in (((), 5), ((recipe, below), 5))
+    )
+    assert one.recipes == other.recipes

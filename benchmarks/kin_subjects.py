@@ -1,0 +1,140 @@
+"""Kin of the bundled checkpoints: finetunes and a merge (tools/train_kin.py), rounded weights, a LoRA at
+three strengths; and strangers that share nothing but the shape of their latents."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks.subjects import FEWER_NODES, Subject
+from scheduler.checkpoints import Checkpoint, digits, load_checkpoint
+from scheduler.fingerprint import Fingerprint, fingerprint_tensors
+from scheduler.lookup.model_facts import ModelFacts
+from scheduler.sigmas.noise_table import table_for
+from tools.train_kin import made
+
+RANK = 4
+STRENGTHS = (0.5, 1.0, 1.5)
+BLOCK = 32  # weights that share a scale in GGUF's Q4_0
+
+
+def kin_of(name: str, folder: Path) -> Iterator[tuple[str, Checkpoint]]:
+    """(label, model) of all kin of a bundled checkpoint; the finetunes are trained where the folder has
+    none."""
+    base = load_checkpoint(name)
+    files = made(name, folder)
+    for label, file in files.items():
+        yield label, load_checkpoint(file)
+    yield "fp8", changed(base, fp8)
+    yield "int8", changed(base, int8)
+    yield "Q4", changed(base, q4)
+    style = load_checkpoint(files["style"])
+    for strength in STRENGTHS:
+        yield f"LoRA {strength:g}", with_lora(base, style, strength)
+
+
+def strangers(name: str) -> Iterator[tuple[str, Checkpoint]]:
+    """Models that are no kin: weights drawn anew, shuffled, and none that learnt pictures at all."""
+    base = load_checkpoint(name)
+    yield "shuffled weights", changed(base, shuffled)
+    yield "random weights", changed(base, drawn_anew)
+    yield "half noise", changed(base, half_noise)
+
+
+def changed(base: Checkpoint, change: Callable[[Tensor], Tensor]) -> Checkpoint:
+    """A checkpoint with every matrix changed."""
+    model = copy.deepcopy(base.model)
+    with torch.no_grad():
+        for weight in model.parameters():
+            if weight.ndim > 1:
+                weight.copy_(change(weight))
+    return with_model(base, model)
+
+
+def with_model(base: Checkpoint, model: nn.Module) -> Checkpoint:
+    parts = {**vars(base), "model": model}
+    return Checkpoint(**parts)
+
+
+def fp8(weight: Tensor) -> Tensor:
+    return weight.to(torch.float8_e4m3fn).to(weight.dtype)
+
+
+def int8(weight: Tensor) -> Tensor:
+    """With one scale a row."""
+    rows = weight.flatten(1)
+    scale = rows.abs().amax(1, keepdim=True).clamp(min=1e-12) / 127
+    return ((rows / scale).round() * scale).reshape(weight.shape)
+
+
+def q4(weight: Tensor) -> Tensor:
+    """As GGUF's Q4_0: blocks of 32 share a scale, 16 levels."""
+    flat = weight.flatten()
+    padded = torch.cat([flat, flat.new_zeros(-len(flat) % BLOCK)]).reshape(-1, BLOCK)
+    peak = padded.gather(1, padded.abs().argmax(1, keepdim=True))
+    scale = torch.where(peak == 0, torch.ones_like(peak), peak / -8)
+    levels = (padded / scale).round().clamp(-8, 7)
+    return (levels * scale).flatten()[: len(flat)].reshape(weight.shape)
+
+
+def shuffled(weight: Tensor) -> Tensor:
+    order = torch.randperm(weight.numel(), generator=torch.Generator().manual_seed(3))
+    return weight.flatten()[order].reshape(weight.shape)
+
+
+def drawn_anew(weight: Tensor) -> Tensor:
+    generator = torch.Generator().manual_seed(4)
+    return torch.randn(weight.shape, generator=generator) * weight.std()
+
+
+def half_noise(weight: Tensor) -> Tensor:
+    return weight + 0.5 * drawn_anew(weight)
+
+
+def with_lora(base: Checkpoint, other: Checkpoint, strength: float) -> Checkpoint:
+    """The base with the difference to another model at RANK, so much of it."""
+    model = copy.deepcopy(base.model)
+    parts = dict(other.model.named_parameters())
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if weight.ndim > 1:
+                apart = (parts[name] - weight).flatten(1)
+                u, s, v = torch.linalg.svd(apart, full_matrices=False)
+                low = (u[:, :RANK] * s[:RANK]) @ v[:RANK]
+                weight.add_(strength * low.reshape(weight.shape))
+    return with_model(base, model)
+
+
+class KinSubject(Subject):
+    """With a shorter reference for what is no bundled checkpoint: there are many."""
+
+    @property
+    def reference_nodes(self) -> int:
+        return super().reference_nodes if self.learned else FEWER_NODES
+
+
+def subject_of(model: Checkpoint, name: str, cfg: float) -> Subject:
+    return KinSubject(name, cfg, model, digits.CLASSES)
+
+
+def facts_of(model: Checkpoint, name: str) -> ModelFacts:
+    """As a host would say it."""
+    table = table_for(model.sigma_min, model.sigma_max, model.parametrisation, model.shift)
+    return ModelFacts(
+        print_of(model),
+        name,
+        model.parametrisation,
+        model.prediction,
+        model.shift,
+        model.sigma_min,
+        model.sigma_max,
+        table,
+    )
+
+
+def print_of(model: Checkpoint) -> Fingerprint:
+    return fingerprint_tensors(model.model.state_dict())
