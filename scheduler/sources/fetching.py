@@ -18,7 +18,7 @@ from ..files import make_folder, read_bytes
 from ..record import now
 from ..record.parser import MAX_BYTES
 from .addresses import WEB, Address
-from .entries import digest, disagreement
+from .entries import digest, disagreement, settled
 from .index_form import BOUNDS as INDEX_BOUNDS
 from .index_form import INDEX_FILE, SIGNATURE_FILE, SourceIndex, read_index
 from .kept import Note, keep, keep_record, record_path
@@ -27,6 +27,7 @@ from .signing import BOUNDS as SIGNATURE_BOUNDS
 from .signing import read_signature, verify
 
 MOST_SECONDS = 1800.0  # for all files of a source
+LINE_ENDS = 10_000  # bytes that a file may be longer by, where its lines end otherwise
 
 Heard = Callable[[int, int], None]  # (records done, records in all)
 
@@ -53,7 +54,7 @@ def published(reader: Reader, key: str | None, pin: bool) -> Published:
     """The index of a source. key: what it must be signed with; None: nothing, but with `pin` by the key
     that the source itself states, if any. Raises SourceError."""
     try:
-        content = reader.read(INDEX_FILE, INDEX_BOUNDS.bytes)
+        content = settled(reader.read(INDEX_FILE, INDEX_BOUNDS.bytes))
     except Gone:
         raise SourceError(
             f"There is no {INDEX_FILE}, so this is no source; its publisher makes one with "
@@ -156,7 +157,9 @@ class _Records:
         kept = _at_hand(self.folder, entry["sha256"])
         if kept is not None and self._unchanged(entry):
             return
-        content = self.reader.read(entry["file"], entry["bytes"]) if kept is None else kept
+        content = kept
+        if content is None:
+            content = settled(self.reader.read(entry["file"], entry["bytes"] + LINE_ENDS))
         _check(entry, self.index.models, content)
         if kept is None:
             keep_record(self.folder, entry["sha256"], content)

@@ -18,7 +18,7 @@ from ..record import now
 from ..record.checkers import Misfit
 from ..record.parser import MAX_BYTES
 from ..version import VERSION as PROGRAM
-from .entries import entry_of
+from .entries import entry_of, settled
 from .index_form import (
     BOUNDS,
     INDEX_FILE,
@@ -152,7 +152,8 @@ def _entries(folder: Path) -> tuple[list[dict], dict[str, dict], list[tuple[str,
 
 def _entry(folder: Path, name: str) -> tuple[dict, dict]:
     PATH.check(name)
-    entry, model = entry_of(name, read_bytes(folder / name, MAX_BYTES, RecordError))
+    content = read_bytes(folder / name, MAX_BYTES, RecordError)
+    entry, model = entry_of(name, settled(content))
     if not entry["fingerprint"]:
         raise RecordError("it names no model's weights, so nobody could find it")
     return entry, model
@@ -205,7 +206,7 @@ def _take_away(path: Path) -> None:
 
 def _content(path: Path) -> bytes | None:
     try:
-        return read_bytes(path, BOUNDS.bytes, SourceError)
+        return settled(read_bytes(path, BOUNDS.bytes, SourceError))
     except SourceError:
         return None
 
