@@ -36,12 +36,12 @@ from .verdict import KinVerdict
 @dataclass(frozen=True)
 class FromKin:
     """record: with the model's recipe: a new one, or the kin's own, where it is of the very weights and
-    holds at another cfg. verdict: of the check. beside: the kin's own record with a check that failed noted
-    in it, to be kept too; None where there is nothing to note."""
+    holds at another cfg. verdict: of the check. noted: the kin's own record with that check in it, to be kept
+    in its place; None where there is nothing to note."""
 
     record: Record
     verdict: KinVerdict
-    beside: Record | None = None
+    noted: Record | None = None
 
 
 def learn_from_kin(
@@ -121,9 +121,9 @@ def _widens(kin: Kin) -> bool:
 
 
 def _found(kin: Kin, key: Key, record: Record, verdict: KinVerdict) -> FromKin:
-    """The kin's record with the check noted; where that failed, beside the new one."""
+    """The kin's record with the check noted; a new one beside it where that failed."""
     there, (made,) = kin.record, record.recipes
     recipe = there.recipe(made.sampler, made.steps, made.start_sigma)
     assert key.cfg is not None
     noted = with_check(there, recipe, key.cfg, verdict.data)
-    return FromKin(noted, verdict) if verdict.holds else FromKin(record, verdict, noted)
+    return FromKin(noted if verdict.holds else record, verdict, noted)

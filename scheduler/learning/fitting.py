@@ -15,12 +15,13 @@ from ..distilling.effort import INSTANT, budget_for
 from ..distilling.improve import improve
 from ..distilling.meter import Progress
 from ..distilling.run import distill
-from ..errors import BudgetError, OutputError, RecordError
+from ..errors import BudgetError, OutputError, RecordError, UnknownNameError
 from ..kin import Kin, KinVerdict, find_kin
 from ..kin.learning import learn_from_kin
 from ..kin.planning import calls_of_check
 from ..lookup.match import EXACT
 from ..record import Recipe, Record
+from ..record.cfg_range import with_checks_from
 from ..recordings import Recording
 from ..samplers.names import DISTILLED
 from ..sources import beside
@@ -212,14 +213,17 @@ class _Work:
         how = {name: options[name] for name in names}
         found = learn_from_kin(kin, denoise, here.key, here.steps, here.start, **how)
         self.kin = kin.title, found.verdict
-        if found.beside is not None:
-            self._note(found.beside)
-        return found.record
+        if found.noted is None:
+            return found.record
+        noted = self._noted(kin.match.name, found.noted)
+        return noted if found.verdict.holds else found.record
 
-    def _note(self, record: Record) -> None:
-        """Keep that a kin's recipe does not hold here; without, it is only checked again."""
-        with suppress(OutputError, RecordError):
+    def _noted(self, name: str, record: Record) -> Record:
+        """The kin's record as it is by now, with the check; not kept, it is only checked again."""
+        with suppress(OutputError, RecordError, UnknownNameError), _putting:
+            record = with_checks_from(self.store.load(name), record)
             self.store.put(record)
+        return record
 
     def _anew(self, denoise: Denoiser, options: dict) -> Record:
         facts, key = self.situation.facts, self.situation.key

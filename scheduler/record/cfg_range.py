@@ -56,6 +56,17 @@ def with_checks_of(recipe: Recipe, before: Recipe) -> Recipe:
     return replace(recipe, evidence=recipe.evidence | {CHECKS: kept}) if kept else recipe
 
 
+def with_checks_from(record: Record, other: Record) -> Record:
+    """A record with the checks that another version of it has of the very same recipes."""
+    known = {_numbers(each): each for each in other.recipes}
+    recipes = (with_checks_of(each, known.get(_numbers(each), each)) for each in record.recipes)
+    return replace(record, recipes=tuple(recipes))
+
+
+def _numbers(recipe: Recipe) -> tuple:
+    return recipe.sampler, recipe.sigmas, recipe.offsets, recipe.coefficients
+
+
 def whole_span(record: Record) -> tuple[float, float] | None:
     """The widest of all recipes' spans, for an index; None where none has one."""
     found = [span(each, record.conditions.cfg) for each in record.recipes]

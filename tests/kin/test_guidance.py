@@ -141,3 +141,18 @@ def test_a_strangers_check_must_be_one(learnt, broken):
     data["recipes"][0]["evidence"]["cfg_checks"] = [broken]
     with pytest.raises(RecordError, match="cfg_checks"):
         Record.from_json(json.dumps(data))
+
+
+def test_a_check_is_noted_in_the_record_as_it_is_by_then(learnt):
+    from scheduler.record.cfg_range import with_checks_from
+
+    recipe = learnt.recipe("distilled", 6)
+    noted = checked(learnt, (5.0, HELD))
+    told = learnt.provenance | {"note": "newer"}
+    better = replace(recipe, sigmas=(1.0, 0.8, 0.6, 0.4, 0.2, 0.1, 0.0))
+    same, other = (
+        with_checks_from(replace(learnt, recipes=(each,), provenance=told), noted)
+        for each in (recipe, better)
+    )
+    assert whole_span(same) == (3.0, 5.0) and same.provenance["note"] == "newer"
+    assert whole_span(other) is None  # that recipe was not checked
