@@ -167,7 +167,6 @@ class Controls:
                 file_count="multiple",
                 elem_id=self._id("import"),
             )
-        self.sources = gr.HTML(sources_html, elem_id=self._id("sources"))
 
     def _result(self) -> None:
         self.told = gr.HTML("", elem_id=self._id("told"))
@@ -176,6 +175,7 @@ class Controls:
         self.exported = gr.File(
             label="Exported record", interactive=False, visible=False, elem_id=self._id("exported")
         )
+        self.sources = gr.HTML(sources_html, elem_id=self._id("sources"))
 
     def _unseen(self) -> None:
         """What the page's script presses: it hears of other pages and of the checkpoint so."""
