@@ -207,6 +207,10 @@ def forget(folder: Path) -> None:
 
 def read_note(folder: Path) -> Note:
     """What is known of a source beside its index; raises SourceError."""
+    if not os.path.lexists(folder / NOTE):
+        raise SourceError(
+            f"The source {folder.name} was not read to its end; remove it and add it again."
+        )
     data = read_bytes(folder / NOTE, NOTE_BOUNDS.bytes, SourceError)
     try:
         found = read_json(data, NOTE_BOUNDS)
