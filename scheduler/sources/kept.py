@@ -15,7 +15,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -240,7 +240,7 @@ def _clear(folder: Path, index: str, wanted: Iterable[str]) -> None:
     _remove(folder / RECORDS, lambda name: name not in files)
 
 
-def _remove(folder: Path, goes) -> None:
+def _remove(folder: Path, goes: Callable[[str], bool]) -> None:
     with suppress(OSError):
         for name in os.listdir(folder):
             if goes(name):

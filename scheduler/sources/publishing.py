@@ -71,8 +71,8 @@ def publish(
     before = _before(place)
     key = _key(place, sign_with, other_key)
     records, models, left_out = _entries(place)
-    title = name or (before.name if before else place.resolve().name[:100]) or "records"
-    whose = by if by is not None else (before.by if before else "")
+    title = name or _earlier(before, "name") or place.resolve().name[:100] or "records"
+    whose = _earlier(before, "by") if by is None else by
     data = {
         "stepdistill_source": VERSION,
         "name": title,
@@ -93,6 +93,11 @@ def _before(folder: Path) -> SourceIndex | None:
         return read_index(read_bytes(folder / INDEX_FILE, BOUNDS.bytes, SourceError))
     except SourceError:
         return None
+
+
+def _earlier(before: SourceIndex | None, what: str) -> str:
+    """What the index said before, or ""."""
+    return getattr(before, what) if before is not None else ""
 
 
 def _key(folder: Path, sign_with: PathLike | None, other_key: bool) -> Ed25519PrivateKey | None:

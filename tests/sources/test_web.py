@@ -116,7 +116,12 @@ def test_redirections_within_a_site_are_followed_and_bounded(site, sources):
     site.answers["elsewhere.json"] = lambda handler: send(handler, 200, content)
     assert not sources.add(site.address, name="a").note.left_out
     sources.remove("a")
-    site.answers["elsewhere.json"] = moved
+    asks = "/records/elsewhere.json?etag=1"
+    site.answers[ONE] = lambda handler: send(handler, 307, b"", Location=asks)
+    site.answers["elsewhere.json?etag=1"] = site.answers["elsewhere.json"]
+    assert not sources.add(site.address, name="a").note.left_out
+    sources.remove("a")
+    site.answers[ONE] = site.answers["elsewhere.json"] = moved
     ((_, why),) = sources.add(site.address, name="a").note.left_out
     assert "more than 3 times" in why
 
