@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from benchmarks.beds import Mixture
 from benchmarks.subjects import FEWER_NODES, Subject
 from scheduler.checkpoints import Checkpoint, digits, load_checkpoint
 from scheduler.fingerprint import Fingerprint, fingerprint_tensors
@@ -19,6 +21,7 @@ from tools.train_kin import made
 
 RANK = 4
 STRENGTHS = (0.5, 1.0, 1.5)
+TILE, TILES = 8, ((4.0, 0.05), (0.3, 0.05), (0.1, 0.01), (1.0, 0.05))  # scale, variance
 BLOCK = 32  # weights that share a scale in GGUF's Q4_0
 
 
@@ -32,17 +35,47 @@ def kin_of(name: str, folder: Path) -> Iterator[tuple[str, Checkpoint]]:
     yield "fp8", changed(base, fp8)
     yield "int8", changed(base, int8)
     yield "Q4", changed(base, q4)
+    yield "half noise", changed(base, half_noise)
     style = load_checkpoint(files["style"])
     for strength in STRENGTHS:
         yield f"LoRA {strength:g}", with_lora(base, style, strength)
 
 
-def strangers(name: str) -> Iterator[tuple[str, Checkpoint]]:
-    """Models that are no kin: weights drawn anew, shuffled, and none that learnt pictures at all."""
+def strangers(name: str) -> Iterator[tuple[str, Checkpoint | Tiles]]:
+    """Models that are no kin: weights shuffled or drawn anew, and mixtures that have none."""
     base = load_checkpoint(name)
     yield "shuffled weights", changed(base, shuffled)
     yield "random weights", changed(base, drawn_anew)
-    yield "half noise", changed(base, half_noise)
+    for scale, variance in TILES:
+        yield f"mixture {scale:g} {variance:g}", Tiles(base, scale, variance)
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """Independent mixtures of TILE numbers each, on another model's clock and of its latents' shape: the
+    ideal denoiser of means so far apart, with so much variance around each."""
+
+    base: Checkpoint
+    scale: float
+    variance: float
+
+    def __getattr__(self, name: str):
+        return getattr(self.base, name)  # range, clock, shape
+
+    def denoiser(self, classes: Tensor, cfg: float = 1.0) -> Callable:
+        """Whatever the classes and the guidance."""
+        generator = torch.Generator().manual_seed(5)
+        means = self.scale * torch.randn(5, TILE, generator=generator, dtype=torch.float64)
+        rest = torch.full((5,), self.variance, dtype=torch.float64)
+        mixture = Mixture(means, torch.zeros(5, dtype=torch.long), rest)
+
+        def denoise(x: Tensor, sigma: Tensor) -> Tensor:
+            s = float(sigma[0])
+            alpha = 1 - s if self.base.parametrisation == "flow" else 1.0
+            tiles = x.double().reshape(-1, TILE)
+            return mixture.posterior_mean(tiles, s, alpha, None).reshape(x.shape).to(x.dtype)
+
+        return denoise
 
 
 def changed(base: Checkpoint, change: Callable[[Tensor], Tensor]) -> Checkpoint:
@@ -117,11 +150,11 @@ class KinSubject(Subject):
         return super().reference_nodes if self.learned else FEWER_NODES
 
 
-def subject_of(model: Checkpoint, name: str, cfg: float) -> Subject:
+def subject_of(model: Checkpoint | Tiles, name: str, cfg: float) -> Subject:
     return KinSubject(name, cfg, model, digits.CLASSES)
 
 
-def facts_of(model: Checkpoint, name: str) -> ModelFacts:
+def facts_of(model: Checkpoint | Tiles, name: str) -> ModelFacts:
     """As a host would say it."""
     table = table_for(model.sigma_min, model.sigma_max, model.parametrisation, model.shift)
     return ModelFacts(
@@ -136,5 +169,5 @@ def facts_of(model: Checkpoint, name: str) -> ModelFacts:
     )
 
 
-def print_of(model: Checkpoint) -> Fingerprint:
+def print_of(model: Checkpoint | Tiles) -> Fingerprint:
     return fingerprint_tensors(model.model.state_dict())

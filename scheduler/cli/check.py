@@ -10,6 +10,7 @@ from .console import Progress, add_json, command, print_json, stoppable
 from .models import Asked, add_model, asked_model
 
 if TYPE_CHECKING:
+    from ..fingerprint.kinship import Kinship
     from ..kin.every_recipe import Checked
     from ..lookup.model_facts import ModelFacts
     from ..record import Record
@@ -18,7 +19,7 @@ DESCRIPTION = """\
 Runs the recipes of a record for the sampler `distilled` on a model, beside the best-ranked stock choices on
 the same noise, and says of each whether it holds there, is a start to refine, or loses to stock. The model
 may be a relative of the record's (a finetune, a merge, a quantised twin) or the same one at another
-guidance. It costs 33 model calls at 6 steps. With --keep a check of the same weights at another guidance is
+guidance. It costs 38 model calls at 6 steps. With --keep a check of the same weights at another guidance is
 noted in the record, which then serves every guidance between those at which it holds."""
 EXAMPLES = """\
   python -m scheduler check my.json flow --cfg 7
@@ -41,6 +42,7 @@ def add(commands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Check, say what was found, and keep it where that is asked for."""
+    from ..fingerprint.kinship import SAME
     from ..kin.every_recipe import check_record, noted
     from ..record import load_record
 
@@ -49,9 +51,10 @@ def run(arguments: argparse.Namespace) -> int:
     facts = facts_of(asked)
     if arguments.keep:
         _check_same(record, facts)
+    known = _kinship(record, facts).kind == SAME
     with stoppable() as should_stop, Progress(not arguments.quiet) as progress:
-        about = (asked.denoise, facts, asked.latent_shape, arguments.device, progress, should_stop)
-        found = check_record(record, *about)
+        about = asked.denoise, facts, asked.latent_shape, known, arguments.device
+        found = check_record(record, *about, progress, should_stop)
     if arguments.keep:
         noted(record, arguments.cfg, found).save(arguments.record)
     if arguments.json:
@@ -83,10 +86,8 @@ def facts_of(asked: Asked) -> ModelFacts:
 def _check_same(record: Record, facts: ModelFacts) -> None:
     """Raise RecordError unless a check may be noted in the record."""
     from ..fingerprint.kinship import SAME
-    from ..lookup.key import Key
-    from ..lookup.match import kinship_of
 
-    kin = kinship_of(facts.key(), Key.of(record))
+    kin = _kinship(record, facts)
     if kin.kind != SAME:
         raise RecordError(
             f"This record is of another model ({kin.words}), so nothing can be noted in it: leave --keep "
@@ -94,6 +95,13 @@ def _check_same(record: Record, facts: ModelFacts) -> None:
         )
     if record.conditions.cfg is None:
         raise RecordError("This record does not say its guidance, so it can have no range of it.")
+
+
+def _kinship(record: Record, facts: ModelFacts) -> Kinship:
+    from ..lookup.key import Key
+    from ..lookup.match import kinship_of
+
+    return kinship_of(facts.key(), Key.of(record))
 
 
 def _tell(found: list[Checked]) -> None:

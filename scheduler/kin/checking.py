@@ -32,15 +32,19 @@ def check_kin(
     device: str | torch.device = "cpu",
     progress: Progress | None = None,
     should_stop: Callable[[], bool] | None = None,
+    known: bool = False,
 ) -> KinVerdict:
-    """Run a recipe beside the best-ranked stock pairs on noise that it was not made on, and judge it.
+    """Run a recipe beside the best-ranked stock pairs, and beside a quick fit, on noise that it was not made
+    on, and judge it.
 
     recipe: of any record (`Kin.recipe`, or `record.recipe(...)` of one from somebody else), for a sampler
     that is distilled for; its first sigma is where it is checked from. denoise: the model at hand under its
     own guidance and prompt, as for `distill`; facts: who that is. recordings: runs that it drew (one is
-    enough), the truth that costs nothing: 18 model calls at N = 6. Without: a short teacher of its own, 33
-    calls, on noise of this seed; latent_shape is needed then. Nothing is kept anywhere. Raises
-    RecordingError (another model's run), DenoiserError, SigmaRangeError, ScheduleError and Stopped.
+    enough), the truth that costs nothing: 23 model calls at N = 6. Without: a short teacher of its own, 38
+    calls, on noise of this seed; latent_shape is needed then. known: whether it is of the very weights (at
+    another guidance, rounded) by a record of one's own, and so may hold a little less well. Nothing is kept
+    anywhere. Raises RecordingError (another model's run), DenoiserError, SigmaRangeError, ScheduleError and
+    Stopped.
     """
     shape = recordings[0].latent_shape if latent_shape is None and recordings else latent_shape
     runs, denoisers = (
@@ -53,7 +57,7 @@ def check_kin(
     parts = FinishedParts(None, (), lambda: meter.done)
     about = Conditions(latent_shape=request.latent_shape, shift=facts.shift)
     run = KinRun(request, about, plan, meter, parts, torch.device(device), None, runs)
-    run.recipe = recipe
+    run.recipe, run.known = recipe, known
     verdict = run.check()
     return replace(verdict, calls=meter.done)
 

@@ -25,12 +25,14 @@ def check_record(
     denoise: Denoiser,
     facts: ModelFacts,
     latent_shape: Sequence[int],
+    known: bool = False,
     device: str | torch.device = "cpu",
     progress: Progress | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> list[Checked]:
     """Every recipe of `distilled` that is ours, from the model's top, with what a check of it found on a
-    model. Raises RecipeError where there is none that the model could run, and what `check_kin` raises."""
+    model. known: as for `check_kin`. Raises RecipeError where there is none that the model could run, and
+    what `check_kin` raises."""
     there = carried(record, facts)
     mine = [each for each in there.recipes if _ours(each, facts)] if there is not None else []
     if not mine:
@@ -48,6 +50,7 @@ def check_record(
             device=device,
             progress=progress,
             should_stop=should_stop,
+            known=known,
         )
 
     return [(each, verdict(each)) for each in mine]

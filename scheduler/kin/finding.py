@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ..errors import RecipeError
+from ..fingerprint.kinship import QUANTISED, SAME
 from ..lookup.differences import Difference
 from ..lookup.key import Key
-from ..lookup.match import EXACT, Match
+from ..lookup.match import EXACT, STORE, Match
 from ..lookup.model_facts import ModelFacts
 from ..lookup.shelves import Shelf, matches_on
 from ..lookup.words import origin_words
@@ -44,6 +45,11 @@ class Kin:
         """SAME, QUANTISED or RELATED (fingerprint/kinship.py)."""
         assert self.match.kin is not None  # matches of a shelf know it
         return self.match.kin.kind
+
+    @property
+    def known(self) -> bool:
+        """Whether it is of the very weights, casts and rounding allowed, and not from somebody else."""
+        return self.kinship in (SAME, QUANTISED) and self.match.place == STORE
 
     @property
     def differences(self) -> tuple[Difference, ...]:

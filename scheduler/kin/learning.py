@@ -87,7 +87,7 @@ def learn_from_kin(
     widens = _widens(kin)
     heard = None if widens else on_record
     run = KinRun(request, conditions, plan, meter, parts, torch.device(device), heard, runs)
-    run.recipe, run.about = recipe, about(kin, recipe)
+    run.recipe, run.about, run.known = recipe, about(kin, recipe), kin.known
     record = run.whole(None, every=False)
     return _found(kin, key, record, run.verdict) if widens else FromKin(record, run.verdict)
 

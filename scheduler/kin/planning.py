@@ -20,12 +20,12 @@ KIN = "kin"  # the name of such a plan
 NODES = 16  # of the teacher of a check without a recording
 NUMBERS = 1024  # latent elements that a check is made on: one picture of any real model
 REFINED = 3  # runs after a check that a start is refined with, where nothing else is said
-RUNS = GUARDS + 1  # the stock pairs and the recipe
+RUNS = GUARDS + 2  # and a walk, and the recipe
 
 
 def calls_of_check(steps: int, rows: int = 0, below: bool = False) -> int:
     """The most model calls of a check of a recipe of `distilled` with N steps, on so many recorded rows; 0:
-    on a row of its own. below: the run starts below where the teacher did. 18 at N = 6 from a recording, 33
+    on a row of its own. below: the run starts below where the teacher did. 23 at N = 6 from a recording, 38
     without one."""
     teacher = len(ASKED) if rows else NODES + PAIR
     return max(rows, 1) * (teacher + RUNS * (steps - 1) + below)

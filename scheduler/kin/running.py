@@ -18,10 +18,12 @@ from .verdict import KinVerdict
 
 
 class KinRun(Run):
-    """A run for one sampler and step count. recipe: the kin's. about: whose, for the record."""
+    """A run for one sampler and step count. recipe: the kin's. about: whose, for the record. known: as
+    of `judging.code_of`."""
 
     recipe: Recipe
     about: Mapping = {}
+    known: bool = False
 
     def check(self) -> KinVerdict:
         """The check alone."""
@@ -39,7 +41,8 @@ class KinRun(Run):
         return search.verdict
 
     def search(self, made: Experiments, wish: Wish) -> Search:
-        return KinSearch(made, wish, self.searches, self.recipe, self._spent, self.affords_calls)
+        account = self._spent, self.affords_calls
+        return KinSearch(made, wish, self.searches, self.recipe, *account, self.known)
 
     def found(self) -> list[Recipe]:
         """One that holds was not fitted to these rows, but checked on them."""

@@ -18,14 +18,19 @@ from ..samplers.names import RELATIVE
 from .judging import HOLDS, REFUSE, code_of
 from .verdict import KinVerdict
 
-GUARDS = 2  # stock pairs that a kin recipe must beat
+GUARDS = (
+    2  # stock choices run beside a kin's recipe: the first that is ranked is not always the best
+)
+NOTHING = 1e-30
 
 
 class KinSearch(Search):
-    """Stock pairs and a kin's recipe are run; then it is used, refined, or left for a search of its own.
+    """Two stock pairs, a walk fitted to the rows and a kin's recipe are run; then that is used, refined, or
+    left for a search of its own.
 
     recipe: the kin's, for the wish's sampler and steps. `kin`: the same once it was run. spent: tells the
-    model calls made so far; affords: whether so many more, of each row, are within the plan.
+    model calls made so far; affords: whether so many more, of each row, are within the plan. known: as of
+    `judging.code_of`.
     """
 
     def __init__(
@@ -36,15 +41,18 @@ class KinSearch(Search):
         recipe: Recipe,
         spent: Callable[[], int],
         affords: Callable[[int], bool],
+        known: bool = False,
     ):
         self.recipe, self._spent, self._affords = recipe, spent, affords
+        self._known = known
+        self.walked: Candidate | None = None
         self.kin: Candidate | None = None
         self._scratch: list[Start] = []
         self.verdict: KinVerdict | None = None
         super().__init__(made, wish, beside)
 
     def begin(self) -> None:
-        """Run the stock pairs and the kin's recipe, once, and judge it."""
+        """Run the rivals and the kin's recipe, once, and judge it."""
         if self._begun:
             return
         super().begin()
@@ -52,11 +60,15 @@ class KinSearch(Search):
         assert self.kin is not None
         error, other = (_rms(each.errors) for each in (self.kin, stock))
         finite = self.kin.finite and np.isfinite(error)
-        code = code_of(self.recipe, error / max(other, 1e-30)) if finite else REFUSE
+        code = self._code(error, other) if finite else REFUSE
         rows = len(self.kin.errors)
         self.verdict = KinVerdict(code, error, other, str(stock.choice), rows, self._spent())
         if code == REFUSE and self._affords(self._over):
             self._refinement_also()
+
+    def _code(self, error: float, stock: float) -> str:
+        walk = None if self.walked is None else error / max(_rms(self.walked.errors), NOTHING)
+        return code_of(error / max(stock, NOTHING), walk, self._known)
 
     def step(self) -> bool:
         """One more run; none where the recipe holds."""
@@ -87,8 +99,13 @@ class KinSearch(Search):
         self._scratch = [*whole.starts[1:], *whole.next_starts]
         names = self._ranked(RELATIVE)[:GUARDS]
         stock = self.made.stock_schedules(self.wish.steps)
-        guards = [partial(self._stock_pair, name, stock[name]) for name in names]
-        return Starts([*guards, self._run_kin], [], whole.more)
+        pairs = [partial(self._stock_pair, name, stock[name]) for name in names]
+        return Starts([*pairs, self._run_walk, self._run_kin], [], whole.more)
+
+    def _run_walk(self) -> Candidate:
+        """What a quick fit to these very rows comes to, on the programme's own schedule."""
+        self.walked = self._walk(DISTILLED)
+        return self.walked
 
     def _run_kin(self) -> Candidate:
         self.kin = self.made.run(self._candidate())

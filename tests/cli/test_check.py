@@ -35,7 +35,7 @@ def test_at_another_guidance_it_holds_and_the_record_can_keep_that(record_file, 
     before = record_file.read_bytes()
     assert run("check", record_file, "flow", "--cfg", 5, "--quiet") == cli.OK
     said = capsys.readouterr().out
-    assert said.startswith("6 steps: It holds here: 0.") and "(33 model calls)" in said
+    assert said.startswith("6 steps: It holds here: 0.") and "(38 model calls)" in said
     assert record_file.read_bytes() == before
     assert run("check", record_file, "flow", "--cfg", 5, "--quiet", "--keep", "--json") == cli.OK
     (check,) = json.loads(capsys.readouterr().out)["checks"]

@@ -7,11 +7,34 @@ import torch
 
 from scheduler.errors import DenoiserError, RecordingError
 from scheduler.kin import HOLDS, REFINE, REFUSE, check_kin
+from scheduler.kin.judging import code_of
 from scheduler.kin.planning import calls_of_check
-from tests.kin.relatives import FINETUNE, SHARPENED, STRANGERS, drawn, known, mosaic
+from tests.kin.relatives import DISTANT, FINETUNE, STRANGERS, drawn, known, mosaic
 from tests.learning.studio import SHAPE
 
 MOST = 40  # calls of a check at N = 6
+
+
+@pytest.mark.parametrize(
+    ("over_stock", "over_walk", "claimed", "known"),
+    [
+        (0.4, 9.0, HOLDS, HOLDS),
+        (0.55, 1.1, HOLDS, HOLDS),
+        (0.55, 1.3, REFINE, HOLDS),
+        (0.55, 2.5, REFUSE, HOLDS),
+        (0.7, 1.4, REFINE, HOLDS),
+        (0.7, 1.0, REFINE, HOLDS),
+        (0.8, 1.0, REFINE, REFINE),
+        (0.8, 2.0, REFUSE, REFUSE),
+        (0.85, 0.1, REFUSE, REFUSE),
+        (float("nan"), 0.1, REFUSE, REFUSE),
+        (0.5, None, HOLDS, HOLDS),
+        (0.65, None, REFINE, HOLDS),
+    ],
+)
+def test_the_bounds_are_wider_for_the_very_weights(over_stock, over_walk, claimed, known):
+    assert code_of(over_stock, over_walk) == claimed
+    assert code_of(over_stock, over_walk, known=True) == known
 
 
 class Counted:
@@ -28,10 +51,10 @@ def recipe(learnt):
     return learnt.recipe("distilled", 6)
 
 
-@pytest.mark.parametrize(("how", "code"), [(FINETUNE, HOLDS), (SHARPENED, REFINE)])
+@pytest.mark.parametrize(("how", "code"), [(FINETUNE, HOLDS), (DISTANT, REFINE)])
 def test_on_one_recording(recipe, how, code):
     denoise = Counted(mosaic(4, **how))
-    found = check_kin(recipe, denoise, known(), recordings=(drawn(denoise.denoise),))
+    found = check_kin(recipe, denoise, known(), recordings=(drawn(denoise.denoise, 1),))
     assert found.code == code and found.rows == 1
     assert found.error < found.stock_error and found.stock.endswith("dpmpp_2m")
     assert denoise.calls == found.calls == calls_of_check(6, 1) <= MOST

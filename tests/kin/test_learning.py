@@ -13,8 +13,8 @@ from scheduler.learning.full_run import FULL_STEPS
 from scheduler.record import Record
 from tests.kin.relatives import (
     BASE,
+    DISTANT,
     FINETUNE,
-    SHARPENED,
     STRANGERS,
     known,
     of,
@@ -60,7 +60,7 @@ def test_the_next_picture_takes_it(taught):
 
 
 def test_where_it_is_only_a_start_it_is_refined(taught, learnt):
-    host, _, outcome = picture(taught, studio(SHARPENED, seed=1, digit=4), of=of(mine()))
+    host, _, outcome = picture(taught, studio(DISTANT, seed=1, digit=4), of=of(mine()))
     assert outcome.learnt.kin.code == REFINE and outcome.learnt.ours
     assert CHECK < host.calls - FULL_STEPS <= calls_from(1, 6)
     recipe = record_named(taught, "Mine").recipe("distilled", 6)
