@@ -42,6 +42,7 @@ TEST_NEEDS = DEMO_NEEDS + [
     "setuptools>=77",
     "jsonschema>=4.18",
     "cryptography>=42",
+    "tomli>=2",
 ]
 MODULES = {
     "scikit-learn": "sklearn",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .gains import HOSTS_NAMES, schedule_label
 from .names import LABEL, NAME
+from .schedule_labels import HOSTS_NAMES, schedule_label
 
 if TYPE_CHECKING:
     from .sampling_pass import Pass
@@ -16,7 +16,10 @@ TWIN = "dpmpp_2m"  # what our sampler runs as without a recipe
 
 def schedule_of(here: Pass) -> str | None:
     """The host's name of a sampler's own schedule, or None for the model's even one."""
-    options = getattr(getattr(here.sampler, "config", None), "options", None) or {}
+    return _of_options(getattr(getattr(here.sampler, "config", None), "options", None) or {})
+
+
+def _of_options(options: dict) -> str | None:
     name = options.get("scheduler")
     if name in (NAME, LABEL):
         name = _options_of(TWIN).get("scheduler")
@@ -25,15 +28,27 @@ def schedule_of(here: Pass) -> str | None:
 
 def stock_name(here: Pass) -> str:
     """The library's name of that schedule."""
-    found = schedule_of(here)
+    return _librarys(schedule_of(here))
+
+
+def own_schedule(sampler: str) -> str:
+    """The same of a sampler by its function's name."""
+    return _librarys(_of_options(_options_of(sampler)))
+
+
+def _librarys(found: str | None) -> str:
     ours = {theirs: name for name, theirs in HOSTS_NAMES.items()}
     return EVEN if found is None else ours.get(found, found)
 
 
-def label_of(here: Pass) -> str:
-    """ "Automatic (Karras)"."""
-    found = schedule_of(here)
-    label = schedule_label(found) if found else ""
+def label_of(sampler: str) -> str:
+    """ "Automatic (Karras)", of a sampler by its function's name."""
+    return label_on(_of_options(_options_of(sampler)))
+
+
+def label_on(schedule: str | None) -> str:
+    """The same of a sampler whose own schedule the host calls so."""
+    label = schedule_label(schedule) if schedule else ""
     return f"Automatic ({label})" if label else "Automatic"
 
 

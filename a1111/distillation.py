@@ -15,6 +15,7 @@ from .host_denoiser import Stage
 from .job_state import QUALITY, JobProgress, Wish, phase_words
 from .making_way import MakingWay
 from .record_list import label_of
+from .words import steps_of_work
 
 if TYPE_CHECKING:
     from ..scheduler.record import Record
@@ -48,7 +49,7 @@ class Distillation:
         match = None if self.wish.again else self._in_store(key)
         if match is not None:
             name = stem(match.name)
-            told = f"The store has it already: {label_of(name)}. No model call was made."
+            told = f"The store has it already: {label_of(name)}. Nothing had to be drawn for it."
             return match.record, name, told
         conditions = facts.conditions(key, len(stage.denoisers), self.wish.seed)
         if self.wish.name:
@@ -78,9 +79,9 @@ class Distillation:
             problem = f"It was not kept in the store ({why}); export it."
         spent = record.provenance
         measured = spent.get("evidence_calls", 0)
-        calls = f"{spent['model_calls']} model calls to distil"
-        calls += f", {measured} to measure" if measured else ""
-        parts = [advice, f"({calls}.)", problem, *self.notes]
+        took = f"Distilling took {steps_of_work(spent['model_calls'])}"
+        took += f", measuring {steps_of_work(measured)}" if measured else ""
+        parts = [advice, f"{took}.", problem, *self.notes]
         return record, name, " ".join(each for each in parts if each)
 
     def _check_model(self, model: Any) -> None:
@@ -123,7 +124,7 @@ class Distillation:
         here, state = self.progress, shared.state
         state.sampling_steps, state.sampling_step = max(here.planned, 1), here.done
         state.textinfo = (
-            f"StepDistill: {phase_words(here.phase)}, {here.done} of {here.planned} model calls"
+            f"StepDistill: {phase_words(here.phase)}, {here.done} of {here.planned} steps"
         )
 
     def _in_store(self, key: Any) -> Any:

@@ -2,48 +2,42 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
+from . import automatic
 from .host import sampler_labels
+from .schedule_labels import schedule_label
 
 if TYPE_CHECKING:
     from ..scheduler.record import Recipe
 
-HOSTS_NAMES = {
-    "ddim_uniform": "ddim",
-    "ays-sd1": "align_your_steps",
-    "ays-sdxl": "align_your_steps",
-}
 MOST_TIMES, LEAST_TIMES = 100, 1.1  # that are said as a number
 
 
-def schedule_label(name: str) -> str:
-    """The host's label of a stock schedule, or "" where its list has none of that name."""
-    module = sys.modules.get("modules.sd_schedulers")
-    known = getattr(module, "schedulers_map", {})
-    found = known.get(HOSTS_NAMES.get(name, name))
-    return str(found.label) if found is not None else ""
-
-
 def setting(schedule: str, sampler: str) -> str:
-    """ "DPM++ 2M Karras": a sampler on a schedule as the host's lists call them."""
-    sampler = sampler_labels().get(sampler, sampler)
-    label = schedule_label(schedule)
+    """ "DPM++ 2M Exponential", "DPM++ 2M on Automatic (Karras)": a sampler on a schedule as the host's
+    lists call them, its own as the page does."""
+    label, labels = schedule_label(schedule), sampler_labels()
+    if sampler in labels and automatic.own_schedule(sampler) == schedule:
+        return f"{labels[sampler]} on {automatic.label_of(sampler)}"
+    sampler = labels.get(sampler, sampler)
     return f"{sampler} {label}" if label else sampler
 
 
 def gain(recipe: Recipe) -> str:
     """ "as near as 14 steps of DPM++ 2M Karras", as far as it was measured; "" where it was not."""
+    from ..scheduler.record.verdict import steps_saved
+
     if not recipe.choice.ours or recipe.evidence.get("best_stock") is None:
         return ""
     rival = _rival(recipe)
     if rival is None:
         return ""
     name, error, best = rival
-    equal = recipe.evidence.get("equals_stock_steps")
-    if equal and equal > recipe.steps and best:
-        return f"as near as {equal} steps of {name}"
+    saved = steps_saved(recipe.evidence)
+    if saved is not None and saved[0] > recipe.steps and best:
+        equal, beyond = saved
+        return f"{'nearer than' if beyond else 'as near as'} {equal} steps of {name}"
     own = recipe.evidence.get("rms")
     if own is None or not error or own >= error:
         return ""

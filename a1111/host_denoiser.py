@@ -159,10 +159,10 @@ def _stage(scene: Scene, p: Any, model: Any, x: Any, extra_args: dict, heard: He
     return Stage(denoisers, inner, p, tuple(x.shape[1:]), x.device)
 
 
-def one_prompt(model: Any, extra_args: dict, facts: Any, clock: int) -> _Denoiser:
-    """The model of a pass that the host is drawing, for the first picture of its batch. clock: the
-    steps that prompt editing is spread over."""
-    return _Denoiser(model, extra_args, 0, 1, facts.table, lambda rows, sigma: None, clock)
+def one_prompt(model: Any, extra_args: dict, facts: Any, clock: int, heard: Heard) -> _Denoiser:
+    """The model of a pass that the host has drawn, for the first picture of its batch. clock: the
+    steps that prompt editing is spread over. heard: follows each call."""
+    return _Denoiser(model, extra_args, 0, 1, facts.table, heard, clock)
 
 
 class _Denoiser:

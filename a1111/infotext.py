@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .host import interrupted
 from .names import AUTOMATIC, CHOICE_KEY, HIRES_KEY, HIRES_RECIPE_KEY, KEY, LABEL, NAME, RECIPE_KEY
-from .notes import comment, note, remember
+from .notes import note, remember, tell
 
 if TYPE_CHECKING:
     from ..scheduler.lookup.selection import Selection
@@ -33,7 +33,8 @@ def write(here: Pass, steps: int) -> None:
         return
     p.extra_generation_params[HIRES_KEY if here.hires else KEY] = _line(_parts(found, here, steps))
     _numbers(here, found)
-    comment(p, line(found, here, here.pasted))
+    second = "Second pass: " if here.hires else ""
+    tell(p, f"{second}{line(found, here, here.pasted)}")
 
 
 def _parts(found: Selection, here: Pass, steps: int) -> list[str]:
@@ -80,7 +81,7 @@ def foreign(here: Pass, sigmas: int) -> None:
     here.p.extra_generation_params[key] = _line(
         ["no recipe", "given sigmas", f"{sigmas} steps of {LABEL} as DPM++ 2M"]
     )
-    comment(
+    tell(
         here.p,
         f"{LABEL} ran as DPM++ 2M on the schedule type that is chosen; for its own recipe choose "
         f"{LABEL} or {AUTOMATIC} there.",
@@ -103,10 +104,8 @@ def unused(p: Any) -> None:
 def unheard(p: Any) -> None:
     """Note that a picture could not be learnt from, for its sampler asks the model in a way of its
     own (DDIM, PLMS, UniPC)."""
-    from .lesson import LEAST_STEPS
-
     heard = getattr(p, "stepdistill_heard", False) or not getattr(p, "stepdistill_learn", False)
-    if not heard and int(getattr(p, "steps", 0)) >= LEAST_STEPS:
+    if not heard:
         note(p, f"Nothing is learnt from pictures drawn with {getattr(p, 'sampler_name', '')}.")
 
 
@@ -115,7 +114,7 @@ def _not_used(p: Any, hires: bool, sampler: str) -> None:
     told = p.extra_generation_params
     told[HIRES_SCHEDULE if hires else SCHEDULE] = None
     told[HIRES_KEY if hires else KEY] = _line(["not used", f"{sampler} makes its own schedule"])
-    comment(p, f"{sampler} makes its own schedule, whatever schedule type is chosen.")
+    tell(p, f"{sampler} makes its own schedule, whatever schedule type is chosen.")
 
 
 def record_of(parameters: dict) -> str:

@@ -1,23 +1,19 @@
-"""Learning from a picture that the host draws anyway: its run is heard at the model's calls, kept,
-and a recipe is fitted to it before the host goes on."""
+"""Learning from a picture that the host draws anyway: its run is heard at the model's calls and kept,
+to be learnt from when the picture is there (after_picture)."""
 
 from __future__ import annotations
 
 import hashlib
-import traceback
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..scheduler.errors import OutputError, RecordingError, StepDistillError
 from .host import option, sampler_labels, say
-from .host_denoiser import one_prompt
-from .names import NAME
-from .problems import free_memory, in_words
+from .names import LABEL, NAME
 
 if TYPE_CHECKING:
-    from ..scheduler.learning.fitting import Learnt
     from ..scheduler.learning.situation import Situation
+    from ..scheduler.lookup.selection import Selection
     from ..scheduler.recordings import Recording
     from .sampling_pass import Pass
 
@@ -26,7 +22,6 @@ ROWS = 1  # of a batch that are recorded
 OTHERS = ("lms", "dpm_2")  # deterministic, and none of the library's own
 NEAR_TOP = 1e-3  # relative: published tables round the highest sigma
 SIZE = 12  # bytes of a hash
-KEPT = "what was paid for is kept, and the next picture like it goes on."
 
 
 def listening(here: Pass, function: Callable) -> Callable:
@@ -66,34 +61,66 @@ def _lesson(here: Pass, model: Any, x: Any, named: dict) -> Lesson | None:
 
     sigmas = named.get("sigmas")
     ours = here.found is not None and here.found.stand_in is None
-    if not here.learns or ours or sigmas is None or here.p.steps < LEAST_STEPS:
+    if not here.learns or ours or sigmas is None:
         return None
-    why = _why_not(here)
+    why = why_not_with(here.name, here.p.steps) or _why_not(here)
     if why:
         here.note(why)
         return None
     situation = _situation(here, model, x, float(sigmas[0]))
-    decision = decide(situation, chosen(situation, (store(),)), FROM_PICTURES)
+    if any(each.teaches(situation) for each in waiting(here.p)):
+        return None  # an earlier picture of this batch does
+    found = chosen(situation, (store(),))
+    decision = decide(situation, found, FROM_PICTURES)
     if decision.obstacle is not None:
         here.note(not_learnt(decision.obstacle))
+    elif not decision.learns:
+        here.note(already(found, at(here.strength, here.hires)))
     if not decision.learns:
         return None
-    return Lesson(here, model, dict(named.get("extra_args") or {}), situation)
+    return Lesson(here, dict(named.get("extra_args") or {}), situation)
 
 
-def _why_not(here: Pass) -> str:
-    """What of the host's settings speaks against learning from a run, as a sentence; or ""."""
+def why_not_with(sampler: str, steps: int) -> str:
+    """Why pictures of a sampler and so many steps teach nothing, as a sentence; or "".
+
+    sampler: by its function's name.
+    """
     from ..scheduler.samplers.names import SAMPLERS, ode_sampler_for
 
     labels = sampler_labels()
-    label = labels.get(here.name, here.name)
-    if ode_sampler_for(here.name):
+    label = labels.get(sampler, sampler)
+    if ode_sampler_for(sampler):
         twin = labels.get("dpmpp_2m", "dpmpp_2m")
         return (
             f"{label} adds noise at each step, so nothing is learnt from it: draw one with {twin}."
         )
-    if here.name not in (*SAMPLERS, *OTHERS, NAME):
+    if sampler not in (*SAMPLERS, *OTHERS, NAME):
         return f"Nothing is learnt from pictures drawn with {label}."
+    if steps < LEAST_STEPS:
+        return f"Nothing is learnt from fewer than {LEAST_STEPS} steps."
+    return ""
+
+
+def already(found: Selection, where: str) -> str:
+    """What is there already for a picture that was drawn in full."""
+    from .gains import gain
+
+    few = f"{int(option('stepdistill_steps', 6))} steps"  # of image to image fewer run
+    if not found.recipe.choice.ours:
+        return f"Learnt before{where}: {few} gain nothing here."
+    gained = gain(found.recipe)
+    return f"Learnt before{where}: {LABEL} in {few}{f' is {gained}' if gained else ''}."
+
+
+def at(strength: float | None, hires: bool = False) -> str:
+    """ ", second pass at denoising 0.7", of a pass that begins with a picture."""
+    second = ", second pass" if hires else ""
+    return "" if strength is None else f"{second} at denoising {strength:g}"
+
+
+def _why_not(here: Pass) -> str:
+    """What of the host's settings speaks against learning from a run, as a sentence; or ""."""
     if float(getattr(here.p, "s_min_uncond", 0) or 0) > 0:
         return (
             "Nothing is learnt while Negative Guidance minimum sigma is above 0: it leaves the negative "
@@ -127,35 +154,37 @@ def _situation(here: Pass, model: Any, x: Any, first: float) -> Situation:
     return Situation(facts, key, steps, None if top else first)
 
 
+def _prompt_of(here: Pass, situation: Situation) -> str:
+    """A hash by which a run's conditioning is known again."""
+    p, hires = here.p, "hr_" if here.hires else ""
+    texts = [getattr(p, hires + name, None) for name in ("prompts", "negative_prompts")]
+    first = [str((text or [""])[0]) for text in texts]
+    if any("[" in text for text in first):  # prompts that change while it is drawn
+        first.append(str(p.steps))
+    about = repr((first, situation.key.cfg, getattr(p, "init_img_hash", None)))
+    return hashlib.blake2b(about.encode(), digest_size=SIZE).hexdigest()
+
+
 class Lesson:
     """One run of the host on its way.
 
-    model: what the host's sampler asks; extra_args: with what. situation: what is learnt.
+    extra_args: with what the host's sampler asks its model. situation: what is learnt. hires: whether
+    it is the second pass. prompt: a hash by which its conditioning is known again. like: what the run
+    came to, as its latent.
     """
 
-    def __init__(self, here: Pass, model: Any, extra_args: dict, situation: Situation):
+    def __init__(self, here: Pass, extra_args: dict, situation: Situation):
         from ..scheduler.recordings import Recording
         from ..scheduler.samplers.names import RELATIVE
 
-        self.here, self.model, self.extra_args = here, model, extra_args
-        self.situation = situation
+        self.here, self.extra_args, self.situation = here, extra_args, situation
+        self.hires, self.prompt = here.hires, _prompt_of(here, situation)
+        self.like: Any = None
         shape = situation.key.latent_shape
         assert shape is not None
         runs = RELATIVE if here.name == NAME else here.name  # as which ours runs without a recipe
         about = {"name": here.setting, "prompt": self.prompt}
         self.recording: Recording = Recording(shape, situation.facts.process, runs, **about)
-
-    @property
-    def prompt(self) -> str:
-        """A hash by which a run's conditioning is known again."""
-        p = self.here.p
-        hires = "hr_" if self.here.hires else ""
-        texts = [getattr(p, hires + name, None) for name in ("prompts", "negative_prompts")]
-        first = [str((text or [""])[0]) for text in texts]
-        if any("[" in text for text in first):  # prompts that change while it is drawn
-            first.append(str(p.steps))
-        about = repr((first, self.situation.key.cfg, getattr(p, "init_img_hash", None)))
-        return hashlib.blake2b(about.encode(), digest_size=SIZE).hexdigest()
 
     def heard(self, model: Any) -> Any:
         """The host's model, which tells the recording what it is asked and answers."""
@@ -167,73 +196,34 @@ class Lesson:
             level = top
         self.recording.step(x[:ROWS], level, denoised[:ROWS])
 
-    def end(self, drawn: Any) -> None:
-        """The run is over: keep it, and learn from it. Whatever happens, the picture is there."""
-        from modules.sd_samplers_common import InterruptedException
+    def teaches(self, situation: Situation) -> bool:
+        """Whether it is the same that another run would teach."""
+        own = self.situation
+        return (own.key, own.steps) == (situation.key, situation.steps) and own.starts_at(
+            situation.start_sigma
+        )
 
+    def end(self, drawn: Any) -> None:
+        """The run is over: keep it, to be learnt from once the picture is there. Whatever happens,
+        it will be."""
         from .stores import store
 
         here = self.situation
+        self.like = drawn[:ROWS]
         self.recording.finish(drawn[:ROWS])
         try:
             store().keep_recording(here.key, self.recording, here.facts.name[:300])
         except (RecordingError, OutputError) as problem:
             self.here.note(f"Nothing was learnt from this picture. {problem}")
             return
-        try:
-            self._told(self._learnt())
-        except StepDistillError as problem:
-            self.here.note(f"Nothing was learnt from this picture. {problem}")
-        except InterruptedException:
-            self.here.note(f"Learning was interrupted; {KEPT}")
-            _forget_skip()
-        except Exception as problem:  # such as no memory
-            traceback.print_exc()
-            self.here.note(f"Learning from this picture stopped: {in_words(problem)}; {KEPT}")
-            free_memory()
+        waiting(self.here.p).append(self)
 
-    def _learnt(self) -> Learnt:
-        from ..scheduler.learning.choosing import base_record
-        from ..scheduler.learning.fitting import calls_from, learn, runs_to_go_on
-        from .progress_bar import shown
-        from .starts_learnt import with_start
-        from .stores import store
 
-        here, place = self.situation, store()
-        runs = runs_to_go_on(place, here, self.prompt) or [self.recording]
-        before = base_record(place, here)
-        planned = calls_from(sum(run.rows for run in runs), here.steps)
-        with shown(f"learning {here.steps} steps", planned) as progress:
-            denoise = one_prompt(self.model, self.extra_args, here.facts, self.here.clock)
-            learnt = learn(place, here, denoise, runs, progress, self.prompt)
-        record = with_start(learnt.record, before, here, self.here.strength)
-        if record is not learnt.record and not learnt.problem:
-            place.put(record)
-        return replace(learnt, record=record)
-
-    def _told(self, learnt: Learnt) -> None:
-        from .gains import gain
-
-        few = learnt.recipe.steps
-        if not learnt.ours:
-            self.here.note(
-                f"Learnt from this picture, but {few} steps gain nothing yet; the next one helps."
-            )
-            return
-        gained, strength = gain(learnt.recipe), self.here.strength
-        what = f", {gained}" if gained else ""
-        where = "" if strength is None else f" at denoising {strength:g}"
-        price = self._price(learnt, few)
-        told = f"Learnt{where}: Distilled in {few} steps{what}. {price}"
-        # The panel says what a whole run gains in its first line.
-        self.here.note(told, f"Learnt from the last picture. {price}" if strength is None else "")
-
-    def _price(self, learnt: Learnt, few: int) -> str:
-        """What learning cost, and when it is earned back."""
-        saved = self.recording.steps - few
-        pays = -(-learnt.calls // saved) if saved > 0 else 0
-        back = f"; pays back after {pays} picture{'s' if pays != 1 else ''}" if pays else ""
-        return f"{learnt.calls} model calls{back}. {learnt.problem}".strip()
+def waiting(p: Any) -> list[Lesson]:
+    """The runs of a picture that are learnt from when it is there."""
+    if not hasattr(p, "stepdistill_lessons"):
+        p.stepdistill_lessons = []
+    return p.stepdistill_lessons
 
 
 class _Heard:
@@ -249,10 +239,3 @@ class _Heard:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._model, name)
-
-
-def _forget_skip() -> None:
-    """Skip ends the learning alone: the picture is there, and its next pass is drawn."""
-    from modules import shared
-
-    shared.state.skipped = False

@@ -13,3 +13,4 @@ CHOICE_KEY = (
 AUTOMATIC = "Automatic"  # the record is looked up
 STOCK_ONLY = "Stock schedule"  # no record is used: for comparisons
 HIDDEN_CLASS = "stepdistill-unseen"  # of the page, by its script
+ROW_CLASS = "stepdistill-row"  # likewise: controls side by side, apart, of one height

@@ -1,49 +1,75 @@
-"""What is said of learning: below a picture once a session where it is no news, and in the panel."""
+"""What is said of pictures: each picture's own lines, below it and in the panel, where those of the
+latest stand."""
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Any
 
-_last: deque[str] = deque(maxlen=1)
-_below: deque[str] = deque(maxlen=200)  # sentences that stood below a picture
+LINES = "stepdistill_lines"  # of the host's processing
+RESULT = "stepdistill_result"  # what the host has made of it, once it is drawn
+
+_latest: list[str] = []
+
+
+def begin(p: Any) -> None:
+    """A picture is going to be drawn: what the panel says of an earlier one is over."""
+    _follow([])
+    setattr(p, LINES, _latest)
+
+
+def drawn(p: Any, result: Any) -> None:
+    """The picture is there, and takes comments of its own. result: the host's Processed."""
+    setattr(p, RESULT, result)
+
+
+def tell(p: Any, sentence: str, panel: str = "") -> None:
+    """Say something of a picture, once: below it, on hosts that have a place for that, and in the
+    panel. p: the host's processing. panel: what the panel says in its place."""
+    lines = getattr(p, LINES, None)
+    if lines is None:  # of somebody who runs no scripts, such as an extension for its own ends
+        comment(p, sentence)
+        return
+    shown = panel or sentence
+    if shown in lines:
+        return
+    lines.append(shown)
+    _follow(lines)
+    comment(p, sentence)
 
 
 def comment(p: Any, sentence: str) -> None:
-    """Something below the picture, on hosts that have a place for it."""
+    """Something below the picture alone."""
+    text = f"StepDistill: {sentence}"
     if hasattr(p, "comment"):
-        p.comment(f"StepDistill: {sentence}")
+        p.comment(text)
+    result = getattr(p, RESULT, None)
+    if result is not None:  # which has taken the comments that there were
+        result.comments = f"{getattr(result, 'comments', '') or ''}{text}\n"
 
 
 def note(p: Any, sentence: str, panel: str = "") -> None:
-    """Say something of a picture's learning: in the panel, the console and, the first time, below the
-    picture. p: the host's processing. panel: what the panel says in its place."""
+    """The same, and in the console."""
     from .host import say
 
-    if is_news(sentence):
-        comment(p, sentence)
-    remember(panel or sentence)
+    tell(p, sentence, panel)
     say(sentence)
 
 
 def remember(sentence: str) -> None:
-    _last.append(sentence)
+    """Something for the panel alone."""
+    _follow([sentence])
 
 
 def last_note() -> str:
-    """The newest, or ""."""
-    return _last[-1] if _last else ""
-
-
-def is_news(sentence: str) -> bool:
-    """Whether a sentence has not stood below a picture yet; then it is taken to stand there now."""
-    if sentence in _below:
-        return False
-    _below.append(sentence)
-    return True
+    """What was said of the latest picture, or ""."""
+    return " ".join(_latest)
 
 
 def forget() -> None:
     """As in a new session."""
-    _last.clear()
-    _below.clear()
+    _follow([])
+
+
+def _follow(lines: list[str]) -> None:
+    global _latest
+    _latest = lines

@@ -6,9 +6,9 @@ from __future__ import annotations
 import gradio as gr
 from modules import scripts
 
-from . import infotext, panel_actions
+from . import infotext, notes, panel_actions
 from .host import option
-from .names import AUTOMATIC, HIDDEN_CLASS, LABEL, TITLE
+from .names import AUTOMATIC, HIDDEN_CLASS, ROW_CLASS, TITLE
 from .record_list import listed, name_of
 from .source_list import sources_html
 
@@ -39,6 +39,8 @@ class StepDistillScript(scripts.Script):
 
     def process(self, p, record=AUTOMATIC, learn=False, recipes="", *others) -> None:
         """Note the choices for this picture; an axis that has spoken goes first."""
+        notes.begin(p)
+        p.stepdistill_lessons = []  # of this picture alone; others copy their processing
         axis = getattr(p, "stepdistill_axis", None)
         p.stepdistill_record = axis or name_of(record or AUTOMATIC)
         p.stepdistill_learn = bool(learn)
@@ -50,6 +52,17 @@ class StepDistillScript(scripts.Script):
         infotext.unused(p)
         infotext.unheard(p)
 
+    def postprocess(self, p, processed, *others) -> None:
+        """The pictures are there and saved: now they are learnt from."""
+        from .after_picture import learn_from
+
+        learn_from(p, processed)
+
+
+def _row() -> gr.Row:
+    """Controls side by side, as the page's script lays them out."""
+    return gr.Row(elem_classes=[ROW_CLASS])
+
 
 class Controls:
     """What the accordion holds."""
@@ -60,9 +73,9 @@ class Controls:
         with gr.Accordion(TITLE, open=False, elem_id=self._id("panel")):
             self._use()
             with gr.Accordion("Advanced", open=False, elem_id=self._id("advanced")):
-                self._ask()
                 self._records()
                 self._result()
+                self._ask()
             self._unseen()
         for control in vars(self).values():  # what they were left at, we keep ourselves
             if hasattr(control, "elem_id"):
@@ -71,14 +84,15 @@ class Controls:
 
     def _running(self) -> None:
         """A job, seen and stopped though the panel is folded."""
-        with gr.Row(visible=False, elem_id=self._id("busy")) as self.busy:
+        with gr.Row(visible=False, elem_id=self._id("busy"), elem_classes=[ROW_CLASS]) as self.busy:
             self.running = gr.HTML("", elem_id=self._id("running"))
             self.interrupt = gr.Button(
                 "Interrupt", scale=0, min_width=120, elem_id=self._id("interrupt")
             )
 
     def _use(self) -> None:
-        with gr.Row():
+        self.status = gr.HTML("", elem_id=self._id("status"))
+        with _row():
             self.use = gr.Button(
                 "Use it", variant="primary", visible=False, elem_id=self._id("use")
             )
@@ -90,24 +104,67 @@ class Controls:
             label="Learn while drawing",
             elem_id=self._id("learn"),
         )
-        self.status = gr.HTML("", elem_id=self._id("status"))
         self.progress = gr.HTML("", elem_id=self._id("progress"))
 
+    def _records(self) -> None:
+        """What is learnt: to look at, to draw with, to keep."""
+        gr.HTML("<b>Records of this checkpoint</b>")
+        self.held = gr.HTML("", elem_id=self._id("held"))
+        with _row():
+            self.record = gr.Dropdown(
+                label="Draw with the record",
+                choices=listed(),
+                value=AUTOMATIC,
+                scale=6,
+                elem_id=self._id("record"),
+            )
+            self.show = gr.Button("Show", scale=1, min_width=80, elem_id=self._id("show"))
+            self.export = gr.Button("Export", scale=1, min_width=80, elem_id=self._id("export"))
+            self.remove = gr.Button("Remove", scale=1, min_width=80, elem_id=self._id("remove"))
+        with _row():
+            self.name = gr.Textbox(
+                label="New name of that record, or a note",
+                max_lines=1,
+                scale=6,
+                elem_id=self._id("name"),
+            )
+            self.rename = gr.Button("Rename", scale=1, min_width=80, elem_id=self._id("rename"))
+            self.note = gr.Button("Keep note", scale=1, min_width=110, elem_id=self._id("note"))
+        with _row():
+            self.take = gr.UploadButton(
+                "Import records",
+                file_types=[".json"],
+                file_count="multiple",
+                elem_id=self._id("import"),
+            )
+            self.folder = gr.Button("Open folder", elem_id=self._id("folder"))
+
+    def _result(self) -> None:
+        self.told = gr.HTML("", elem_id=self._id("told"))
+        self.plot = gr.HTML("", elem_id=self._id("plot"))
+        self.table = gr.HTML("", elem_id=self._id("table"))
+        self.exported = gr.File(
+            label="Exported record", interactive=False, visible=False, elem_id=self._id("exported")
+        )
+        self.sources = gr.HTML(sources_html, elem_id=self._id("sources"))
+
     def _ask(self) -> None:
+        """Distilling on purpose."""
         from .job_state import QUALITY
         from .panel_choices import sampler_choices, usual
 
-        with gr.Row():
-            self.quality = gr.Radio(
-                list(QUALITY), value=usual("quality"), label="Quality", elem_id=self._id("quality")
-            )
-            self.samplers = gr.CheckboxGroup(
-                sampler_choices(),
-                value=usual("samplers"),
-                label="Samplers to distil for",
-                elem_id=self._id("samplers"),
-            )
-        with gr.Row():
+        gr.HTML("<hr><b>Distil on purpose</b>, for several samplers, step counts or prompts")
+        self.quality = gr.Radio(
+            list(QUALITY), value=usual("quality"), label="Quality", elem_id=self._id("quality")
+        )
+        self.samplers = gr.Dropdown(
+            sampler_choices(),
+            value=usual("samplers"),
+            multiselect=True,
+            label="Samplers to distil for",
+            elem_id=self._id("samplers"),
+        )
+        with _row():
             self.least = gr.Slider(
                 1, 50, usual("least"), step=1, label="Fewest steps", elem_id=self._id("least")
             )
@@ -123,7 +180,7 @@ class Controls:
             value="",
             elem_id=self._id("prompts"),
         )
-        with gr.Row():
+        with _row():
             self.cfg = gr.Number(0, label="CFG scale (0: as above)", elem_id=self._id("cfg"))
             self.width = gr.Number(
                 0, label="Width (0: as above)", precision=0, elem_id=self._id("width")
@@ -131,51 +188,15 @@ class Controls:
             self.height = gr.Number(
                 0, label="Height (0: as above)", precision=0, elem_id=self._id("height")
             )
-        with gr.Row():
+        with _row():
             self.measure = gr.Checkbox(
                 usual("measure"), label="Measure the recipes too", elem_id=self._id("measure")
             )
             self.again = gr.Checkbox(
                 False, label="Distil again though the store has it", elem_id=self._id("again")
             )
-            self.distil = gr.Button("Distill", elem_id=self._id("distill"))
         self.price = gr.HTML(panel_actions.price_as_left, elem_id=self._id("price"))
-
-    def _records(self) -> None:
-        self.held = gr.HTML("", elem_id=self._id("held"))
-        with gr.Row():
-            self.record = gr.Dropdown(
-                label=f"Record for the schedule type and the sampler '{LABEL}'",
-                choices=listed(),
-                value=AUTOMATIC,
-                scale=6,
-                elem_id=self._id("record"),
-            )
-            self.show = gr.Button("Show", scale=1, min_width=80, elem_id=self._id("show"))
-            self.export = gr.Button("Export", scale=1, min_width=80, elem_id=self._id("export"))
-            self.remove = gr.Button("Remove", scale=1, min_width=80, elem_id=self._id("remove"))
-        with gr.Row():
-            self.name = gr.Textbox(label="New name, or a note", scale=6, elem_id=self._id("name"))
-            self.rename = gr.Button("Rename", scale=1, min_width=80, elem_id=self._id("rename"))
-            self.note = gr.Button("Keep note", scale=1, min_width=80, elem_id=self._id("note"))
-            self.folder = gr.Button(
-                "Open folder", scale=1, min_width=80, elem_id=self._id("folder")
-            )
-            self.take = gr.UploadButton(
-                "Import records",
-                file_types=[".json"],
-                file_count="multiple",
-                elem_id=self._id("import"),
-            )
-
-    def _result(self) -> None:
-        self.told = gr.HTML("", elem_id=self._id("told"))
-        self.plot = gr.HTML("", elem_id=self._id("plot"))
-        self.table = gr.HTML("", elem_id=self._id("table"))
-        self.exported = gr.File(
-            label="Exported record", interactive=False, visible=False, elem_id=self._id("exported")
-        )
-        self.sources = gr.HTML(sources_html, elem_id=self._id("sources"))
+        self.distil = gr.Button("Distill", elem_id=self._id("distill"))
 
     def _unseen(self) -> None:
         """What the page's script presses: it hears of other pages and of the checkpoint so."""

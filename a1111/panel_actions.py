@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 
 from ..scheduler.errors import StepDistillError
+from . import panel_live
 from . import record_actions as records
 from .host import option
 from .host_denoiser import Scene
@@ -20,6 +21,7 @@ from .settings import remember
 ASKED = ("prompt", "neg_prompt", "styles", "cfg_scale", "width", "height", "sampling")
 SET = ("sampling", "scheduler", "steps")
 FROM_PAGE = (*ASKED, "scheduler", "steps")
+STRENGTH, GUIDANCE = "denoising_strength", "distilled_cfg_scale"
 LEFT_OUT = (
     "It draws with the prompt, styles and LoRAs above, and without ControlNet, FreeU and the like."
 )
@@ -38,8 +40,6 @@ def register() -> None:
 
 def tie(made: Any) -> None:
     """Give the controls their functions; those that need the page's get theirs once these are there."""
-    from . import panel_live
-
     panel_live.tie(made)
     _tie_records(made)
     made.interrupt.click(interrupted, [], [made.progress], **AT_ONCE)
@@ -68,14 +68,21 @@ def after(component: Any) -> None:
     nothing is missing, for the prompt and the sizes may come after us."""
     name = str(getattr(component, "elem_id", "") or "")
     tab, _, part = name.partition("_")
-    if part not in FROM_PAGE:
+    if part not in (*FROM_PAGE, STRENGTH, GUIDANCE):
         return
     _seen[name] = component
     made, page = _waiting.get(tab, (None, {}))
-    page |= {part: _seen[f"{tab}_{part}"] for part in FROM_PAGE if f"{tab}_{part}" in _seen}
-    if made is not None and len(page) == len(FROM_PAGE):
+    needed = _needed(tab)
+    wanted = (*needed, GUIDANCE)  # which few hosts have, before the CFG scale
+    page |= {part: _seen[f"{tab}_{part}"] for part in wanted if f"{tab}_{part}" in _seen}
+    if made is not None and all(part in page for part in needed):
         del _waiting[tab]
         _tie_page(made, page)
+
+
+def _needed(tab: str) -> tuple[str, ...]:
+    """The strength of text to image is the second pass's."""
+    return (*FROM_PAGE, STRENGTH) if tab == "img2img" else FROM_PAGE
 
 
 def _tie_page(made: Any, page: dict[str, Any]) -> None:
@@ -85,6 +92,7 @@ def _tie_page(made: Any, page: dict[str, Any]) -> None:
     made.distil.click(distilled, inputs, [made.progress], **AT_ONCE)
     outputs = [*(page[part] for part in SET), made.record, made.recipes, made.newest]
     made.use.click(used, [], outputs, **AT_ONCE)
+    panel_live.tie_page(made, page)
 
 
 def used() -> tuple:
@@ -135,4 +143,4 @@ def price_as_left() -> str:
 
 def interrupted() -> str:
     THE_JOB.interrupt()
-    return line("Stopping at the next model call.")
+    return line("Stopping at the next step.")

@@ -6,6 +6,8 @@ from typing import Any
 
 from .host import distillable, option, sampler_labels
 from .names import LABEL, NAME
+from .words import USUAL as USUAL_STEPS
+from .words import pictures, steps_of_work
 
 SAMPLER_ABOVE = "the one above"
 KEPT = "stepdistill_panel"  # among the host's settings
@@ -70,7 +72,8 @@ def price(quality: str, chosen: list[str], least: float, most: float, measure: b
         calls = budget_for(quality, (*samplers, *(("dpmpp_2m",) if more else ())), counts)
     except StepDistillError:
         return ""
-    told = f"At most {calls:,} model calls, as many as {max(calls // 20, 1):,} pictures of 20 steps"
+    many = pictures(max(calls // USUAL_STEPS, 1))
+    told = f"At most {steps_of_work(calls)}: {many} of {USUAL_STEPS} steps"
     if not measure:
         return f"{told}."
     if not effort_named(quality).evidence_rows:

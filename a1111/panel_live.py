@@ -11,22 +11,55 @@ import gradio as gr
 from .host import option
 from .job import THE_JOB
 from .job_state import DONE
+from .names import AUTOMATIC
+from .next_picture import GUIDANCE, NEEDED, STRENGTH, AsSet
 from .notes import last_note
 from .panel_choices import USUAL, usual
 from .settings import remember
 from .unloaded import shown_model, waiting_file
 
 OTHERS = 5  # outputs of the panel that the job does not touch, beside those that are remembered
+OPTIONAL = (STRENGTH, GUIDANCE)  # of the page
 AT_ONCE: dict[str, Any] = {"queue": False, "show_progress": "hidden"}
 
 
 def tie(made: Any) -> None:
+    """What does not need the page."""
+    made.opened.click(opened, [], [made.learn], **AT_ONCE)
+    made.learn.change(learning, [made.learn], [], **AT_ONCE)
+
+
+def tie_page(made: Any, page: dict[str, Any]) -> None:
+    """page: its controls by the names that `next_picture` has for them."""
     told = [made.seen, made.status, made.progress, made.running, made.busy, made.use, made.newest]
     told += [made.record, made.learn, made.plot, made.table, made.held]
     told += [getattr(made, name) for name in USUAL]
-    made.poll.click(polled, [made.seen, made.recipes, made.record], told, **AT_ONCE)
-    made.opened.click(opened, [], [made.learn], **AT_ONCE)
-    made.learn.change(learning, [made.learn], [], **AT_ONCE)
+    parts = [part for part in (*NEEDED, *OPTIONAL) if part in page]
+    inputs = [made.seen, made.recipes, made.record, *(page[part] for part in parts)]
+
+    def asked(seen: str, recipes: str, chosen: str, *values: Any) -> tuple:
+        return polled(seen, recipes, chosen, dict(zip(parts, values, strict=True)))
+
+    made.poll.click(asked, inputs, told, **AT_ONCE)
+
+
+def tab_of(values: dict[str, Any], recipes: str, chosen: str) -> AsSet:
+    """A tab as its page's controls stand; those that were emptied count as the host's own."""
+    from .record_list import name_of
+
+    strength, guidance = (values.get(part) for part in OPTIONAL)
+    return AsSet(
+        str(values.get("sampling") or ""),
+        str(values.get("scheduler") or AUTOMATIC),
+        max(int(values.get("steps") or 1), 1),
+        float(values.get("cfg_scale") or 1.0),
+        int(values.get("width") or 512),
+        int(values.get("height") or 512),
+        None if strength is None else float(strength),
+        None if guidance is None else float(guidance),
+        name_of(str(chosen or AUTOMATIC)),
+        str(recipes or ""),
+    )
 
 
 def opened() -> Any:
@@ -42,10 +75,11 @@ def learning(on: bool) -> None:
         remember(stepdistill_learn=bool(on))
 
 
-def polled(seen: str, recipes: str, chosen: str) -> tuple:
+def polled(seen: str, recipes: str, chosen: str, page: dict[str, Any]) -> tuple:
     """(what is known now, status, progress, and the controls that follow them), as far as anything
     has changed since `seen`."""
-    now = _revision()
+    tab = tab_of(page, recipes, chosen)
+    now = _revision(tab)
     job, newest = now.split(" ")[0], gr.update(visible=bool(recipes))
     if seen == now:
         return (*(gr.update(),) * 6, newest, *(gr.update(),) * (OTHERS + len(USUAL)))
@@ -53,18 +87,17 @@ def polled(seen: str, recipes: str, chosen: str) -> tuple:
         rest = (gr.update(),) * (OTHERS + len(USUAL))
         return (now, gr.update(), *_of_job(), gr.update(), newest, *rest)
     from .record_list import listed
-    from .status_view import held_html, status_html, use_it
+    from .status_view import held_html, status_html, use_button
 
     names = listed()
     record = gr.update(choices=names, value=chosen if chosen in names else names[0])
     plot, table = _result(seen, job)
-    button = use_it()
-    use = gr.update(value=button or "Use it", visible=bool(button))
+    use = gr.update(**use_button(tab))
     learn = gr.update() if seen else gr.update(value=bool(option("stepdistill_learn", False)))
     left = (gr.update() if seen else gr.update(value=usual(name)) for name in USUAL)
     return (
         now,
-        status_html(),
+        status_html(tab),
         *_of_job(),
         use,
         newest,
@@ -98,7 +131,7 @@ def _result(seen: str, job: str) -> tuple:
     return record_plot(here.record), record_html(here.record)
 
 
-def _revision() -> str:
+def _revision(tab: AsSet) -> str:
     """Two hashes: of the job, and of all else that the panel shows."""
     from .stores import store
 
@@ -115,6 +148,8 @@ def _revision() -> str:
             here.state,
             last_note(),
             option("stepdistill_steps", 6),
+            option("stepdistill_learn", False),
+            tab,
         )
     )
     return f"{_short(job)} {_short(others)}"

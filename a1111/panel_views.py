@@ -8,6 +8,7 @@ from typing import Any
 from ..scheduler.record import Record
 from ..scheduler.record.choice import Choice
 from ..scheduler.record.evidence_table import stock_error, verdict_word
+from ..scheduler.record.verdict import steps_saved
 from ..scheduler.record.words import contents, duration, patch_words, sampler_label, size
 from .gains import gain, setting
 from .host import sampler_labels
@@ -30,7 +31,7 @@ def progress_html(progress: Any) -> str:
     inner = (
         f"<div style='width:{share:.1f}%;background:#e8590c;height:8px;border-radius:4px'></div>"
     )
-    words = f"StepDistill, {phase}: {progress.done} of {progress.planned} model calls{left}"
+    words = f"StepDistill, {phase}: {progress.done} of {progress.planned} steps{left}"
     return (
         f"<div style='background:#8884;border-radius:4px'>{inner}</div>{paragraph_of_html(words)}"
     )
@@ -81,20 +82,19 @@ def best(record: Record) -> str:
 
 
 def _saved(recipe: Any) -> float:
-    found = recipe.evidence
-    return (found.get("equals_stock_steps") or 0) / recipe.steps
+    return (steps_saved(recipe.evidence) or (0, False))[0] / recipe.steps
 
 
 def _row(recipe: Any) -> tuple:
     found, labels = recipe.evidence, sampler_labels()
-    best, equal = found.get("best_stock"), found.get("equals_stock_steps")
+    best, saved = found.get("best_stock"), steps_saved(found)
     beside = f"{_number(stock_error(found))} ({_rival(best, recipe.sampler)})" if best else "-"
     return (
         sampler_label(recipe.sampler, labels),
         recipe.steps,
         _number(found.get("rms")),
         beside,
-        f"{equal} steps" if equal else "-",
+        f"{'more than ' if saved[1] else ''}{saved[0]} steps" if saved else "-",
         verdict_word(recipe, labels),
     )
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import html
+import re
 from typing import Any
 
 from ..scheduler.errors import StepDistillError
 from ..scheduler.lookup.key import Key
-from ..scheduler.lookup.selection import SOLVED
 from ..scheduler.lookup.starts import same_start
 from ..scheduler.record import Record
 from .gains import gain
 from .host import option
+from .lesson import at
 from .names import LABEL, NAME
+from .next_picture import PIXELS, AsSet, few_steps, fitted_for_it, told
 from .panel_views import best, paragraph, paragraph_of_html
 from .unloaded import shown_model, waiting_file, waiting_records
+from .words import NEAR_HELP, STEPS_HELP
 
 MOST_READ = 50  # records that are looked into one by one each time the page is opened
 
@@ -59,24 +62,50 @@ def _match_data(key: Key) -> dict | None:
     return about | {"sentence": match_sentence(nearest)}
 
 
-def status_html() -> str:
-    """The same for people, in the panel: what it gains, what was last learnt."""
+def status_html(tab: AsSet) -> str:
+    """The same for people, in the panel of a tab: what few steps gain, what the next picture would be,
+    and what was said of the last."""
     try:
-        return _status_html()
+        return _status_html(tab)
     except Exception as problem:  # the page is drawn all the same
         return paragraph(f"The loaded checkpoint could not be looked at: {problem}")
 
 
-def _status_html() -> str:
+def _status_html(tab: AsSet) -> str:
+    from .identity import facts_of
     from .notes import last_note
 
-    waiting, found = waiting_file(), status_data()
-    if waiting is None and found["model"] is None:
-        return paragraph(found["text"])
-    name = waiting.stem if waiting is not None else found["model"]
-    lines = [f"<b>{html.escape(name)}</b>: {html.escape(_gained())}"]
-    lines += [html.escape(each) for each in (found.get("advice"), last_note()) if each]
+    waiting, model = waiting_file(), shown_model()
+    if waiting is None and model is None:
+        return paragraph("No checkpoint is loaded yet.")
+    lines = []
+    if model is not None:
+        facts = facts_of(model)
+        lines.append(f"<b>{html.escape(facts.name)}</b>: {explained(_gained(tab, model))}")
+        lines += [html.escape(facts.advice)] if facts.advice else []
+        upcoming = told(tab, model)
+        lines += [f"Next picture: {explained(upcoming)}"] if upcoming else []
+    elif waiting is not None:
+        lines.append(f"<b>{html.escape(waiting.stem)}</b>: {explained(_gained_of_file(tab))}")
+    last = last_note()
+    lines += [f"Last picture: {explained(last)}"] if last else []
     return "".join(map(paragraph_of_html, lines))
+
+
+def explained(text: str) -> str:
+    """A line of the panel, whose numbers say under the mouse how they are meant."""
+    safe = html.escape(text)
+    for pattern, help_text in _HELP:
+        mark = f"<span title='{html.escape(help_text)}' style='{HELPED}'>\\g<0></span>"
+        safe = pattern.sub(mark, safe, count=1)
+    return safe
+
+
+HELPED = "text-decoration: underline dotted; cursor: help"
+_HELP = (
+    (re.compile(r"as long as [\d,]+ steps?"), STEPS_HELP),
+    (re.compile(r"(as near as|nearer than) \d+ steps"), NEAR_HELP),
+)
 
 
 def held_html() -> str:
@@ -99,27 +128,14 @@ def _held() -> tuple[list[str], str]:
     return [*found.get("records", ()), *broken], folder
 
 
-def best_recipe() -> Any | None:
-    """The recipe of ours, in as many steps as are to be learnt, of the record that fits the loaded
-    checkpoint best; or None."""
-    from ..scheduler.lookup.selection import select
-    from ..scheduler.lookup.wanted import Wanted
-    from .identity import facts_of
-    from .stores import store
-
-    model = shown_model()
-    if model is None:
-        return _waiting_recipe()
-    facts = facts_of(model)
-    wanted = Wanted(NAME, int(option("stepdistill_steps", 6)))
-    found = select(wanted, facts, facts.key(), None, (store(),))
-    ours = found.record is not None and found.recipe.choice.ours and found.measured != SOLVED
-    return found.recipe if ours and found.recipe.coefficients is not None else None
-
-
-def _waiting_recipe() -> Any | None:
+def _waiting_recipe(tab: AsSet) -> Any | None:
+    """Of a file that is not loaded yet, for a whole run of the tab's size and CFG."""
     steps = int(option("stepdistill_steps", 6))
-    for _, record in waiting_records():
+    size = (tab.height // PIXELS, tab.width // PIXELS)
+    for _, record in waiting_records() if tab.strength is None else ():
+        under = record.conditions
+        if under.cfg != tab.cfg or tuple(under.latent_shape or ())[-2:] != size:
+            continue
         for each in record.recipes:
             whole = same_start(each.start_sigma, record.model.sigma_max)
             fitted = each.sampler == NAME and each.coefficients is not None and each.choice.ours
@@ -128,22 +144,69 @@ def _waiting_recipe() -> Any | None:
     return None
 
 
-def use_it() -> str:
-    """ "Use it: Distilled, 6 steps", or "" while there is nothing to use."""
+def use_button(tab: AsSet) -> dict[str, Any]:
+    """The button as it is for a tab: loud where few steps were learnt for just this, quiet where for
+    something near or where they are in use, not there where nothing was learnt."""
     try:
-        recipe = best_recipe()
+        found = _usable(tab)
     except Exception:  # of a checkpoint that cannot be looked at: the status says so
-        return ""
-    return f"Use it: {LABEL}, {recipe.steps} steps" if recipe is not None else ""
+        found = None
+    if found is None:
+        return {"visible": False}
+    steps, whole = found
+    button = {"visible": True, "variant": "secondary", "interactive": True}
+    what = f"{LABEL}, {steps} steps"
+    if tab.in_use and tab.steps == steps:
+        return button | {"value": f"In use: {what}", "interactive": False}
+    if not whole:
+        return button | {"value": f"Try it: {what}"}
+    return button | {"value": f"Use it: {what}", "variant": "primary"}
 
 
-def _gained() -> str:
-    """What the recipe gains, or what to do to have one."""
-    recipe = best_recipe()
-    if recipe is not None:
-        gained = gain(recipe)
-        return f"{LABEL} in {recipe.steps} steps{f' is {gained}' if gained else ''}."
-    return "draw a picture or two as you are used to (DPM++ 2M, 20 steps): it is learnt from them."
+def _usable(tab: AsSet) -> tuple[int, bool] | None:
+    """(how many steps there are for a tab, whether they were learnt for just this), or None."""
+    model = shown_model()
+    if model is None:
+        recipe = _waiting_recipe(tab)
+        return None if recipe is None else (recipe.steps, True)
+    found = few_steps(tab, model)
+    asked = int(option("stepdistill_steps", 6))  # of image to image fewer run
+    return None if found is None else (asked, fitted_for_it(found))
+
+
+def _gained(tab: AsSet, model: Any) -> str:
+    """What few steps gain, or what to do to have them."""
+    from .truth import differences_of
+
+    found = few_steps(tab, model)
+    if found is None:
+        return nothing_yet(tab)
+    few = f"{LABEL} in {int(option('stepdistill_steps', 6))} steps"
+    if fitted_for_it(found):
+        gained, where = gain(found.recipe), at(tab.strength)
+        return f"{few}{where}{f' is {gained}' if gained else ' is learnt'}."
+    return (
+        f"{few} was {differences_of(found)}. It may do; draw one as you are used to, and it is learnt "
+        "for this, too."
+    )
+
+
+def _gained_of_file(tab: AsSet) -> str:
+    recipe = _waiting_recipe(tab)
+    if recipe is None:
+        return f"it is loaded with the next picture. {nothing_yet(tab)}"
+    gained = gain(recipe)
+    return f"{LABEL} in {recipe.steps} steps{f' is {gained}' if gained else ' is learnt'}."
+
+
+def nothing_yet(tab: AsSet) -> str:
+    """That nothing is learnt for a tab as it stands, and how it would be."""
+    size = f"{tab.width}x{tab.height} at CFG {tab.cfg:g}"
+    where = f"{size}{'' if tab.strength is None else f', denoising {tab.strength:g}'}"
+    return (
+        f"nothing is learnt for {where} yet. Draw a picture or two as you are used to (DPM++ 2M, 20 "
+        "steps): it is learnt from them."
+    )
 
 
 def _records_of(facts: Any) -> list[str]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .gains import gain, schedule_label, setting
+from .gains import gain, setting
 from .host import sampler_labels
+from .names import LABEL
+from .schedule_labels import schedule_label
 
 if TYPE_CHECKING:
     from ..scheduler.lookup.differences import Difference
@@ -13,22 +15,34 @@ if TYPE_CHECKING:
     from .sampling_pass import Pass
 
 
-def line(found: Selection, here: Pass, pasted: bool = False) -> str:
-    """ "6 steps, exact: as near as 14 steps of DPM++ 2M Karras." """
+SOURCES = {
+    "exact": "learnt for just this",
+    "nearest": "not learnt for just this",
+    "borrowed": "borrowed",
+    "named": "of the record that you chose",
+    "as pasted": "as in the pasted picture",
+}  # what the parameters call it, in words
+
+
+def line(found: Selection, here: Pass, pasted: bool = False, gains: bool = True) -> str:
+    """ "6 steps, learnt for just this: as near as 14 steps of DPM++ 2M Karras."
+
+    gains: whether to say what is gained.
+    """
     from ..scheduler.record.words import counted
 
     steps = counted(found.recipe.steps)
     if found.stand_in is not None:
         return f"{steps} on {stand_in(found, here)}: {_why(found)}."
     notes = [each for each in (_differs(found), *_instead(found), _won(found)) if each]
-    if not notes:
+    if not notes and gains:
         notes = [gain(found.recipe)]
     told = "; ".join(each for each in notes if each)
-    return f"{steps}, {source(found, pasted)}{f': {told}' if told else ''}."
+    return f"{steps}, {SOURCES[source(found, pasted)]}{f': {told}' if told else ''}."
 
 
 def source(found: Selection, pasted: bool = False) -> str:
-    """exact, nearest, borrowed, named, as pasted or stock: one word or two."""
+    """exact, nearest, borrowed, named, as pasted or stock: one word or two, of the parameters."""
     from ..scheduler.lookup.selection import BORROWED, GIVEN
 
     if pasted:
@@ -47,7 +61,7 @@ def stand_in(found: Selection, here: Pass) -> str:
 
     assert found.stand_in is not None
     if found.stand_in.origin == BEFORE and found.stand_in.schedule == automatic.stock_name(here):
-        return automatic.label_of(here)
+        return automatic.label_on(automatic.schedule_of(here))
     return schedule_label(found.stand_in.schedule) or found.stand_in.schedule
 
 
@@ -61,12 +75,17 @@ def _why(found: Selection) -> str:
     """Why no recipe serves, as a clause."""
     from ..scheduler.lookup import words
     from ..scheduler.lookup.serving import NO_RECORD, STOCK_ASKED
+    from ..scheduler.lookup.solving import NOTHING_FOR
 
     assert found.reason is not None
     if found.reason.code == NO_RECORD:
         return found.facts.advice.rstrip(".") or "nothing is learnt of this model yet"
     if found.reason.code == STOCK_ASKED:
         return "as chosen in the panel"
+    if found.reason.code == NOTHING_FOR:
+        asked = found.reason.wanted.sampler or ""
+        name = sampler_labels().get(asked, asked)
+        return f"nothing is learnt for {name} here; the sampling method {LABEL} has what is learnt"
     sentence = words.reason(found.reason).split(". ")[0].rstrip(".")
     return sentence[:1].lower() + sentence[1:]
 
@@ -86,17 +105,22 @@ def _instead(found: Selection) -> list[str]:
     from ..scheduler.lookup.selection import SOLVED
 
     labels = sampler_labels()
-    told = ["solved for these steps, not measured"] if found.measured == SOLVED else []
+    told = ["worked out for these steps, not tried"] if found.measured == SOLVED else []
     for each in found.substituted:
         name = labels.get(each.sampler, each.sampler)
         words = {
             serving.UNFITTED: f"runs as {name}",
-            serving.SOLVED_AS: f"solved as for {name}",
-            serving.LENGTHENED: f"fitted for {each.steps}; take those",
+            serving.SOLVED_AS: f"worked out as for {name}",
+            serving.LENGTHENED: f"learnt for {each.steps}; take those",
         }
-        borrowed = f"{name}'s schedule, not measured for this sampler"
+        borrowed = f"{name}'s schedule, not tried with this sampler"
         told.append(borrowed if each.code in _borrowed() else words.get(each.code, ""))
     return told
+
+
+def differences_of(found: Selection) -> str:
+    """How a recipe's record differs from what runs, as a clause."""
+    return _differs(found) or "learnt for something near"
 
 
 def _differs(found: Selection) -> str:

@@ -34,8 +34,15 @@
 
     onUiLoaded(() => {
         const style = document.createElement("style");
-        style.textContent = ".stepdistill-unseen { display: none !important; }";
+        style.textContent = `
+            .stepdistill-unseen { display: none !important; }
+            .stepdistill-row { gap: 8px !important; align-items: flex-end !important; margin-top: 4px; }
+            .stepdistill-row button.lg, .stepdistill-row > button {
+                min-height: 42px; max-height: 42px; align-self: flex-end; white-space: nowrap;
+            }
+        `;
         document.head.appendChild(style);
+        follow();
         setInterval(follow, EVERY);
     });
 })();

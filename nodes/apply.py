@@ -50,15 +50,17 @@ class StepDistillApply:
         from ..scheduler.learning.keeping import WILL_KEEP
         from .dropdowns.apply_mark import Applied, mark
         from .dropdowns.apply_wrapper import hang
-        from .lookup import described_source
-        from .page.card_data import of_match
+        from .expected import expected
+        from .host.downstream import runs_after
+        from .host.running_prompt import running_node
 
-        used, info = described_source(model, record, use_offsets)
+        node = running_node()
+        card, info = expected(model, record, use_offsets, runs_after(node))
         info = f"{info} {WILL_KEEP}" if learn else info
         clone = model.clone()
-        mark(clone, Applied(record, use_offsets, learn))
+        mark(clone, Applied(record, use_offsets, learn, None if node is None else node.id))
         hang(clone)
         return {
-            "ui": {"stepdistill": [of_match(used, info)], "text": [info]},
+            "ui": {"stepdistill": [card | {"info": info}], "text": [info]},
             "result": (clone, info),
         }

@@ -141,7 +141,7 @@ class StepDistillDistill:
         task = _Task(
             scene, samplers, steps, quality, seed, extra_positive, name, int(frames), unique_id, own
         )
-        return _answer(*task.run(bool(measure), bool(again or own)))
+        return _answer(*task.run(bool(measure), bool(again or own)), task.kept)
 
 
 def _remove(folder: Path | None) -> None:
@@ -155,7 +155,7 @@ def _with_help(inputs: dict) -> dict:
     }
 
 
-def _answer(record, text: str) -> dict:
+def _answer(record, text: str, kept: str) -> dict:
     from .host.picture_records import attach
     from .host.running_prompt import tell
     from .page.images import record_image
@@ -166,7 +166,7 @@ def _answer(record, text: str) -> dict:
     info = distill_report.short(text, record)
     tell(" ")  # the plan is over; the card says what came of it
     return {
-        "ui": {"text": [text], "stepdistill": [shown(record=record, info=info)]},
+        "ui": {"text": [text], "stepdistill": [shown(record=record, info=info) | {"kept": kept}]},
         "result": (record, plot, text),
     }
 
@@ -191,6 +191,7 @@ class _Task:
             else first_frames(extra_positive, scene.frames, frames)
         )
         self.seed, self.node = seed, node
+        self.kept = ""  # the record's name in the store
         facts = replace(facts_under(scene.guider), streams=self.scene.streams)
         sets = 1 + (extra_positive is not None)
         guidance = guidance_of(scene.guider.original_conds.get("positive"))
@@ -221,8 +222,9 @@ class _Task:
         if not (again or stopped):
             name, found = in_store(store(), self.key, self.wish, self.samples)
         measured = name is not None and "curve" in found.evidence
+        self.kept = name or ""
         if name is not None and (measured or not measure):
-            return found, distill_report.from_store(found, name, self.notes)
+            return found, distill_report.from_store(found, self.notes)
         self.teller = Teller(self.scene.patcher, self.node, previews=len(self.scene.shape) > 2)
         self.began = time.monotonic()
         if name is not None:
@@ -362,15 +364,15 @@ class _Task:
         try:
             record = self._told(record)
             whole, words = with_earlier(store(), self.key, record, self.wish, self.samples)
-            name = store().put(whole)
+            self.kept = store().put(whole)
         except StepDistillError as problem:
             return (
                 record,
-                f"not kept in the store ({str(problem).rstrip('.')}); the record output holds "
-                "it: use Save Record",
+                f"Not kept in your store ({str(problem).rstrip('.')}); the record output holds "
+                "it: use Save Record.",
             )
         self.notes += [words] if words else []
-        return whole, f"kept in the store as {name.removesuffix('.json')}"
+        return whole, distill_report.KEPT
 
     def _checked_at_full_length(self, record, teller):
         """The record with the outcome of a check at full length in its evidence; a check that fails

@@ -114,13 +114,13 @@ def kept(found) -> str:
     from .host.store import store
 
     try:
-        names = [store().put(whole(each, store())) for each in (found.first, found.second)]
+        for each in (found.first, found.second):
+            store().put(whole(each, store()))
     except StepDistillError as problem:
         return (
-            f"Not kept in the store ({str(problem).rstrip('.')}): use Save Record on both outputs."
+            f"Not kept in your store ({str(problem).rstrip('.')}): use Save Record on both outputs."
         )
-    listed = " and ".join(name.removesuffix(".json") for name in names)
-    return f"Kept in the store as {listed}."
+    return "Both halves are kept in your store."
 
 
 class PairTask:

@@ -6,21 +6,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..scheduler.errors import RecipeError, UnknownNameError
-from ..scheduler.lookup import SIMPLE, words
+from ..scheduler.lookup import words
 from ..scheduler.lookup.given import given_match
-from ..scheduler.lookup.match import STORE, Match
+from ..scheduler.lookup.match import STORE
 from ..scheduler.lookup.model_facts import ModelFacts
-from ..scheduler.lookup.selection import STOCK, Selection, first_match, select
+from ..scheduler.lookup.selection import STOCK, Selection, select
 from ..scheduler.lookup.serving import NO_RULE, OWN_STEPS
 from ..scheduler.lookup.wanted import COEFFICIENTS, SIGMAS, Wanted
 from ..scheduler.record import Record
-from ..scheduler.record.words import contents
 from ..scheduler.sources import beside
 from .host.model_facts import facts_of
 from .host.picture_records import attach
 from .host.store import store
 from .host.workflow_records import WorkflowRecords
-from .names import DISTILLED
 
 IF_MISSING = ("stock", "error")
 
@@ -57,7 +55,7 @@ def find(
     wanted = Wanted.of(facts, sampler, steps, denoise, start_sigma, carries)
     key = facts.key(cfg, latent_shape, guidance)
     given = given_match(record, key) if record is not None else None
-    found = select(wanted, facts, key, given, _shelves(), before=before)
+    found = select(wanted, facts, key, given, shelves(), before=before)
     if found.match is not None and found.match.place == STORE:
         attach(found.match.record, found.match.name)
     if found.source == STOCK and if_missing == "error":
@@ -65,47 +63,9 @@ def find(
     return found
 
 
-def described_source(model: Any, record: Record | None, offsets: bool) -> tuple[Match | None, str]:
-    """(the record that runs of a MODEL will use, or None; what to say of it).
-
-    Raises RecipeError and SigmaRangeError as `find` does.
-    """
-    facts = facts_of(model)
-    key = facts.key()
-    if record is not None:
-        match, refused = given_match(record, key), None
-    else:
-        match, refused = first_match(key, _shelves())
-    if match is None:
-        why = words.no_record(refused)
-        info = f"{why.rstrip('.')}: samplers whose scheduler is 'distilled' run a stock schedule"
-        info += f" ('{SIMPLE}', where nothing better is known) until you distil one."
-        return None, f"{info} {facts.advice}".strip()
-    if match.place == STORE:
-        attach(match.record, match.name)
-    info = (
-        f"Samplers whose scheduler is 'distilled' use the record of {match.title} "
-        f"({contents(match.record)}){_offsets_promised(match.record, offsets)}."
-    )
-    return match, f"{info} {words.differs_or_made_at(match)}".strip()
-
-
-def _offsets_promised(record: Record, offsets: bool) -> str:
-    """Which stock samplers ask at other noise levels: those whose own recipes have won with such."""
-    shifted = {
-        each.sampler: None
-        for each in record.recipes
-        if each.sampler != DISTILLED and each.offsets is not None and each.choice.ours
-    }
-    if not shifted:
-        return ""
-    if not offsets:
-        return ", without query offsets"
-    return f", with query offsets for {', '.join(shifted)}"
-
-
-def _shelves() -> tuple:
-    """The sources come last, to be named: nobody has checked what they have on the model at hand."""
+def shelves() -> tuple:
+    """Where records lie: the store, what the workflow carries, and the sources, to be named: nobody has
+    checked what these have on the model at hand."""
     return store(), WorkflowRecords(), beside(store().folder)
 
 

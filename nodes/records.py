@@ -43,7 +43,9 @@ class StepDistillLoad:
 
     @classmethod
     def INPUT_TYPES(cls):
-        tooltip = "The record's name in the store, the newest first. "
+        tooltip = (
+            "A record of the store, the newest first: model, cfg, size, steps, when it was made. "
+        )
         tooltip += "After distilling, refresh the list with R."
         tooltip += (
             " The published tables at its end need no distilling, and are measured on no model."
@@ -121,10 +123,10 @@ class StepDistillSave:
         path = output_path(filename_prefix)
         _write(path, text)  # first: where the store cannot be written to, this is what is left
         try:
-            name, place = keep(record)
-            kept = f"Kept in the store as {name.removesuffix('.json')}{place}."
+            _, place = keep(record)
+            kept = f"Kept in your store{place}."
         except OutputError as problem:
-            kept = f"Not kept in the store: {problem}"
+            kept = f"Not kept in your store: {problem}"
         shown = f"Written to {path.name} in the output folder. {kept}\n{about(record)}"
         return {
             "ui": {"text": [shown], "stepdistill": [payload(record, info=shown)]},

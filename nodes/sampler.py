@@ -42,12 +42,27 @@ class StepDistillSampler:
         from ..scheduler.learning.keeping import WILL_KEEP
         from ..scheduler.lookup.words import info
         from .dropdowns.sampler_function import bound
+        from .expected import cfg_not_known
+        from .host.downstream import runs_after, shared
+        from .host.running_prompt import running_node
         from .lookup import find
         from .names import DISTILLED
         from .page.card_data import shown
 
-        found = find(model, DISTILLED, steps, denoise, record=record, if_missing=if_missing)
+        node = running_node()
+        under = shared(runs_after(node))
+        found = find(
+            model,
+            DISTILLED,
+            steps,
+            denoise,
+            record=record,
+            if_missing=if_missing,
+            **under.of(model),
+        )
         sigmas = torch.tensor(found.recipe.sigmas, dtype=torch.float32)
-        text = f"{info(found)} {WILL_KEEP}" if learn else info(found)
-        result = (KSAMPLER(bound(found, learn)), sigmas, text)
-        return {"ui": {"stepdistill": [shown(found)], "text": [text]}, "result": result}
+        parts = [info(found), cfg_not_known(found.match, under), WILL_KEEP if learn else ""]
+        text = " ".join(part for part in parts if part)
+        sampler = KSAMPLER(bound(found, learn, None if node is None else node.id))
+        ui = {"stepdistill": [shown(found, info=text)], "text": [text]}
+        return {"ui": ui, "result": (sampler, sigmas, text)}

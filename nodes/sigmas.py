@@ -48,11 +48,15 @@ class StepDistillSigmas:
         import torch
 
         from ..scheduler.lookup.words import info
+        from .expected import cfg_not_known
+        from .host.downstream import runs_after, shared
+        from .host.running_prompt import running_node
         from .lookup import find
         from .names import DISTILLED
         from .page.card_data import shown
 
         offsets = sampler_name == DISTILLED  # our own sampler looks its recipe up by these sigmas
+        under = shared(runs_after(running_node()))
         found = find(
             model,
             sampler_name,
@@ -61,10 +65,11 @@ class StepDistillSigmas:
             record=record,
             offsets=offsets,
             if_missing=if_missing,
+            **under.of(model),
         )
         sigmas = torch.tensor(found.recipe.sigmas, dtype=torch.float32)
-        text = info(found)
+        text = f"{info(found)} {cfg_not_known(found.match, under)}".strip()
         return {
-            "ui": {"stepdistill": [shown(found)], "text": [text]},
+            "ui": {"stepdistill": [shown(found, info=text)], "text": [text]},
             "result": (sigmas, text),
         }

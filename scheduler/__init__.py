@@ -49,3 +49,8 @@ def __getattr__(name: str):
     found = getattr(import_module(f".{_PLACES[name]}", __name__), name)
     globals()[name] = found  # found once, it is a plain attribute
     return found
+
+
+def __dir__() -> list[str]:
+    """The public names, found yet or not; modules that happen to be loaded are no part of them."""
+    return [*__all__]

@@ -63,6 +63,10 @@ class WorkflowError(StepDistillError):
     """A file is not a ComfyUI workflow, or holds none."""
 
 
+class PlanError(StepDistillError):
+    """A plan of a library is no plan: unreadable, unknown keys, wrong values, or nothing to do."""
+
+
 class OutputError(StepDistillError):
     """A file or folder could not be written."""
 

@@ -28,6 +28,7 @@ LAYERS = (
     ("store",),
     ("sources",),
     ("learning", "diffusers"),
+    ("library",),
     ("cli",),
     ("__main__", "__init__"),
 )

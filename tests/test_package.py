@@ -138,3 +138,11 @@ def test_help_says_what_was_typed(monkeypatch, capsys, started, named):
         text = capsys.readouterr().out
         assert f"usage: {named}" in text and f"  {named} bake my.json" in text
         assert text.count("python -m scheduler") in (0, text.count(named))
+
+
+def test_dir_of_the_package_lists_what_is_public():
+    import scheduler
+
+    listed = dir(scheduler)
+    assert listed == sorted(scheduler.__all__) and "distill" in listed
+    assert scheduler.load_record and dir(scheduler) == listed  # whatever is loaded since

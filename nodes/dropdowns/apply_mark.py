@@ -18,12 +18,13 @@ HOLDERS = ("model", "model_patcher")  # where samplers and guiders keep their MO
 
 @dataclass(frozen=True)
 class Applied:
-    """The record to use (None: the store's best), whether stock samplers use its query offsets, and
-    whether runs drawn in full are kept to learn from."""
+    """The record to use (None: the store's best), whether stock samplers use its query offsets,
+    whether runs drawn in full are kept to learn from, and the node's own id, to say there what ran."""
 
     record: Record | None = None
     offsets: bool = True
     learn: bool = False
+    node: str | None = None
 
 
 def mark(model: Any, applied: Applied) -> None:

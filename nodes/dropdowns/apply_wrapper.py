@@ -26,6 +26,7 @@ from ..host.sample_sigmas import Listed
 from ..lookup import find
 from ..names import DISTILLED
 from ..page.log import log_once, problem
+from ..page.what_ran import tell_ran
 from .apply_mark import KEY, Applied, applied_of
 from .issued_schedules import Slice, recognised
 
@@ -123,6 +124,7 @@ def plan(guider: Any, noise: torch.Tensor, sampler: Any, sigmas: torch.Tensor) -
         before=scheduler_before(running_node()),
     )
     log_once(info(found), warn=found.source == STOCK)
+    tell_ran(applied.node, found, info(found))
     return Planned(
         torch.tensor(found.recipe.sigmas, dtype=sigmas.dtype, device=sigmas.device), found
     )

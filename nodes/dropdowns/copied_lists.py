@@ -5,9 +5,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 
 from ..names import DISTILLED
 from ..page.log import problem
+
+TELLING = 6  # names at the head of a list: a copy's, and nobody else's
 
 
 def reach_when_loaded() -> None:
@@ -36,11 +39,18 @@ def reach_copies() -> int:
         id(each): each
         for cls in list(nodes.NODE_CLASS_MAPPINGS.values())
         for each in _lists_of(cls)
-        if DISTILLED not in each and any(each[: len(names)] == names for names in own)
+        if DISTILLED not in each and any(_copied(each, names) for names in own)
     }
     for each in found.values():
         each.append(DISTILLED)
     return len(found)
+
+
+def _copied(each: list, names: list[str]) -> bool:
+    """Whether a list begins as the host's own does. Its first few names decide: a pack may have added one
+    that is made of the host's own functions, which cannot be told from the host's."""
+    first = names[:TELLING]
+    return each[: len(first)] == first
 
 
 def _own_names() -> list[list[str]]:
@@ -54,9 +64,9 @@ def _own_names() -> list[list[str]]:
     def sampler(name: str) -> bool:
         return _hosts(getattr(sampling, f"sample_{name}", None))
 
-    found = [[name for name in host.SCHEDULER_NAMES if scheduler(name)]]
+    found = [list(takewhile(scheduler, host.SCHEDULER_NAMES))]
     for names in (host.SAMPLER_NAMES, host.KSAMPLER_NAMES):
-        found.append([name for name in names if sampler(name)])
+        found.append(list(takewhile(sampler, names)))
     return [names for names in found if len(names) > 1]
 
 

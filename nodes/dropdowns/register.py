@@ -91,6 +91,7 @@ def _schedule(model_sampling: Any, asked: int):
     from ..halves.led_on import led_on
     from ..halves.pair_recipes import pair_record
     from ..host.asking_node import use_of
+    from ..host.downstream import under_of
     from ..host.model_facts import facts_of
     from ..host.running_prompt import running_node, scheduler_before
     from ..lookup import find
@@ -118,7 +119,7 @@ def _schedule(model_sampling: Any, asked: int):
         use.denoise,
         record=record,
         offsets=offsets,
-        cfg=use.cfg,
+        **under_of(node, model, use.cfg),
         before=scheduler_before(node),
     )
     if not is_marked(model):  # else Apply's wrapper says it, once it knows size and start too

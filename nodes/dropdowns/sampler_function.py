@@ -9,6 +9,7 @@ import torch
 
 from ...scheduler.lookup.key import guidance_bucket
 from ...scheduler.lookup.selection import STOCK, Selection
+from ...scheduler.lookup.words import info
 from ...scheduler.record import Recipe
 from ...scheduler.samplers.k_diffusion import SAME_SIGMA, run_in_host, same_sigmas
 from ...scheduler.samplers.names import RELATIVE
@@ -21,6 +22,7 @@ from ..host.sample_sigmas import Listed
 from ..lookup import find
 from ..names import DISTILLED
 from ..page.log import log_once, problem
+from ..page.what_ran import tell_ran
 from .apply_mark import applied_of
 from .issued_schedules import recognised
 
@@ -40,10 +42,11 @@ def sample_distilled(model, x, sigmas, extra_args=None, callback=None, disable=N
     return _run(found.recipe, found.table.process, model, x, extra_args, callback, disable)
 
 
-def bound(found: Selection, learn: bool = False) -> Callable:
+def bound(found: Selection, learn: bool = False, node: str | None = None) -> Callable:
     """The sampler function of one recipe: on its own sigmas it runs the recipe, on others as dpmpp_2m.
 
-    learn: whether runs drawn in full are kept to learn from.
+    learn: whether runs drawn in full are kept to learn from. node: the one that made it, whose card
+    is told what runs under another guidance than the recipe was made at.
     """
 
     def sample_distilled(model, x, sigmas, extra_args=None, callback=None, disable=None):
@@ -57,7 +60,7 @@ def bound(found: Selection, learn: bool = False) -> Callable:
                 return _foreign(model, state, led, extra_args, callback, disable)
             if not serves:
                 return _foreign(model, x, sigmas, extra_args, callback, disable)
-            _tell_guidance(found, cfg_of(getattr(model, "inner_model", None)))
+            _tell_guidance(found, cfg_of(getattr(model, "inner_model", None)), node)
             return _run(found.recipe, found.table.process, model, x, extra_args, callback, disable)
 
         if not learn or handed is not None:
@@ -77,16 +80,17 @@ def _heard(draw, found, model, x, sigmas, extra_args: dict, offsets: bool) -> to
     return run_heard(draw, model.inner_model, x, sigmas, sampler, seed, mask, offsets)
 
 
-def _tell_guidance(found: Selection, cfg: float | None) -> None:
-    """Say once where the recipe was made at another guidance: a SAMPLER cannot know it before it runs."""
+def _tell_guidance(found: Selection, cfg: float | None, node: str | None) -> None:
+    """Say where the recipe was made at another guidance: a SAMPLER does not always know it before it
+    runs."""
     made = None if found.record is None else found.record.conditions.cfg
     if made is None or cfg is None:
         return
     if guidance_bucket(made) != guidance_bucket(cfg):
-        log_once(
-            f"The distilled sampler's recipe was made at cfg {made:g}, and you use {cfg:g}; "
-            "distil at that for the best result."
-        )
+        told = f"The distilled sampler's recipe was made at cfg {made:g}, and you use {cfg:g}; "
+        told += "distil at that for the best result."
+        log_once(told)
+        tell_ran(node, found, f"{info(found)} {told}")
 
 
 def _found(model: Any, x: torch.Tensor, sigmas: torch.Tensor) -> Selection | None:

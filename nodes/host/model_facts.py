@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 from ...scheduler.fingerprint.step_distilled import Advice, detect
 from ...scheduler.lookup.families import published_for
 from ...scheduler.lookup.hooks import hook_patches, hook_settings
+from ...scheduler.lookup.makers_run import makers_run
 from ...scheduler.lookup.model_facts import ModelFacts
 from .model_sampling import Noise, noise_of
 from .running_prompt import loras_before, model_names, running_node, stem
@@ -79,6 +80,7 @@ def facts_of(model: Any) -> ModelFacts:
         advice.text if advice is not None else "",
         loras_before(running_node()),
         noise.scale,
+        makers_run=makers_run(advice, noise.process, noise.table),
     )
 
 

@@ -35,6 +35,15 @@ def running_node() -> RunningNode | None:
         return None
 
 
+def running_ids() -> tuple[str, str] | None:
+    """(the prompt's id, the node's id) of what this thread runs, or None outside a prompt."""
+    try:
+        _, context = _host()
+        return str(context.prompt_id), str(context.node_id)
+    except Exception:  # see running_node
+        return None
+
+
 def running_extra() -> dict | None:
     """What came with the prompt that this thread runs: the very object that the executor hands to
     nodes, so what is put into its `extra_pnginfo` stands in the pictures that are saved. None

@@ -16,6 +16,12 @@ BLOCK_BY_BLOCK = (
     "This model draws a video block after block, each from those before it, and a recipe is learnt from "
     "the whole at once; draw with its own sampler and its maker's steps."
 )
+FRAMES = (
+    "This model draws a batch as the frames of one video, each of which depends on the others, and a recipe "
+    "is learnt from one picture alone; draw with a stock scheduler."
+)
+OF_FRAMES = ("SVD_img2vid", "SV3D_u", "SV3D_p")  # classes of models
+ANIMATEDIFF = "ADE"  # the key under which its pack hangs motion models in
 # Networks of their own kind that never go by the next level, though they could.
 NO_MEAN_FLOW = ("HunyuanImage21Refiner",)
 CACHED = (
@@ -32,7 +38,13 @@ def unsuited(patcher: Any) -> str:
         return MEAN_FLOW
     if hasattr(network, "forward_block"):
         return BLOCK_BY_BLOCK
+    if not _is_none_of(patcher.model, OF_FRAMES) or _motion(patcher):
+        return FRAMES
     return CACHED.format(" and ".join(caches)) if caches else ""
+
+
+def _motion(patcher: Any) -> bool:
+    return bool(getattr(patcher, "additional_models", {}).get(ANIMATEDIFF))
 
 
 def _is_none_of(model: Any, names: tuple[str, ...]) -> bool:

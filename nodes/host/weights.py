@@ -11,6 +11,7 @@ from ...scheduler.errors import CheckpointError
 from ...scheduler.fingerprint import Fingerprint, fingerprint_tensors
 from ...scheduler.lookup.hooks import hook_names
 from ...scheduler.lookup.key import patch
+from ...scheduler.lookup.lora import lora_patch
 
 TELLING = 8  # tensors of a LoRA that its name is made of
 RUN = 8  # values of each
@@ -42,10 +43,7 @@ def fingerprint_of(model: Any) -> Fingerprint | None:
 def patches_of(model: Any) -> tuple[dict, ...]:
     """The LoRAs and merges that change a patcher's weights, as keys and records carry them, in
     order of their names."""
-    found = [
-        patch(_name(entries), strength, (key for key, _ in entries))
-        for strength, entries in _groups(model)
-    ]
+    found = [_patch(strength, entries) for strength, entries in _groups(model)]
     return tuple(sorted(found, key=lambda entry: (entry["name"], entry["strength"])))
 
 
@@ -72,6 +70,26 @@ def _groups(model: Any) -> Iterator[tuple[float, list[tuple[str, Any]]]]:
             groups.setdefault(whose, []).append((name, value))
     for whose, entries in groups.items():
         yield whose[0], entries
+
+
+def _patch(strength: float, entries: list[tuple[str, Any]]) -> dict:
+    """One LoRA or merge: a plain LoRA by its matrices, which other hosts have too."""
+    pairs = [_matrices(value) for _, value in entries]
+    plain = [pair for pair in pairs if pair is not None]
+    if len(plain) == len(entries):
+        return lora_patch(plain, strength)
+    return patch(_name(entries), strength, (key for key, _ in entries))
+
+
+def _matrices(value: Any) -> tuple[Any, Any] | None:
+    """(down, up) of the host's plain LoRA, else None. Its weights: up, down, alpha, and what makes it another
+    kind: mid (LoCon), scale (DoRA), shape."""
+    weights = getattr(value, "weights", None)
+    if getattr(value, "name", "") != "lora" or not isinstance(weights, (tuple, list)):
+        return None
+    if len(weights) < 3 or any(each is not None for each in weights[3:]):
+        return None
+    return weights[1], weights[0]
 
 
 def _name(entries: list[tuple[str, Any]]) -> str:

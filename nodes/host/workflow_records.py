@@ -27,6 +27,7 @@ TOLD = (
     "margin",
     "best_stock",
     "equals_stock_steps",
+    "beats_stock_steps",
     "verdict",
     "note",
     "hand_over_step",

@@ -8,6 +8,11 @@ from itertools import groupby
 from ...scheduler.record.words import duration, model_calls
 from .price import price
 
+KEPT = (
+    "Kept in your store: Few-Step KSampler, and samplers whose scheduler is 'distilled', use it from "
+    "now on."
+)
+
 
 def plan_text(plan, total: int, wish, notes: list[str], scene) -> str:
     """The plan in a few lines, said before anything runs. total: model calls, measuring included."""
@@ -30,10 +35,10 @@ def kept(store, record) -> str:
     from ...scheduler.errors import StepDistillError
 
     try:
-        name = store().put(record)
+        store().put(record)
     except StepDistillError as problem:
-        return f"not kept in the store ({str(problem).rstrip('.')}); use Save Record"
-    return f"kept in the store as {name.removesuffix('.json')}"
+        return f"Not kept in your store ({str(problem).rstrip('.')}); use Save Record."
+    return KEPT
 
 
 def scene_notes(whole, scene, advice, shortened: bool) -> list[str]:
@@ -62,11 +67,12 @@ def scene_notes(whole, scene, advice, shortened: bool) -> list[str]:
     return notes
 
 
-def from_store(record, name: str, notes: list[str]) -> str:
+def from_store(record, notes: list[str]) -> str:
     """The report where the store had it."""
     made = record.provenance["created"].replace("T", " ").removesuffix("Z")
     under = "" if record.conditions.cfg is None else f" at cfg {record.conditions.cfg:g}"
-    head = f"From the store, without a model call: {name.removesuffix('.json')}, made{under} on {made} UTC."
+    head = f"From your store, without a model call: the record made{under} on {made} UTC. Turn 'again' "
+    head += "on to distil anew."
     return "\n\n".join([_paragraph([head, *notes]), *_found(record)])
 
 
@@ -76,7 +82,7 @@ def distilled(record, kept: str, notes: list[str], plan, seconds: float) -> str:
 
     spent, measured = record.provenance["model_calls"], record.provenance.get("evidence_calls", 0)
     also = f", and {measured:,} to measure" if measured else ""
-    head = f"Distilled in {duration(seconds)} with {model_calls(spent)}{also}; {kept}."
+    head = f"Done in {duration(seconds)}, with {model_calls(spent)}{also}. {kept}"
     left = [f"Left out: {each}." for each in map(left_out, plan.left_out)]
     return "\n\n".join(
         [_paragraph([head, *notes]), *_found(record), *(["\n".join(left)] if left else [])]

@@ -103,18 +103,19 @@ class Teller:
             "planned": self.planned,
             "seconds_left": None,
         }
-        _send(self.node, about | data)
+        send(EVENT, {"node": self.node} | about | data)
 
 
 def say(node: str | None, text: str) -> None:
     """Show a text on a node's card while it runs."""
-    _send(node, {"said": text})
+    send(EVENT, {"node": node, "said": text})
 
 
-def _send(node: str | None, data: dict) -> None:
+def send(event: str, data: dict) -> None:
+    """A message to the page that queued what runs."""
     server = _server()
     if server is not None:
-        server.send_sync(EVENT, {"node": node} | data, server.client_id)
+        server.send_sync(event, data, server.client_id)
 
 
 def _bar(patcher, planned: int, previews: bool):

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from ..names import DISTILLED
 
-FEW_STEP = "StepDistillKSampler"
+FEW_STEP, APPLY = "StepDistillKSampler", "StepDistillApply"
+LOOKING_AHEAD = (APPLY, "StepDistillSampler", "StepDistillSigmas")
 INPUT = "stepdistill_store"  # the host passes over inputs that it does not know, and caches by them
 
 
@@ -43,12 +44,32 @@ def _mark(prompt: dict, extra: dict | None) -> None:
 
     carried = digest(extra)
     for entry in prompt.values():
+        entry["inputs"].pop(INPUT, None)  # of a prompt that was saved
+    after = {id: _after(prompt, id) for id in prompt}
+    for id, entry in prompt.items():
         inputs = entry["inputs"]
-        inputs.pop(INPUT, None)  # of a prompt that was saved
         if DISTILLED in [value for value in inputs.values() if isinstance(value, str)]:
-            inputs[INPUT] = revision()
+            inputs[INPUT] = f"{revision()} {after[id]}" if after[id] else revision()
+        elif after[id]:
+            inputs[INPUT] = after[id]
         elif carried and entry.get("class_type") == FEW_STEP:
             inputs[INPUT] = carried
+
+
+def _after(prompt: dict, id: str) -> str:
+    """What of the samplers after a node of ours decides what it says and makes; "" for other nodes.
+    Where several come after Apply, one that changes must not draw the others again: they are looked
+    at when they run."""
+    from ..host.downstream import digest, runs_after, shared
+    from ..host.running_prompt import RunningNode
+
+    kind = prompt[id].get("class_type")
+    if kind not in LOOKING_AHEAD:
+        return ""
+    runs = runs_after(RunningNode(prompt, id, kind, prompt[id]["inputs"]))
+    if kind != APPLY:
+        return str(shared(runs)) if runs else ""
+    return digest(runs) if len(runs) == 1 else ""
 
 
 def _attach(prompt: dict, extra: dict) -> None:

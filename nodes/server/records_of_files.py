@@ -3,40 +3,98 @@ weights in the model files that it names."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from ...scheduler.lookup.key import Key
 from ..host.running_prompt import stem
+
+if TYPE_CHECKING:
+    from ...scheduler.lookup.match import Match
+    from ...scheduler.record import Record
 
 FOLDERS = ("diffusion_models", "checkpoints", "unet", "unet_gguf")
 MOST_FILES = 64
+MOST_RECORDS = 50  # of one model that are read
 
 
 def record_for(facts):
-    """The store's record for a site (scheduler.workflow.facts.SiteFacts): of its model's weights or,
-    where either states none, of the name; the nearest in cfg, the newest of those. None: no record."""
+    """The store's record for a site (scheduler.workflow.facts.SiteFacts): the one that the selection
+    would put first for its few-step sampler, by all that the file tells. None: no record."""
+    found = matches_for(facts, ("distilled",))
+    return found[0].record if found else None
+
+
+def matches_for(facts, samplers: Sequence[str]) -> list[Match]:
+    """The store's records of a site's model, those that fit it best first, each with its differences.
+
+    Of its model's weights or, where either states none, of the name. The file tells neither the
+    noise nor the LoRAs' weights: these are taken as the records'.
+    """
+    from ...scheduler.lookup.differences import differences, filled
+    from ...scheduler.lookup.match import NEAREST, Match
+    from ...scheduler.lookup.shelves import matches_on
+    from ..host.store import store
+
+    records = {brief.file: store().load(brief.file) for brief in _briefs(facts)[:MOST_RECORDS]}
+    if not records:
+        return []
+    key = _key(facts, list(records.values()))
+    found = [
+        match
+        for match in matches_on((store(),), key, samplers, "near")
+        if match.name in records and match.allowed
+    ]
+    known = {match.name for match in found}
+    rest = [name for name in records if name not in known]  # which state no weights
+    for name in rest:
+        other = Key.of(records[name])
+        apart = differences(filled(key, other), other)
+        found.append(Match(records[name], NEAREST, None, apart, name=name))
+    found[len(known) :] = sorted(found[len(known) :], key=lambda match: len(match.differences))
+    return found
+
+
+def _briefs(facts) -> list:
+    """The store's records of a site's model, the newest first."""
     from ..host.store import store
 
     prints = {_fingerprint(path, path.stat().st_mtime_ns) for path in _files(facts.files)} - {None}
-    briefs = [
+    return [
         brief
         for brief in store().records()
         if brief.fingerprint in prints
         or (brief.title in facts.files and not (prints and brief.fingerprint))
     ]
-    if not briefs:
-        return None
-    nearest = min(briefs, key=lambda brief: (_apart(brief.numbers[3], facts.cfg), _others(brief)))
-    return store().load(nearest.file)
 
 
-def _apart(made: float | None, here: float | None) -> float:
-    return abs(made - here) if made is not None and here is not None else 0.0
+def _key(facts, records: Sequence[Record]) -> Key:
+    """What a site's record is looked up by."""
+    key = Key.of(records[0])
+    stated = [each.conditions.latent_shape for each in records if each.conditions.latent_shape]
+    shape = None
+    if facts.size is not None and stated:
+        shape = facts.size.shape(stated[0][0], video=len(stated[0]) == 4)
+    under = {"cfg": facts.cfg, "guidance": facts.guidance, "latent_shape": shape}
+    return replace(key, sampler=None, patches=_patches(facts.loras, records), **under)
 
 
-def _others(brief) -> bool:
-    """Whether a record is for other samplers than ours."""
-    return "distilled" not in brief.samplers
+def _patches(loras: Sequence[str], records: Sequence[Record]) -> tuple[Mapping, ...]:
+    """Those that LoRAs of these files stand for: of a record that was made with just these."""
+    if not loras:
+        return ()
+    for each in records:
+        said = each.provenance.get("loras") or ()
+        if {_name(one) for one in said} == set(loras):
+            return tuple(each.model.patches)
+    return tuple({"name": name, "strength": 1.0} for name in loras)
+
+
+def _name(said: object) -> str:
+    return str(said.get("name", "")) if isinstance(said, Mapping) else str(said)
 
 
 def _files(names: tuple[str, ...]) -> list[Path]:

@@ -13,6 +13,7 @@ import json
 from collections.abc import Callable, Mapping
 from threading import Lock
 
+from .asked_nodes import learn_kinds, only_of, with_makers
 from .costs import improve, improving, price
 from .request_guard import Refused, body_of, number_of, text_of
 from .sources import sources
@@ -121,6 +122,25 @@ def records(query: Mapping) -> dict:
     }
 
 
+def fitting(data: dict) -> dict:
+    """The same, those that fit the asked nodes first, each with how it fits."""
+    from .fitting import fits
+
+    listed, found = records({}), fits(data)
+    order = {name: place for place, name in enumerate(found)}
+    listed["records"].sort(key=lambda each: order.get(each["name"], len(order)))
+    for each in listed["records"]:
+        each |= found.get(each["name"], {"fit": "other", "differs": ""})
+    return listed
+
+
+def labels(query: Mapping) -> dict:
+    """What the page calls the store's records, by their names."""
+    from ..page.record_labels import labels_of
+
+    return {"labels": labels_of(_store().records()[:MOST_LISTED])}
+
+
 def _under(brief) -> str:
     """What tells a record from another of its model: guidance, size, LoRAs, effort, evidence."""
     from ...scheduler.errors import StepDistillError
@@ -184,8 +204,8 @@ def swap(data: dict) -> dict:
     from ...scheduler.workflow import swap as swapped
     from .records_of_files import record_for
 
-    _learn(data.get("widgets"))
-    document, to, only = parse(text_of(data, "workflow")), text_of(data, "to"), _only(data)
+    learn_kinds(data.get("widgets"))
+    document, to, only = parse(text_of(data, "workflow")), text_of(data, "to"), only_of(data)
     if to not in (*TARGETS, "closest"):
         raise Refused(
             400, f"A workflow can be swapped to {', '.join(TARGETS)}, not to {to[:80]!r}."
@@ -195,22 +215,12 @@ def swap(data: dict) -> dict:
     if to == "closest":
         from ...scheduler.workflow.closest import to_closest
 
-        report = to_closest(document, carried, _with_makers(document, only))
+        report = to_closest(document, carried, with_makers(document, only))
     else:
         find = record_for if carried is None else None
-        only = _with_makers(document, only)
+        only = with_makers(document, only)
         report = swapped(document, to, carried, only, bool(data.get("anyway")), find)
     return {"workflow": document.text(), **_report(report)}
-
-
-def _learn(widgets: object) -> None:
-    """What the page knows of nodes of other packs: {kind: [its widgets' names]}."""
-    from ...scheduler.workflow.kinds import learn
-
-    for kind, names in widgets.items() if isinstance(widgets, dict) else ():
-        sound = isinstance(names, list) and all(isinstance(each, str) for each in names)
-        if sound and len(kind) < 200 and len(names) < 200:
-            learn(kind, names)
 
 
 def _report(report) -> dict:
@@ -220,30 +230,6 @@ def _report(report) -> dict:
     ]
     about = {"samplers": report.samplers, "changed": report.changed, "exact": report.exact}
     return about | {"needs": report.needs, "warning": report.warning, "nodes": nodes}
-
-
-def _with_makers(document, only: list[str] | None) -> list[str] | None:
-    """The nodes that were chosen and, of sampler nodes among them, those that make their sigmas."""
-    from ...scheduler.workflow.sites import asked, place, survey
-
-    if only is None:
-        return None
-    makers = [
-        site.node
-        for node, sites in survey(document).samplers
-        if asked(node, only)
-        for site in sites
-    ]
-    return [*only, *(place(node) for node in makers)]
-
-
-def _only(data: dict) -> list[str] | None:
-    only = data.get("only")
-    if only is not None and not (
-        isinstance(only, list) and all(isinstance(each, str) for each in only)
-    ):
-        raise Refused(400, "`only` must be a list of node ids as text.")
-    return only
 
 
 def _details(found, sampler: str | None, steps: int | None) -> dict:
@@ -289,6 +275,7 @@ GETS = {
     "/price": price,
     "/kinds": kinds,
     "/records": records,
+    "/labels": labels,
     "/record": record,
     "/file": file,
     "/improve": improving,
@@ -300,4 +287,5 @@ POSTS = {
     "/remove": (remove, 10_000),
     "/improve": (improve, 10_000),
     "/swap": (swap, WORKFLOW_BYTES),
+    "/fitting": (fitting, WORKFLOW_BYTES),
 }

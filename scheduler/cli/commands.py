@@ -17,8 +17,8 @@ OK, MISTAKE, USAGE, STOPPED, INTERRUPTED = 0, 1, 2, 3, 130
 NEEDS = ("torch", "numpy", "safetensors", "matplotlib", "tqdm", "sklearn")
 PIP_NAMES = {"sklearn": "scikit-learn"}
 COMMANDS = (
-    "demo", "distill", "check", "pair", "draw", "show", "compare", "plot", "bake", "swap", "fingerprint",
-    "store",
+    "demo", "distill", "check", "pair", "library", "draw", "show", "compare", "plot", "bake", "swap",
+    "fingerprint", "store",
 )  # fmt: skip
 
 DESCRIPTION = """\
@@ -37,6 +37,7 @@ examples
   python -m scheduler plot my.json -o errors.png              the same as curves
   python -m scheduler bake my.json --sampler euler --steps 6  the sigmas, for ComfyUI's ManualSigmas node
   python -m scheduler swap workflow.json --record my.json     a workflow's schedulers for distilled ones
+  python -m scheduler library plan.toml                       many checkpoints overnight, by a plan
   python -m scheduler COMMAND --help                          more on a command
 
 exit codes

@@ -20,11 +20,12 @@ from .console import (
     step_counts,
     stoppable,
 )
-from .models import Asked, add_model, asked_model
+from .models import add_model, asked_model
 
 if TYPE_CHECKING:  # torch is imported where a command first needs it
     import numpy as np
 
+    from ..checkpoints.asked import Asked
     from ..sigmas import NoiseTable
     from ..sigmas.validity import Floats
 

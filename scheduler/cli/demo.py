@@ -17,14 +17,16 @@ from ..record.verdict import BETTER, outcome
 from ..record.verdict_words import described
 from ..samplers.names import DISTILLED
 from .console import command, positive_or_zero, say
-from .distill import Settings, conditions_of, distilled
-from .models import Asked, from_checkpoint
+from .distill import Settings, distilled
+from .models import from_checkpoint
 
 if TYPE_CHECKING:  # torch is imported where a command first needs it
     import numpy as np
     import torch
 
     from ..checkpoints import Checkpoint
+    from ..checkpoints.asked import Asked
+    from ..distilling.plan import Plan
     from ..plots import PictureRow
 
 DESCRIPTION = """\
@@ -46,6 +48,7 @@ LEGEND = """\
 best stock: the sampler and schedule that came nearest, of all, in hindsight. stock needs: the fewest steps
 with which the best stock pair comes as near as ours."""
 PICTURES = 5
+FULL_STEPS = 24  # of a picture as it is drawn without us
 PICTURE_NODES = 100
 PICTURE_STEPS = STEPS
 
@@ -93,10 +96,11 @@ def run(arguments: argparse.Namespace) -> int:
         budget=BUDGET,
         effort="thorough",
         evidence_budget=full_budget(SAMPLERS, STEPS, rows),
-        conditions=conditions_of(asked, arguments.cfg, arguments.seed),
+        conditions=asked.conditions(arguments.cfg, arguments.seed),
         samples=ROWS,
         seed=arguments.seed,
         resume=folder / "resume",
+        plan_words=plan_words,
     )
     try:
         record = distilled(asked, settings)
@@ -109,6 +113,19 @@ def run(arguments: argparse.Namespace) -> int:
     files = ", ".join(("record.json", *PLOTS))
     say(f"\nDone in {time.monotonic() - began:.0f} s. In {folder.resolve()}: {files}")
     return 0
+
+
+def plan_words(plan: Plan) -> str:
+    """What the demo is about to do, said before it begins."""
+    steps = ", ".join(map(str, STEPS[:-1]))
+    return (
+        f"A small model that draws handwritten digits learns to draw in {steps} or {STEPS[-1]} steps: "
+        f"at most {plan.calls:,} model calls, as many as {-(-plan.calls // FULL_STEPS)} pictures of "
+        f"{FULL_STEPS} steps.\n"
+        f"Then {plan.evidence:,} more measure it beside the stock samplers, on digits that it has not "
+        "learnt from. Only this demo needs those: Few-Step KSampler learns a model of yours from one "
+        "picture and some 40 calls."
+    )
 
 
 def report(record: Record) -> str:

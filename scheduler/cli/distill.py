@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import OutputError, StepDistillError
 from ..files import PathLike, make_folder
@@ -23,10 +23,14 @@ from .console import (
     step_counts,
     stoppable,
 )
-from .models import Asked, add_model, asked_model
+from .models import add_model, asked_model
 from .pipeline_record import distilled_pipeline
 from .pipelines import add_pipeline
 from .show import show_record
+
+if TYPE_CHECKING:
+    from ..checkpoints.asked import Asked
+    from ..distilling.plan import Plan
 
 EFFORTS = ("instant", "standard", "thorough")
 DESCRIPTION = """\
@@ -138,7 +142,7 @@ def run(arguments: argparse.Namespace) -> int:
         budget=arguments.budget,
         effort=arguments.effort,
         evidence_budget=arguments.evidence_budget,
-        conditions=conditions_of(asked, arguments.cfg, arguments.seed),
+        conditions=asked.conditions(arguments.cfg, arguments.seed),
         samples=arguments.samples,
         seed=arguments.seed,
         device=arguments.device,
@@ -187,6 +191,7 @@ class Settings:
     device: str = "cpu"
     resume: PathLike | None = None
     own_sigmas: Sequence[float] = ()
+    plan_words: Callable[[Plan], str] | None = None  # in the place of the plan's own
 
 
 def distilled(asked: Asked, settings: Settings, quiet: bool = False) -> Record:
@@ -210,7 +215,7 @@ def distilled(asked: Asked, settings: Settings, quiet: bool = False) -> Record:
             "device": settings.device,
             "progress": progress,
             "should_stop": should_stop,
-            "on_plan": None if quiet else lambda plan: say_plan(plan, settings.conditions.cfg),
+            "on_plan": None if quiet else lambda plan: _say(plan, settings),
         }
         if settings.own_sigmas:
             return distill_own_run(asked.denoise, asked.latent_shape, settings.own_sigmas, **about)
@@ -224,6 +229,13 @@ def distilled(asked: Asked, settings: Settings, quiet: bool = False) -> Record:
             resume=settings.resume,
             **about,
         )
+
+
+def _say(plan: Plan, settings: Settings) -> None:
+    if settings.plan_words is not None:
+        say(f"{settings.plan_words(plan)}\n")
+    else:
+        say_plan(plan, settings.conditions.cfg)
 
 
 def own_sigmas(text: str) -> tuple[float, ...]:
@@ -248,22 +260,6 @@ def former(name: str) -> str:
     from ..distilling.effort import effort_named
 
     return effort_named(name).name
-
-
-def conditions_of(asked: Asked, cfg: float, seed: int) -> Conditions:
-    """What the record will say of the run; of one's own function the guidance is not known."""
-    return Conditions(
-        cfg=cfg if asked.checkpoint else None,
-        latent_shape=asked.latent_shape,
-        prompts=asked.prompts,
-        seed=seed,
-        name=asked.name,
-        shift=asked.shift,
-        noise_scale=asked.noise_scale,
-        prediction=asked.prediction,
-        fingerprint=asked.fingerprint.id if asked.fingerprint else None,
-        samples=asked.fingerprint.samples if asked.fingerprint else None,
-    )
 
 
 def check_target(path: str) -> None:

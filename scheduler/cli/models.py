@@ -5,45 +5,14 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import DenoiserError, StepDistillError, UnknownNameError
 from .console import classes, noise_scale, positive_or_zero, shape
 
 if TYPE_CHECKING:  # torch is imported where a command first needs it
-    import torch
-
-    from ..checkpoints import Checkpoint
+    from ..checkpoints.asked import Asked
     from ..denoiser import Denoiser
-    from ..fingerprint import Fingerprint
-
-
-USUAL_CFG = 2.0  # of the bundled checkpoints
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What distilling and comparing need of a model.
-
-    Two denoisers (under conditioning that is seen, and held out), its range, kind and name.
-    prompts: how many are seen. checkpoint: None for one's own function.
-    """
-
-    denoise: Denoiser
-    evidence_denoise: Denoiser | None
-    latent_shape: tuple[int, ...]
-    sigma_min: float
-    sigma_max: float
-    parametrisation: str
-    name: str
-    shift: float | None = None
-    noise_scale: float = 1.0
-    prediction: str | None = None
-    prompts: int | None = None
-    checkpoint: Checkpoint | None = None
-    fingerprint: Fingerprint | None = None
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
@@ -112,6 +81,8 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 
 def asked_model(arguments: argparse.Namespace) -> Asked:
     """Load what the arguments name. Raises CheckpointError, DenoiserError and UnknownNameError."""
+    from ..checkpoints.asked import USUAL_CFG
+
     if arguments.cfg is None:
         arguments.cfg = USUAL_CFG
     if (arguments.model is None) == (arguments.denoiser is None):
@@ -137,50 +108,21 @@ def check_device(device: str) -> None:
 
 def from_checkpoint(arguments: argparse.Namespace) -> Asked:
     """A checkpoint under two sets of classes."""
-    import torch
+    from ..checkpoints.asked import asked_checkpoint
 
-    from ..checkpoints import load_checkpoint
-    from ..checkpoints.load import BUNDLED
-    from ..fingerprint import fingerprint_file
-
-    loaded = load_checkpoint(arguments.model, arguments.device)
-    # So small are these networks that a second thread slowed them, up to five times on a busy
-    # machine.
-    torch.set_num_threads(1)
-    return Asked(
-        denoise=of_classes(loaded, arguments.classes, arguments.cfg),
-        evidence_denoise=of_classes(loaded, arguments.test_classes, arguments.cfg),
-        latent_shape=loaded.latent_shape,
-        sigma_min=loaded.sigma_min,
-        sigma_max=loaded.sigma_max,
-        parametrisation=loaded.parametrisation,
-        name=loaded.name,
-        shift=loaded.shift,
-        prediction=loaded.prediction,
-        prompts=len(arguments.classes),
-        checkpoint=loaded,
-        fingerprint=fingerprint_file(BUNDLED.get(arguments.model, arguments.model)),
+    return asked_checkpoint(
+        arguments.model,
+        arguments.cfg,
+        arguments.classes,
+        arguments.test_classes,
+        arguments.device,
     )
-
-
-def of_classes(checkpoint: Checkpoint, digits: Sequence[int], cfg: float) -> Denoiser:
-    """The checkpoint's denoiser for any batch: row i is asked for class digits[i % len(digits)]."""
-    import torch
-
-    ready: dict[int, Denoiser] = {}
-
-    def denoise(x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
-        count = len(x)
-        if count not in ready:
-            rows = torch.tensor([digits[i % len(digits)] for i in range(count)])
-            ready[count] = checkpoint.denoiser(rows, cfg)
-        return ready[count](x, sigma)
-
-    return denoise
 
 
 def from_function(arguments: argparse.Namespace) -> Asked:
     """Anyone's Python denoiser."""
+    from ..checkpoints.asked import Asked
+
     needed = ("latent_shape", "sigma_min", "sigma_max", "parametrisation")
     missing = [f"--{name.replace('_', '-')}" for name in needed if getattr(arguments, name) is None]
     if missing:

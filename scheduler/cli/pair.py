@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from .console import (
     Progress,
@@ -15,8 +16,8 @@ from .console import (
     step_counts,
     stoppable,
 )
-from .distill import check_target, conditions_of
-from .models import Asked, check_device, from_checkpoint
+from .distill import check_target
+from .models import check_device, from_checkpoint
 
 DESCRIPTION = """\
 Distils two models on one path together (high and low noise, base and refiner, a model and its few-step
@@ -26,6 +27,9 @@ EXAMPLES = """\
   python -m scheduler pair flow other.safetensors --hand-over 0.875 --steps 4-8 -o high.json -p low.json
   python -m scheduler pair flow other.safetensors --hand-over wan2.2-t2v --steps 6 -o high.json -p low.json
   python -m scheduler pair flow other.safetensors --hand-over 0.8 --within 0.6-0.9 -o high.json -p low.json"""
+
+if TYPE_CHECKING:  # torch is imported where a command first needs it
+    from ..checkpoints.asked import Asked
 
 
 def add(commands) -> None:
@@ -122,8 +126,8 @@ def run(arguments: argparse.Namespace) -> int:
             steps=arguments.steps,
             within=arguments.within,
             conditions=(
-                conditions_of(one, first, arguments.seed),
-                conditions_of(two, second, arguments.seed),
+                one.conditions(first, arguments.seed),
+                two.conditions(second, arguments.seed),
             ),
             measure=not arguments.no_evidence,
             seed=arguments.seed,

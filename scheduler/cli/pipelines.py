@@ -69,18 +69,16 @@ def loaded_pipeline(arguments: argparse.Namespace) -> Any:
 
 def call_of(arguments: argparse.Namespace, pipe: Any) -> dict[str, Any]:
     """What the pipeline is called with beside prompts and steps; what is not given stays its own."""
-    from ..diffusers.facts import takes
+    from ..diffusers.loading import call_for
 
-    wide, tall = arguments.size or (None, None)
-    given = {
-        "width": wide,
-        "height": tall,
-        "num_frames": arguments.frames,
-        "negative_prompt": arguments.negative,
-        takes(pipe, distilled=False): arguments.cfg,
-        takes(pipe, distilled=True): arguments.guidance,
-    }
-    return {name: value for name, value in given.items() if name and value is not None}
+    return call_for(
+        pipe,
+        arguments.size,
+        arguments.cfg,
+        arguments.guidance,
+        arguments.negative,
+        arguments.frames,
+    )
 
 
 def prompts_in(path: str) -> list[str]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ..distilling.already import serves
 from ..distilling.effort import INSTANT, effort_named
 from ..distilling.meter import Progress
 from ..distilling.plan import Plan
@@ -26,7 +26,6 @@ from ..store import Store
 from .asking import Denoising, denoiser_of, run_in_pipeline
 from .facts import facts_of_pipeline, key_of_pipeline, layout_for, noise_of_pipeline
 
-ENOUGH = 0.6  # of the calls that would be planned now: the next lower effort has a quarter
 EMBEDDED = "prompt_embeds"
 OURS = ("prompt", "output_type", "num_inference_steps", "callback_on_step_end", "latents")
 
@@ -146,10 +145,8 @@ class _Job:
         match = self.store.lookup(replace(self.key, sampler=None), "exact")
         if match is None or match.kind != EXACT:
             return None
-        record, counts = match.record, checked_steps(self.steps)
-        if not _has_all(record, self.samplers, counts):
-            return None
-        return record if _least_calls(record, counts) >= ENOUGH * self._calls(spent) else None
+        about = match.record, self.samplers, checked_steps(self.steps)
+        return match.record if serves(*about, self._calls(spent)) else None
 
     def _calls(self, spent: Spent) -> int:
         """The model calls that are planned for what is asked for."""
@@ -198,20 +195,6 @@ class _Job:
             about = self.facts.provenance
             whole = replace(record, provenance=record.provenance | about) if about else record
             self.store.put(whole)
-
-
-def _has_all(record: Record, samplers: Sequence[str], counts: Sequence[int]) -> bool:
-    top = record.model.sigma_max
-    held = {(each.sampler, each.steps) for each in record.recipes if each.start_sigma == top}
-    return all((sampler, count) in held for sampler in samplers for count in counts)
-
-
-def _least_calls(record: Record, counts: Sequence[int]) -> float:
-    """The fewest that any of these step counts was planned with; endless where it is not said."""
-    plans = record.provenance.get("plans", [])
-    return min(
-        (plan["calls"] for plan in plans if set(plan["steps"]) & set(counts)), default=math.inf
-    )
 
 
 def _rows(effort: str, budget: int | None, recordings: Sequence[Recording]) -> int | None:

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 
 from ..errors import CheckpointError, StepDistillError
 from ..files import PathLike
+from .facts import takes
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 OFFLOADS = ("model", "sequential")
@@ -64,6 +65,30 @@ def load_pipeline(
             "name the folder of a pipeline with safetensors weights, or a checkpoint file."
         ) from problem
     return _placed(pipe, device, offload)
+
+
+def call_for(
+    pipe: Any,
+    size: tuple[int, int] | None = None,
+    cfg: float | None = None,
+    guidance: float | None = None,
+    negative: str | None = None,
+    frames: int | None = None,
+) -> dict[str, Any]:
+    """What a pipeline is called with beside prompts and steps; what is None stays its own.
+
+    size: (width, height) in pixels. guidance: the distilled one, of models that take it.
+    """
+    wide, tall = size or (None, None)
+    given = {
+        "width": wide,
+        "height": tall,
+        "num_frames": frames,
+        "negative_prompt": negative,
+        takes(pipe, distilled=False): cfg,
+        takes(pipe, distilled=True): guidance,
+    }
+    return {name: value for name, value in given.items() if name and value is not None}
 
 
 def _of_folder(place: Path, about: dict) -> Any:

@@ -3,7 +3,6 @@ UIs; and what changes them: LoRAs, IP-adapters, ControlNets."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,9 +12,9 @@ from ..errors import CheckpointError
 from ..fingerprint import Fingerprint, fingerprint_parts
 from ..lookup.hooks import hook_patches
 from ..lookup.key import patch
+from ..lookup.lora import lora_patch
 from .original_names import HALVES, original_names
 
-RUN = 8  # values of each tensor of a LoRA that its name is made of
 ADDED = (".lora_", ".processor.", "encoder_hid_proj.", "image_projection_layers.")
 OTHERS = ("controlnet", "motion_adapter")  # components that change what the model answers
 
@@ -98,33 +97,20 @@ def _offloaded(model: Any) -> Iterator[tuple[str, torch.Tensor]]:
 
 def _loras(model: Any) -> Iterator[dict]:
     """The active LoRAs of peft's layers: one patch an adapter, named by its own numbers."""
-    layers = [
-        (name, each)
-        for name, each in model.named_modules()
-        if getattr(each, "lora_A", None) is not None
-    ]
-    adapters = {adapter for _, layer in layers for adapter in layer.active_adapters}
+    layers = [each for each in model.modules() if getattr(each, "lora_A", None) is not None]
+    adapters = {adapter for layer in layers for adapter in layer.active_adapters}
     for adapter in adapters:
-        own = [(name, layer) for name, layer in layers if adapter in layer.lora_A]
-        if not own or all(layer.disable_adapters for _, layer in own):
+        own = [layer for layer in layers if adapter in layer.lora_A]
+        if not own or all(layer.disable_adapters for layer in own):
             continue
-        yield patch(_name(own, adapter), _strength(own[0][1], adapter), [name for name, _ in own])
+        pairs = [(layer.lora_A[adapter].weight, layer.lora_B[adapter].weight) for layer in own]
+        yield lora_patch(pairs, _strength(own[0], adapter))
 
 
 def _strength(layer: Any, adapter: str) -> float:
     """What the user set: the scaling without the LoRA's own alpha over rank."""
     own = layer.lora_alpha[adapter] / layer.r[adapter]
     return float(layer.scaling[adapter] / own) if own else 0.0
-
-
-def _name(layers: list, adapter: str) -> str:
-    total = hashlib.blake2b(digest_size=5)
-    for name, layer in layers[:: max(1, len(layers) // 8)]:
-        total.update(name.encode())
-        for side in (layer.lora_A, layer.lora_B):
-            run = side[adapter].weight.detach().flatten()[:RUN]
-            total.update(run.float().cpu().numpy().tobytes())
-    return f"lora-{total.hexdigest()}"
 
 
 def _ip_adapters(model: Any) -> tuple[dict, ...]:

@@ -45,8 +45,9 @@ def _streams(search: Search, found: Candidate, best: object) -> dict:
 
 def equal_steps(made: Experiments, found: Candidate) -> dict:
     """{"equals_stock_steps": N}: the steps of dpmpp_2m on its best-ranked schedule from which on
-    the surrogate expects it to come as near to the end; {} where it never does, or nothing is
-    known. Sought by halves, for more steps are expected to come nearer."""
+    the surrogate expects it to come as near to the end; {"beats_stock_steps": N} where none of up
+    to N does; {} where nothing is known. Sought by halves, for more steps are expected to come
+    nearer."""
     if found.sampler != DISTILLED or found.choice.stock:
         return {}
     counts, error = _counts(found.steps), _rms(found)
@@ -59,8 +60,9 @@ def equal_steps(made: Experiments, found: Candidate) -> dict:
             reached = middle
         else:
             below = middle
-    equal = verdicts.equal_steps(error, curve)
-    return {} if equal is None else {"equals_stock_steps": equal}
+    equal, beaten = verdicts.equal_steps(error, curve), verdicts.beaten_steps(error, curve)
+    told = {"equals_stock_steps": equal, "beats_stock_steps": beaten}
+    return {name: steps for name, steps in told.items() if steps is not None}
 
 
 def _expected_of_stock(made: Experiments, steps: int) -> float:

@@ -15,18 +15,20 @@ import numpy as np
 import torch
 
 from ..denoiser import Denoiser
-from ..errors import BudgetError, StepsError
+from ..errors import BudgetError, RecordingError, StepsError
 from ..fit.candidate import DISTILLED, Candidate
 from ..fit.node_moves import NodeMoves
 from ..record import SAME_START, Choice, Conditions, Record
-from ..record.provenance import RECORDING
+from ..record.provenance import OWN, RECORDING
+from ..recordings import Recording
 from ..samplers.names import RELATIVE
 from ..sigmas import check_schedule
 from .experiments import Experiments
 from .meter import Meter, Progress
 from .plan import OWN_RUN, Plan
 from .recording import recorded
-from .request import Request, checked_budget, checked_samples, request_of
+from .recordings import grouped
+from .request import Request, checked_budget, checked_denoisers, checked_samples, request_of
 from .resume import FinishedParts
 from .run import Run, settled_conditions
 from .searches import Search, Starts
@@ -58,19 +60,25 @@ def distill_own_run(
     should_stop: Callable[[], bool] | None = None,
     on_plan: Callable[[Plan], None] | None = None,
     on_record: Callable[[Record], None] | None = None,
+    recordings: Sequence[Recording] = (),
 ) -> Record:
     """Recipes of `distilled` in fewer steps than a step-distilled model's own run.
 
     sigmas: (T + 1,), the maker's, from the start to 0; the run is euler's down these. steps: below T.
-    budget: most model calls (None: for MOVES further walks of each step count). The others
-    as for `distill`. What does not beat the stock schedules of as many steps on the same noise is the
-    best of these. Raises StepsError for as many steps or more, ScheduleError, BudgetError, and what
-    `distill` raises; Stopped carries the record as it stood.
+    budget: most model calls (None: for MOVES further walks of each step count). recordings: such runs
+    that were made anyway, the teacher then. The others as for `distill`. What does not beat the stock
+    schedules of as many steps on the same noise is the best of these. Raises StepsError for as many
+    steps or more, ScheduleError, BudgetError, RecordingError, and what `distill` raises; Stopped
+    carries the record as it stood.
     """
     conditions = conditions or Conditions()
     own = check_schedule(sigmas)
+    runs, denoisers = (
+        grouped(recordings, checked_denoisers(denoise)) if recordings else ((), denoise)
+    )
+    _check_runs(runs, own)
     request = request_of(
-        denoise,
+        denoisers,
         latent_shape,
         sigma_max,
         sigma_min,
@@ -80,16 +88,19 @@ def distill_own_run(
         shift=conditions.shift,
         seed=seed,
         start_sigma=float(own[0]),
+        noise_scale=conditions.noise_scale,
+        streams=conditions.streams,
     )
     if abs(own[0] / sigma_max - 1) <= SAME_START:
         own[0] = request.sigma_max  # hosts hand sigmas over in float32
+    samples = max((each.rows for each in runs), default=samples)
     plan = own_plan(request, len(own) - 1, budget, samples)
     conditions = settled_conditions(request, conditions)
     meter = Meter(plan.calls, progress, should_stop)
     parts = FinishedParts(None, (), lambda: meter.done)
     if on_plan is not None:
         on_plan(plan)
-    run = _OwnRun(request, conditions, plan, meter, parts, torch.device(device), on_record)
+    run = _OwnRun(request, conditions, plan, meter, parts, torch.device(device), on_record, runs)
     run.levels = own
     return run.whole(None, every=False)
 
@@ -103,8 +114,7 @@ def own_plan(
     _check_steps(request, levels)
     sets = len(request.denoisers)
     rows = checked_samples(samples) or -(-NUMBERS // (math.prod(request.latent_shape) * sets))
-    a_run = sum(n - 1 for n in request.steps)
-    fixed = levels + 1 + a_run * (len(GUARDS) + len(NodeMoves.STARTS)) + len(request.steps)
+    a_run, fixed = _calls(levels, request.steps)
     moves = MOVES
     if budget is not None:
         moves = (checked_budget(budget) // (rows * sets) - fixed) // max(a_run, 1)
@@ -116,6 +126,28 @@ def own_plan(
     each = rows * sets
     costs = {"teacher": (levels + 1) * each, DISTILLED: (fixed - levels - 1 + moves * a_run) * each}
     return Plan(OWN_RUN, levels, sets, rows, moves, request.steps, costs)
+
+
+def own_calls(levels: int, steps: int) -> int:
+    """The most model calls for one row and one step count, from a run of so many levels."""
+    a_run, fixed = _calls(levels, (steps,))
+    return fixed + MOVES * a_run
+
+
+def _calls(levels: int, steps: Sequence[int]) -> tuple[int, int]:
+    """Of a row: (a walk of every step count, what is done whatever the budget)."""
+    a_run = sum(n - 1 for n in steps)
+    return a_run, levels + 1 + a_run * (len(GUARDS) + len(NodeMoves.STARTS)) + len(steps)
+
+
+def _check_runs(runs: Sequence[Recording], own: np.ndarray) -> None:
+    """Raise RecordingError for a run on other sigmas."""
+    for each in runs:
+        if each.steps != len(own) - 1 or not np.allclose(each.sigmas, own, rtol=SAME_START, atol=0):
+            raise RecordingError(
+                "This recording is not of the model's own run; give one drawn by euler on its maker's "
+                "sigmas."
+            )
 
 
 def _check_steps(request: Request, own: int) -> None:
@@ -136,6 +168,8 @@ class _OwnRun(Run):
     levels: np.ndarray
 
     def taught(self) -> Experiments:
+        if self.recordings:
+            return super().taught()
         about = (self.meter, self.parts, self.device)
         made = recorded(self.request, self.plan, *about, grid=self.levels, solver=SOLVER)
         self.stages.end(RECORDING, rows=self.rows, seed=self.request.seed)
@@ -149,7 +183,7 @@ class _OwnRun(Run):
         return replace(super().made_of(*about), gram=None)
 
     def teacher(self) -> dict:
-        about = {"solver": SOLVER, "nodes": self.plan.nodes, "grid": "own"}
+        about = {"solver": SOLVER, "nodes": self.plan.nodes, "grid": OWN}
         return about | {"samples": self.rows}
 
 

@@ -4,6 +4,7 @@ which tells whether they are this model's."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -71,7 +72,7 @@ def learnt_from(
         made = _trajectories(each, model, rows, request, device)
         _check_drawn(made, model)
         sets.append(made)
-        grams.append(_gram(each, request))
+        grams.append(_begun_alike(_gram(each, request), made))
         first += each.rows
     return Experiments(request, sets, _on_one_grid(grams), request.steps[-1])
 
@@ -99,6 +100,13 @@ def _gram(recording: Recording, request: Request) -> Gram:
         return recording.gram
     weighed = [request.streams.weigh(vector).flatten(1) for vector in recording.vectors]
     return gram_of(recording.sigmas, torch.stack(weighed))
+
+
+def _begun_alike(gram: Gram, made: TrajectorySet) -> Gram:
+    """Inner products from the very sigma where the run is taken to begin, which hosts round."""
+    if gram.sigmas[0] == made.sigmas[0]:
+        return gram
+    return replace(gram, sigmas=np.append(made.sigmas[0], gram.sigmas[1:]))
 
 
 def _check_drawn(made: TrajectorySet, model: Metered) -> None:

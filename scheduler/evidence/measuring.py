@@ -245,8 +245,12 @@ def _error(run: StockRun, held_out: HeldOut) -> float | None:
 def _with_equal_steps(recipes: Sequence[Recipe], stock_curves: dict[str, Curve]) -> list[Recipe]:
     filled = []
     for recipe in recipes:
-        equal = verdicts.equal_steps(recipe.evidence["rms"], stock_curves[recipe.sampler])
-        filled.append(replace(recipe, evidence=recipe.evidence | {"equals_stock_steps": equal}))
+        error, curve = recipe.evidence["rms"], stock_curves[recipe.sampler]
+        told = {"equals_stock_steps": verdicts.equal_steps(error, curve)}
+        beaten = verdicts.beaten_steps(error, curve)
+        if beaten is not None:
+            told["beats_stock_steps"] = beaten
+        filled.append(replace(recipe, evidence=recipe.evidence | told))
     return filled
 
 

@@ -119,6 +119,15 @@ def equal_steps(error: float | None, curve: Mapping[int, float | None]) -> int |
     return int(every[reached.argmax()]) if reached.any() else None
 
 
+def beaten_steps(error: float | None, curve: Mapping[int, float | None]) -> int | None:
+    """The most stock steps of a curve {steps: error} that never comes as near as `error`; None
+    where it does."""
+    followed = [steps for steps, each in curve.items() if each is not None]
+    if error is None or not followed or equal_steps(error, curve) is not None:
+        return None
+    return max(followed)
+
+
 def knee(curve: Mapping[int, float | None]) -> int | None:
     """Where more steps begin to buy less: the point of {steps: error} furthest below the line
     between its ends.

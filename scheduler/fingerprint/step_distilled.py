@@ -30,6 +30,9 @@ class Advice:
     steps: int | None
     because: str
     text: str
+    own_steps: int | None = None
+    noisy: bool = False
+    most_cfg: float = 2.0
 
 
 ANY: tuple[str | None, ...] = ()
@@ -42,6 +45,9 @@ class _Family:
     bases: tuple[str | None, ...]  # ANY: whichever
     preset: str | None
     use: str
+    steps: int | None = None  # of the maker's run, where there is but one
+    noisy: bool = False
+    most_cfg: float = 2.0
 
 
 # By the telling word and the model; the first that fits counts, so that the special stand before the
@@ -60,6 +66,7 @@ _FAMILIES = {
         ("flux2",),
         "flux2-turbo",
         "8 steps on its own sigmas, guidance 2.5, euler",
+        steps=8,
     ),
     "ltx2-distilled": _Family(
         "LTX-2 distilled",
@@ -67,6 +74,7 @@ _FAMILIES = {
         ("ltx2",),
         "ltx2-distilled",
         "8 steps on its own sigmas, cfg 1, euler",
+        steps=8,
     ),
     "wan22-lightning": _Family(
         "Wan Lightning / lightx2v",
@@ -74,6 +82,7 @@ _FAMILIES = {
         ("wan",),
         "wan22-lightning",
         "4 steps, shift 5, cfg 1, euler",
+        steps=4,
     ),
     "lightx2v": _Family(
         "a model that lightx2v distilled",
@@ -103,9 +112,16 @@ _FAMILIES = {
         "sdxl-lightning",
         "2, 4 or 8 steps as its name says, cfg 1, euler",
     ),
-    "sd3-turbo": _Family("SD 3.5 Large Turbo", r"turbo", ("sd3",), None, "4 steps, cfg 1, shift 3"),
+    "sd3-turbo": _Family(
+        "SD 3.5 Large Turbo", r"turbo", ("sd3",), None, "4 steps, cfg 1, shift 3", steps=4
+    ),
     "z-image-turbo": _Family(
-        "Z-Image Turbo", r"turbo", ("z-image",), None, "8 steps, cfg 1, shift 3"
+        "Z-Image Turbo",
+        r"turbo",
+        ("z-image",),
+        None,
+        "8 steps, cfg 1, shift 3",
+        steps=8,
     ),
     "sdxl-turbo": _Family(
         "SD or SDXL Turbo",
@@ -113,6 +129,7 @@ _FAMILIES = {
         ("sdxl", "sd"),
         "sdxl-turbo",
         "1 to 4 steps, cfg 1, euler_ancestral",
+        noisy=True,
     ),
     "lcm": _Family(
         "a latent consistency model",
@@ -120,14 +137,24 @@ _FAMILIES = {
         ("sdxl", "sd", None),
         "lcm",
         "4 to 8 steps, cfg 1 to 2, sampler lcm",
+        noisy=True,
     ),
-    "perflow": _Family("PeRFlow", r"perflow", ("sdxl", "sd", None), "perflow", "4 steps, euler"),
+    "perflow": _Family(
+        "PeRFlow",
+        r"perflow",
+        ("sdxl", "sd", None),
+        "perflow",
+        "4 steps, euler",
+        steps=4,
+        most_cfg=7.5,
+    ),
     "flux-schnell": _Family(
         "FLUX.1 schnell",
         r"schnell",
         ("flux", None),
         "flux-schnell",
         "1 to 4 steps, evenly spaced, cfg 1, euler",
+        steps=4,
     ),
     "dmd": _Family(
         "DMD2",
@@ -135,8 +162,11 @@ _FAMILIES = {
         ("sdxl", "sd", None),
         None,
         "4 steps at timesteps 999, 749, 499 and 249, cfg 1, sampler lcm",
+        noisy=True,
     ),
-    "tcd": _Family("TCD", r"tcd", ("sdxl", "sd"), None, "4 to 8 steps, cfg 1, sampler tcd"),
+    "tcd": _Family(
+        "TCD", r"tcd", ("sdxl", "sd"), None, "4 to 8 steps, cfg 1, sampler tcd", noisy=True
+    ),
     "distilled": _Family(
         "a step-distilled model", r".*", ANY, None, "the few steps that its maker names"
     ),
@@ -227,7 +257,8 @@ def _advice(family: str, because: str, count: int | None) -> Advice:
         f"and has its own: {entry.use}{named}{preset}. "
         "Use those rather than distil a schedule for it; you may distil all the same."
     )
-    return Advice(family, entry.preset, count, because, text)
+    own = count or entry.steps
+    return Advice(family, entry.preset, count, because, text, own, entry.noisy, entry.most_cfg)
 
 
 def _short(title: str) -> str:

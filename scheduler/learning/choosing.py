@@ -7,19 +7,37 @@ from dataclasses import replace
 
 from ..lookup.differences import PATCH_STRENGTH
 from ..lookup.key import Key
+from ..lookup.makers_run import MakersRun, own_run
 from ..lookup.match import EXACT, Match, judged
 from ..lookup.selection import SOLVED, Selection, select
 from ..lookup.shelves import Shelf, matches_on
 from ..lookup.starts import same_start
 from ..record import Recipe, Record
 from ..record.provenance import RECIPES, RECORDING
+from ..record.verdict_words import answers_at_once
 from ..samplers.names import DISTILLED
 from ..store import Store
 from .bend import FEWEST, bend_of
-from .full_run import SCHEDULES
+from .full_run import SCHEDULES, few_of
 from .situation import AT_THE_BEND, Situation
 
+AT_ONCE = (
+    "This model answers its first call with a picture already, as step-distilled ones (Turbo, "
+    "Lightning) do, so many steps of it are no truth to imitate: connect its maker's sigmas to own_sigmas."
+)
 ENOUGH_TIMES = 2  # fits after which stock is believed to be as good, where ours has not beaten it
+
+
+def recognised(situation: Situation, store: Store) -> Situation:
+    """The situation of a model that is known to answer at once, as step-distilled ones do, by what was
+    learnt of it."""
+    if situation.own_run is not None:
+        return situation
+    record = base_record(store, situation)
+    if record is None or not answers_at_once(record):
+        return situation
+    own = MakersRun(why_not=AT_ONCE)
+    return replace(situation, facts=replace(situation.facts, makers_run=own))
 
 
 def settled(
@@ -29,8 +47,9 @@ def settled(
     model that has few steps already, the fewest."""
     if situation.steps != AT_THE_BEND:
         return situation
-    if situation.facts.advice:
-        return situation.with_steps(FEWEST)
+    if situation.own_run is not None:
+        own = situation.own_run.steps
+        return situation.with_steps(few_of(own) if own else FEWEST)
     matches = [given] if given is not None else _exact(situation, shelves)
     for match in matches:
         steps = _bend(match.record, situation)
@@ -54,6 +73,8 @@ def chosen(
     """
     wanted, facts, key = situation.wanted, situation.facts, situation.key
     usual = SCHEDULES[facts.process]
+    shelves = [OfItsKind(each, situation) for each in shelves]
+    carried = [OfItsKind(each, situation) for each in carried]
     if given is None and carried and not newest:
         found = select(wanted, facts, key, None, carried)
         if fits(found):
@@ -77,6 +98,8 @@ def gained(found: Selection) -> bool:
     """Whether a recipe that fits need not be learnt again: ours has won, or stock often enough."""
     record = found.record
     assert record is not None
+    if own_run(record):  # the answer does not change: its levels are few
+        return True
     return found.recipe.choice.ours or times_fitted(record, found.recipe) >= ENOUGH_TIMES
 
 
@@ -93,6 +116,19 @@ def times_fitted(record: Record, recipe: Recipe) -> int:
     return times
 
 
+class OfItsKind:
+    """A shelf's records that were learnt from what a model's truth is: of a step-distilled one its
+    maker's run, of another many steps."""
+
+    def __init__(self, shelf: Shelf, situation: Situation):
+        self.shelf, self.own = shelf, situation.own_run is not None
+
+    def matches(self, key: Key, policy: str = "near") -> list[Match]:
+        return [
+            each for each in self.shelf.matches(key, policy) if own_run(each.record) == self.own
+        ]
+
+
 class OneRecord:
     """A record in hand, as a shelf."""
 
@@ -106,7 +142,7 @@ class OneRecord:
 
 def base_record(store: Store, situation: Situation) -> Record | None:
     """The store's record of just these conditions that has recipes for `distilled`, or None."""
-    for match in _exact(situation, (store,)):
+    for match in _exact(situation, (OfItsKind(store, situation),)):
         if any(each.sampler == DISTILLED for each in match.record.recipes):
             return match.record
     return None

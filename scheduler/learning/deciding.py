@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..errors import UnknownNameError
+from ..lookup.makers_run import MakersRun
 from ..lookup.selection import Selection
+from ..record.words import counted
 from .choosing import fits, gained
 from .full_run import MOST_LEARNT
 from .modes import MODES, NOW, OFF
@@ -22,6 +24,7 @@ AT_HAND = "at_hand"  # drawn in full before its learning was stopped, and handed
 TURNED_OFF = "turned_off"
 RECORD_GIVEN = "record_given"  # and no other is to be used
 STEP_DISTILLED = "step_distilled"
+OWN_STEPS = "own_steps"  # of a step-distilled model, as many as its maker's run has
 MANY_STEPS = "many_steps"
 UNKNOWN_MODEL = "unknown_model"
 MASK = "mask"  # it mixes the original in at every step
@@ -30,7 +33,17 @@ UNSUITED = "unsuited"  # the model, for what its detail says
 UNWRITABLE = "unwritable"  # the store
 AS_BEFORE = "as_before"  # this very picture was drawn in full, and is drawn again
 # Where a few stock steps are not what the artist asked for.
-IN_FULL_THEN = (MASK, HOOKS, UNSUITED, UNWRITABLE, UNKNOWN_MODEL)
+IN_FULL_THEN = (OWN_STEPS, MASK, HOOKS, UNSUITED, UNWRITABLE, UNKNOWN_MODEL)
+
+BELOW_THE_TOP = (
+    "Of a model that has few steps already, fewer are learnt from whole pictures alone: draw one at "
+    "denoise 1."
+)
+ABOVE_CFG = (
+    "This model was made for few steps without guidance, so nothing is learnt of it above cfg {:g}: set "
+    "cfg to 1."
+)
+ENOUGH_ALREADY = "This model was made for {}; ask for fewer, and these are learnt."
 
 
 @dataclass(frozen=True)
@@ -80,14 +93,28 @@ def decide(
     return Decision(IN_FULL, learns=True)
 
 
+def _few_already(situation: Situation, own: MakersRun) -> Obstacle | None:
+    """What of a step-distilled model's picture speaks against learning fewer steps from it."""
+    why = own.why_not
+    if own.sigmas and situation.start is not None:
+        why = BELOW_THE_TOP
+    elif own.sigmas and (situation.key.cfg or 0.0) > own.most_cfg:
+        why = ABOVE_CFG.format(own.most_cfg)
+    elif own.sigmas and situation.steps >= own.steps:
+        return Obstacle(OWN_STEPS, ENOUGH_ALREADY.format(counted(own.steps)))
+    return Obstacle(STEP_DISTILLED, why) if why else _unknown(situation)
+
+
+def _unknown(situation: Situation) -> Obstacle | None:
+    return Obstacle(UNKNOWN_MODEL) if situation.key.fingerprint is None else None
+
+
 def _obstacle(situation: Situation, learn: str) -> Obstacle | None:
     """What of the picture itself speaks against learning from it."""
     if learn == OFF:
         return Obstacle(TURNED_OFF)
-    if situation.facts.advice:
-        return Obstacle(STEP_DISTILLED, situation.facts.advice)
+    if situation.own_run is not None:
+        return _few_already(situation, situation.own_run)
     if situation.steps > MOST_LEARNT:
         return Obstacle(MANY_STEPS)
-    if situation.key.fingerprint is None:
-        return Obstacle(UNKNOWN_MODEL)
-    return None
+    return _unknown(situation)

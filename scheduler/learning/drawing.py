@@ -14,19 +14,21 @@ from ..files import make_folder
 from ..lookup.match import Match
 from ..lookup.selection import Selection
 from ..lookup.shelves import Shelf
+from ..record.verdict_words import answers_at_once
 from ..recordings import Recording
 from ..store import Store
 from . import deciding
 from .at_hand import not_learnt_from
 from .bend import MOST as MOST_STEPS
 from .bend import bend_of
-from .choosing import OneRecord, base_record, chosen, settled
+from .choosing import AT_ONCE, OneRecord, base_record, chosen, recognised, settled
 from .deciding import Decision, Obstacle, decide
 from .fitting import (
     Learnt,
     calls_from,
     calls_from_kin,
     calls_now,
+    calls_own,
     improved,
     kept_runs,
     kin_of,
@@ -38,6 +40,9 @@ from .outcome import Announcement, Outcome
 from .situation import AT_THE_BEND, Situation
 
 NOTHING_TO_IMPROVE = "There is no recipe of this model to improve yet."
+NOTHING_LEFT = (
+    "Its maker's noise levels are few, and all of them were tried: nothing is left to improve."
+)
 ROWS = 1  # of a batch that are recorded: one picture brings a recipe, and what it costs
 
 # The picture that one of these runs has drawn already, where it is the very one that a selection
@@ -129,7 +134,7 @@ class _Picture:
     ):
         self.host, self.store, self.source = host, source.store, source
         self.mode, self.obstacle = mode, obstacle
-        self.situation = source.settled(situation)
+        self.situation = source.settled(recognised(situation, source.store))
 
     def at_hand(self, handed: Handed) -> tuple[Any, Outcome] | None:
         """The picture, where it was drawn in full before its learning was stopped."""
@@ -153,10 +158,12 @@ class _Picture:
         if decision.action == deciding.IN_FULL:
             return self._in_full(decision)
         assert found is not None
-        if improve_calls and decision.action == deciding.FEW:
+        own = bool(self.situation.own_sigmas)
+        if improve_calls and decision.action == deciding.FEW and not own:
             return self._improve_first(decision, found, improve_calls)
         self._tell(decision, found.recipe.steps)
-        problem = NOTHING_TO_IMPROVE if improve_calls else ""
+        nothing = NOTHING_LEFT if own else NOTHING_TO_IMPROVE
+        problem = nothing if improve_calls else ""
         outcome = Outcome(decision, self.situation, found, problem=problem)
         return self.host.draw(found, None), outcome
 
@@ -177,8 +184,7 @@ class _Picture:
     def _in_full(self, decision: Decision) -> tuple[Any, Outcome]:
         """Drawn in full; then its run is kept and learnt from."""
         full = full_run(self.situation)
-        steps = self.situation.steps or MOST_STEPS  # where the curve bends is seen after the run
-        planned = calls_from(ROWS, steps) if decision.learns else 0
+        planned = self._planned(ROWS) if decision.learns else 0
         self._tell(decision, full.recipe.steps, planned, rows=ROWS)
         if not decision.learns:
             return self.host.draw(full, None), Outcome(decision, self.situation, full)
@@ -189,7 +195,8 @@ class _Picture:
     def _learnt_from(self, decision: Decision, full: Selection, recording: Recording) -> Outcome:
         here, facts = self.situation, self.situation.facts
         try:
-            self.store.keep_recording(here.key, recording, facts.name[:300])
+            if not here.own_sigmas:  # its few levels say nothing to another distillation
+                self.store.keep_recording(here.key, recording, facts.name[:300])
         except (RecordingError, OutputError) as problem:
             return Outcome(decision, here, full, problem=str(problem))
         if here.steps == AT_THE_BEND:
@@ -200,6 +207,8 @@ class _Picture:
             learnt = self._learn(runs)
         except StepDistillError as problem:
             return Outcome(decision, here, full, problem=str(problem), kept=True)
+        if self._at_once(learnt):
+            return Outcome(decision, here, full, problem=AT_ONCE)
         return Outcome(decision, here, full, learnt, kept=True)
 
     def _learn_first(self, decision: Decision) -> tuple[Any, Outcome]:
@@ -207,10 +216,12 @@ class _Picture:
         fails it is drawn in full."""
         runs = self._kept_runs()
         steps = self.situation.steps
-        planned = calls_from(len(runs), steps) if runs else calls_now(steps)
-        self._tell(decision, steps, planned, rows=sum(each.rows for each in runs))
+        rows = sum(each.rows for each in runs)
+        self._tell(decision, steps, self._planned(rows), rows=rows)
         try:
             learnt = self._learn(runs)
+            if self._at_once(learnt):
+                raise StepDistillError(AT_ONCE)
         except StepDistillError as problem:
             return self._in_full_instead(problem)
         found = full_run(self.situation)
@@ -249,13 +260,24 @@ class _Picture:
         return self.host.draw(found, None), Outcome(decision, here, found, learnt, improved=True)
 
     def _learn(self, runs: Sequence[Recording]) -> Learnt:
-        here, rows = self.situation, sum(each.rows for each in runs)
-        planned = calls_from(rows, here.steps) if runs else calls_now(here.steps)
+        here = self.situation
+        planned = self._planned(sum(each.rows for each in runs))
 
         def work(denoise: Denoiser, heard: Progress) -> Learnt:
             return learn(self.store, here, denoise, runs, heard, self.host.prompt())
 
         return self.host.with_model(planned, work)
+
+    def _at_once(self, learnt: Learnt) -> bool:
+        """Whether what was learnt tells a step-distilled model, of which many steps are no truth."""
+        return not self.situation.own_sigmas and answers_at_once(learnt.record)
+
+    def _planned(self, rows: int) -> int:
+        """The most model calls that learning takes, from so many recorded rows."""
+        if self.situation.own_sigmas:
+            return calls_own(self.situation)
+        steps = self.situation.steps or MOST_STEPS  # where the curve bends is seen after the run
+        return calls_from(rows, steps) if rows else calls_now(steps)
 
     def _recording(self, full: Selection) -> Recording:
         key = self.situation.key

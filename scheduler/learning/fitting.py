@@ -14,6 +14,7 @@ from ..denoiser import Denoiser
 from ..distilling.effort import INSTANT, budget_for
 from ..distilling.improve import improve
 from ..distilling.meter import Progress
+from ..distilling.own_run import distill_own_run, own_calls
 from ..distilling.run import distill
 from ..errors import BudgetError, OutputError, RecordError, UnknownNameError
 from ..kin import Kin, KinVerdict, find_kin
@@ -26,8 +27,8 @@ from ..recordings import Recording
 from ..samplers.names import DISTILLED
 from ..sources import beside
 from ..store import Store
-from ..store.joining import same_run
-from .choosing import base_record
+from ..store.joining import joined, same_run
+from .choosing import OfItsKind, base_record, fitted
 from .full_run import FULL_STEPS
 from .situation import Situation
 from .unfinished import answers_folder, finished, is_begun
@@ -45,7 +46,7 @@ _putting = threading.Lock()
 class Learnt:
     """record: with the new recipe. recipe: the new one, or what stayed (changed: False). calls: model
     calls made. problem: why it could not be put into the store, or "". kin: what a check of a related
-    model's recipe found, where it began with one; kin_title: whose."""
+    model's recipe found, where it began with one; kin_title: whose. full_steps: of a run in full."""
 
     record: Record
     recipe: Recipe
@@ -54,6 +55,7 @@ class Learnt:
     problem: str = ""
     kin: KinVerdict | None = None
     kin_title: str = ""
+    full_steps: int = FULL_STEPS
 
     @property
     def ours(self) -> bool:
@@ -63,8 +65,13 @@ class Learnt:
     @property
     def pays_after(self) -> int | None:
         """After how many pictures the calls are earned back beside runs in full."""
-        saved = FULL_STEPS - self.recipe.steps
+        saved = self.full_steps - self.recipe.steps
         return -(-self.calls // saved) if saved > 0 else None
+
+
+def calls_own(situation: Situation) -> int:
+    """The most model calls of a recipe in fewer steps than a step-distilled model's own run."""
+    return own_calls(len(situation.own_sigmas) - 1, situation.steps)
 
 
 def calls_from(recordings: int, steps: int) -> int:
@@ -80,9 +87,10 @@ def calls_now(steps: int) -> int:
 def kin_of(store: Store, situation: Situation) -> Kin | None:
     """The nearest related model's record, in the store or in a source, with a recipe that learning can
     begin with; None where the store has recipes of these very conditions, or there is no kin's."""
-    if base_record(store, situation) is not None:
+    if situation.own_run is not None or base_record(store, situation) is not None:
         return None
-    shelves = beside(store.folder), store
+    places = beside(store.folder), store
+    shelves = [OfItsKind(each, situation) for each in places]
     found = [kin for shelf in shelves for kin in find_kin(shelf, situation.facts, situation.key)]
     # What a source has of these very weights and conditions comes first: one check, and it serves.
     found.sort(key=lambda each: (each.match.kind != EXACT, each.match.origin is not None))
@@ -104,16 +112,19 @@ def kept_runs(store: Store, situation: Situation, prompt: str | None) -> list[Re
 
 
 def runs_to_go_on(store: Store, situation: Situation, prompt: str | None) -> list[Recording]:
-    """The same where the newest run has just been kept; but while learning that was stopped has answers
-    to go on with, its own runs: the newest waits for the next time."""
-    found = _runs_from(store, situation, prompt)
+    """The runs to learn from where the newest has just been kept: that one, and after a fit that gained
+    nothing the one before it, too. While learning that was stopped has answers to go on with, its own
+    runs: the newest waits for the next time."""
+    found, record = _runs_from(store, situation, prompt), base_record(store, situation)
+    again = record is not None and bool(fitted(record, situation))
+    rows = MOST_ROWS if again else 1
     waits = len(found) > 1 and is_begun(store, situation, prompt)
-    return found[1 : MOST_ROWS + 1] if waits else found[:MOST_ROWS]
+    return found[1 : rows + 1] if waits else found[:rows]
 
 
 def _runs_from(store: Store, situation: Situation, prompt: str | None) -> list[Recording]:
     """All kept runs of a prompt from the situation's start, the newest first."""
-    if prompt is None or situation.key.fingerprint is None:
+    if prompt is None or situation.key.fingerprint is None or situation.own_sigmas:
         return []
     found = store.recordings(situation.key, prompt)
     return [each for each in found if situation.starts_at(each.start_sigma)]
@@ -134,8 +145,10 @@ def learn(
     calls made. Raises what `distill` does.
     """
     rows = sum(each.rows for each in recordings)
-    budget = calls_from(rows, situation.steps) if recordings else calls_now(situation.steps)
     work = _Work(store, situation, progress, prompt=prompt)
+    if situation.own_sigmas:
+        return work.own_run(denoise, recordings)
+    budget = calls_from(rows, situation.steps) if recordings else calls_now(situation.steps)
     return work.run(denoise, budget, recordings)
 
 
@@ -201,6 +214,28 @@ class _Work:
         changed = self.before is None or recipe not in self.before.recipes
         title, verdict = self.kin
         return Learnt(record, recipe, self.calls, changed, self.problem, verdict, title)
+
+    def own_run(self, denoise: Denoiser, recordings: Sequence[Recording]) -> Learnt:
+        """Fewer steps than a step-distilled model's own run."""
+        here, key = self.situation, self.situation.key
+        assert key.latent_shape is not None
+        record = distill_own_run(
+            denoise,
+            key.latent_shape,
+            here.own_sigmas,
+            here.steps,
+            here.facts.sigma_max,
+            here.facts.sigma_min,
+            here.facts.process,
+            conditions=here.facts.conditions(key, prompts=1),
+            samples=1,
+            progress=self._heard,
+            recordings=tuple(recordings),
+        )
+        record = self._put(joined(record, self.before) if self.before is not None else record)
+        recipe = record.recipe(DISTILLED, here.steps)
+        own = len(here.own_sigmas) - 1
+        return Learnt(record, recipe, self.calls, True, self.problem, full_steps=own)
 
     def _first(self, denoise: Denoiser, options: dict) -> Record:
         kin = kin_of(self.store, self.situation)

@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from ..lookup.key import Key
+from ..lookup.makers_run import MakersRun
 from ..lookup.model_facts import ModelFacts
 from ..lookup.starts import same_start, start_for
 from ..lookup.wanted import Wanted
 from ..samplers.names import DISTILLED
 
+FEW_ALREADY = (
+    "Nothing is learnt of a model that has few steps already: take those that its maker names."
+)
 AT_THE_BEND = 0  # steps: as many as where the error curve bends
 
 
@@ -40,6 +44,18 @@ class Situation:
         """The few-step run as a selection asks for it; raises StepsError where the steps are not
         known."""
         return Wanted.of(self.facts, DISTILLED, self.steps, start_sigma=self.start)
+
+    @property
+    def own_run(self) -> MakersRun | None:
+        """Of a step-distilled model: the run that it was made for."""
+        if self.facts.makers_run is None and self.facts.advice:
+            return MakersRun(why_not=FEW_ALREADY)
+        return self.facts.makers_run
+
+    @property
+    def own_sigmas(self) -> tuple[float, ...]:
+        """Of that run; () of any other model."""
+        return self.own_run.sigmas if self.own_run is not None else ()
 
     def with_steps(self, steps: int) -> Situation:
         return replace(self, steps=steps)

@@ -10,6 +10,7 @@ from ..kin import words as kin_words
 from ..lookup import words as lookup_words
 from ..lookup.match import NEAREST
 from ..record import Recipe
+from ..record.verdict import steps_saved
 from ..record.words import NO_LABELS, Labels, counted, duration, model_calls
 from . import deciding
 from .choosing import ENOUGH_TIMES, gained, times_fitted
@@ -76,9 +77,10 @@ def recipe_name(recipe: Recipe) -> str:
 
 
 def _in_full(outcome: Outcome) -> str:
-    drawn = f"Drawn in full, {counted(outcome.steps)}"
-    recipe = outcome.found.recipe
-    with_what = f" ({recipe.sampler} with {recipe.choice})"
+    recipe, own = outcome.found.recipe, bool(outcome.situation.own_sigmas)
+    whose = "in its maker's" if own else "in full,"
+    drawn = f"Drawn {whose} {counted(outcome.steps)}"
+    with_what = f" ({recipe.sampler})" if own else f" ({recipe.sampler} with {recipe.choice})"
     obstacle, learnt = outcome.decision.obstacle, outcome.learnt
     if obstacle is not None:
         why = not_learnt(obstacle) if obstacle.code in _NOT_LEARNT else STEPS_NOT_KNOWN
@@ -94,6 +96,8 @@ def _in_full(outcome: Outcome) -> str:
         told = f"{told} From the next picture on: {few}{pays}."
     elif outcome.decision.learns and not _enough(outcome):
         told = f"{told} One picture was not enough for {few}: the next is drawn in full too."
+    elif own:
+        told = f"{told} Nothing is gained at {few}: take its maker's."
     else:
         told = f"{told} Nothing is gained at {few} here: take more steps, or improve the recipe."
     return f"{told} {_not_kept(learnt.problem)}".strip()
@@ -102,6 +106,8 @@ def _in_full(outcome: Outcome) -> str:
 def _enough(outcome: Outcome) -> bool:
     learnt = outcome.learnt
     assert learnt is not None
+    if outcome.situation.own_sigmas:
+        return True
     return times_fitted(learnt.record, learnt.recipe) >= ENOUGH_TIMES
 
 
@@ -147,9 +153,10 @@ def _kin(learnt: Learnt) -> str:
 
 def _in_place_of(recipe: Recipe) -> str:
     """How many stock steps a recipe of ours does the work of, where the record knows it."""
-    equal = recipe.evidence.get("equals_stock_steps")
-    better = recipe.choice.ours and isinstance(equal, int) and equal > recipe.steps
-    return f" in place of about {equal}" if better else ""
+    saved = steps_saved(recipe.evidence) if recipe.choice.ours else None
+    if saved is None or saved[0] <= recipe.steps:
+        return ""
+    return f" in place of {'more than' if saved[1] else 'about'} {saved[0]}"
 
 
 def _pictures(count: int) -> str:
@@ -161,7 +168,8 @@ def _not_kept(problem: str) -> str:
 
 
 _NOT_LEARNT: dict[str, Callable[[Obstacle], str]] = {
-    deciding.STEP_DISTILLED: lambda o: "Nothing is learnt of a model that has few steps already.",
+    deciding.STEP_DISTILLED: lambda o: o.detail,
+    deciding.OWN_STEPS: lambda o: o.detail,
     deciding.MANY_STEPS: lambda o: (
         f"Above {MOST_LEARNT} steps too little is gained to be learnt; ask for fewer, 6 for instance."
     ),

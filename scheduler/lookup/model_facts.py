@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ..fingerprint import Fingerprint
 from ..record import Conditions, Record
 from .key import Key
+from .makers_run import MakersRun
 
 if TYPE_CHECKING:
     from ..sigmas.noise_table import NoiseTable
@@ -25,6 +26,7 @@ class ModelFacts:
     makes them. published: presets made for its family, the best first. advice: what to tell of a
     step-distilled model, or "". loras: (file, strength or None) of those that were loaded, for people.
     noise_scale: as of `Key`. streams: of a latent of several kinds, as `Conditions` has them.
+    makers_run: of a step-distilled model, where it is known by its name or was given.
     """
 
     fingerprint: Fingerprint | None
@@ -41,6 +43,7 @@ class ModelFacts:
     loras: tuple[tuple[str, float | None], ...] = ()
     noise_scale: float = 1.0
     streams: tuple[Mapping, ...] | None = None
+    makers_run: MakersRun | None = None
 
     @property
     def provenance(self) -> dict:

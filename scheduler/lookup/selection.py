@@ -78,6 +78,12 @@ class Selection:
         return self.match.differences if self.match is not None else ()
 
     @property
+    def by_check(self) -> tuple[float, float] | None:
+        """The cfgs between which its record's recipes were checked, where it serves by that; its source
+        is EXACT then."""
+        return self.match.by_check if self.match is not None else None
+
+    @property
     def kin(self) -> Kinship | None:
         """How the record's weights are related to those that run; None where that is not known."""
         return self.match.kin if self.match is not None else None

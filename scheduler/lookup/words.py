@@ -122,10 +122,16 @@ def substitution(one: Substitution, sampler: str, labels: Labels = NO_LABELS) ->
 
 def made_at(record: Record) -> str:
     """Under which conditions a record was made, as a sentence, or ""."""
+    under = made_under(record)
+    return f"Made at {under}." if under else ""
+
+
+def made_under(record: Record) -> str:
+    """The guidance and size that a record was made at, or ""."""
     under = record.conditions
     parts = [f"cfg {under.cfg:g}"] if under.cfg is not None else []
     parts += [_shape(under.latent_shape)] if under.latent_shape else []
-    return f"Made at {' and '.join(parts)}." if parts else ""
+    return " and ".join(parts)
 
 
 def differs_or_made_at(match: Match) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from .choice import PUBLISHED
-from .verdict import BETTER, EQUAL, SEEN, WORSE, outcome
+from .verdict import BETTER, EQUAL, SEEN, WORSE, outcome, steps_saved
 from .verdict_words import NOT_MEASURED, choice_words
 from .words import NO_LABELS, Labels
 
@@ -85,6 +85,12 @@ def stock_error(evidence: Mapping) -> float | None:
     return evidence.get("stock", {}).get(best, {}).get("rms") if best else None
 
 
+def _equal_text(evidence: Mapping) -> str:
+    """ "16", or "> 24" where so many were followed in vain."""
+    saved = steps_saved(evidence)
+    return "-" if saved is None else f"{'> ' if saved[1] else ''}{saved[0]}"
+
+
 def _row(recipe: Recipe, labels: Labels) -> tuple:
     found = recipe.evidence
     if "rms" not in found:
@@ -98,7 +104,7 @@ def _row(recipe: Recipe, labels: Labels) -> tuple:
         error_text(stock_error(found)),
         choice_words(found["best_stock"], labels) if found.get("best_stock") else "",
         _ratio(found),
-        found.get("equals_stock_steps") or "-",
+        _equal_text(found),
         "-" if different is None else f"{100 * different:.0f} %",
         verdict_word(recipe, labels),
     )

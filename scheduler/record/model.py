@@ -122,7 +122,8 @@ class Recipe:
     choice: ours, or the stock schedule that won (`Choice`; a label is read as one). evidence: the
     held-out errors; known keys are rms, median, different, samples, rows ({kind: count}), stock
     ({label: errors}), best_stock (a label), ratio, margin, verdict (a code of verdict.py),
-    equals_stock_steps, model_calls and note; an error that was not finite is None. Arrays and
+    equals_stock_steps, beats_stock_steps, model_calls and note; an error that was not finite is
+    None. Arrays and
     tensors are taken and kept as tuples of floats.
     """
 

@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 
 from ..version import VERSION
 
+OWN = "own"  # the grid of a teacher that is a step-distilled model's own run
 RECORDING, RECIPES, REFINEMENT, EVIDENCE = "recording", "recipes", "refinement", "evidence"
 KIN = "kin"  # related models' recipes that its own were begun with, each with its check
 

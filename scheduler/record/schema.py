@@ -115,6 +115,7 @@ RECIPE_EVIDENCE = fields(
         "margin": optional(number()),
         "verdict": NAME,
         "equals_stock_steps": optional(integer(1, 10**6)),
+        "beats_stock_steps": integer(1, 10**6),
         "model_calls": COUNT,
         "note": text(2000),
         "streams": items(STREAM_ERRORS, 0, 20),

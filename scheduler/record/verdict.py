@@ -7,6 +7,7 @@ The words for the codes are in verdict_words.py.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 BETTER, EQUAL, WORSE = "better", "equal", "worse"
 STOCK = "stock"  # the recipe is that stock choice itself
@@ -25,6 +26,15 @@ def outcome(ratio: float | None, margin: float | None) -> str:
     if ratio is None or margin is None or abs(math.log(ratio)) < max(margin, NEGLIGIBLE):
         return EQUAL
     return BETTER if ratio < 1 else WORSE
+
+
+def steps_saved(evidence: Mapping) -> tuple[int, bool] | None:
+    """(stock steps that a recipe does the work of, whether it is nearer than even those): the fewest
+    that come as near, or the most that were followed and do not; None where neither is known."""
+    equal, beaten = (evidence.get(f"{name}_stock_steps") for name in ("equals", "beats"))
+    if equal:
+        return int(equal), False
+    return (int(beaten), True) if beaten else None
 
 
 def verdict_of(choice: str, best: str, ratio: float | None, margin: float | None) -> str:

@@ -23,6 +23,7 @@ from .verdict import (
     STOCK,
     WORSE,
     outcome,
+    steps_saved,
 )
 from .words import NO_LABELS, Labels, about, contents, counted, sampler_label
 
@@ -172,12 +173,13 @@ def _streams(recipe: Recipe) -> str:
 
 
 def _saved(recipe: Recipe, labels: Labels) -> str:
-    equal = recipe.evidence.get("equals_stock_steps")
-    best = recipe.evidence.get("best_stock")
-    if not equal or equal <= recipe.steps or not recipe.choice.ours or best is None:
+    saved, best = steps_saved(recipe.evidence), recipe.evidence.get("best_stock")
+    if saved is None or saved[0] <= recipe.steps or not recipe.choice.ours or best is None:
         return ""
+    equal, beyond = saved
     about = "about " if recipe.evidence.get("verdict") == SEEN else ""
-    return f"{counted(recipe.steps)} = {about}stock's {equal} ({choice_words(best, labels)}): "
+    sign = ">" if beyond else "="
+    return f"{counted(recipe.steps)} {sign} {about}stock's {equal} ({choice_words(best, labels)}): "
 
 
 def rows_words(evidence: Mapping) -> str:
@@ -258,9 +260,10 @@ def _advice(record: Record, advice: Mapping, labels: Labels) -> str:
 
 
 def _gains(recipe: Recipe, labels: Labels) -> str:
-    equal = recipe.evidence.get("equals_stock_steps")
-    better = equal and equal > recipe.steps
-    match = f"; stock needs {equal} steps to match it" if better else ""
+    saved, match = steps_saved(recipe.evidence), ""
+    if saved is not None and saved[0] > recipe.steps:
+        equal, beyond = saved
+        match = f"; stock needs {'more than ' if beyond else ''}{equal} steps to match it"
     return f"{described(recipe, labels)}: {verdict(recipe, labels)}{match}"
 
 
@@ -271,7 +274,7 @@ def _on_own_rows(record: Record, labels: Labels) -> str:
     ]
     if not ours:
         return ""
-    best = max(ours, key=lambda each: (each.evidence.get("equals_stock_steps") or 0) / each.steps)
+    best = max(ours, key=lambda each: (steps_saved(each.evidence) or (0, False))[0] / each.steps)
     return f"At {counted(best.steps)} use {_gains(best, labels)}."
 
 

@@ -155,7 +155,7 @@ def distinguished(record: Record) -> str:
     plans = record.provenance.get("plans") or [{}]
     seeds, effort = record.evidence.get("seeds"), str(plans[-1].get("effort", ""))
     parts = [
-        f"guidance {under.cfg:g}" if under.cfg is not None else "",
+        _guidance(record),
         size(under.latent_shape) if under.latent_shape else "",
         ", ".join(patch_words(record)),
         effort if effort != BY_CALLS else "",

@@ -17,6 +17,9 @@ from .protocols import Node, Port
 from .recipes import Plain, decimals, plain_recipe
 from .sites import Site
 
+AT_THE_BEND = (
+    "its steps are 0, as many as the model needs; set the number that it draws with, and bake again"
+)
 _SLICE = ("add_noise", "start_at_step", "end_at_step", "return_with_leftover_noise")
 _MOVED = {
     "model": "model",
@@ -74,6 +77,8 @@ def _baked(document: Document, site: Site, record: Record, anyway: bool, cut: Cu
 
 
 def _recipe(site: Site, facts: SiteFacts, record: Record) -> Plain:
+    if site.spec.get("role") == "few" and site.node.value("steps") == 0:
+        raise Left("unclear", AT_THE_BEND)
     if facts.sampler is None:
         raise Left("unclear", "which sampler it is for cannot be told from the file")
     if facts.steps is None or facts.denoise is None or not 0 < facts.denoise <= 1:
@@ -137,4 +142,6 @@ def _bake_sampler(node: Node, plain: Plain, text: str) -> None:
 
 
 def _is_sampler(site: Site) -> bool:
-    return "scheduler" in site.spec and not site.spec.get("sigmas")
+    return site.spec.get("role") == "few" or (
+        "scheduler" in site.spec and not site.spec.get("sigmas")
+    )

@@ -10,14 +10,19 @@ from ..errors import WorkflowError
 from ..lookup.rules import rule_for
 from ..lookup.stand_in import measured_best
 from ..record import Record
+from ..samplers.names import RELATIVE
+from .baked import AT_THE_BEND
 from .distilled import check_sampler_and_model, unlinked
 from .document import Document
 from .facts import facts_of
-from .kinds import ENTRY
+from .few_steps import KEPT
+from .kinds import CONTROL, ENTRY, known
 from .named import named
 from .outcome import Done, Left, Outcome, edits, tried
 from .sites import Site, asked, survey
 from .swapping import Report
+
+_WHOLE_ONLY = "the record measured whole runs only, and this one starts below full noise"
 
 
 def to_closest(document: Document, record: Record | None, only: list[str] | None = None) -> Report:
@@ -36,6 +41,8 @@ def _changed(document: Document, site: Site, record: Record) -> Outcome:
 
 def _dropdown(document: Document, site: Site, record: Record) -> Done:
     node = site.node
+    if site.spec.get("role") == "few":
+        return _ksampler(document, site, record)
     name = site.spec.get("scheduler")
     if name is None:
         raise Left(
@@ -52,9 +59,7 @@ def _dropdown(document: Document, site: Site, record: Record) -> Done:
     if facts.sampler == ENTRY:
         raise Left("no_recipe", f"core has no sampler {ENTRY}; choose a stock sampler first")
     if facts.denoise is not None and facts.denoise < 1:
-        raise Left(
-            "no_recipe", "the record measured whole runs only, and this one starts below full noise"
-        )
+        raise Left("no_recipe", _WHOLE_ONLY)
     best, words = best_stock(record, facts.sampler, facts.steps)
     if best == now:
         return Done("already", f"{best}, {words}")
@@ -63,6 +68,25 @@ def _dropdown(document: Document, site: Site, record: Record) -> Done:
     if "kept" not in memory:
         edits(node).remember(node, {"to": "closest", "was": memory["was"]})
     return Done("baked", f"scheduler {now} -> {best}, {words}")
+
+
+def _ksampler(document: Document, site: Site, record: Record) -> Done:
+    """KSampler in the place of Few-Step KSampler, with what sigmas alone can keep of it."""
+    node, facts = site.node, facts_of(document, site)
+    if facts.steps is None:
+        raise Left("unclear", AT_THE_BEND if node.value("steps") == 0 else "its steps are linked")
+    if facts.denoise is None or facts.denoise < 1:
+        raise Left("no_recipe", _WHOLE_ONLY)
+    best, words = best_stock(record, RELATIVE, facts.steps)
+    values = {name: node.value(name) for name in KEPT if name in known("KSampler")["widgets"]}
+    control = values[CONTROL]
+    values[CONTROL] = control if isinstance(control, (str, bool)) else "fixed"
+    values |= {"steps": facts.steps, "sampler_name": RELATIVE, "scheduler": best}
+    kept = {name: name for name in (*KEPT, "steps")}
+    memory = {"to": "closest"} | edits(node).retype(node, "KSampler", values, kept)
+    edits(node).remember(node, memory)
+    lost = "the recipe's coefficients stay behind, for core's nodes cannot carry them"
+    return Done("baked", f"KSampler, {RELATIVE} with {best}, {words}", [lost])
 
 
 def best_stock(record: Record, sampler: str, steps: int) -> tuple[str, str]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .document import Document
+from .empty_latents import LatentSize, size_of
 from .kinds import TABLE, known
 from .protocols import Node, Port
 from .sites import Site, label
@@ -21,7 +22,9 @@ _NUMBER = re.compile(r"[-+]?(?:\d*\.*\d+)")  # as ManualSigmas finds its numbers
 
 @dataclass(frozen=True)
 class SiteFacts:
-    """What is known of the run; None where it is not. numbers: of ManualSigmas."""
+    """What is known of the run; None where it is not. numbers: of ManualSigmas. loras: those of
+    `files` that are none of the model's own. guidance: the distilled one (FluxGuidance). size: of an
+    empty latent."""
 
     sampler: str | None
     steps: int | None
@@ -29,6 +32,9 @@ class SiteFacts:
     cfg: float | None
     files: tuple[str, ...]
     numbers: tuple[float, ...] | None = None
+    loras: tuple[str, ...] = ()
+    guidance: float | None = None
+    size: LatentSize | None = None
 
 
 def facts_of(document: Document, site: Site) -> SiteFacts:
@@ -38,13 +44,18 @@ def facts_of(document: Document, site: Site) -> SiteFacts:
     numbers = _numbers(value(document, node, spec["text"])) if "text" in spec else None
     steps = len(numbers) - 1 if numbers else value(document, node, spec.get("steps"))
     denoise = value(document, node, spec["denoise"]) if "denoise" in spec else 1.0
+    files = _files(document, site)
+    own = loaded_from(document, site)
     return SiteFacts(
         sampler_of(document, site),
         steps if type(steps) is int and 0 < steps <= TABLE["most_steps"] else None,
         float(denoise) if _is_number(denoise) else None,
         _cfg(document, site),
-        _files(document, site),
+        files,
         numbers,
+        tuple(name for name in files if name not in own),
+        _guidance(document, site),
+        _size(document, site),
     )
 
 
@@ -123,6 +134,8 @@ def sampler_of(document: Document, site: Site) -> str | None:
     """The name of the sampler that runs a site's schedule."""
     node = site.node
     spec = site.spec
+    if spec.get("role") == "few":
+        return spec["is"]
     if "sampler" in spec:
         name = value(document, node, spec["sampler"])
         return name if isinstance(name, str) else None
@@ -165,6 +178,38 @@ def _cfgs(document: Document, site: Site) -> list[float]:
             if found:
                 return [float(each) for each in found if _is_number(each)]
     return []
+
+
+def _guidance(document: Document, site: Site) -> float | None:
+    """The distilled guidance that the nearest node before the prompt's input states."""
+    guiders = [
+        guider
+        for user in site.users
+        for guider in [user, *document.walk([(user.origin("guider"), user.scope)], "GUIDER")]
+    ]
+    ports = [
+        (node.origin(name), node.scope) for node in guiders for name in ("positive", "conditioning")
+    ]
+    for node in document.walk(ports, "CONDITIONING"):
+        name = known(node.kind).get("guidance")
+        found = value(document, node, name) if known(node.kind).get("role") == "guidance" else None
+        if found is not None and _is_number(found):
+            return float(found)
+    return None
+
+
+def _size(document: Document, site: Site) -> LatentSize | None:
+    """The size of the empty latent that a site's sampler begins with."""
+    ports = [
+        (user.origin(name), user.scope)
+        for user in site.users
+        for name in ("latent_image", "latent")
+    ]
+    sources = [node for port, scope in ports for node in document.sources(port, scope)]
+    if not sources:
+        return None
+    latent = sources[0]
+    return size_of(latent.kind, lambda name: value(document, latent, name))
 
 
 def _files(document: Document, site: Site) -> tuple[str, ...]:

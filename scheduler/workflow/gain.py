@@ -10,7 +10,7 @@ from ..lookup.given import select_from
 from ..lookup.wanted import COEFFICIENTS
 from ..record import Recipe, Record
 from ..record.choice import Choice
-from ..record.verdict import SEEN, STOCK, WORSE
+from ..record.verdict import SEEN, STOCK, WORSE, steps_saved
 from ..record.words import counted
 from ..samplers.names import DISTILLED, ON_PATHS, without_gpu
 from .facts import SiteFacts
@@ -47,17 +47,23 @@ def gain_of(record: Record, facts: SiteFacts, now: object = None, nearly: bool =
     ratio = same.evidence.get("ratio")
     if same.steps == facts.steps == calls and ratio is not None and ratio < 1:
         return Gain(same.steps, _better(same, facts, ratio))
-    equal, steps = _reached(ours)
+    equal, steps, beyond = _reached(ours)
     if nearly and equal > steps and equal >= NEARLY * calls:
-        return Gain(
-            steps, f"{_own(facts)} -> {counted(steps)}, as near as {equal} of the best stock choice"
-        )
+        near = f"{'nearer than' if beyond else 'as near as'} {equal} of the best stock choice"
+        return Gain(steps, f"{_own(facts)} -> {counted(steps)}, {near}")
     raise Left("no_gain", _not_enough(ours, facts))
 
 
-def _reached(ours: list[Recipe]) -> tuple[int, int]:
-    """(the most stock steps that a recipe was measured to equal, its own steps)."""
-    return max((each.evidence.get("equals_stock_steps") or 0, each.steps) for each in ours)
+def _reached(ours: list[Recipe]) -> tuple[int, int, bool]:
+    """(the most stock steps that a recipe was measured to equal, its own steps, whether it is nearer
+    than those)."""
+    most = max(ours, key=lambda each: (_equals(each), each.steps))
+    return _equals(most), most.steps, (steps_saved(most.evidence) or (0, False))[1]
+
+
+def _equals(recipe: Recipe) -> int:
+    """The stock steps that a recipe comes at least as near as; 0 where none is known."""
+    return (steps_saved(recipe.evidence) or (0, False))[0]
 
 
 def _ours(record: Record, facts: SiteFacts, most: int) -> Iterator[Recipe]:
@@ -82,7 +88,7 @@ def _does_as_well(recipe: Recipe, calls: int, error: float | None) -> bool:
     rms = recipe.evidence.get("rms")
     if error is not None and rms is not None:
         return rms <= error
-    return (recipe.evidence.get("equals_stock_steps") or 0) >= calls
+    return _equals(recipe) >= calls
 
 
 def _measured(record: Record, facts: SiteFacts, now: object) -> float | None:
@@ -121,7 +127,7 @@ def _own(facts: SiteFacts) -> str:
 
 
 def _not_enough(ours: list[Recipe], facts: SiteFacts) -> str:
-    equal, steps = _reached(ours)
+    equal, steps, _ = _reached(ours)
     if equal <= steps:
         return (
             f"nothing would be gained: no recipe of the record was measured as good as "

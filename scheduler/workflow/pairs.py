@@ -63,6 +63,18 @@ def apart(document: Document, pair: Pair, one_record: bool) -> str | None:
     )
 
 
+def for_both(document: Document, pair: Pair, site: Site) -> str:
+    """What takes few steps in the place of both halves, said of one of them."""
+    takers = [[pair.first.node, *pair.first.users], [pair.second.node, *pair.second.users]]
+    told = f"it draws one picture together with {label(pair.other(site).node)}"
+    if same_model(document, *takers):
+        return f"{told}: put one Few-Step KSampler in the place of both"
+    return (
+        f"{told}, by two models: put Few-Step KSampler (Pair) in the place of both, which draws with "
+        "two models in few steps"
+    )
+
+
 def refused(
     pairs: list[Pair],
     why_not: Callable[[Pair], str | None],

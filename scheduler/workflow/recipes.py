@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import RecipeError
 from ..lookup import words
 from ..lookup.differences import CFG, Difference
 from ..lookup.given import select_from
+from ..lookup.selection import Selection
 from ..lookup.serving import PLAIN
-from ..record import Choice, Record
+from ..lookup.stand_in import MEASURED
+from ..record import Choice, Recipe, Record
 from ..record.choice import PUBLISHED
 from ..record.verdict_words import verdict_if_any
+from ..samplers.names import stock_sampler
 from .borrowing import borrowed
 from .kinds import ENTRY
 
@@ -46,7 +50,7 @@ def plain_recipe(
     """
     found = select_from(record, sampler, steps, denoise, start, cfg=cfg)
     if found.reason is not None:
-        raise RecipeError(words.reason(found.reason))
+        return _stock_in_its_place(record, found)
     recipe = found.recipe
     plain = any(each.code == PLAIN for each in found.substituted)
     notes = borrowed(sampler, recipe.sampler)
@@ -66,6 +70,41 @@ def plain_recipe(
         f"{won}; {verdict}" if verdict else won,
         tuple(notes),
     )
+
+
+def _stock_in_its_place(record: Record, found: Selection) -> Plain:
+    """Of a record that only holds what sigmas cannot carry: the best stock schedule that it measured,
+    and what is lost by it."""
+    stand_in = found.stand_in
+    measured = stand_in is not None and stand_in.origin == MEASURED
+    fitted = [each for each in record.recipes if each.sampler == ENTRY]
+    if found.wanted.sampler != ENTRY or not measured:
+        assert found.reason is not None
+        why = words.reason(found.reason)
+        raise RecipeError(f"{why.rstrip('.')}: {_WAY_ON}" if fitted else why)
+    recipe = found.recipe
+    sampler = stock_sampler(recipe)
+    best = f"the best stock schedule that the record measured, {recipe.choice.schedule}"
+    return Plain(sampler, recipe.sigmas, recipe.choice, best, (_lost(fitted, found),))
+
+
+_WAY_ON = (
+    f"it holds recipes of the sampler {ENTRY}, whose coefficients core's nodes cannot carry; bake a "
+    "Few-Step KSampler that starts from full noise, or distil for this sampler with Distill Schedule"
+)
+
+
+def _lost(fitted: Sequence[Recipe], found: Selection) -> str:
+    """What the recipe that runs now has over what is baked."""
+    own = [each for each in fitted if each.steps == found.recipe.steps and each.choice.ours]
+    told = "the recipe's coefficients stay behind, for core's nodes cannot carry them"
+    ratio = own[0].evidence.get("ratio") if own else None
+    equal = own[0].evidence.get("equals_stock_steps") if own else None
+    if ratio:
+        told += f": {1 / ratio:.2g} times the error of now"
+    if equal and equal > found.recipe.steps:
+        told += f", as near as now with about {equal} steps"
+    return told
 
 
 def decimals(sigmas: tuple[float, ...]) -> str:

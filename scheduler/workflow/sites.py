@@ -68,7 +68,7 @@ def survey(document: Document) -> Survey:
         role = known(node.kind).get("role")
         if role == "sampler":
             samplers.append((node, _served(document, node, sites, strange)))
-        elif role == "dropdown" and not known(node.kind).get("sigmas"):
+        elif role == "few" or (role == "dropdown" and not known(node.kind).get("sigmas")):
             sites[id(node)].users.append(node)
             samplers.append((node, [sites[id(node)]]))
         elif not role and node.kind not in document.subgraphs and samples(node):
@@ -107,7 +107,7 @@ def label(node: Node) -> str:
 
 def _chooses(node: Node) -> bool:
     made = (node.memory() or {}).get("made")
-    return known(node.kind).get("role") in ("dropdown", "maker") and not made
+    return known(node.kind).get("role") in ("dropdown", "maker", "few") and not made
 
 
 def _served(document: Document, node: Node, sites: dict[int, Site], strange: dict) -> list[Site]:

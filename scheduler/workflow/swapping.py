@@ -22,7 +22,7 @@ from .kinds import ENTRY, MANUAL
 from .named import named, shared
 from .outcome import Outcome, edits
 from .pair_swap import STORED, Cut, cuts, is_pair, to_half, why_not
-from .pairs import Pair, apart, pairs_in, refused
+from .pairs import Pair, apart, for_both, pairs_in, refused
 from .protocols import Node
 from .sites import Site, Survey, asked, place, survey
 from .undo import put_back
@@ -160,6 +160,8 @@ class _Making:
     def swapped(self, document: Document, only: Sequence[str] | None) -> Report:
         """What an earlier swap did is put back first, where it is not the same already."""
         kept = None if self.record is not None else self.to
+        if self.to == "baked":  # few steps are baked as they run, not as what was there before them
+            kept = "few"
         back = put_back(document, only, kept)
         restored = {id(outcome.node) for outcome in back if outcome.action == "put back"}
         report = self._changed(document, only)
@@ -206,6 +208,12 @@ class _Making:
         """Of sites that share a run: why they are left, by their place (tried on a copy)."""
         if not pairs:
             return {}
+        if self.to == "few" and not self.of_pair:
+            return {
+                place(site.node): for_both(document, pair, site)
+                for pair in pairs
+                for site in (pair.first, pair.second)
+            }
         trial = Document(deepcopy(document.value), document.layout)
         alone = {place(site.node): self._outcome(trial, site, {}) for site in survey(trial).sites}
 
@@ -236,6 +244,8 @@ class _Making:
         why = held.get(place(site.node))
         if why is not None:
             return Outcome(site.node, "left", why, "other_half")
+        if site.spec.get("role") == "few" and self.to != "baked":
+            return Outcome(site.node, "already", "it takes few steps already")
         cut = self.cuts.get(place(site.node))
         if self.of_pair and (cut is None or self.to != "baked"):
             return to_half(document, site, cut)

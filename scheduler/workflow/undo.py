@@ -27,7 +27,7 @@ def put_back(
     back = [node for node in noted if but is None or _note(node).get("to") != but]
     staying = [node for node in document.nodes() if "was" in _note(node) and node not in back]
     done = _take_out(document, "moved", staying) if back or everything else []
-    outcomes = {id(node): restore(node) for node in reversed(back)}
+    outcomes = {id(node): restore(node, but) for node in reversed(back)}
     if back or everything:
         done += _take_out(document, "made", staying)
     for scope in document.scopes:
@@ -51,9 +51,20 @@ def _companions(document: Document, only: Sequence[str] | None) -> list[Node]:
     return [node for site in sites for node in selectors_of(document, site)]
 
 
-def restore(node: Node) -> Outcome:
-    """Put one node back."""
-    return tried(node, "put back", lambda: _restored(node, _note(node)))
+def restore(node: Node, but: str | None = None) -> Outcome:
+    """Put one node back, as far as its notes go: few steps that were baked had been something before.
+
+    but: as of `put_back`.
+    """
+
+    def change() -> Done:
+        done = _restored(node, _note(node))
+        while "was" in _note(node) and (but is None or _note(node).get("to") != but):
+            again = _restored(node, _note(node))
+            done = Done("put back", again.text, (*done.notes, *again.notes))
+        return done
+
+    return tried(node, "put back", change)
 
 
 def _note(node: Node) -> dict:

@@ -77,7 +77,7 @@ class KDiffusionSampler:
 
 def setup_img2img_steps(p, steps=None):
     """The host's rule."""
-    if p.fixed or steps is not None:
+    if getattr(p, "fixed", False) or steps is not None:
         asked = steps or p.steps
         return (
             int(asked / min(p.denoising_strength, 0.999)) if p.denoising_strength > 0 else 0

@@ -17,10 +17,10 @@ def test_to_the_end_and_found_again(job):
     job.job.start(wish(job))
     done = ended(job)
     assert done.state == "done" and done.record_name and done.record.conditions.cfg == 7
-    assert done.text.startswith("At 3 steps use ") and "model calls to distil" in done.text
+    assert done.text.startswith("At 3 steps use ") and "Distilling took as long as " in done.text
     job.job.start(wish(job))
     again = ended(job)
-    assert again.record == done.record and "No model call" in again.text
+    assert again.record == done.record and "Nothing had to be drawn" in again.text
 
 
 def test_one_at_a_time_and_interrupted(job):
@@ -83,15 +83,16 @@ def test_views_are_html(webui, checkpoint, record, stored):
     """The status, the table and the progress, escaped."""
     views, status = made.ours("a1111.panel_views"), made.ours("a1111.status_view")
     label = made.ours("a1111.record_list").label_of(stored)
-    assert "No checkpoint" in status.status_html()
+    tab = made.ours("a1111.next_picture").AsSet("Euler", "Automatic", 20, 7.0, 64, 64)
+    assert "No checkpoint" in status.status_html(tab)
     waiting = SimpleNamespace(filename=checkpoint.sd_checkpoint_info.filename)
     webui.modules.sd_models.model_data.forge_loading_parameters = {"checkpoint_info": waiting}
-    assert (
-        label in status.held_html() and "tiny" in status.status_html()
+    assert label in status.held_html() and "tiny" in status.status_html(
+        tab
     )  # chosen, and loaded with the first picture
     webui.modules.sd_models.model_data.sd_model = checkpoint
     assert label in status.held_html() and stored not in status.held_html()
-    assert "Records lie in" in status.held_html() and "tiny" in status.status_html()
+    assert "Records lie in" in status.held_html() and "tiny" in status.status_html(tab)
     assert "dpmpp_2m" in views.record_html(record)
     progress = made.ours("a1111.job_state").JobProgress("running", "euler", 10, 40, 12.0)
     assert "10 of 40" in views.progress_html(progress) and "12 s" in views.progress_html(progress)
@@ -154,7 +155,7 @@ def test_what_nobody_goes_on_with_is_tidied(webui, checkpoint):
 def test_every_phase_has_a_name(webui, phase, words):
     views, job = made.ours("a1111.panel_views"), made.ours("a1111.job_state")
     shown = views.progress_html(job.JobProgress("running", phase, 0, 40))
-    assert f"{words}: 0 of 40 model calls" in shown
+    assert f"{words}: 0 of 40 steps" in shown
 
 
 def test_a_better_effort_or_evidence_is_no_second_time(job):

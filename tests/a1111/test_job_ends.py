@@ -30,6 +30,7 @@ def until(question):
     raise AssertionError("it did not come to that")
 
 
+@pytest.mark.slow
 def test_a_picture_that_waits_goes_first_and_no_call_is_made_twice(
     job,
     webui,

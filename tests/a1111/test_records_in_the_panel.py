@@ -107,7 +107,8 @@ def test_a_checkpoint_that_waits_on_forge_is_the_one_that_is_shown(webui, checkp
     data.forge_loading_parameters = {"checkpoint_info": SimpleNamespace(filename=str(other))}
     assert unloaded.shown_model() is None and unloaded.waiting_file() == other
     views = made.ours("a1111.status_view")
-    assert "other" in views.status_html() and views.use_it() == ""
+    tab = made.ours("a1111.next_picture").AsSet("Euler", "Automatic", 20, 7.0, 64, 64)
+    assert "other" in views.status_html(tab) and views.use_button(tab) == {"visible": False}
     same = SimpleNamespace(filename=checkpoint.sd_checkpoint_info.filename)
     data.forge_loading_parameters = {"checkpoint_info": same}
     assert unloaded.shown_model() is checkpoint

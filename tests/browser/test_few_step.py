@@ -119,6 +119,27 @@ def test_it_grows_as_far_as_there_is_room(page):
     assert page.card().locator(".sd-words").inner_text().startswith("From the next picture on")
 
 
+def test_its_line_is_cut_between_words_in_a_narrow_node(page):
+    swapped(page, ROOMY)
+    draw(page)
+    if page.vue and not page.card().count():
+        pytest.skip("this front end's Vue nodes show no widgets of extensions")
+    whole = info(page)
+    first = "Drawn in full, 24 steps, to learn this model."
+    line = page.card().locator(".sd-name")
+    page.do(f"{SAMPLER}.setSize([230, {SAMPLER}.size[1]]); window.app.canvas.setDirty(true, true)")
+    line.get_by_text("…").or_(line).first.wait_for()
+    page.page.wait_for_timeout(500)
+    said = line.inner_text()
+    assert line.get_attribute("title") == whole
+    assert said == first or (said.endswith(" …") and f"{said[:-2]}" in first)
+    if said != first:
+        assert first[len(said) - 2] in " ,."  # the end of a word
+    assert not line.evaluate(
+        "(e) => e.scrollWidth > e.clientWidth + 1 || e.scrollHeight > e.clientHeight + 1"
+    )
+
+
 def test_its_line_is_there_again_when_the_workflow_is_opened(page):
     swapped(page, ROOMY)
     draw(page)

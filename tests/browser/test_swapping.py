@@ -247,3 +247,54 @@ def test_several_selected(page, samplers):
     else:
         page.menu(samplers[0], "Few steps", "StepDistill: 2 selected nodes")
     page.settled(SAMPLERS, BOTH)
+
+
+def test_two_samplers_of_one_picture_are_told_which_node_serves(page, stored):
+    s = scene()
+    other = s.add("UNETLoader", unet_name="eps.safetensors", weight_dtype="default")
+    settings = {"noise_seed": 1, "steps": 20, "cfg": 3.0, "sampler_name": "euler"}
+    settings |= {"scheduler": "simple", **s.prompts}
+    leaves = {"start_at_step": 0, "end_at_step": 10, "return_with_leftover_noise": "enable"}
+    goes_on = {"start_at_step": 10, "end_at_step": 20, "return_with_leftover_noise": "disable"}
+    first = s.add(
+        "KSamplerAdvanced", model=s.model, add_noise="enable", latent_image=s.latent,
+        **settings, **leaves,
+    )  # fmt: skip
+    second = s.add(
+        "KSamplerAdvanced", model=other, add_noise="disable", latent_image=first,
+        **settings, **goes_on,
+    )  # fmt: skip
+    s.saved("pair", samples=second)
+    page.load(s.graph.prompt)
+    node = page.do(
+        "return String(root.nodes.find((n) => n.type === 'KSamplerAdvanced' "
+        "&& widget(n, 'add_noise').value === 'enable').id)"
+    )
+    page.menu(node, FEW, None)
+    told = page.page.locator(".sd-dialog").inner_text()
+    assert "Few-Step KSampler (Pair) in the place of both" in told
+    assert page.kinds().count("KSamplerAdvanced") == 2
+    page.page.keyboard.press("Escape")
+
+
+def test_the_makers_own_sigmas(page, stored):
+    page.close_toasts()
+    s = scene()
+    lora = "Qwen-Image-Lightning-4steps-V1.0.safetensors"
+    model = s.add("LoraLoaderModelOnly", model=s.model, lora_name=lora, strength_model=1.0)
+    s.ksampler(model, name="turbo", scheduler="simple", steps=4, cfg=1.0)
+    page.load(s.graph.prompt)
+    (node,) = page.schedulers()
+    page.menu(node, "The maker's own sigmas (Turbo, Lightning, …)")
+    if page.do("return 'ManualSigmas' in window.LiteGraph.registered_node_types"):
+        page.settled("root.nodes.some((n) => n.type === 'ManualSigmas')")
+        sigmas = page.do(
+            "return widget(root.nodes.find((n) => n.type === 'ManualSigmas'), 'sigmas').value"
+        )
+        assert len(sigmas.split(",")) == 5 and "KSampler" not in page.kinds()
+        page.page.get_by_text("1 node changed").last.wait_for()
+        page.undo()
+        page.settled("root.nodes.some((n) => n.type === 'KSampler')")
+    else:
+        page.page.get_by_text("The maker's sigmas cannot run here.").last.wait_for()
+        assert "KSampler" in page.kinds()

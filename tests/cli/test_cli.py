@@ -470,6 +470,14 @@ def test_a_console_that_knows_few_characters_gets_substitutes(record_file, monke
     assert b"tr?ger" in console.buffer.getvalue()
 
 
+def test_the_demo_says_first_what_it_does_in_plain_figures():
+    from types import SimpleNamespace
+
+    told = demo.plan_words(SimpleNamespace(calls=1940, evidence=13_790))
+    assert "learns to draw in 4, 6 or 8 steps: at most 1,940 model calls" in told
+    assert "as many as 81 pictures of 24 steps" in told and "13,790 more measure it" in told
+
+
 def test_the_demos_sentences(record_file):
     record = load_record(record_file)
     assert "keep stock" in demo.headline(

@@ -244,7 +244,7 @@ def test_distil_pair_and_its_halves(server, client, second):
     )  # fmt: skip
     client.forget()
     report = client.run(place.graph).text(made)
-    assert "Kept in the store as" in report and "6 steps: hands over after" in report
+    assert "Both halves are kept in your store." in report and "6 steps: hands over after" in report
     store = Store(server.store)
     found = [store.load(brief.file) for brief in store.records()]
     by_half = {pair_half(each).half: each for each in found if pair_half(each)}

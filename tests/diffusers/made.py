@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import torch
+from safetensors.torch import load_file, save_file
 
 from scheduler.diffusers.tiny import (
     WIDTH,
@@ -299,3 +301,26 @@ def small_configuration(folder):
     }
     (folder / "model_index.json").write_text(json.dumps(index), encoding="utf-8")
     return folder
+
+
+def lora_file(unet, folder: Path) -> Path:
+    """A LoRA of a network's attention, as trainers write them (kohya's names, with an alpha)."""
+    torch.manual_seed(3)
+    tensors = {}
+    for name, layer in unet.named_modules():
+        if name.endswith(("to_q", "to_v")):
+            out, into = layer.weight.shape
+            place = "lora_unet_" + name.replace(".", "_")
+            tensors[f"{place}.lora_down.weight"] = torch.randn(2, into) / 4
+            tensors[f"{place}.lora_up.weight"] = torch.randn(out, 2) / 4
+            tensors[f"{place}.alpha"] = torch.tensor(1.0)
+    path = folder / "style.safetensors"
+    save_file(tensors, path)
+    return path
+
+
+def lora_pairs(path: Path) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """(down, up) of a file's layers."""
+    file = load_file(path)
+    downs = [name for name in file if name.endswith("lora_down.weight")]
+    return [(file[name], file[name.replace("lora_down", "lora_up")]) for name in downs]

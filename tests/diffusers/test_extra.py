@@ -17,6 +17,7 @@ print(sorted({name.split(".")[0] for name in sys.modules} & {"diffusers", "trans
 """
 
 
+@pytest.mark.slow
 def test_nothing_is_loaded_before_it_is_asked_for():
     done = subprocess.run(
         [sys.executable, "-c", ASKED], cwd=ROOT, capture_output=True, text=True, check=True

@@ -22,6 +22,7 @@ from scheduler.diffusers.tiny import tiny_unet
 from scheduler.diffusers.weights import _parts, fingerprint_of, model_of, patches_of
 from scheduler.fingerprint import fingerprint_file
 from scheduler.fingerprint.kinship import SAME, kinship
+from scheduler.lookup.lora import lora_patch
 from tests.diffusers import made
 
 pytestmark = pytest.mark.slow  # transformers alone takes seconds to import
@@ -141,6 +142,21 @@ def test_a_lora_is_a_patch_and_leaves_the_fingerprint():
     assert half["strength"] == pytest.approx(0.5) and half["name"] == one["name"]
     pipe.unet.disable_adapters()
     assert patches_of(pipe) == ()
+
+
+def test_a_lora_has_the_name_that_its_file_has_in_comfyui(tmp_path):
+    """nodes/host/weights.py gives the host's (up, down) of a file's layers to the same function."""
+    pytest.importorskip("peft", reason="peft is not installed: pip install .[diffusers]")
+    pipe = made.sd()
+    path = made.lora_file(pipe.unet, tmp_path)
+    pairs = made.lora_pairs(path)
+    pipe.load_lora_weights(str(path), adapter_name="style")
+    pipe.set_adapters("style", 0.7)
+    for dtype in (torch.float32, torch.bfloat16, torch.float16):
+        pipe.unet.to(dtype)
+        (found,) = patches_of(pipe)
+        assert found["strength"] == pytest.approx(0.7)
+        assert found | {"strength": 1.0} == lora_patch(pairs, 1.0)
 
 
 def test_offloaded_weights_are_read_where_they_lie():

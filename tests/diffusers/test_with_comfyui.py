@@ -15,7 +15,7 @@ pytest.importorskip(
 
 from scheduler.diffusers import StepDistillScheduler, distill_pipeline
 from scheduler.store import Store
-from tests.diffusers.made import counted
+from tests.diffusers.made import counted, lora_file
 from tests.webui.checkpoint import write
 
 pytestmark = [pytest.mark.comfyui, pytest.mark.timeout(900)]
@@ -95,3 +95,28 @@ def test_distilled_by_comfyui_found_by_diffusers(comfyui, checkpoint, pipe):
     drawn = pipe("a cat", num_inference_steps=2, output_type="latent", **CALL)[0]
     pipe.scheduler = stock
     assert drawn.isfinite().all()
+
+
+def test_with_a_lora_a_record_is_found_in_both(comfyui, checkpoint, pipe):
+    pytest.importorskip("peft", reason="peft is not installed: pip install .[diffusers]")
+    for path in comfyui.store.glob("*--*"):
+        path.unlink()
+    file = lora_file(pipe.unet, comfyui.base / "models" / "loras")
+    graph, model = loaded(checkpoint)
+    styled = graph.add("LoraLoaderModelOnly", model=model, lora_name=file.name, strength_model=0.7)
+    pipe.load_lora_weights(str(file), adapter_name="style")
+    pipe.set_adapters("style", 0.7)
+    try:
+        record = distill_pipeline(pipe, "a cat", 3, store=comfyui.store, **CALL)
+    finally:
+        pipe.unload_lora_weights()
+    assert record.model.patches[0]["strength"] == pytest.approx(0.7)
+    sources = {}
+    for name, own in (("with", styled), ("without", model)):
+        each = graph.add("StepDistillSampler", model=own, steps=3, denoise=1.0)
+        graph.add("TestSave", name=f"{name}-lora", sigmas=each[1])
+        sources[name] = each
+    result = comfyui.client.run(graph, SECONDS)
+    shown = {name: result.ui(each)["stepdistill"][0] for name, each in sources.items()}
+    assert shown["with"]["source"] == "exact", shown["with"]["info"]
+    assert shown["without"]["source"] != "exact"

@@ -121,6 +121,7 @@ def at_once(x, sigma):
     return pictures[nearest]
 
 
+@pytest.mark.slow
 def test_a_model_that_answers_at_once_is_known_by_its_first_answer():
     """As it is said where a record is shown; of an ordinary model nothing is."""
     about = {name: each for name, each in ABOUT.items() if name != "latent_shape"}

@@ -17,6 +17,7 @@ ABOUT = {
     "budget": 50,
     "evidence_budget": 0,
 }
+STOPS = [4, *(pytest.param(calls, marks=pytest.mark.slow) for calls in (1, 12, 23))]
 
 
 class Interrupted(Exception):
@@ -54,7 +55,7 @@ def whole():
     return distilled(None, model), model.asked
 
 
-@pytest.mark.parametrize("calls", [1, 4, 12, 23])
+@pytest.mark.parametrize("calls", STOPS)
 def test_what_was_asked_is_asked_no_more(tmp_path, whole, calls):
     record, asked = whole
     stopped(tmp_path, calls)
@@ -73,7 +74,7 @@ def test_stopped_twice(tmp_path, whole):
     assert again.asked <= whole[1] - 12 + 3
 
 
-@pytest.mark.parametrize("calls", [1, 4, 12, 23])
+@pytest.mark.parametrize("calls", STOPS)
 def test_answers_of_another_model_are_not_used(tmp_path, whole, calls):
     stopped(tmp_path, calls, strength=0.9)
     again = Model()
@@ -89,6 +90,7 @@ def test_answers_that_were_broken_meanwhile_are_asked_again(tmp_path, whole):
     assert distilled(tmp_path, Model()).recipes == whole[0].recipes
 
 
+@pytest.mark.slow
 def test_half_precision_goes_on_too(tmp_path):
     class Half(Model):
         def __call__(self, x, sigma):

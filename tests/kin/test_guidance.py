@@ -75,8 +75,12 @@ def test_other_steps_of_the_record_do_not_count_as_checked(taught, learnt):
         select(Wanted.of(model, "distilled", n), model, asked(5.0), shelves=(taught,))
         for n in (6, 4)
     )
-    assert six.source == EXACT and not six.differences
-    assert few.source == NEAREST and [each.code for each in few.differences] == ["cfg"]
+    assert six.source == EXACT and not six.differences and six.by_check == (3.0, 6.0)
+    assert (
+        few.by_check is None
+        and few.source == NEAREST
+        and [each.code for each in few.differences] == ["cfg"]
+    )
     assert few.recipe.sigmas == four.sigmas
 
 

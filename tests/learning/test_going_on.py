@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from scheduler.errors import Stopped
-from scheduler.learning.fitting import kept_runs, learn, runs_to_go_on
+from scheduler.learning.fitting import calls_from, kept_runs, learn, runs_to_go_on
 from tests.learning.studio import mosaic, situation
 from tests.learning.test_keeping import drawn
 
@@ -44,3 +44,17 @@ def test_the_newest_run_waits_while_answers_are_there(store):
 
 def test_of_a_prompt_that_is_not_known_nothing_is_gone_on_with(store):
     assert runs_to_go_on(store, situation(), None) == []
+
+
+def test_one_run_is_learnt_from_until_a_fit_gained_nothing(store):
+    """Whatever lies there of pictures whose learning was stopped before its first answer: the price is
+    that of one."""
+    here = situation()
+    for seed in (0, 1):
+        store.keep_recording(here.key, drawn(20, seed=seed))
+    (run,) = runs_to_go_on(store, here, PROMPT)
+    assert run.seed == 1
+    model = Counted()
+    learn(store, here, model, [run], prompt=PROMPT)
+    assert model.calls <= calls_from(1, here.steps)
+    assert len(runs_to_go_on(store, here, PROMPT)) == 2

@@ -55,6 +55,16 @@ def test_copies_get_it_once_wherever_they_are(mappings):
     assert new["options"][-1] == samplers[-1] == "distilled"
 
 
+def test_a_pack_that_adds_one_made_of_the_hosts_own_hides_no_copy(mappings):
+    """RES4LYF's beta57, after its bong_tangent."""
+    samplers = sys.modules["comfy.samplers"]
+    samplers.SCHEDULER_HANDLERS["beta57"] = SimpleNamespace(handler=partial(of_host, steps=2))
+    samplers.SCHEDULER_NAMES.insert(len(SCHEDULERS) + 1, "beta57")
+    early, late = list(SCHEDULERS), [*SCHEDULERS, "theirs", "beta57", "more"]
+    mappings["a"] = node(a=(early,), b=(late,))
+    assert lists.reach_copies() == 2 and early[-1] == late[-1] == "distilled"
+
+
 def test_lists_of_their_own_and_broken_nodes_are_left(mappings):
     own = [["simple", "beta"], ["beta", *SCHEDULERS], [], [1, 2]]
     mappings["a"] = node(*own, a=(own[0],), b=None)

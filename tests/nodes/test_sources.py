@@ -10,8 +10,9 @@ from tests.nodes.made import PROVENANCE, recipe
 from tests.nodes.pack import module
 from tests.sources.made import folder_of
 
-lookup, listing, stores, sources, publishing, record, identity = (
+lookup, expected, listing, stores, sources, publishing, record, identity = (
     module("nodes.lookup"),
+    module("nodes.expected"),
     module("nodes.server.sources"),
     module("nodes.host.store"),
     module("scheduler.sources"),
@@ -51,7 +52,7 @@ def test_what_a_source_has_is_named_and_not_used(store, tmp_path):
     steps = recipe().steps
     found = lookup.find(model, "euler", steps, cfg=3.0)
     assert found.match is None and found.source == "stock"
-    _, info = lookup.described_source(model, None, True)
+    _, info = expected.expected(model, None, True)
     assert "The source ann (by Ann, not signed) has a record of" in info
     assert "not used, for nobody has checked it on your model" in info
     store.put(own)

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from "node:fs"
 import { test } from "node:test"
 import { english } from "./texts.mjs"
 import { errorNames, scheduleNames } from "../../web/js/card.mjs"
+import { mostWords, shortened } from "../../web/js/dom.mjs"
 import { split } from "../../web/js/line.mjs"
 import { duration, progressFrom, progressWords } from "../../web/js/progress.mjs"
 import { isRecord, looksLikeRecord } from "../../web/js/recordfile.mjs"
@@ -36,9 +37,9 @@ test("another language falls back to English, what nobody wrote to its key", () 
 test("every text that the code asks for exists, and every text is asked for", () => {
   const folder = new URL("../../web/js/", import.meta.url)
   const code = readdirSync(folder).filter((name) => /js$/.test(name)).map((name) => readFileSync(new URL(name, folder), "utf8")).join("\n")
-  const asked = new Set([...code.matchAll(/["'`]((?:card|plot|progress|menu|command|swap|choose|dialog|panel|drop|improve)\.\w+)["'`]/g)].map((match) => match[1]))
+  const asked = new Set([...code.matchAll(/["'`]((?:card|plot|progress|menu|command|swap|choose|dialog|panel|drop|improve|missing)\.\w+)["'`]/g)].map((match) => match[1]))
   for (const key of asked) assert.ok(look(key) ?? look(`${key}.many`), key)
-  const composed = /^(card\.(schedule|error)|source\.|phase\.|action\.)/
+  const composed = /^(card\.(schedule|error)|source\.|phase\.|action\.|fit\.)/
   for (const [group, texts] of Object.entries(english.stepdistill))
     for (const name of Object.keys(texts)) if (!composed.test(`${group}.${name}`)) assert.ok(asked.has(`${group}.${name}`), `${group}.${name} is not used`)
 })
@@ -73,4 +74,12 @@ test("only what was measured is called the best", () => {
   const payload = { sigmas: [1, 0], stock: { name: "beta", sigmas: [1, 0] } }
   const ours = (choice, won) => scheduleNames({ ...payload, choice, won })[0][1]
   assert.deepEqual([["ours", false], ["karras", true], ["simple", false]].map((each) => ours(...each)), ["distilled", "stock's karras, the best here", "simple, not measured here"])
+})
+
+test("a text is cut between its words, and says that there is more", () => {
+  const words = "Drawn in full, 24 steps, to learn this model.".split(" ")
+  assert.equal(shortened(words, words.length), words.join(" "))
+  assert.equal(shortened(words, 3), "Drawn in full …")
+  const room = (letters) => shortened(words, mostWords(words, (count) => shortened(words, count).length <= letters))
+  assert.deepEqual([room(100), room(26), room(9), room(2)], [words.join(" "), "Drawn in full, 24 steps …", "Drawn …", "Drawn …"])
 })

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import io
+from threading import Thread
+
 import numpy as np
 import pytest
+from PIL import Image
 
+from scheduler.learning.fitting import calls_from
 from scheduler.samplers.query_offsets import asked_sigma
 from scheduler.store import Store
+from tests.webui.patience import wait_for
 
 KEY, HIRES = "StepDistill", "StepDistill hires"
 FULL = {"sampler_name": "DPM++ 2M", "scheduler": "Karras", "steps": 20}
@@ -76,23 +83,20 @@ def test_nothing_is_learnt_where_it_was_not_asked_for(host):
     ("options", "why"),
     [
         ({"sampler_name": "Euler a"}, "adds noise at each step"),
-        ({"sampler_name": "DPM++ 2M", "steps": 14}, ""),
+        ({"sampler_name": "DPM++ 2M", "steps": 14}, "fewer than 15 steps"),
         ({"sampler_name": "DPM++ 2M SDE"}, "adds noise at each step"),
         ({"override_settings": {"sigma_max": 5.0}}, "it began at sigma 5"),
     ],
 )
 def test_what_cannot_be_learnt_from_says_so_and_draws(host, options, why):
-    """One sentence below the picture, and no call more."""
+    """One sentence below each picture, and no call more."""
     asked = {"steps": 20, "sampler_name": "DPM++ 2M", "scheduler": "Karras"} | options
-    _, heard = host.draw(**asked, **with_learning())
-    host.post("/sdapi/v1/options", {"sigma_max": 0.0})
-    assert len(heard) == asked["steps"]
-    assert host.get("/stepdistill/v1/records") == []
-    assert why in host.heard["comments"]
-    if why:  # once a session below a picture: it is no news afterwards
-        host.draw(**(asked | {"seed": 3}), **with_learning())
+    for seed in (1, 3):
+        _, heard = host.draw(**(asked | {"seed": seed}), **with_learning())
         host.post("/sdapi/v1/options", {"sigma_max": 0.0})
-        assert why not in host.heard["comments"]
+        assert len(heard) == asked["steps"]
+        assert host.get("/stepdistill/v1/records") == []
+        assert host.heard["comments"].count(why) == 1
 
 
 def test_a_mask_is_not_learnt_from(host):
@@ -117,23 +121,82 @@ def test_a_pasted_picture_draws_with_the_recipe_that_it_holds(host):
 
 def test_an_interrupt_ends_the_learning_and_keeps_the_picture(host):
     """The run is kept all the same, and the next picture like it goes on."""
-    host.get("/witness/stop_after?calls=24")  # in the middle of what is learnt
+    host.get("/witness/stop_after?calls=32")  # in the middle of what is learnt
     told, heard = host.draw(**FULL, **with_learning())
-    assert len(heard) == 24  # within one call
+    assert len(heard) == 32  # within one call
     assert len(host.pictures) == 1
     assert "Learning was interrupted" in host.heard["comments"]
-    host.draw(**FULL, **with_learning(), seed=2)
+    _, heard = host.draw(**FULL, **with_learning(), seed=2)
+    went_on = len(heard) - 20
+    assert f"Learning took as long as {went_on} steps" in host.heard["comments"]
+    assert 12 + went_on <= calls_from(1, 6) + 2  # those that tell the model
     told, _ = host.draw(**FEW)
     assert told[KEY].startswith("exact | ")
 
 
-def test_skip_ends_the_learning_and_the_next_pass_is_drawn(host):
+def test_an_interrupt_before_the_first_answer_costs_the_next_no_more(host):
+    """Two runs lie there then; one is learnt from."""
+    host.get("/witness/stop_after?calls=21")
+    host.draw(**FULL, **with_learning())
+    assert len(host.heard["calls"]) == 21
+    _, heard = host.draw(**FULL, **with_learning(), seed=2)
+    assert 20 < len(heard) <= 20 + calls_from(1, 6)
+
+
+def test_the_picture_is_saved_and_shown_before_it_is_learnt_from(host):
+    """While the model is asked: its file is there, and the host's progress shows it."""
+    host.server.get("/witness/slow?calls=150")
+    kept = {"save_images": True, "override_settings": {"samples_save": True}}
+    drawing = Drawing(host, **FULL, **with_learning(), **kept)
+    seen = drawing.wait(lambda told: "the picture is done" in (told["textinfo"] or ""))
+    assert 0 < seen["progress"] < 1
+    shown = Image.open(io.BytesIO(base64.b64decode(drawing.seen()["current_image"])))
+    saved = drawing.saved()
+    drawing.end()
+    drawn = Image.open(io.BytesIO(base64.b64decode(drawing.picture)))
+    assert saved == drawn.convert("RGB").tobytes() == shown.convert("RGB").tobytes()
+
+
+class Drawing:
+    """A picture that is being drawn while others ask after it."""
+
+    def __init__(self, host, **options):
+        self.server, self.picture = host.server, ""
+        self.thread = Thread(target=self._draw, args=(host, options))
+        self.thread.start()
+
+    def _draw(self, host, options):
+        host.draw(**options)
+        self.picture = host.pictures[0]
+
+    def seen(self) -> dict:
+        return self.server.get("/sdapi/v1/progress")
+
+    def wait(self, question) -> dict:
+        def asked():
+            found = self.seen()
+            return found if question(found) else None
+
+        return wait_for(asked, self.server.process.pid, "the picture is learnt from")
+
+    def saved(self) -> bytes:
+        """The newest picture of the host's folder."""
+        files = self.server.folder.rglob("txt2img-images/**/*.png")
+        newest = max(files, key=lambda each: each.stat().st_mtime)
+        return Image.open(newest).convert("RGB").tobytes()
+
+    def end(self) -> None:
+        self.thread.join()
+
+
+def test_skip_ends_the_learning_of_every_pass(host):
     hires = {"enable_hr": True, "hr_upscaler": "Latent", "hr_scale": 2, "denoising_strength": 0.7}
-    host.get("/witness/skip_after?calls=24")
+    host.get("/witness/skip_after?calls=44")
     told, _ = host.draw(**FULL, **hires, **with_learning())
     rows = [call["shape"][-1] for call in host.heard["calls"]]
-    assert rows.count(8) == 24 and rows.count(16) >= 20
+    assert rows.count(8) == 24 and rows.count(16) == 20
     assert len(host.pictures) == 1
+    assert "Learning was interrupted" in host.heard["comments"]
 
 
 def test_a_model_that_breaks_while_it_is_learnt_costs_no_picture(host):

@@ -301,6 +301,9 @@ def test_the_table_is_whole():
             "selector",
             "switch",
             "ours",
+            "few",
+            "latent",
+            "guidance",
         )
     assert set(MADE) <= set(KINDS)
 

@@ -1,6 +1,6 @@
 // The card that a node shows: what it ran in words, the schedule, the error curve, and progress while it distils.
 
-import { fading, followTheme, make, svg } from "./dom.mjs"
+import { byWords, fading, followTheme, make, svg, worded } from "./dom.mjs"
 import { errorPlot, nearest, schedulePlot } from "./drawing.mjs"
 import { progressWords } from "./progress.mjs"
 import { counted, t } from "./texts.mjs"
@@ -74,7 +74,7 @@ export class Card {
   parts() {
     const found = this.payload
     const head = make(
-      "div", { class: "sd-head" }, make("span", { class: "sd-name", title: found.record ?? "" }, headline(found)), badge(found),
+      "div", { class: "sd-head" }, worded({ class: "sd-name", title: found.record ?? "" }, headline(found)), badge(found),
     )
     const text = found.info.replace(/: {2,}/g, ": ")
     const words = text ? fading(make("div", { class: "sd-words", title: found.info }, text)) : null
@@ -144,12 +144,13 @@ export class Card {
   legend() {
     const found = this.payload
     const names = this.view.plot === "error" ? errorNames(found) : scheduleNames(found)
-    this.foot.replaceChildren(...names.map(([kind, name]) => make("span", { class: `sd-key sd-${kind}`, title: name }, name)))
+    this.foot.replaceChildren(...names.map(([kind, name]) => make("span", { class: `sd-key sd-${kind}` }, worded({ class: "sd-cut" }, name))))
   }
 
   progressPart() {
     this.bar = make("div")
-    this.left = make("span", { class: "sd-phase" })
+    this.left = make("span", { class: "sd-phase sd-cut" })
+    this.says = byWords(this.left)
     this.right = make("span", { class: "sd-quiet" })
     this.move()
     return make("div", { class: "sd-progress" }, this.left, make("div", { class: "sd-track" }, this.bar), this.right)
@@ -158,7 +159,7 @@ export class Card {
   move() {
     const { phase, calls, share } = progressWords(this.progress)
     this.bar.style.width = `${100 * share}%`
-    this.left.textContent = phase
+    this.says(this.said || phase)
     this.right.textContent = calls
   }
 }

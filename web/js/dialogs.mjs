@@ -1,7 +1,7 @@
 // Dialogs of our own: plain elements, texts as text, Escape closes, the focus stays inside.
 
 import { followTheme, make } from "./dom.mjs"
-import { counted, t } from "./texts.mjs"
+import { counted, look, t } from "./texts.mjs"
 
 /** Show a dialog. buttons: [{label, kind, value}]. Resolves to the pressed button's value, or null. */
 export function dialog(title, body, buttons) {
@@ -74,7 +74,8 @@ export function chooseOne(title, text, choices, label) {
   return dialog(title, [make("p", {}, text), list], [{ label: t("dialog.cancel"), value: null }, { label, kind: "sd-main", value: picked }])
 }
 
-/** Choose a record of the store, and one of several ways. records: as the route lists them. Resolves to {record, way} or null. */
+/** Choose a record of the store, and one of several ways. records: as the route lists them, the fitting first: one of another model
+ * is never chosen already. Resolves to {record, way} or null. */
 export async function chooseRecord(title, text, records, ways, label) {
   if (!records.length) {
     await dialog(title, [make("p", {}, t("choose.none"))], [{ label: t("dialog.close"), kind: "sd-main", value: null }])
@@ -82,16 +83,23 @@ export async function chooseRecord(title, text, records, ways, label) {
   }
   const list = make(
     "div", { class: "sd-body" },
-    ...records.map((each, k) => choice("sd-record", each.name, each.title || each.name, recordWords(each), k === 0)),
+    ...records.map((each, k) => fitting(choice("sd-record", each.name, each.title || each.name, recordWords(each), k === 0 && each.fit !== "other"), each)),
   )
   const offered = ways.length > 1 ? make(
     "div", { class: "sd-body" }, ...ways.map(({ value, label, note }, k) => choice("sd-way", value, label, note, k === 0)),
   ) : null
   const picked = (box) => box?.querySelector("input:checked")?.value
+  const chosen = () => (picked(list) ? { record: picked(list), way: picked(offered) ?? ways[0]?.value } : null)
   return dialog(title, [make("p", {}, text), list, offered], [
-    { label: t("dialog.cancel"), value: null },
-    { label, kind: "sd-main", value: () => ({ record: picked(list), way: picked(offered) ?? ways[0]?.value }) },
+    { label: t("dialog.cancel"), value: null }, { label, kind: "sd-main", value: chosen },
   ])
+}
+
+/** How a record fits what it is chosen for, below its own line. */
+function fitting(row, { fit, differs }) {
+  const said = look(`fit.${fit}`) && t(`fit.${fit}`, { how: differs })
+  if (said) row.lastElementChild.append(make("div", { class: "sd-fit", dataset: { fit } }, said))
+  return row
 }
 
 /** A record of the store in one line. */

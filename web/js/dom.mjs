@@ -42,6 +42,49 @@ export function fading(element) {
   return element
 }
 
+/** Let an element say texts as far as it has room, cut between words and never inside one; the whole is its title, where it has no
+ * other. Returns say(text). */
+export function byWords(element) {
+  let whole = "", given = element.title
+  const over = () => element.scrollWidth > element.clientWidth + 1 || element.scrollHeight > element.clientHeight + 1
+  const fit = () => {
+    element.textContent = whole
+    if (!element.clientWidth || !over()) return
+    const words = whole.split(" ")
+    element.textContent = shortened(words, mostWords(words, (count) => {
+      element.textContent = shortened(words, count)
+      return !over()
+    }))
+  }
+  new ResizeObserver(fit).observe(element)  // also when it comes into the page
+  return (text) => {
+    if (text === whole) return
+    whole = text
+    if (!given) element.title = text
+    fit()
+  }
+}
+
+/** The first words of a text, and a sign that there are more. */
+export const shortened = (words, count) => (count < words.length ? `${words.slice(0, count).join(" ").replace(/[,;:.]$/, "")} …` : words.join(" "))
+
+/** How many words fit: at least one. fits(count): whether so many do. */
+export function mostWords(words, fits) {
+  let low = 1, high = words.length
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2)
+    fits(middle) ? (low = middle) : (high = middle - 1)
+  }
+  return low
+}
+
+/** A span that says a text by whole words; see byWords. */
+export function worded(properties, text) {
+  const element = make("span", properties)
+  byWords(element)(text)
+  return element
+}
+
 const themed = new Set()
 
 /** Keep an element's class `sd-light` right while the theme changes; elements that have left the page are forgotten. */

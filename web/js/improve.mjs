@@ -3,6 +3,7 @@
 
 import { chooseOne } from "./dialogs.mjs"
 import { allNodes, app, ask, runIds, toast } from "./host.mjs"
+import { missing } from "./missing.mjs"
 import { counted, t } from "./texts.mjs"
 
 export const KIND = "StepDistillKSampler"
@@ -16,6 +17,8 @@ export const improvable = (nodes) => (nodes ?? allNodes()).filter((node) => node
 export async function improve(nodes) {
   const found = improvable(nodes)
   if (!found.length) return toast("info", t("improve.none"), t("improve.noneHow"))
+  const lacks = found.map(missing).find(Boolean)
+  if (lacks) return toast("warn", t("improve.failed"), lacks)
   try {
     const calls = await chosenCalls(found)
     if (calls === null) return

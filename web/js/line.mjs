@@ -2,7 +2,7 @@
 // nothing to say it takes no room at all.
 
 import { Card } from "./card.mjs"
-import { fading, make } from "./dom.mjs"
+import { fading, make, worded } from "./dom.mjs"
 
 export const LINE = { least: 34, two: 60, most: 110, progress: 52 }  // the host's margins of a widget included
 
@@ -86,10 +86,8 @@ export class LineCard extends Card {
   }
 
   /** What was said of it goes before its phase. */
-  move() {
-    super.move()
-    if (this.note) this.left.textContent = this.note
-    this.left.title = this.note || this.left.textContent
+  get said() {
+    return this.note
   }
 }
 
@@ -99,4 +97,4 @@ export function split(text) {
   return [first, rest]
 }
 
-const line = (text, whole, button) => make("div", { class: "sd-head" }, make("span", { class: "sd-name", title: whole }, text), button)
+const line = (text, whole, button) => make("div", { class: "sd-head" }, worded({ class: "sd-name", title: whole }, text), button)

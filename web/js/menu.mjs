@@ -1,10 +1,10 @@
 // The right-click menus and the commands: few steps, bake, put back, on nodes, on a selection, on the whole workflow.
 
 import { chooseRecord } from "./dialogs.mjs"
-import { allNodes, app, ask, rootGraph, toast } from "./host.mjs"
+import { allNodes, app, ask, toast } from "./host.mjs"
 import { improvable, improve, KIND as FEW } from "./improve.mjs"
 import { openPanel } from "./panel.mjs"
-import { swap } from "./swap.mjs"
+import { fittingRecords, swap } from "./swap.mjs"
 import { t } from "./texts.mjs"
 
 const ROLES = new Set(["dropdown", "maker", "sampler"])
@@ -101,7 +101,7 @@ async function use(nodes) {
 }
 
 async function useRecord(nodes) {
-  const chosen = await chosenRecord("choose.useTitle", "choose.useText", [{ value: "few" }], "choose.use")
+  const chosen = await chosenRecord("few", nodes, "choose.useTitle", "choose.useText", [{ value: "few" }], "choose.use")
   return chosen && swap("few", nodes, { record: chosen.record })
 }
 
@@ -110,9 +110,8 @@ async function bake(nodes) {
   const baked = { value: "baked", label: t("choose.bakeAnyway"), note: t("choose.bakeAnywayNote") }
   const closest = { value: "closest", label: t("choose.closest"), note: t("choose.closestNote") }
   const here = Boolean((window.LiteGraph ?? {}).registered_node_types?.ManualSigmas)
-  const chosen = await chosenRecord(
-    "choose.bakeTitle", here ? "choose.bakeText" : "choose.bakeTextOld", here ? [baked] : [closest, baked], "choose.bake",
-  )
+  const ways = here ? [baked] : [closest, baked], text = here ? "choose.bakeText" : "choose.bakeTextOld"
+  const chosen = await chosenRecord("baked", nodes, "choose.bakeTitle", text, ways, "choose.bake")
   return chosen && swap(chosen.way, nodes, { record: chosen.record })
 }
 
@@ -122,20 +121,11 @@ function vendor(nodes) {
   return here ? swap("vendor", nodes) : toast("warn", t("swap.noManual"), t("swap.noManualHow"))
 }
 
-async function chosenRecord(title, text, ways, label) {
+async function chosenRecord(to, nodes, title, text, ways, label) {
   try {
-    const { records } = await ask("records")
-    return await chooseRecord(t(title), t(text), likelyFirst(records), ways, t(label))
+    return await chooseRecord(t(title), t(text), await fittingRecords(to, nodes), ways, t(label))
   } catch (problem) {
     toast("error", t("panel.failed"), problem.message)
     return null
   }
-}
-
-/** Records whose title is the name of a file that the workflow loads come first. */
-function likelyFirst(records) {
-  const values = allNodes(rootGraph()).flatMap((node) => (node.widgets ?? []).map((widget) => widget.value))
-  const texts = values.filter((value) => typeof value === "string" && value.length < 300)
-  const loaded = new Set(texts.map((text) => text.split(/[\\/]/).at(-1).replace(/\.\w+$/, "")))
-  return [...records].sort((a, b) => loaded.has(b.title) - loaded.has(a.title))
 }

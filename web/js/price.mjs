@@ -1,6 +1,7 @@
-// What Distill Schedule will cost as its widgets stand, on its card before it is run.
+// What Distill Schedule will cost as its widgets stand, on its card before it is run; or what it lacks, where it cannot run.
 
-import { ask } from "./host.mjs"
+import { api, ask } from "./host.mjs"
+import { missing } from "./missing.mjs"
 
 const ASKED = ["sampler_name", "max_steps", "quality", "measure"]
 const PAUSE = 250  // milliseconds: a number that is dragged changes many times
@@ -20,12 +21,26 @@ export function follow(node, card) {
       return before?.apply(this, given)
     }
   }
+  const connected = node.onConnectionsChange
+  node.onConnectionsChange = function (...given) {
+    later()
+    return connected?.apply(this, given)
+  }
+  const graphChanged = () => (node.graph ? later() : null)  // a loader's file, further up
+  api.addEventListener("graphChanged", graphChanged)
+  const removed = node.onRemoved
+  node.onRemoved = function (...given) {
+    api.removeEventListener("graphChanged", graphChanged)
+    return removed?.apply(this, given)
+  }
   later()
 }
 
 async function tell(node, card) {
   const values = ASKED.map((name) => [name, node.widgets?.find((widget) => widget.name === name)?.value])
   if (values.some(([, value]) => value === undefined)) return
+  const lacks = missing(node)
+  if (lacks) return card.say(lacks)
   try {
     const { text } = await ask(`price?${new URLSearchParams(values.map(([name, value]) => [name, String(value)]))}`)
     card.say(text)

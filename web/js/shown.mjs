@@ -8,6 +8,7 @@ import { LineCard } from "./line.mjs"
 import { compact, payloadFrom } from "./payload.mjs"
 import { follow } from "./price.mjs"
 import { progressFrom } from "./progress.mjs"
+import { refreshLabels, showLabels } from "./record_labels.mjs"
 import { roomFor } from "./room.mjs"
 import { t } from "./texts.mjs"
 import { titleButton } from "./title_button.mjs"
@@ -51,6 +52,7 @@ export function addCard(node) {
   }
   ready = true
   if (node.comfyClass === "StepDistillDistill") follow(node, card)
+  if (node.comfyClass === "StepDistillLoad") showLabels(node)
   const removed = node.onRemoved
   node.onRemoved = function (...given) {
     card.watch.disconnect()
@@ -133,7 +135,12 @@ export function listen() {
     if (progress.said && card instanceof LineCard) card.say(progress.said)
     if (progress.phase || !progress.said) card.running(progress)
   })
+  api.addEventListener("stepdistill.ran", ({ detail }) => {
+    const node = nodeOf(detail?.node)
+    if (node && cards.has(node)) ran(node, { stepdistill: [detail.shown] })
+  })
   for (const name of ["execution_error", "execution_interrupted", "execution_success"]) api.addEventListener(name, stop)
+  api.addEventListener("execution_success", () => void refreshLabels())
   api.addEventListener("executing", ({ detail }) => detail === null && stop())
 }
 

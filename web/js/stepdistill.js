@@ -5,6 +5,7 @@ import { dropped } from "./drop.mjs"
 import { api, app } from "./host.mjs"
 import { canvasItems, commands, nodeItems, prepareMenus, toolboxCommands } from "./menu.mjs"
 import { addPanel } from "./panel.mjs"
+import { refreshLabels } from "./record_labels.mjs"
 import { settings } from "./settings.mjs"
 import { addCard, hasCard, listen, ran, restore } from "./shown.mjs"
 import { orderTemplates } from "./templates.mjs"
@@ -21,7 +22,7 @@ async function loadTexts() {
 
 addStyle()
 orderTemplates()
-await loadTexts()
+await Promise.all([loadTexts(), refreshLabels()])
 
 app.registerExtension({
   name: "StepDistill",
@@ -31,6 +32,8 @@ app.registerExtension({
   getNodeMenuItems: nodeItems,
   getCanvasMenuItems: canvasItems,
   getSelectionToolboxCommands: toolboxCommands,
+
+  refreshComboInNodes: refreshLabels,
 
   async setup() {
     listen()

@@ -27,6 +27,13 @@ export async function swap(to, nodes, options = {}) {
   }
 }
 
+/** The store's records as the server lists them, those that fit some nodes (null: of the whole workflow) first. */
+export const fittingRecords = async (to, nodes) => {
+  const only = nodes && withInner(nodes).map(place)
+  const { records } = await ask("fitting", { workflow: JSON.stringify(rootGraph().serialize()), to, only, widgets: otherPacks() })
+  return records
+}
+
 /** The widgets, in their order, of every kind of node that chooses a sampler and a scheduler. */
 function otherPacks() {
   const names = (node) => (node.widgets ?? []).map((widget) => widget.name)

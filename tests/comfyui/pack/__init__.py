@@ -18,10 +18,14 @@
 eps.safetensors is loaded by the stock loaders, once SD1.5 in a smaller size is registered here.
 """
 
+from importlib.util import find_spec
+
 # relative: ComfyUI has a package named tests of its own
+from . import class_nodes
 from .nodes import NODES, register_small_sd15
 
-register_small_sd15()
+if find_spec("comfy") is not None:  # else only the tables are read
+    register_small_sd15()
 
-NODE_CLASS_MAPPINGS = NODES
+NODE_CLASS_MAPPINGS = NODES | class_nodes.NODES
 NODE_DISPLAY_NAME_MAPPINGS = {}

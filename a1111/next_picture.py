@@ -1,0 +1,169 @@
+"""The next picture of a tab, as its controls stand: what would draw it, what it would teach, and what
+few steps there are for it. Nothing is drawn or loaded for the question."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from .host import option, sampler_labels
+from .names import AUTOMATIC, LABEL, NAME
+from .sampling_pass import Pass
+
+if TYPE_CHECKING:
+    from ..scheduler.lookup.selection import Selection
+
+PIXELS = 8  # of a latent's
+CHANNELS = 4  # of a latent, where the host's model does not say
+# What the panel asks of the page, and what of that not every tab or host has.
+NEEDED = ("sampling", "scheduler", "steps", "cfg_scale", "width", "height")
+STRENGTH, GUIDANCE = "denoising_strength", "distilled_cfg_scale"
+
+
+@dataclass(frozen=True)
+class AsSet:
+    """Sampler and schedule type by the host's labels. strength: of image to image, else None.
+    guidance: distilled, on hosts that have it. record, recipes: as the panel holds them."""
+
+    sampler: str
+    schedule: str
+    steps: int
+    cfg: float
+    width: int
+    height: int
+    strength: float | None = None
+    guidance: float | None = None
+    record: str = AUTOMATIC
+    recipes: str = ""
+
+    @property
+    def ours(self) -> bool:
+        """Whether a recipe draws it, where there is one."""
+        return self.schedule in (LABEL, NAME) or self.in_use
+
+    @property
+    def in_use(self) -> bool:
+        """Whether the sampler Distilled runs as it is meant to."""
+        return self.sampler == LABEL and self.schedule in (LABEL, NAME, AUTOMATIC)
+
+    def drawn(self, model: Any, steps: int | None = None) -> Pass:
+        """Its pass of the host, in the page's own steps; or as few steps of ours (steps)."""
+        few = steps is not None
+        label = LABEL if few else self.sampler
+        p = SimpleNamespace(
+            steps=steps if few else self.steps,
+            cfg_scale=self.cfg,
+            distilled_cfg_scale=self.guidance,
+            denoising_strength=1.0 if self.strength is None else self.strength,
+            is_hr_pass=False,
+            stepdistill_record=AUTOMATIC if few else self.record,
+            stepdistill_recipes="" if few else self.recipes,
+        )
+        sampler = SimpleNamespace(
+            funcname=f"sample_{_function(label)}", func=None, config=_entry(label)
+        )
+        shape = (_channels(model), self.height // PIXELS, self.width // PIXELS)
+        return Pass(sampler, p, self.strength is not None, shape=shape)
+
+
+def chosen(here: Pass, model: Any) -> Selection:
+    """What a pass that is not drawn yet would get."""
+    from .identity import facts_of
+    from .pass_recipe import choose
+
+    facts = facts_of(model)
+    highest = float(option("sigma_max", 0.0) or 0.0)
+    asked = _asked(here) + here.drops
+    return choose(here, asked, highest or facts.sigma_max, facts, model)
+
+
+def few_steps(tab: AsSet, model: Any) -> Selection | None:
+    """As many steps as are to be learnt, where a recipe of ours was fitted for a run like the tab's; or
+    None, such as where they were only worked out from another run."""
+    from ..scheduler.lookup.selection import SOLVED
+
+    found = chosen(tab.drawn(model, int(option("stepdistill_steps", 6))), model)
+    ours = found.record is not None and found.recipe.choice.ours and found.measured != SOLVED
+    whole = ours and not found.substituted and found.recipe.coefficients is not None
+    return found if whole else None
+
+
+def fitted_for_it(found: Selection) -> bool:
+    """Whether a recipe was learnt for just this."""
+    from ..scheduler.learning.choosing import fits
+
+    return fits(found)
+
+
+def told(tab: AsSet, model: Any) -> str:
+    """What the next picture would be, and what it would teach, in a sentence."""
+    from ..scheduler.lookup.rules import OWN_STEPS, rule_for
+    from .truth import line
+
+    here = tab.drawn(model)
+    if tab.ours:
+        if rule_for(here.name).kind == OWN_STEPS or here.name not in sampler_labels():
+            return f"{tab.sampler} makes its own schedule, whatever schedule type is chosen."
+        found = chosen(here, model)
+        return line(found, here, here.pasted, gains=False)
+    if tab.sampler == LABEL:
+        return (
+            f"{LABEL} runs as DPM++ 2M on {tab.schedule}; for its own recipe choose {LABEL} or "
+            f"{AUTOMATIC} there."
+        )
+    return _lesson(tab, here, model)
+
+
+def _lesson(tab: AsSet, here: Pass, model: Any) -> str:
+    from ..scheduler.learning.choosing import gained
+    from ..scheduler.learning.fitting import calls_from
+    from .lesson import why_not_with
+    from .words import steps_of_work
+
+    if not option("stepdistill_learn", False):
+        return "It teaches nothing: Learn while drawing is off."
+    why = why_not_with(here.name, tab.steps)
+    if why:
+        return why
+    few = int(option("stepdistill_steps", 6))
+    found = chosen(tab.drawn(model, few), model)
+    if found.facts.advice:
+        return ""
+    if fitted_for_it(found) and gained(found):
+        return "It is drawn as you are used to; what it could teach is learnt."
+    cost = steps_of_work(calls_from(1, found.recipe.steps))
+    return f"It is learnt from: once it is done and shown, that takes {cost} at most."
+
+
+def _asked(here: Pass) -> int:
+    """The steps that the host asks a schedule for."""
+    if not here.img2img:
+        return int(here.p.steps)
+    from modules.sd_samplers_common import setup_img2img_steps
+
+    return int(setup_img2img_steps(here.p, here.requested)[0])
+
+
+def _function(label: str) -> str:
+    """A sampler's function by its label; what is not known as it is."""
+    names = {each: name for name, each in sampler_labels().items()}
+    return names.get(label, label)
+
+
+def _entry(label: str) -> Any:
+    """What the host's list says of a sampler."""
+    from modules import sd_samplers
+
+    known = getattr(sd_samplers, "all_samplers_map", {})
+    return known.get(label) or SimpleNamespace(name=label, options={})
+
+
+def _channels(model: Any) -> int:
+    """Of the model's latents."""
+    vae = getattr(getattr(model, "forge_objects", None), "vae", None)
+    for owner in (vae, model):
+        found = getattr(owner, "latent_channels", None)
+        if isinstance(found, int):
+            return found
+    return CHANNELS

@@ -1,0 +1,32 @@
+"""Words that the panel and the lines below pictures share. Learning is counted in steps: each step of
+DPM++ 2M or Euler asks the model once, and that is what takes the time."""
+
+from __future__ import annotations
+
+STEPS_HELP = (
+    "Time is counted in steps of DPM++ 2M or Euler, each of which asks the model once. Learning "
+    "takes such steps, too."
+)
+NEAR_HELP = (
+    "How near a picture comes to the one that very many steps would draw, as far as it was seen on "
+    "the pictures that were learnt from."
+)
+USUAL = 20  # steps of a picture
+
+
+def steps_of_work(calls: int) -> str:
+    """What so many model calls take: "as long as 39 steps"."""
+    return f"as long as {calls:,} step{'s' if calls != 1 else ''}"
+
+
+def pictures(count: int) -> str:
+    return f"{count:,} picture{'s' if count != 1 else ''}"
+
+
+def earned_back(calls: int, full: int, few: int) -> str:
+    """When so many calls are earned back by pictures of few steps in the place of full ones; "" where
+    none are saved."""
+    saved = full - few
+    if saved <= 0 or calls < 1:
+        return ""
+    return f"earned back after {pictures(-(-calls // saved))}"

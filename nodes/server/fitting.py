@@ -1,0 +1,47 @@
+"""How the store's records fit the nodes that the page asks about: by the same selection as their runs."""
+
+from __future__ import annotations
+
+from .asked_nodes import learn_kinds, only_of, with_makers
+from .records_of_files import matches_for
+from .request_guard import text_of
+
+FITS, DIFFERS, UNKNOWN = "fits", "differs", "unknown"
+MOST_SITES = 20
+
+
+def fits(data: dict) -> dict[str, dict]:
+    """{record's name: {"fit": FITS, DIFFERS, or UNKNOWN where the workflow does not tell cfg or size;
+    "differs": in words}}, the best for the first of the nodes first; none of other models."""
+    from ...scheduler.lookup.rules import rule_for
+    from ...scheduler.workflow import parse
+    from ...scheduler.workflow.facts import facts_of
+    from ...scheduler.workflow.sites import asked, label, survey
+
+    learn_kinds(data.get("widgets"))
+    document = parse(text_of(data, "workflow"))
+    only = with_makers(document, only_of(data))
+    sites = [site for site in survey(document).sites if asked(site.node, only)][:MOST_SITES]
+    found: dict[str, dict] = {}
+    for site in sites:
+        facts = facts_of(document, site)
+        few = data.get("to") == "few" or facts.sampler is None
+        samplers = ("distilled",) if few else rule_for(facts.sampler).recipes_of
+        whose = label(site.node) if len(sites) > 1 else ""
+        for match in matches_for(facts, samplers):
+            _judge(found.setdefault(match.name.removesuffix(".json"), {}), match, facts, whose)
+    return found
+
+
+def _judge(said: dict, match, facts, whose: str) -> None:
+    """What one more site adds to what is said of a record."""
+    from ...scheduler.lookup.words import differs
+
+    told = differs(match)
+    whole = facts.cfg is not None and facts.size is not None
+    fit = FITS if whole else UNKNOWN
+    fit = DIFFERS if told else fit
+    rank = (FITS, UNKNOWN, DIFFERS)
+    said["fit"] = max(said.get("fit", FITS), fit, key=rank.index)
+    told = f"{whose}: {told}" if told and whose else told
+    said["differs"] = "; ".join(each for each in (said.get("differs", ""), told) if each)

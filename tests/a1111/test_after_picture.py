@@ -1,0 +1,106 @@
+"""Learning once the picture is there, in a make-believe host: what is shown, said and put back."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from types import ModuleType, SimpleNamespace
+
+import pytest
+import torch
+
+from tests.a1111 import made
+
+PICTURE = SimpleNamespace(mode="RGB")
+
+
+@pytest.fixture
+def after(webui, monkeypatch):
+    """The module, in a host whose sampler runs its function; `after.interrupts` as the artist does."""
+    import sys
+
+    devices = ModuleType("modules.devices")
+    devices.autocast, devices.torch_gc = nullcontext, lambda: None
+    monkeypatch.setitem(sys.modules, "modules.devices", devices)
+    webui.modules.devices = devices
+    state = webui.modules.shared.state
+    state.shown = []
+    state.assign_current_image = state.shown.append
+    state.current_latent, state.job_count, state.job_no = "a latent", 2, 2
+    found = made.ours("a1111.after_picture")
+    found.interrupts = False
+
+    def sample(self, p, x, conditioning, unconditional_conditioning, image_conditioning=None):
+        assert p.is_hr_pass and state.job_no == 1
+        if not found.interrupts:
+            self.func("the model", x, p.sampler_noise_scheduler_override(20))
+        p.extra_generation_params["of the host"] = True
+
+    monkeypatch.setattr(webui.sampler, "sample", sample)
+    monkeypatch.setattr(found, "_told", lambda lesson, learnt, calls: lesson.here.note(learnt))
+    return found
+
+
+def picture(webui, lessons):
+    """A processing whose second passes are to be learnt from."""
+    p = SimpleNamespace(
+        is_hr_pass=False, sampler_noise_scheduler_override=None, extra_generation_params={}
+    )
+    notes = made.ours("a1111.notes")
+    notes.begin(p)
+    passes = made.ours("a1111.sampling_pass")
+    for _ in range(lessons):
+        sampler = webui.sampler("sample_euler", None)
+        here = passes.Pass(sampler, p, True)
+        lesson = SimpleNamespace(here=here, hires=True, extra_args={}, like=torch.zeros(1, 4, 8, 8))
+        made.ours("a1111.lesson").waiting(p).append(lesson)
+    return p
+
+
+def test_the_picture_is_shown_and_all_is_put_back(after, webui, monkeypatch):
+    asked = []
+
+    def learnt(lesson, model, begun):
+        asked.append(model)
+        return f"Learnt {len(asked)}."
+
+    monkeypatch.setattr(after, "_learnt", learnt)
+    p, result = picture(webui, 2), SimpleNamespace(images=[PICTURE], comments="")
+    before = [each.here.sampler.func for each in p.stepdistill_lessons]
+    samplers = [each.here.sampler for each in p.stepdistill_lessons]
+    after.learn_from(p, result)
+    state = webui.modules.shared.state
+    assert asked == ["the model"] * 2
+    assert state.shown == [PICTURE] and state.current_latent is None and state.job_no == 2
+    assert [each.func for each in samplers] == before
+    assert (p.is_hr_pass, p.sampler_noise_scheduler_override) == (False, None)
+    assert p.extra_generation_params == {}
+    assert result.comments == "StepDistill: Learnt 1.\nStepDistill: Learnt 2.\n"
+    after.learn_from(p, result)  # of a picture that is learnt from
+    assert len(asked) == 2
+
+
+def test_an_interrupt_ends_the_learning_of_all_passes(after, webui, monkeypatch):
+    monkeypatch.setattr(after, "_learnt", None)
+    after.interrupts, webui.modules.shared.state.skipped = True, True
+    p, result = picture(webui, 2), SimpleNamespace(images=[], comments="Before\n")
+    after.learn_from(p, result)
+    assert result.comments.startswith("Before\nStepDistill: Learning was interrupted; ")
+    assert result.comments.count("interrupted") == 1
+    assert not webui.modules.shared.state.skipped
+
+
+def test_what_breaks_is_said_and_the_next_pass_is_learnt(after, webui, monkeypatch):
+    answers = [RuntimeError("no model"), "Learnt."]
+
+    def learnt(lesson, model, begun):
+        found = answers.pop(0)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    monkeypatch.setattr(after, "_learnt", learnt)
+    p, result = picture(webui, 2), SimpleNamespace(images=[], comments="")
+    after.learn_from(p, result)
+    first, second = result.comments.splitlines()
+    assert "Learning from this picture stopped: RuntimeError: no model" in first
+    assert second == "StepDistill: Learnt."

@@ -1,0 +1,39 @@
+"""What Load Record's list calls records."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.nodes.made import record
+from tests.nodes.pack import module
+
+labels, routes = module("nodes.page.record_labels"), module("nodes.server.routes")
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    monkeypatch.setenv("STEPDISTILL_STORE", str(tmp_path))
+    return module("nodes.host.store").store()
+
+
+def kept(store, cfg: float, created: str = "2026-11-21T08:05:33Z", name: str = "photo") -> str:
+    made = record(name=name)
+    under = replace(made.conditions, cfg=cfg, latent_shape=(16, 128, 128), name=name)
+    provenance = made.provenance | {"created": created}
+    return store.put(replace(made, conditions=under, provenance=provenance)).removesuffix(".json")
+
+
+def test_model_cfg_size_steps_and_date(store):
+    name = kept(store, 7.0)
+    found = routes.labels({})["labels"]
+    assert found == {name: "photo · cfg 7 · 1024x1024 · 3 steps · 2026-11-21 08:05"}
+
+
+def test_no_two_are_called_the_same(store):
+    kept(store, 7.0)
+    (brief,) = store.records()
+    found = labels.labels_of([brief, replace(brief, file="photo-abcdef.json")])
+    assert len(set(found.values())) == 2
+    assert found["photo-abcdef"].endswith("08:05 · abcdef")
