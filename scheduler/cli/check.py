@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from ..errors import RecordError
 from .console import Progress, add_json, command, print_json, stoppable
-from .models import Asked, add_model, asked_model
+from .models import add_model, asked_model
 
 if TYPE_CHECKING:
+    from ..checkpoints.asked import Asked
     from ..fingerprint.kinship import Kinship
     from ..kin.every_recipe import Checked
     from ..lookup.model_facts import ModelFacts
