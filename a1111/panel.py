@@ -153,7 +153,9 @@ class Controls:
         from .job_state import QUALITY
         from .panel_choices import sampler_choices, usual
 
-        gr.HTML("<hr><b>Distil on purpose</b>, for several samplers, step counts or prompts")
+        gr.HTML(
+            "<hr style='margin: 8px 0'><b>Distil on purpose</b>, for several samplers, step counts or prompts"
+        )
         self.quality = gr.Radio(
             list(QUALITY), value=usual("quality"), label="Quality", elem_id=self._id("quality")
         )

@@ -122,7 +122,7 @@ class Row:
         except Failed as problem:
             return Cell(None, said=str(problem).splitlines()[0])
         said = result.text(told)
-        recipe, process = self._ran(name, result, told)
+        recipe, process = self._ran(name, result, told, lora)
         if recipe is None:
             return Cell(None, said=said)
         apart = self._from_the_library(recipe, process, name, seed, rows, lora)
@@ -147,7 +147,7 @@ class Row:
             s.model = s.recorded(name)
         return s
 
-    def _ran(self, name: str, result: Result, told) -> tuple[Recipe | None, str]:
+    def _ran(self, name: str, result: Result, told, lora: bool) -> tuple[Recipe | None, str]:
         """The recipe that drew the picture, by the sigmas that ran; None where they are no record's."""
         runs = self.server.runs(name)
         own = [run for run in runs if run["sampler"] == PICTURE]  # others are run to learn
@@ -155,6 +155,8 @@ class Row:
         sigmas = np.array(run["sigmas"])
         store = Store(self.server.store)
         for record in [store.load(brief.file) for brief in store.records()]:
+            if any(each["name"].startswith("lora") for each in record.model.patches) != lora:
+                continue  # its recipes may go by the same sigmas
             for recipe in record.recipes:
                 if recipe.sampler == "distilled" and _same(recipe.sigmas, sigmas):
                     return recipe, record.model.parametrisation

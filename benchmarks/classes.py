@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.class_cells import COMPILED, Cell, Row, Subject
@@ -50,11 +51,11 @@ def emptied(server: Server) -> None:
     store.clear_recordings()
 
 
-def cells_of(server: Server, subject: Subject) -> dict[str, Cell]:
+def cells_of(server: Server, subject: Subject, routes: Sequence[str] = ROUTES) -> dict[str, Cell]:
     """A row: the routes one after the other."""
     row, cells = Row(server, subject), {}
     emptied(server)
-    for route in ROUTES:
+    for route in routes:
         if route in AFRESH:
             emptied(server)
         cells[route] = getattr(row, route)()
@@ -66,18 +67,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("checkout", help="ComfyUI's folder")
     parser.add_argument("--only", nargs="*", default=(), help="these rows")
+    parser.add_argument("--routes", nargs="*", default=ROUTES, choices=ROUTES, help="these columns")
     parser.add_argument("--packs", nargs="*", default=(), type=Path, help="other packs beside ours")
     options = parser.parse_args()
     sentences: list[str] = []
     packs = {each.resolve().name: each.resolve() for each in options.packs}
     with Server(options.checkout, packs=packs) as server:
-        print(f"| {'.'.join(map(str, server.version))} | {' | '.join(ROUTES)} | s |")
-        print("|---" * (len(ROUTES) + 2) + "|")
+        print(f"| {'.'.join(map(str, server.version))} | {' | '.join(options.routes)} | s |")
+        print("|---" * (len(options.routes) + 2) + "|")
         for subject in subjects(options.checkout, GGUF_PACK in packs):
             if options.only and subject.title not in options.only:
                 continue
             began = time.monotonic()
-            cells = cells_of(server, subject)
+            cells = cells_of(server, subject, options.routes)
             shown = [_shown(cell, sentences) for cell in cells.values()]
             took = time.monotonic() - began
             print(f"| {subject.title} | {' | '.join(shown)} | {took:.0f} |", flush=True)

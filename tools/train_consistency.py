@@ -1,7 +1,7 @@
 """Trains a consistency-type student of the bundled eps checkpoint, to try step-distilled models on.
 
     python -m tools.train_consistency --out consistency.safetensors
-    python -m tools.train_consistency --out consistency.safetensors --steps 1500 --pairs 2048
+    python -m tools.train_consistency --out consistency.safetensors --steps 3000 --pairs 2048
 
 Without guidance, for four steps: at the noise levels of those alone (`sgm_uniform`, as makers of eps models
 put them) the student learns to answer each state of the teacher's path with the path's own end (consistency

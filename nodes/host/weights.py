@@ -23,12 +23,24 @@ def original_weights(model: Any) -> dict[str, Any]:
     diffusion = getattr(model.model, "diffusion_model", model.model)
     prefix = "diffusion_model." if diffusion is not model.model else ""
     with model.use_ejected():
-        live = {prefix + name: tensor for name, tensor in diffusion.state_dict().items()}
+        live = {prefix + name: tensor for name, tensor in _held(diffusion).items()}
     kept = {key: entry.weight for key, entry in getattr(model, "backup", {}).items()}
     kept |= {
         key: entry[0] for key, entry in getattr(model, "hook_backup", {}).items() if key not in kept
     }
     return {name: kept.get(name, tensor) for name, tensor in live.items()}
+
+
+def _held(network: Any) -> dict[str, Any]:
+    """{name: tensor} of a network's weights. Some loaders (GGUF) tell the state's reader nothing but how
+    large they are; the parameters themselves have the numbers."""
+    told = network.state_dict()
+    empty = [name for name, tensor in told.items() if getattr(tensor, "is_meta", False)]
+    if not empty:
+        return told
+    own = dict(network.named_parameters())
+    whole = {name: own.get(name) if name in empty else told[name] for name in told}
+    return {name: tensor for name, tensor in whole.items() if tensor is not None}
 
 
 def fingerprint_of(model: Any) -> Fingerprint | None:

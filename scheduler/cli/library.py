@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from ..library.plan import Plan
     from ..library.table import Table
 
-AUTO = "auto"
 DESCRIPTION = """\
 Works off a plan, a TOML file that names models, sizes, guidances and step counts, and keeps every record in
 the store. It may be stopped and started at any time, and on several machines at once on one folder: what is

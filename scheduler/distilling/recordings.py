@@ -120,7 +120,8 @@ def _check_drawn(made: TrajectorySet, model: Metered) -> None:
         if apart > SAME_ANSWER:
             raise RecordingError(
                 "This recording was drawn by another model, prompt or guidance, or one that answers "
-                f"some steps from memory (a step cache): asked again at sigma {made.sigmas[node]:.4g}, "
+                "some steps from memory (a step cache) or one picture of a batch by the others: asked "
+                f"again at sigma {made.sigmas[node]:.4g}, "
                 f"the model at hand answers {apart:.0%} otherwise; learn from its own runs, drawn in "
                 "full."
             )

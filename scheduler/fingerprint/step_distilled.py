@@ -14,6 +14,7 @@ from ..files import PathLike
 from .step_distilled_names import Said, said_by
 
 # Of a file's metadata only what names the model counts: descriptions also mention other models.
+BY_WEIGHTS = "the weights that it has"
 TITLES = ("modelspec.title", "ss_output_name", "name", "title")
 
 
@@ -195,7 +196,7 @@ def detect(
         if said is not None:
             return _advice(_family_named(said), f"{where}, {_short(title)}", said.steps)
     built_as = _family_by(weights)
-    return _advice(built_as, "the weights that it has", None) if built_as else None
+    return _advice(built_as, BY_WEIGHTS, None) if built_as else None
 
 
 def detect_file(path: PathLike) -> Advice | None:
@@ -223,12 +224,13 @@ def _family_of(names: Mapping[str, str]) -> str | None:
 
     A consistency model is told the guidance through a projection of its own; schnell has FLUX's
     blocks but not the embedding of guidance that dev has (Chroma has another in its place, FLUX.2
-    other modulation).
+    other modulation, LongCat-Image no pooled text).
     """
     guided = ("time_embed.cond_proj.weight", "time_embedding.cond_proj.weight")
     if any(name.endswith(guided) for name in names):
         return "lcm"
-    flux = "double_blocks.0.img_attn.qkv.weight" in names and "txt_in.weight" in names
+    parts = ("double_blocks.0.img_attn.qkv.weight", "txt_in.weight", "vector_in.in_layer.weight")
+    flux = all(each in names for each in parts)
     other = ("guidance_in.", "distilled_guidance_layer.", "double_stream_modulation_img.")
     if flux and not any(name.startswith(other) for name in names):
         return "flux-schnell"

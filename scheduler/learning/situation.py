@@ -14,6 +14,10 @@ from ..samplers.names import DISTILLED
 FEW_ALREADY = (
     "Nothing is learnt of a model that has few steps already: take those that its maker names."
 )
+NOT_WHOLE = (
+    "Its maker's sigmas begin at {:.4g}, this model's noise at {:.4g}: connect a whole schedule to "
+    "own_sigmas."
+)
 AT_THE_BEND = 0  # steps: as many as where the error curve bends
 
 
@@ -50,7 +54,12 @@ class Situation:
         """Of a step-distilled model: the run that it was made for."""
         if self.facts.makers_run is None and self.facts.advice:
             return MakersRun(why_not=FEW_ALREADY)
-        return self.facts.makers_run
+        own, top = self.facts.makers_run, self.facts.sigma_max
+        if own is not None and own.sigmas and not same_start(own.sigmas[0], top):
+            return MakersRun(why_not=NOT_WHOLE.format(own.sigmas[0], top))
+        if own is not None and not own.named and (self.key.cfg or 0.0) > own.most_cfg:
+            return None  # somebody who guides it takes it for another: its answers tell
+        return own
 
     @property
     def own_sigmas(self) -> tuple[float, ...]:

@@ -7,9 +7,11 @@ Workers return small summaries; records go from them into the store's folder, wh
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,12 +57,14 @@ def run_on_ray(
     no worker has what a job takes.
     """
     ray = _ray()
-    mine = _joined(ray, address)
-    try:
-        return _Run(ray, jobs, ledger, run, watch, should_stop, resources, poll, work).whole()
-    finally:
-        if mine:
-            ray.shutdown()
+    # Ray tells of workers that died on stdout, which holds results alone.
+    with redirect_stdout(sys.stderr):
+        mine = _joined(ray, address)
+        try:
+            return _Run(ray, jobs, ledger, run, watch, should_stop, resources, poll, work).whole()
+        finally:
+            if mine:
+                ray.shutdown()
 
 
 class _Run:
@@ -128,8 +132,7 @@ class _Run:
         except OSError as problem:  # Ray's errors of a task are of the task's own kind too
             summary = unreachable(job, problem)
         except self.ray.exceptions.RayError as problem:
-            first = str(problem).strip().splitlines()[:1]
-            summary = failed(job, f"its worker died, again and again ({' '.join(first)}).")
+            summary = failed(job, _told(problem))
         self.found[job.id] = summary
         self.watch.ended(job, summary)
         if summary.state == ELSEWHERE:
@@ -153,6 +156,16 @@ def worked(job: Job, store: str, run: str, expiry: float, work: Work) -> Summary
         return Summary(job.id, STOPPED)
     except StepDistillError as problem:  # the store's folder
         return failed(job, str(problem))
+
+
+def _told(problem: Exception) -> str:
+    """A sentence for what Ray could not do."""
+    lines = [each.strip() for each in str(problem).strip().splitlines()] or [""]
+    if (
+        getattr(problem, "cause", None) is not None
+    ):  # raised on the worker; its traceback ends with it
+        return f"its worker cannot do it ({lines[-1].rstrip('.')}); is StepDistill the same there?"
+    return f"its worker died, again and again ({lines[0].rstrip('.')})."
 
 
 def _slots(there: dict[str, float], resources: Resources) -> int:

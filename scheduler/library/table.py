@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TextIO
 
 from .account import Account, Row
@@ -13,6 +13,7 @@ from .ledger import Progress
 from .summary import ELSEWHERE, Summary
 
 HEAD = ("state", "model", "size", "cfg", "steps", "effort", "calls", "seconds", "")
+WIDTHS = (9, 24, 9, 5, 7, 8, 6, 7)
 EVERY = 0.5  # seconds between two drawings
 LEAST_WIDTH = 60
 UP, CLEAR = "\x1b[{}A", "\x1b[J"
@@ -54,12 +55,14 @@ class Table:
             return
         self._last = time.monotonic()
         wide, tall = _terminal(self.stream)
-        lines = list(self._lines(tall - 3))
-        text = "\n".join(each[: wide - 1] for each in [line(HEAD), *lines, self.account.sentence()])
+        rows = [cells(row) for row in self._rows(tall - 3)]
+        widths = narrowed(rows or [HEAD])
+        lines = [line(each, widths) for each in (HEAD, *rows)]
+        text = "\n".join(each[: wide - 1] for each in [*lines, self.account.sentence()])
         back = UP.format(self._drawn) if self._drawn else ""
         self.stream.write(f"{back}\r{CLEAR}{text}\n")
         self.stream.flush()
-        self._drawn = len(lines) + 2
+        self._drawn = len(lines) + 1
 
     def close(self) -> None:
         """The end: the table as it stands, and all of it in a line."""
@@ -70,14 +73,14 @@ class Table:
     def _due(self) -> bool:
         return time.monotonic() - self._last > EVERY
 
-    def _lines(self, room: int) -> Iterable[str]:
+    def _rows(self, room: int) -> list[Row]:
         """The rows; where they are more than fit, those that wait and those that are done give way."""
         rows = list(self.account.rows.values())
         if len(rows) > room:
             weight = {"running": 0, "failed": 1, "elsewhere": 2, "done": 3}
             chosen = sorted(rows, key=lambda row: weight.get(row.state, 4))[: max(room - 1, 1)]
             rows = [row for row in rows if row in chosen]
-        yield from (line(cells(row)) for row in rows)
+        return rows
 
     def _print(self, text: str) -> None:
         self.stream.write(f"{text}\n")
@@ -93,11 +96,21 @@ def cells(row: Row) -> tuple[str, ...]:
     return (*about, *spent, row.words)
 
 
-def line(columns: tuple[str, ...]) -> str:
-    """One line of the table."""
-    widths = (9, 24, 9, 5, 7, 8, 6, 7)
-    padded = [f"{text[:width]:<{width}}" for text, width in zip(columns, widths, strict=False)]
+def line(columns: tuple[str, ...], widths: Sequence[int] = WIDTHS) -> str:
+    """One line of the table; what stands in a column of width 0 is left out."""
+    padded = [
+        f"{text[:width]:<{width}}" for text, width in zip(columns, widths, strict=False) if width
+    ]
     return "  ".join([*padded, columns[-1]]).rstrip()
+
+
+def narrowed(rows: Iterable[tuple[str, ...]]) -> list[int]:
+    """The widths that these rows need: a terminal is narrow."""
+    needed = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]
+    return [
+        min(most, max(need, len(name))) if need else 0
+        for most, need, name in zip(WIDTHS, needed, HEAD, strict=False)
+    ]
 
 
 def _terminal(stream: TextIO) -> tuple[int, int]:

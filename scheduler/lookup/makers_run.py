@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import RecipeError, StepDistillError
-from ..fingerprint.step_distilled import Advice
+from ..fingerprint.step_distilled import BY_WEIGHTS, Advice
 from ..record.provenance import OWN
 from . import SIMPLE
 
@@ -37,11 +37,13 @@ def own_run(record: Record) -> bool:
 @dataclass(frozen=True)
 class MakersRun:
     """sigmas: from sigma_max to 0; none where they are not known, and why_not says why, a sentence.
-    most_cfg: above it, what is drawn is no longer what the model was made for."""
+    most_cfg: above it, what is drawn is no longer what the model was made for. named: whether somebody
+    said so, and not the weights' shape alone, which finetunes for many steps share."""
 
     sigmas: tuple[float, ...] = ()
     why_not: str = ""
     most_cfg: float = 2.0
+    named: bool = True
 
     @property
     def steps(self) -> int:
@@ -65,7 +67,7 @@ def makers_run(advice: Advice | None, process: str, table: NoiseTable) -> Makers
     if advice.own_steps is None:
         return MakersRun((), STEPS_UNKNOWN, advice.most_cfg)
     sigmas = _published(advice, table) or _usual(advice.own_steps, process, table)
-    return MakersRun(sigmas, "", advice.most_cfg)
+    return MakersRun(sigmas, "", advice.most_cfg, advice.because != BY_WEIGHTS)
 
 
 def _published(advice: Advice, table: NoiseTable) -> tuple[float, ...]:

@@ -208,8 +208,7 @@ def _size(document: Document, site: Site) -> LatentSize | None:
     sources = [node for port, scope in ports for node in document.sources(port, scope)]
     if not sources:
         return None
-    latent = sources[0]
-    return size_of(latent.kind, lambda name: value(document, latent, name))
+    return size_of(sources[0].kind, lambda name: value(document, sources[0], name))
 
 
 def _files(document: Document, site: Site) -> tuple[str, ...]:

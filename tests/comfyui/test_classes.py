@@ -33,11 +33,11 @@ USUAL = (
     "Wan, partly loaded",
 )
 FRAMES = "draws a batch as the frames of one video"
-FEW = "model that was distilled to few steps|made for few steps without guidance|No record of this model"
+COUPLED = "one picture of a batch by the others"  # a row's answer is another beside a second row
 REFUSED = {
     ("SVD", None): FRAMES,
-    ("Flux schnell", None): FEW,
-    ("Flux schnell", "distil"): "",  # whoever asks for it gets it
+    ("ACE-Step 1.5", "full"): COUPLED,
+    ("ACE-Step 1.5", "batch"): COUPLED,
 }
 
 

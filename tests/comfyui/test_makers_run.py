@@ -9,6 +9,7 @@ import shutil
 
 import pytest
 
+from benchmarks.class_cells import Row, Subject
 from scheduler.lookup.makers_run import own_run
 from scheduler.store import Store
 from tests.comfyui.graphs import scene
@@ -82,6 +83,16 @@ def test_a_name_that_says_the_steps_is_enough(server, client, named):
     assert len(asked) == 8 and told["next_steps"] == 5
     told, said, asked = learnt(server, 6, own=0, file=named)
     assert told["action"] == "few" and len(asked) == 5
+
+
+def test_schnell_is_told_by_its_weights(server):
+    row = Row(server, Subject("Flux schnell"))
+    s = row.scene(1, False, "schnell")
+    out = few(s, "schnell", cfg=1.0, steps=3)
+    result = server.client.run(s.graph)
+    assert result.text(out).startswith("Drawn in its maker's 4 steps, to learn this model.")
+    (run, *_) = server.runs("schnell")
+    assert run["sigmas"] == pytest.approx([1.0, 0.75, 0.5, 0.25, 0.0])
 
 
 @pytest.mark.skipif(not TURBO, reason="TURBO_PATH names no student of the flow checkpoint")

@@ -113,7 +113,7 @@ def test_with_a_lora_a_record_is_found_in_both(comfyui, checkpoint, pipe):
     assert record.model.patches[0]["strength"] == pytest.approx(0.7)
     sources = {}
     for name, own in (("with", styled), ("without", model)):
-        each = graph.add("StepDistillSampler", model=own, steps=3, denoise=1.0)
+        each = graph.add("StepDistillSampler", model=own, steps=3, denoise=1.0, if_missing="stock")
         graph.add("TestSave", name=f"{name}-lora", sigmas=each[1])
         sources[name] = each
     result = comfyui.client.run(graph, SECONDS)

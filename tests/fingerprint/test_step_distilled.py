@@ -95,7 +95,12 @@ ORDINARY += [
     "",
 ]
 PUBLIC = json.loads((Path(__file__).parent / "public_names.json").read_text("utf-8"))
-FLUX = ["double_blocks.0.img_attn.qkv.weight", "txt_in.weight", "img_in.weight"]
+FLUX = [
+    "double_blocks.0.img_attn.qkv.weight",
+    "txt_in.weight",
+    "img_in.weight",
+    "vector_in.in_layer.weight",
+]
 
 
 @pytest.mark.parametrize("name", DISTILLED)
@@ -150,6 +155,7 @@ def test_key_patterns(prefix):
         return advice and advice.family
 
     assert found(FLUX) == "flux-schnell" and found([*FLUX, "guidance_in.in_layer.weight"]) is None
+    assert found(FLUX[:3]) is None  # LongCat-Image
     assert found([*FLUX, "distilled_guidance_layer.norms.0.scale"]) is None
     assert found([*FLUX, "double_stream_modulation_img.lin.weight"]) is None
     assert (

@@ -119,6 +119,7 @@ def test_as_many_steps_as_known_where_none_are_asked_for(store):
         ({"steps": 12}, 8, "This model was made for 8 steps; ask for fewer"),
         ({"cfg": 7.0}, 5, "nothing is learnt of it above cfg 2: set cfg to 1"),
         ({"denoise": 0.5}, 5, "draw one at denoise 1"),
+        ({"makers_run": given_run(EIGHT[3:])}, 5, "connect a whole schedule to own_sigmas"),
         ({"makers_run": MakersRun(why_not="Its steps are not known.")}, 5, "not known."),
         ({"makers_run": None, "advice": "Turbo."}, 5, "take those that its maker names"),
     ],
@@ -127,6 +128,14 @@ def test_why_nothing_is_learnt(store, asked, steps, says):
     host, _, outcome = picture(store, Turbo(), of=turbo(**asked))
     assert says in words.after(outcome) and host.calls == steps
     assert not store.records()
+
+
+def test_one_that_only_its_weights_shape_tells_is_taken_as_it_is_used(store):
+    shaped = {"makers_run": replace(given_run(EIGHT), named=False)}
+    _, _, outcome = picture(store, of=situation(**shaped, cfg=1.0))
+    assert outcome.steps == 8
+    _, _, outcome = picture(store, of=situation(**shaped, cfg=3.0))
+    assert outcome.steps == FULL_STEPS and outcome.learnt.ours
 
 
 def test_what_was_learnt_from_many_steps_never_serves_it(first, store):

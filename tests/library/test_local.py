@@ -100,6 +100,21 @@ def test_a_claim_that_was_lost_stops_the_work(ledger, monkeypatch):
     assert attempt(job, ledger, "run", slow).state == "elsewhere"
 
 
+def test_two_machines_that_did_the_same_leave_one_record(ledger, tmp_path):
+    """One was asleep for so long that the other took its job over; both came to their end."""
+    (job,) = jobs(FLOW)
+    other = Work()
+
+    def asleep(job, ledger, watched):
+        assert attempt(job, Ledger(ledger.store.folder, expiry=-1.0), "other", other).state == DONE
+        return Work()(job, ledger, watched)
+
+    result = attempt(job, ledger, "run", asleep)
+    assert result.state == DONE and other.done == [job.id]
+    assert [each.file for each in ledger.store.records()] == [result.record]
+    assert ledger.done(job) is not None and not list(ledger.folder.glob("*.claim.*"))
+
+
 def test_results_that_are_none_are_passed_over(ledger):
     (job,) = jobs(FLOW)
     result = run([job], ledger, Work())[job.id]

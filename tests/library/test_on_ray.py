@@ -68,7 +68,7 @@ def test_the_same_as_in_one_process(ledger, tmp_path):
     assert len({each.where for each in there.values()}) > 1  # more than one worker
 
 
-def test_workers_killed_in_the_middle_lose_nothing_and_do_nothing_twice(ledger):
+def test_workers_killed_in_the_middle_lose_nothing_and_do_nothing_twice(ledger, capsys):
     found, over = jobs(PLAN.replace("steps = 4", 'steps = "4-8"')), threading.Event()
     killed: list[int] = []
     thread = threading.Thread(target=kill, args=(ledger.folder, killed, over, 4))
@@ -78,7 +78,7 @@ def test_workers_killed_in_the_middle_lose_nothing_and_do_nothing_twice(ledger):
     finally:
         over.set()
         thread.join()
-    assert len(killed) == 4
+    assert len(killed) == 4 and not capsys.readouterr().out
     assert {each.state for each in result.values()} == {DONE}, result
     assert len(ledger.store.records()) == len(found) and not ledger.store.problems()
     assert {name.suffix for name in ledger.folder.iterdir()} == {".json"}  # nothing is left over
@@ -125,6 +125,21 @@ def test_a_job_that_fails_and_what_no_worker_has_are_sentences(ledger):
     assert result[good.id].state == DONE
     with pytest.raises(PlanError, match="Ray's cluster has 3 cores"):
         run([good], ledger, cpus=64)
+
+
+class Elsewhere:
+    """Work that a worker cannot even unpack, as where StepDistill is not installed."""
+
+    def __reduce__(self):
+        return int, ("no number",)
+
+
+def test_what_a_worker_cannot_unpack_is_a_sentence(ledger):
+    (job,) = jobs(FLOW)
+    about = ([job], ledger, "run", Silent(), bool, Resources())
+    result = run_on_ray(*about, work=Elsewhere())[job.id]
+    assert result.state == FAILED and "cannot do it" in result.error
+    assert "no number" in result.error and "\n" not in result.error
 
 
 def test_a_stop_leaves_the_rest_and_the_next_run_goes_on(ledger):

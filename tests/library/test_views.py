@@ -64,6 +64,17 @@ def test_a_terminal_is_drawn_over_and_a_file_gets_each_line_once(account):
     assert [each[:4] for each in file.getvalue().splitlines()] == ["stat", "done", "2 of"]
 
 
+def test_a_narrow_terminal_shows_what_became_of_a_job(account, monkeypatch):
+    from scheduler.library import table
+
+    monkeypatch.setattr(table, "_terminal", lambda stream: (80, 24))
+    terminal = Terminal()
+    Table(account, terminal).draw(last=True)
+    lines = terminal.getvalue().split("\n")
+    assert max(map(len, lines[1:])) < 80 and "error over best" in lines[1]
+    assert "size" not in lines[0]  # nothing stands in that column
+
+
 def test_the_report_is_a_page_that_needs_nothing_else(account, tmp_path):
     write_report(account, tmp_path / "night.html")
     page = (tmp_path / "night.html").read_text("utf-8")

@@ -9,13 +9,14 @@ import pytest
 import torch
 
 from scheduler.checkpoints.load import BUNDLED
-from scheduler.fingerprint import fingerprint_file
+from scheduler.fingerprint import fingerprint_file, fingerprint_tensors
 from scheduler.sigmas import STOCK, flow_table, sd_table, stock_schedule
 from tests.nodes import host
 from tests.nodes.pack import module
 
-identity, noise, errors = (
+identity, weights, noise, errors = (
     module("nodes.host.model_facts"),
+    module("nodes.host.weights"),
     module("nodes.host.model_sampling"),
     module("scheduler.errors"),
 )
@@ -220,3 +221,24 @@ def test_guidance_keys_and_conditions():
         {"version": "1", "created": record.now(), "model_calls": 0},
     )
     assert record.Record.from_json(made.to_json()).model.samples == facts.fingerprint.samples
+
+
+class Sized(torch.nn.Module):
+    """A layer whose state tells its size alone, and of one that is never there, as GGUF's loader
+    makes them."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.arange(64.0).reshape(8, 8), requires_grad=False)
+
+    def state_dict(self, *_, **__):
+        empty = torch.empty(8, 8, device="meta")
+        return {"weight": empty, "temp.weight": empty}
+
+
+def test_weights_whose_state_has_no_numbers_are_known_by_their_parameters():
+    network = Sized()
+    model = host.Patcher(type("Model", (), {"diffusion_model": network})())
+    found = weights.original_weights(model)
+    assert list(found) == ["diffusion_model.weight"]
+    assert weights.fingerprint_of(model).id == fingerprint_tensors({"weight": network.weight}).id

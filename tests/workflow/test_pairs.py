@@ -275,3 +275,14 @@ def test_one_record_baked_into_both_halves_is_not_told_to_name_one():
     report, _ = swapped(two(*SIX), "baked", record())
     assert report.changed == 2 and "--node" not in report.warning
     assert "so they meet" in report.warning and "Distil Pair" in report.warning
+
+
+@pytest.mark.parametrize(
+    ("same", "told"),
+    [(False, "put Few-Step KSampler (Pair) in the place of both"), (True, "one Few-Step KSampler")],
+)
+def test_few_steps_names_the_node_that_takes_the_place_of_both(same, told):
+    report, _ = swapped(two(same=same), "few")
+    assert report.changed == 0 and codes(report) == {3: "other_half", 4: "other_half"}
+    assert told in report.outcomes[0].text
+    assert report.outcomes[0].text.startswith("it draws one picture together with node 4")
