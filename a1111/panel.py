@@ -10,6 +10,7 @@ from . import infotext, notes, panel_actions
 from .host import option
 from .names import AUTOMATIC, HIDDEN_CLASS, ROW_CLASS, TITLE
 from .record_list import listed, name_of
+from .source_list import sources_html
 
 
 class StepDistillScript(scripts.Script):
@@ -145,6 +146,7 @@ class Controls:
         self.exported = gr.File(
             label="Exported record", interactive=False, visible=False, elem_id=self._id("exported")
         )
+        self.sources = gr.HTML(sources_html, elem_id=self._id("sources"))
 
     def _ask(self) -> None:
         """Distilling on purpose."""

@@ -14,6 +14,7 @@ from ..scheduler.lookup.selection import STOCK, Selection, select
 from ..scheduler.lookup.serving import NO_RULE, OWN_STEPS
 from ..scheduler.lookup.wanted import COEFFICIENTS, SIGMAS, Wanted
 from ..scheduler.record import Record
+from ..scheduler.sources import beside
 from .host.model_facts import facts_of
 from .host.picture_records import attach
 from .host.store import store
@@ -63,8 +64,9 @@ def find(
 
 
 def shelves() -> tuple:
-    """Where records lie: the store, and what the workflow carries."""
-    return store(), WorkflowRecords()
+    """Where records lie: the store, what the workflow carries, and the sources, to be named: nobody has
+    checked what these have on the model at hand."""
+    return store(), WorkflowRecords(), beside(store().folder)
 
 
 def _with_cure(found: Selection) -> str:

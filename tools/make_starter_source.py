@@ -17,7 +17,17 @@ from scheduler.cli import main as command
 
 FOLDER = Path(__file__).parents[1] / "starter"
 NAME, BY = "StepDistill starter records", "StepDistill's own measurements"
-COMMON = ("--samplers", "distilled,dpmpp_2m", "--steps", "4,6,8", "--effort", "standard", "--quiet")
+COMMON = (
+    "--samplers",
+    "distilled,dpmpp_2m",
+    "--steps",
+    "4,6,8",
+    "--effort",
+    "standard",
+    "--evidence-budget",
+    "5000",
+    "--quiet",
+)
 MADE = {
     f"{model}-cfg-{cfg}": (model, "--cfg", cfg)
     for model in ("flow", "eps")

@@ -16,6 +16,7 @@ from threading import Lock
 from .asked_nodes import learn_kinds, only_of, with_makers
 from .costs import improve, improving, price
 from .request_guard import Refused, body_of, number_of, text_of
+from .sources import sources
 
 BASE = "/stepdistill"
 RECORD_BYTES = 8_000_000  # a record's text (4 MB at most) inside a JSON string
@@ -278,6 +279,7 @@ GETS = {
     "/record": record,
     "/file": file,
     "/improve": improving,
+    "/sources": sources,
 }
 POSTS = {
     "/read": (read, RECORD_BYTES),

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import OutputError, RecipeError, UnknownNameError
+from ..lookup.words import match_sentence
 from ..record import load_record
 from .console import command, positive, positive_or_zero, say
 from .distill import check_target
 from .pipelines import add_pipeline, call_of, loaded_pipeline
+
+if TYPE_CHECKING:
+    from ..lookup.key import Key
+    from ..lookup.match import Match
+    from ..store import Store
 
 DESCRIPTION = """\
 Draws with a diffusers pipeline and a recipe: that of a record file, or the one that the store has for this
@@ -36,6 +42,12 @@ def add(commands) -> None:
     which.add_argument("--record", metavar="FILE", help="a record file")
     which.add_argument(
         "--store", nargs="?", const="", metavar="FOLDER", help="what the store has of this model"
+    )
+    parser.add_argument(
+        "--unchecked",
+        action="store_true",
+        help="with --store: else what a source of other people's records has, though nobody has "
+        "checked it on this model",
     )
     which.add_argument("--stock", action="store_true", help="the pipeline's own scheduler")
     add_pipeline(parser)
@@ -82,18 +94,32 @@ def run(arguments: argparse.Namespace) -> int:
 def _stored(arguments: argparse.Namespace, pipe: Any, call: dict) -> Any:
     """The nearest record of the store that may serve; raises RecipeError where there is none."""
     from ..diffusers import key_of_pipeline
-    from ..lookup.words import match_sentence
     from ..store import Store
 
     store = Store.open(arguments.store or None)
-    match = store.lookup(key_of_pipeline(pipe, **call))
-    if match is None or not match.allowed:
-        raise RecipeError(
-            f"The store {store.folder} has no record of this pipeline's model; distil one: "
-            f"python -m scheduler distill --pipeline {arguments.pipeline} --store ..."
-        )
+    key = key_of_pipeline(pipe, **call)
+    match = nearest(store, key, arguments.unchecked, arguments.pipeline)
     say(match_sentence(match))
     return match.record
+
+
+def nearest(store: Store, key: Key, unchecked: bool, pipeline: str) -> Match:
+    """The nearest record that may serve a model, of the store or, where that is asked for, of a source.
+
+    Raises RecipeError, which says what a source has and how to use it.
+    """
+    from ..lookup.selection import first_match
+    from ..sources import Sources
+
+    match, refused = first_match(key, (store, Sources(store.folder, unchecked)))
+    if match is not None:
+        return match
+    other = "" if refused is None or refused.origin is None else match_sentence(refused)
+    raise RecipeError(
+        f"The store {store.folder} has no record of this pipeline's model; distil one: "
+        f"python -m scheduler distill --pipeline {pipeline} --store ..."
+        + (f" {other} --unchecked uses it." if other else "")
+    )
 
 
 def _use(pipe: Any, record: Any, sampler: str, call: dict) -> None:

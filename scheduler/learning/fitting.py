@@ -89,10 +89,11 @@ def kin_of(store: Store, situation: Situation) -> Kin | None:
     begin with; None where the store has recipes of these very conditions, or there is no kin's."""
     if situation.own_run is not None or base_record(store, situation) is not None:
         return None
-    shelves = [OfItsKind(each, situation) for each in (store, beside(store.folder))]
-    found = find_kin(shelves, situation.facts, situation.key)
+    places = beside(store.folder), store
+    shelves = [OfItsKind(each, situation) for each in places]
+    found = [kin for shelf in shelves for kin in find_kin(shelf, situation.facts, situation.key)]
     # What a source has of these very weights and conditions comes first: one check, and it serves.
-    found.sort(key=lambda each: each.match.kind != EXACT)
+    found.sort(key=lambda each: (each.match.kind != EXACT, each.match.origin is not None))
     steps, start = situation.steps, situation.start
     return next((each for each in found if each.recipe(steps, start) is not None), None)
 

@@ -8,7 +8,7 @@ from ..errors import RecipeError
 from ..fingerprint.kinship import SAME
 from ..record import Record
 from ..record.verdict_words import described, evidence_words
-from ..record.words import NO_LABELS, Labels, counted, sampler_label, size
+from ..record.words import NO_LABELS, Labels, counted, made, sampler_label, size
 from . import differences as apart
 from . import rules, serving, stand_in
 from .differences import Difference, Value
@@ -154,6 +154,7 @@ def info(found: Selection, labels: Labels = NO_LABELS) -> str:
     sampler = found.wanted.sampler or ""
     notes = [substitution(each, sampler, labels) for each in reversed(found.substituted)]
     parts += [sentence("; ".join(note for note in notes if note))] if any(notes) else []
+    parts += [f"Made {made(found.match.record)}."] if found.match.origin is not None else []
     return " ".join(part for part in (*parts, differs_or_made_at(found.match)) if part)
 
 

@@ -2,8 +2,8 @@
 
 A folder or a static web page with an index file. Nothing is asked of the network but when a source
 is added or updated; what was fetched is kept, and every record of it is checked again as it is read.
-Data flows one way: index_form, addresses, signing -> readers (folder, web) -> shelf (what is kept
-on disk) -> fetching -> sources; publishing makes an index.
+Data flows one way: index_form, entries, addresses, signing -> readers, web, kept (what is on disk)
+-> fetching -> sources -> words; publishing makes an index.
 """
 
 from .sources import Sources, beside

@@ -19,6 +19,12 @@ LOOKED_UP = (
 )  # fmt: skip
 
 
+def settled(content: bytes) -> bytes:
+    """A file's content with its line ends as single line feeds: git may give a clone others, which mean
+    nothing in JSON."""
+    return content.replace(b"\r\n", b"\n")
+
+
 def digest(data: bytes) -> str:
     """The sha256 that an index names a file's content by."""
     return hashlib.sha256(data).hexdigest()

@@ -15,7 +15,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -207,6 +207,10 @@ def forget(folder: Path) -> None:
 
 def read_note(folder: Path) -> Note:
     """What is known of a source beside its index; raises SourceError."""
+    if not os.path.lexists(folder / NOTE):
+        raise SourceError(
+            f"The source {folder.name} was not read to its end; remove it and add it again."
+        )
     data = read_bytes(folder / NOTE, NOTE_BOUNDS.bytes, SourceError)
     try:
         found = read_json(data, NOTE_BOUNDS)
@@ -236,7 +240,7 @@ def _clear(folder: Path, index: str, wanted: Iterable[str]) -> None:
     _remove(folder / RECORDS, lambda name: name not in files)
 
 
-def _remove(folder: Path, goes) -> None:
+def _remove(folder: Path, goes: Callable[[str], bool]) -> None:
     with suppress(OSError):
         for name in os.listdir(folder):
             if goes(name):

@@ -18,7 +18,7 @@ from ..record import now
 from ..record.checkers import Misfit
 from ..record.parser import MAX_BYTES
 from ..version import VERSION as PROGRAM
-from .entries import entry_of
+from .entries import entry_of, settled
 from .index_form import (
     BOUNDS,
     INDEX_FILE,
@@ -71,8 +71,8 @@ def publish(
     before = _before(place)
     key = _key(place, sign_with, other_key)
     records, models, left_out = _entries(place)
-    title = name or (before.name if before else place.resolve().name[:100]) or "records"
-    whose = by if by is not None else (before.by if before else "")
+    title = name or _earlier(before, "name") or place.resolve().name[:100] or "records"
+    whose = _earlier(before, "by") if by is None else by
     data = {
         "stepdistill_source": VERSION,
         "name": title,
@@ -93,6 +93,11 @@ def _before(folder: Path) -> SourceIndex | None:
         return read_index(read_bytes(folder / INDEX_FILE, BOUNDS.bytes, SourceError))
     except SourceError:
         return None
+
+
+def _earlier(before: SourceIndex | None, what: str) -> str:
+    """What the index said before, or ""."""
+    return getattr(before, what) if before is not None else ""
 
 
 def _key(folder: Path, sign_with: PathLike | None, other_key: bool) -> Ed25519PrivateKey | None:
@@ -152,7 +157,8 @@ def _entries(folder: Path) -> tuple[list[dict], dict[str, dict], list[tuple[str,
 
 def _entry(folder: Path, name: str) -> tuple[dict, dict]:
     PATH.check(name)
-    entry, model = entry_of(name, read_bytes(folder / name, MAX_BYTES, RecordError))
+    content = read_bytes(folder / name, MAX_BYTES, RecordError)
+    entry, model = entry_of(name, settled(content))
     if not entry["fingerprint"]:
         raise RecordError("it names no model's weights, so nobody could find it")
     return entry, model
@@ -205,7 +211,7 @@ def _take_away(path: Path) -> None:
 
 def _content(path: Path) -> bytes | None:
     try:
-        return read_bytes(path, BOUNDS.bytes, SourceError)
+        return settled(read_bytes(path, BOUNDS.bytes, SourceError))
     except SourceError:
         return None
 

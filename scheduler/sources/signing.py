@@ -79,7 +79,7 @@ def verify(index: bytes, signature: Signature, key: str) -> None:
     except (InvalidSignature, ValueError):
         raise SourceError(
             "The source's signature does not fit its index, which was changed after it was signed; "
-            "ask its publisher."
+            "try again later, or ask its publisher."
         ) from None
 
 

@@ -132,7 +132,7 @@ class WebReader:
         """(the connection to a site, what to ask it for): kept from the file before, or new."""
         site = f"{url.scheme}://{url.netloc}"
         proxy = _proxy(url)
-        target = url.path or "/"
+        target = (url.path or "/") + (f"?{url.query}" if url.query else "")
         if proxy is not None and url.scheme == "http":
             target = f"{site}{target}"
         if self._open is None or self._open[0] != site:
@@ -180,7 +180,7 @@ def _within(before: SplitResult, after: SplitResult) -> bool:
     if before.scheme != after.scheme and not upgrade:
         return False
     same = _site(before) == _site(after) and (upgrade or before.port == after.port)
-    return same and not (after.username or after.query) and after.path.isascii()
+    return same and not after.username and (after.path + after.query).isascii()
 
 
 def _site(url: SplitResult) -> str:

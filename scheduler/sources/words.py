@@ -36,7 +36,19 @@ def source_row(source: Source) -> dict:
         "updated": source.note.updated,
         "trust": trust(source),
         "signed": source.signed,
+        "line": source_line(source),
     }
+
+
+def source_line(source: Source) -> str:
+    """ "12 records · by Ann · 2026-11-29 · not signed"."""
+    parts = [
+        records_words(len(source.entries)),
+        f"by {source.by}",
+        source.index.created[:10],
+        trust(source),
+    ]
+    return " · ".join(parts)
 
 
 def entry_row(source: Source, entry: Mapping) -> dict:

@@ -7,8 +7,10 @@ import json
 
 import pytest
 
+from scheduler.sources import Sources
 from scheduler.store import Store
 from tests.browser.made import made
+from tests.sources.made import folder_of
 
 DROP = """
 const parts = given.text !== undefined ? [given.text] : [given.head, new Uint8Array(given.size)];
@@ -53,6 +55,19 @@ def test_list_search_details(page, server, panel):
     panel.get_by_role("searchbox").fill("nothing like that")
     assert "No record matches" in panel.inner_text()
     panel.get_by_role("searchbox").fill("")
+
+
+def test_sources_are_listed_as_text_and_asked_nothing(page, server, panel, tmp_path):
+    listed = panel.locator(".sd-sources")
+    listed.locator("summary").click()
+    listed.get_by_text("store source add ADDRESS").wait_for()
+    folder = folder_of(tmp_path / "ann", by="<b>Ann</b>")
+    source = Sources(server.store).add(str(folder), name="anns-records")
+    panel.get_by_role("button", name="Refresh", exact=True).click()
+    listed.get_by_text("anns-records").wait_for()
+    assert "3 records · by <b>Ann</b>" in listed.inner_text() and listed.locator("b").count() == 0
+    assert "Sources of other people's records: 1" in listed.inner_text()
+    Sources(server.store).remove(source.name)
 
 
 def test_export_and_remove_which_asks_first(page, server, panel, stored):

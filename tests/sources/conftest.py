@@ -1,15 +1,23 @@
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from scheduler.sources import Sources
 from tests.sources.made import folder_of, served
 
 
+@pytest.fixture(scope="session")
+def honest(tmp_path_factory):
+    """A folder of three records with an index, to be copied."""
+    return folder_of(tmp_path_factory.mktemp("honest") / "published")
+
+
 @pytest.fixture
-def published(tmp_path):
-    """A folder of three records with an index."""
-    return folder_of(tmp_path / "published")
+def published(honest, tmp_path):
+    """One of a test's own."""
+    return shutil.copytree(honest, tmp_path / "published")
 
 
 @pytest.fixture

@@ -52,6 +52,15 @@ def test_an_index_that_was_changed_after_signing_is_refused(signed, sources):
         sources.add(str(signed))
 
 
+def test_a_clone_with_other_line_ends_is_the_same(signed, sources):
+    for path in signed.rglob("*.json"):
+        path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    source = sources.add(str(signed))
+    assert source.signed and len(source.entries) == 3
+    assert publish(signed, sign_with=signed.parent / "ann.pem").records == 3
+    assert sources.update(source.name).entries.keys() == source.entries.keys()
+
+
 def test_another_key_or_none_is_refused_afterwards(signed, sources, key, tmp_path):
     source = sources.add(str(signed))
     publish(signed, sign_with=tmp_path / "eve.pem", other_key=True)

@@ -18,6 +18,8 @@ from scheduler.lookup.wanted import Wanted
 from scheduler.lookup.words import info, match_sentence, reason
 from scheduler.record import load_record
 from scheduler.sources import Sources
+from scheduler.sources.addresses import address_of
+from scheduler.sources.fetching import fetch
 from scheduler.sources.index_form import INDEX_FILE
 from scheduler.sources.publishing import publish
 from scheduler.sources.words import provenance, source_row
@@ -66,6 +68,9 @@ def test_nothing_unchecked_runs_unless_it_is_asked_for(published, sources):
     found = select(wanted, facts, key, shelves=(Sources(sources.store, unchecked=True),))
     assert found.recipe.sigmas == record.recipe("euler", 4).sigmas
     assert info(found).startswith("Unchecked, from the source ann (by Ann, not signed)")
+    assert "not measured. Made 20" in info(found) and "StepDistill 0.1.0, 10 model calls" in info(
+        found
+    )
 
 
 def test_ones_own_records_come_first(published, sources):
@@ -217,6 +222,30 @@ def test_nothing_is_left_of_one_that_could_not_be_added(published, sources):
     with pytest.raises(SourceError):
         sources.add(str(published))
     assert sources.names() == [] and not list(sources.store.glob(".sources/*"))
+
+
+def test_nothing_is_left_of_one_whose_adding_was_stopped(published, sources):
+    def stop(done, planned):
+        if done == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sources.add(str(published), heard=stop)
+    assert sources.names() == []
+
+
+def test_one_whose_adding_was_killed_is_named(published, sources):
+    source = sources.add(str(published), name="ann")
+    (source.folder / "source.json").unlink()
+    assert sources.all() == [] and "not read to its end" in sources.damaged()[0][1]
+    assert not list(sources.matches(asked(records()[ONE])))
+    sources.remove("ann")
+    assert sources.add(str(published), name="ann").entries
+
+
+def test_a_source_that_takes_too_long_is_left(published, tmp_path):
+    with pytest.raises(SourceError, match="took too long"):
+        fetch(address_of(str(published)), tmp_path / "kept", most_seconds=-1)
 
 
 def test_single_records_by_name(published, sources):

@@ -199,6 +199,21 @@ def test_records_are_renamed_noted_and_removed(page, host, stored, label):
     assert host.get("/stepdistill/v1/records") == []
 
 
+def test_sources_are_listed_as_text(host, server, tmp_path):
+    """Those that are there when a page is opened."""
+    from scheduler.sources import Sources
+    from tests.sources.made import folder_of
+
+    sources = Sources(server.store)
+    sources.add(str(folder_of(tmp_path / "ann", by="<b>Ann</b>")), name="ann")
+    listed = f"document.querySelector('{PANEL.format('sources')}')"
+    with Page(server) as opened:
+        opened.wait(BUILT, 120)
+        opened.wait(f"{listed}.textContent.includes('ann: 3 records · by <b>Ann</b> · 20')", 30)
+        assert not opened.run(f"!!{listed}.querySelector('b')")
+    sources.remove("ann")
+
+
 def test_reload_ui_twice(server):
     """Everything stands there once, as before, and draws."""
     from tests.webui.conftest import Host

@@ -8,6 +8,7 @@ import { api, app, ask, toast } from "./host.mjs"
 import { improve } from "./improve.mjs"
 import { payloadFrom } from "./payload.mjs"
 import { LARGEST } from "./recordfile.mjs"
+import { SourceList } from "./sources.mjs"
 import { counted, t } from "./texts.mjs"
 
 const ID = "stepdistill"
@@ -47,7 +48,9 @@ class Panel {
       button("panel.improve", () => void improve(null)),
       this.picker,
     )
-    this.root = make("div", { class: "sd-panel" }, make("h2", {}, t("panel.title")), this.query, tools, this.rows, this.details)
+    this.sources = new SourceList()
+    const parts = [make("h2", {}, t("panel.title")), this.query, tools, this.rows, this.sources.element, this.details]
+    this.root = make("div", { class: "sd-panel" }, ...parts)
     followTheme(this.root)
     this.takeDrops()
     element.replaceChildren(this.root)
@@ -56,6 +59,7 @@ class Panel {
 
   /** Ask the server again. */
   async refresh() {
+    void this.sources.refresh()
     try {
       const answer = await ask("records")
       this.records = answer.records

@@ -1,0 +1,39 @@
+"""Other people's records in the real ComfyUI: checked on the first picture, in place of being learnt anew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from scheduler.kin.planning import calls_of_check
+from scheduler.sources import Sources
+from tests.comfyui.test_few_step import FULL, drawn, tidy
+
+STARTER = Path(__file__).parents[2] / "starter"
+
+
+@pytest.fixture
+def starter(server, client):
+    """An empty store beside which the starter source was added."""
+    tidy(server)
+    sources = Sources(server.store)
+    yield sources.add(str(STARTER), name="starter")
+    sources.remove("starter")
+    tidy(server)
+    client.forget()
+
+
+def test_what_a_source_has_is_checked_on_the_first_picture_and_then_used(server, starter):
+    said, first, calls = drawn(server, name="source")
+    whose = "from the source starter (by StepDistill's own measurements, not signed)"
+    assert f"The recipe of flow {whose} holds here" in said
+    assert first["calls"] == calls - FULL == calls_of_check(6, 1)
+    said, second, calls = drawn(server, name="source", seed=6, digits="7")
+    assert second["action"] == "few" and calls == 6
+
+
+def test_the_page_is_told_of_it(server, client, starter):
+    found = client.get("/stepdistill/sources")
+    assert [each["name"] for each in found["sources"]] == ["starter"]
+    assert found["sources"][0]["line"].startswith("6 records · by StepDistill's own measurements")
