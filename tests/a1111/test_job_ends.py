@@ -85,6 +85,7 @@ def test_interrupted_while_a_picture_is_drawn(job, webui, pending):
     assert done.state == "interrupted" and "What was finished is kept" in done.text
 
 
+@pytest.mark.slow
 def test_no_memory_is_a_sentence_and_what_was_paid_is_kept(job, monkeypatch):
     """The same wish goes on with the calls that were made."""
     teacher = made.ours("a1111.host_denoiser")

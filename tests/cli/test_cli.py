@@ -496,6 +496,7 @@ def test_the_demo_knows_stock_at_twice_the_steps(record_file):
     assert demo.stock_error(record, "euler", 8) is None
 
 
+@pytest.mark.slow
 def test_compare_refuses_a_record_of_another_kind_of_model(tmp_path, capsys):
     record = tmp_path / "flow.json"
     make = [

@@ -156,6 +156,7 @@ def test_calls_never_exceed_the_plan(parametrisation, samplers, steps, extra, se
     }
 
 
+@pytest.mark.slow
 @examples(30)
 @given(
     st.lists(st.sampled_from([*SAMPLERS, "distilled"]), min_size=1, max_size=2, unique=True),

@@ -37,6 +37,7 @@ def test_a_record_gets_its_evidence_within_what_was_planned(record):
     assert [each.sigmas for each in found.recipes] == [each.sigmas for each in record.recipes]
 
 
+@pytest.mark.slow
 def test_stopped_it_goes_on_where_it_was(record, tmp_path):
     whole = measure(record, denoise).provenance["evidence_calls"]
     done = []

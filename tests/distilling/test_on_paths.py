@@ -68,6 +68,7 @@ def test_beside_others_they_meet_the_schedule_of_the_one_like_them():
     assert mine.evidence["rows"] == {"shared_path": 2} and mine.evidence["model_calls"] == 7
 
 
+@pytest.mark.slow
 def test_ours_is_measured_where_the_sampler_like_it_has_one(monkeypatch):
     given = []
 

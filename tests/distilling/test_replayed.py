@@ -66,6 +66,7 @@ def test_what_was_asked_is_asked_no_more(tmp_path, whole, calls):
     assert found.provenance["model_calls"] == record.provenance["model_calls"]
 
 
+@pytest.mark.slow
 def test_stopped_twice(tmp_path, whole):
     stopped(tmp_path, 6)
     stopped(tmp_path, 6)
@@ -83,6 +84,7 @@ def test_answers_of_another_model_are_not_used(tmp_path, whole, calls):
     assert again.asked <= ABOUT["budget"]  # what told the model is within what was said
 
 
+@pytest.mark.slow
 def test_answers_that_were_broken_meanwhile_are_asked_again(tmp_path, whole):
     stopped(tmp_path, 12)
     for path in tmp_path.glob("answer-*"):

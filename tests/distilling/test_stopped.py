@@ -48,6 +48,7 @@ def measured_steps(record: Record) -> list[int]:
     return sorted({each.steps for each in record.recipes if "model_calls" in each.evidence})
 
 
+@pytest.mark.slow
 def test_evidence_of_finished_step_counts_is_in_the_record():
     record, heard = stopped(lambda records, _: bool(records) and bool(measured_steps(records[-1])))
     assert measured_steps(record) == [2] and heard[-1] is record

@@ -83,6 +83,7 @@ def test_the_evidence_says_each_streams_error_as_it_is(record):
     assert rms == pytest.approx((sum(e**2 for e in found.values()) / 2) ** 0.5, rel=0.02)
 
 
+@pytest.mark.slow
 def test_a_small_stream_is_heard(record):
     deaf = distill(
         denoise, **ABOUT, steps=[4], budget=90, evidence_budget=0, conditions=conditions(None)
@@ -98,6 +99,7 @@ def test_the_record_keeps_them_and_is_measured_by_them(record):
     assert measured["verdict"] != "seen"
 
 
+@pytest.mark.slow
 def test_a_run_drawn_anyway_is_weighed_too(record):
     sigmas = stock_schedule("beta", table_for(0.002, 1.0, "flow"), 25)
     noise = noise_for(SHAPE, 1, 3, torch.device("cpu"))

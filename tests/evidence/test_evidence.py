@@ -365,6 +365,7 @@ def test_the_recommendation_is_a_recipe_where_one_is_clearly_better():
     assert found.summary["recommendation"] == advice
 
 
+@pytest.mark.slow
 def test_finished_runs_are_not_done_again_unless_the_model_changed():
     kept: dict[str, dict] = {}
 

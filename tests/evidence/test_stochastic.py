@@ -111,6 +111,7 @@ def test_what_was_measured_is_kept_while_the_model_is_the_same():
     assert louder.calls > 100
 
 
+@pytest.mark.slow
 def test_the_plan_is_kept_to_and_a_fine_run_is_shared():
     samplers = ("dpmpp_2m_sde", "euler_ancestral", "er_sde")
     plan = plan_paths(samplers, (4, 6), 3, 10**6)

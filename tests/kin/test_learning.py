@@ -59,6 +59,7 @@ def test_the_next_picture_takes_it(taught):
     assert "checked on one picture, on which it was not fitted" in words.after(outcome)
 
 
+@pytest.mark.slow
 def test_where_it_is_only_a_start_it_is_refined(taught, learnt):
     host, _, outcome = picture(taught, studio(DISTANT, seed=1, digit=4), of=of(mine()))
     assert outcome.learnt.kin.code == REFINE and outcome.learnt.ours
@@ -104,6 +105,7 @@ def test_its_own_record_is_not_checked_again(taught):
     assert outcome.learnt is None and host.calls == 6
 
 
+@pytest.mark.slow
 def test_a_kins_recipe_is_a_start_of_a_distillation(learnt):
     from scheduler import distill
     from scheduler.samplers.query_offsets import asked_sigma
@@ -130,6 +132,7 @@ def test_a_kins_recipe_is_a_start_of_a_distillation(learnt):
     assert len(asked) == record.provenance["model_calls"] <= 80
 
 
+@pytest.mark.slow
 def test_a_start_of_other_steps_or_another_noise_level_is_left(learnt):
     from dataclasses import replace
 

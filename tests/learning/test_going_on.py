@@ -23,6 +23,7 @@ class Counted:
         return mosaic(3)(x, sigma)
 
 
+@pytest.mark.slow
 def test_the_newest_run_waits_while_answers_are_there(store):
     here = situation()
     store.keep_recording(here.key, drawn(20))

@@ -25,6 +25,7 @@ def test_a_kept_run_is_learnt_from_before_the_next_picture(store):
     assert host.calls - outcome.steps == outcome.learnt.calls <= 40
 
 
+@pytest.mark.slow
 def test_a_run_of_another_setting_is_not_handed_over(store):
     """The same seed was drawn with 20 steps by another node: the artist asks for few steps now."""
     kept(store, situation().key, drawn(20))

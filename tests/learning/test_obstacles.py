@@ -68,6 +68,7 @@ def test_a_store_that_cannot_be_written_is_told_before_anything_is_learnt(tmp_pa
     assert host.calls == FULL_STEPS and "could not be kept" in words.after(outcome)
 
 
+@pytest.mark.slow
 def test_runs_that_another_model_drew_are_not_learnt_from(first, store):
     recording = first[0].recordings(situation().key)[0]
     recording.prompt = "digit 8"

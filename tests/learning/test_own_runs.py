@@ -130,6 +130,7 @@ def test_why_nothing_is_learnt(store, asked, steps, says):
     assert not store.records()
 
 
+@pytest.mark.slow
 def test_one_that_only_its_weights_shape_tells_is_taken_as_it_is_used(store):
     shaped = {"makers_run": replace(given_run(EIGHT), named=False)}
     _, _, outcome = picture(store, of=situation(**shaped, cfg=1.0))
@@ -138,6 +139,7 @@ def test_one_that_only_its_weights_shape_tells_is_taken_as_it_is_used(store):
     assert outcome.steps == FULL_STEPS and outcome.learnt.ours
 
 
+@pytest.mark.slow
 def test_what_was_learnt_from_many_steps_never_serves_it(first, store):
     store.put(record_of(first[0]))
     host, _, outcome = picture(store, of=situation(**OWN, cfg=1.0))

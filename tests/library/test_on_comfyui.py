@@ -121,6 +121,7 @@ def test_a_servers_reason_is_the_jobs_sentence(ledger, trouble, said):
     assert result.state == FAILED and said in result.error and server.address in result.error
 
 
+@pytest.mark.slow
 def test_a_stop_takes_what_is_queued_back(ledger):
     found, over = jobs(PLAN, remote=True), []
     with FakeServer(slow=10**6) as server:

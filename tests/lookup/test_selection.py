@@ -440,6 +440,7 @@ def test_nothing_is_substituted_unsaid(held, wanted, before):
         assert (ran.steps, ran.sigmas[1:]) in {key[1:] for key in stated}
 
 
+@pytest.mark.slow
 @examples(100)
 @given(records(), RUNS)
 def test_a_record_by_itself_answers_every_run(made, wanted):

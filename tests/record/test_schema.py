@@ -122,6 +122,7 @@ def test_both_refuse(path, value):
     assert not VALIDATOR.is_valid(record) and not ours(record)
 
 
+@pytest.mark.slow
 def test_what_is_required_is_required_by_both():
     ours_alone = []
     for path in PLACES:

@@ -155,6 +155,7 @@ def test_a_silent_server_is_not_waited_for(site, sources, hurried):
     assert time.monotonic() - begun < 1.4
 
 
+@pytest.mark.slow
 def test_an_answer_that_trickles_in_is_not_waited_for(site, sources, hurried):
     def trickle(handler):
         handler.send_response(200)
@@ -170,6 +171,7 @@ def test_an_answer_that_trickles_in_is_not_waited_for(site, sources, hurried):
     assert sources.names() == []
 
 
+@pytest.mark.slow
 def test_headers_that_trickle_in_are_not_waited_for(hurried):
     with socket.create_server(("127.0.0.1", 0)) as server:
 

@@ -246,6 +246,7 @@ def test_a_broken_index_is_made_anew(store, text):
     assert Store(store.folder).lookup(asked(record)).kind == "exact"
 
 
+@pytest.mark.slow
 def test_a_large_store_answers_at_once(store):
     """10,000 records; the claim is 5 ms, of which a busy test machine is given four times as much."""
     store.folder.mkdir()
