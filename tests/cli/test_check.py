@@ -31,6 +31,7 @@ def record_file(made, tmp_path):
     return path
 
 
+@pytest.mark.slow
 def test_at_another_guidance_it_holds_and_the_record_can_keep_that(record_file, capsys):
     before = record_file.read_bytes()
     assert run("check", record_file, "flow", "--cfg", 5, "--quiet") == cli.OK

@@ -132,6 +132,7 @@ def test_every_recipe_is_there_and_valid(parametrisation, tmp_path):
     assert load_record(tmp_path / "a.json") == record
 
 
+@pytest.mark.slow
 @example("ve", ["distilled"], [1], 585, 3)  # walks of one step, which ask anew
 @examples(15)
 @given(
@@ -346,6 +347,7 @@ def test_a_finished_run_is_taken_up_at_the_cost_of_a_few_questions(tmp_path):
     assert more.recipes != first.recipes
 
 
+@pytest.mark.slow
 def test_a_stop_between_teacher_and_fits_does_not_repeat_the_teacher(tmp_path):
     plans, model = [], Counted(small_mixture())
     phase = []

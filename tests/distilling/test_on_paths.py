@@ -98,6 +98,7 @@ def test_a_stop_keeps_what_was_measured(tmp_path):
     assert other.provenance["model_calls"] == one.provenance["model_calls"]
 
 
+@pytest.mark.slow
 def test_the_evidence_of_the_others_does_not_count_them():
     both, alone = (default_budget(names, (4, 6), 2) for names in (["euler", "er_sde"], ["euler"]))
     assert both == alone

@@ -108,6 +108,7 @@ def test_a_stop_leaves_the_record_as_it_stood():
     assert stop.value.record is not None and stop.value.record.recipe("distilled", 4).steps == 4
 
 
+@pytest.mark.slow
 def test_a_budget_is_kept():
     model = Model()
     record = distill_own_run(model, sigmas=OWN, steps=5, budget=60, samples=1, **ABOUT)

@@ -74,6 +74,7 @@ def test_the_mean_square_is_the_mean_of_the_streams_own():
     assert np.allclose(errors, wanted.sqrt().numpy(), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_evidence_says_each_streams_error_as_it_is(record):
     told = {each["name"]: each for each in record.recipe("distilled", 4).evidence["streams"]}
     found = own_errors(record)
@@ -91,6 +92,7 @@ def test_a_small_stream_is_heard(record):
     assert own_errors(record)["sound"] < own_errors(deaf)["sound"]
 
 
+@pytest.mark.slow
 def test_the_record_keeps_them_and_is_measured_by_them(record):
     again = Record.from_json(record.to_json())
     assert again == record and again.conditions.streams == STREAMS

@@ -31,6 +31,7 @@ def paths(denoise=None, rows=3, nodes=60, seed=5, **options) -> OnPaths:
     )
 
 
+@pytest.mark.slow
 def test_the_best_stock_schedule_is_chosen_and_stands_beside_the_others():
     made = paths()
     found = made.measured("dpmpp_2m_sde", 6)

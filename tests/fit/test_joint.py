@@ -274,6 +274,7 @@ def test_states_are_held_to_the_last_run_or_to_the_teacher(process, part):
     assert away[1] < 0.5 * away[0]
 
 
+@pytest.mark.slow
 @OF_EACH
 def test_nothing_is_proposed_where_nothing_is_expected_to_be_better(process):
     answers = exactly_known(process)
@@ -310,6 +311,7 @@ def test_a_lower_start(process):
     assert answers.run(found).mean_error < start.mean_error
 
 
+@pytest.mark.slow
 def test_the_same_twice():
     first, second = (
         proposed(answers, answers.run(stock("ve")), Pull(), ALL)[0]

@@ -45,6 +45,7 @@ def refined(process, steps, *sets):
     return found
 
 
+@pytest.mark.slow
 @OF_EACH
 def test_it_is_never_worse_than_any_start_and_soon_far_better(process):
     answers = answers_of(process)

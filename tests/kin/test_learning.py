@@ -93,6 +93,7 @@ def test_kin_without_such_a_recipe_is_none(taught):
     assert outcome.learnt.kin is None and host.told[0].kin == ""
 
 
+@pytest.mark.slow
 def test_another_lora_or_size_is_checked_too(taught):
     lora = known(patches=({"name": "lora", "strength": 1.0},))
     _, _, outcome = picture(taught, studio(FINETUNE, seed=1, digit=4), of=of(lora))

@@ -193,6 +193,7 @@ def test_models_that_are_not_there_are_said_before_the_night(tmp_path):
         jobs('[[models]]\ncheckpoint = "flow"', remote=True)
 
 
+@pytest.mark.slow
 def test_too_many_jobs_are_refused():
     numbers = ", ".join(map(str, range(1000)))
     sizes = ", ".join(f'"{8 * k}x64"' for k in range(1, 12))

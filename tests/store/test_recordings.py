@@ -331,6 +331,7 @@ def _keeps(folder: str, first: int) -> None:
         store.keep_recording(KEY, picture(seed))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="forks")
 def test_writers_at_the_same_time_are_safe(tmp_path):
     store = Store(tmp_path, most_recordings=4)

@@ -197,6 +197,7 @@ def write_for_ever(folder: str, told: int) -> None:
         os.write(told, b".")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a quick fork")
 def test_a_killed_writer_leaves_a_good_record(store):
     store.put(record_of(OWN))
