@@ -12,8 +12,8 @@ from .situation import Situation
 
 @dataclass(frozen=True)
 class Announcement:
-    """What is about to happen, as data (words.before). steps: of this picture. calls: the most that
-    are made to learn. kin: whose recipe learning begins with, or ""; kin_calls: made where that holds."""
+    """What is about to happen, as data (words.before). steps: of this picture. found: what it is drawn
+    with, where nothing is learnt before. calls: the most that are made to learn. kin: whose recipe learning begins with, or ""; kin_calls: made where that holds."""
 
     decision: Decision
     situation: Situation
@@ -22,6 +22,7 @@ class Announcement:
     improving: bool = False
     kin: str = ""
     kin_calls: int = 0
+    found: Selection | None = None
 
     def priced(self, calls: int, beside: int) -> Announcement:
         """With the most calls that are made; `beside` of them for what is no learning (its pace)."""
