@@ -46,7 +46,7 @@ class StepDistillLoad:
         tooltip = (
             "A record of the store, the newest first: model, cfg, size, steps, when it was made. "
         )
-        tooltip += "After distilling, refresh the list with R."
+        tooltip += "What is distilled meanwhile joins the list after the run."
         tooltip += (
             " The published tables at its end need no distilling, and are measured on no model."
         )

@@ -12,8 +12,9 @@ from .situation import Situation
 
 @dataclass(frozen=True)
 class Announcement:
-    """What is about to happen, as data (words.before). steps: of this picture. found: what it is drawn
-    with, where nothing is learnt before. calls: the most that are made to learn. kin: whose recipe learning begins with, or ""; kin_calls: made where that holds."""
+    """What is about to happen, as data (words.before). steps: of this picture. calls: the most that
+    are made to learn. kin: whose recipe learning begins with, or ""; kin_calls: made where that holds.
+    found: what draws the picture, where nothing is learnt before."""
 
     decision: Decision
     situation: Situation
