@@ -46,12 +46,11 @@ class StepDistillLoad:
         tooltip = (
             "A record of the store, the newest first: model, cfg, size, steps, when it was made. "
         )
-        tooltip += "After distilling, refresh the list with R."
+        tooltip += "What is distilled meanwhile joins the list after the run."
         tooltip += (
             " The published tables at its end need no distilling, and are measured on no model."
         )
-        own = record_names() or [NO_RECORDS]
-        return {"required": {"name": ([*own, *published_names()], {"tooltip": tooltip})}}
+        return {"required": {"name": (choices(), {"tooltip": tooltip})}}
 
     @classmethod
     def VALIDATE_INPUTS(cls, name=None):
@@ -201,6 +200,11 @@ def _found(name: str):
     if record is None:
         raise ValueError(reason)
     return record, "The record that this workflow carries; the store has none of this name. "
+
+
+def choices() -> list[str]:
+    """What Load Record's list holds: the store's records, the published tables after them."""
+    return [*(record_names() or [NO_RECORDS]), *published_names()]
 
 
 def published_names() -> list[str]:

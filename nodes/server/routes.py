@@ -135,10 +135,11 @@ def fitting(data: dict) -> dict:
 
 
 def labels(query: Mapping) -> dict:
-    """What the page calls the store's records, by their names."""
+    """What Load Record's list holds, and what the page calls the store's records by their names."""
     from ..page.record_labels import labels_of
+    from ..records import choices
 
-    return {"labels": labels_of(_store().records()[:MOST_LISTED])}
+    return {"labels": labels_of(_store().records()[:MOST_LISTED]), "names": choices()}
 
 
 def _under(brief) -> str:

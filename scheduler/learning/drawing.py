@@ -161,7 +161,7 @@ class _Picture:
         own = bool(self.situation.own_sigmas)
         if improve_calls and decision.action == deciding.FEW and not own:
             return self._improve_first(decision, found, improve_calls)
-        self._tell(decision, found.recipe.steps)
+        self._tell(decision, found.recipe.steps, found=found)
         nothing = NOTHING_LEFT if own else NOTHING_TO_IMPROVE
         problem = nothing if improve_calls else ""
         outcome = Outcome(decision, self.situation, found, problem=problem)
@@ -298,9 +298,10 @@ class _Picture:
         calls: int = 0,
         improving: bool = False,
         rows: int | None = None,
+        found: Selection | None = None,
     ) -> None:
         """rows: recorded ones that something is learnt from, where that is about to happen."""
-        told = Announcement(decision, self.situation, steps, calls, improving)
+        told = Announcement(decision, self.situation, steps, calls, improving, found=found)
         known = self.situation.steps != AT_THE_BEND and calls > 0 and rows is not None
         kin = kin_of(self.store, self.situation) if known else None
         if kin is not None:

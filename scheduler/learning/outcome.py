@@ -13,7 +13,8 @@ from .situation import Situation
 @dataclass(frozen=True)
 class Announcement:
     """What is about to happen, as data (words.before). steps: of this picture. calls: the most that
-    are made to learn. kin: whose recipe learning begins with, or ""; kin_calls: made where that holds."""
+    are made to learn. kin: whose recipe learning begins with, or ""; kin_calls: made where that holds.
+    found: what draws the picture, where nothing is learnt before."""
 
     decision: Decision
     situation: Situation
@@ -22,6 +23,7 @@ class Announcement:
     improving: bool = False
     kin: str = ""
     kin_calls: int = 0
+    found: Selection | None = None
 
     def priced(self, calls: int, beside: int) -> Announcement:
         """With the most calls that are made; `beside` of them for what is no learning (its pace)."""

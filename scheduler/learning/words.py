@@ -9,6 +9,7 @@ from collections.abc import Callable
 from ..kin import words as kin_words
 from ..lookup import words as lookup_words
 from ..lookup.match import NEAREST
+from ..lookup.selection import Selection
 from ..record import Recipe
 from ..record.verdict import steps_saved
 from ..record.words import NO_LABELS, Labels, counted, duration, model_calls
@@ -42,7 +43,7 @@ def before(told: Announcement, seconds: float | None = None) -> str:
         return f"First {steps} of this model are learnt, {learning}; then the picture is drawn."
     if action == deciding.IN_FULL and told.decision.learns:
         return f"Drawing in full, {steps}, to learn this model: {learning} after the picture."
-    return f"Drawing {steps}."
+    return f"Drawing {steps}{_with_recipe(told.found)}."
 
 
 def after(outcome: Outcome, labels: Labels = NO_LABELS) -> str:
@@ -142,6 +143,15 @@ def _drawn(outcome: Outcome, labels: Labels) -> str:
     poor = found.recipe.choice.stock and gained(found)
     note = " Nothing is gained by these few here: take more steps." if poor else ""
     return f"{named}. {lookup_words.info(found, labels)}{note}"
+
+
+def _with_recipe(found: Selection | None) -> str:
+    """Which recipe is about to draw, and the record's model and cfg; "" for a stock schedule."""
+    if found is None or found.match is None:
+        return ""
+    cfg = found.match.record.conditions.cfg
+    made = found.match.title if cfg is None else f"{found.match.title}, cfg {cfg:g}"
+    return f" with recipe {recipe_name(found.recipe)} of {made}"
 
 
 def _kin(learnt: Learnt) -> str:

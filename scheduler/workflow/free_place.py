@@ -12,16 +12,28 @@ Box = tuple[float, float, float, float]  # left, top, right, bottom
 
 
 def free_place(
-    place: tuple[float, float], size: tuple[float, float], nodes: Iterable[dict]
+    place: tuple[float, float],
+    size: tuple[float, float],
+    nodes: Iterable[dict],
+    columns: Iterable[float] = (),
 ) -> list:
-    """The place itself or, where other nodes are, the nearest above them."""
+    """The place itself or, where other nodes are, above them, in the column that takes it least far.
+
+    columns: other left edges that would do.
+    """
     taken = [box for box in map(_box, nodes) if box is not None]
+    tops = [(left, _free_top((left, place[1]), size, taken)) for left in (place[0], *columns)]
+    left, top = max(tops, key=lambda found: found[1])
+    return [round(left), round(top)]
+
+
+def _free_top(place: tuple[float, float], size: tuple[float, float], taken: list[Box]) -> float:
     left, top = place
     while True:
         own = _around(left, top, size)
         hit = [box for box in taken if _meets(own, box)]
         if not hit:
-            return [round(left), round(top)]
+            return top
         top = min(box[1] for box in hit) - size[1] - 2 * GAP
 
 

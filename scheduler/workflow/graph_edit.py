@@ -150,7 +150,9 @@ def add(
     data = {
         "id": next_id(scope, "node"),
         "type": kind,
-        "pos": free_place(beside, tuple(made["size"]), [each.data for each in scope.nodes]),
+        "pos": free_place(
+            beside, tuple(made["size"]), [each.data for each in scope.nodes], (left,)
+        ),
         "size": list(made["size"]),
         "flags": {},
         "order": order if type(order) is int else 0,

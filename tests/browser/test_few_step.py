@@ -30,6 +30,7 @@ return [(x + offset[0]) * scale + box.left, (y + offset[1]) * scale + box.top]
 """
 GAP_VALUE = f"{SAMPLER}.widgets.at(-1).y - widget({SAMPLER}, 'learn').y - window.LiteGraph.NODE_WIDGET_HEIGHT"
 GAP = f"return {GAP_VALUE}"
+FIRST = "Last picture: drawn in full, 24 steps, to learn this model."
 TIGHT, ROOMY = 412, 640  # where the node below is; KSampler ends at 362
 
 
@@ -114,7 +115,7 @@ def test_it_grows_as_far_as_there_is_room(page):
         page.do(f"{SAMPLER}.showAdvanced = false; window.app.canvas.setDirty(true, true)")
         page.settled(f"({GAP_VALUE}) < 12")
     line = page.card().locator(".sd-name")
-    assert line.inner_text() == "Drawn in full, 24 steps, to learn this model."
+    assert line.inner_text() == FIRST
     assert line.get_attribute("title") == info(page)
     assert page.card().locator(".sd-words").inner_text().startswith("From the next picture on")
 
@@ -125,7 +126,7 @@ def test_its_line_is_cut_between_words_in_a_narrow_node(page):
     if page.vue and not page.card().count():
         pytest.skip("this front end's Vue nodes show no widgets of extensions")
     whole = info(page)
-    first = "Drawn in full, 24 steps, to learn this model."
+    first = FIRST
     line = page.card().locator(".sd-name")
     page.do(f"{SAMPLER}.setSize([230, {SAMPLER}.size[1]]); window.app.canvas.setDirty(true, true)")
     line.get_by_text("…").or_(line).first.wait_for()
@@ -150,6 +151,45 @@ def test_its_line_is_there_again_when_the_workflow_is_opened(page):
     assert line.inner_text() == said and page.do(BELOW) >= 0
     button = f"{SAMPLER}.title_buttons?.find((b) => b.name === 'stepdistill_improve')?.visible"
     assert not page.do(f"return {button}")
+
+
+def test_a_pictures_file_does_not_carry_what_the_picture_before_was_drawn_with(page):
+    swapped(page, ROOMY)
+    draw(page)
+    before = info(page)
+    assert page.saved()["nodes"]  # the workflow itself keeps it
+    draw(page)
+    assert info(page) != before
+    history = page.server.client.get("/history?max_items=1")
+    (run,) = history.values()
+    nodes = run["prompt"][3]["extra_pnginfo"]["workflow"]["nodes"]
+    (sampler,) = (node for node in nodes if node["type"] == "StepDistillKSampler")
+    assert "stepdistill_shown" not in sampler["properties"]
+    assert page.do(f"return Boolean({SAMPLER}.properties.stepdistill_shown)")
+
+
+def test_what_it_becomes_is_no_taller_than_it_needs(page):
+    swapped(page, ROOMY)
+    page.do(f"window.before = {SAMPLER}.size[1]")
+    draw(page)
+    assert page.card().is_visible()
+    page.command("PutBack")
+    sampler = "root.nodes.find((n) => n.type === 'KSampler')"
+    page.settled(f"{sampler} && {sampler}.size[1] < {sampler}.computeSize()[1] + 3")
+
+
+def test_it_is_not_offered_few_steps_again_and_toasts_name_it_by_its_title(page):
+    swapped(page, ROOMY)
+    x, y = page.place(page.do(f"return String({SAMPLER}.id)"))
+    page.page.mouse.click(x, y, button="right")
+    entry = page.page.get_by_text("StepDistill", exact=True).last
+    back = page.page.get_by_text("Put back", exact=True).last
+    page.open_submenu(entry, back)
+    assert page.page.get_by_text("Few steps", exact=True).count() == 0
+    back.click()
+    toasts = page.page.locator(".p-toast")
+    toasts.get_by_text("Few-Step KSampler").last.wait_for()
+    assert toasts.get_by_text("StepDistillKSampler").count() == 0
 
 
 def test_the_host_says_nothing_twice(page):

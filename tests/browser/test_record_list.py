@@ -46,6 +46,19 @@ def test_the_list_says_what_an_artist_knows_and_stores_the_name(page, two):
     assert prompt["1"]["inputs"]["name"] == other
 
 
+def test_what_was_stored_meanwhile_is_in_the_list(page, server, two):
+    name, other = two
+    page.open()
+    page.load({"1": {"class_type": "StepDistillLoad", "inputs": {"name": name}}})
+    new = Store(server.store).put(made("third", created="2026-11-22T00:00:00Z"))
+    new = new.removesuffix(".json")
+    assert new not in page.do(f"return {WIDGET}.options.values")
+    page.command("Store")  # the panel asks the server
+    page.settled(f"{WIDGET}.options.values.includes(given)", new)
+    assert page.do(f"return {WIDGET}.value") == name
+    page.command("Store")
+
+
 def test_a_workflow_that_names_a_record_of_another_store_keeps_the_name(page, two):
     page.load({"1": {"class_type": "StepDistillLoad", "inputs": {"name": "elsewhere-1234"}}})
     (node,) = page.saved()["nodes"]

@@ -44,6 +44,7 @@ def test_applys_card_names_the_record_that_ran_and_follows_the_cfg(page):
     page.run()
     page.settled(f"({INFO}).includes('cfg 3')")
     words = page.card().locator(".sd-words")
+    assert page.card().locator(".sd-name").inner_text().startswith("Last run: ")
     assert "cfg 3" in words.inner_text() and "cfg 7" not in words.inner_text()
     page.do(SET_CFG, 7)
     page.run()

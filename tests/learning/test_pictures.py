@@ -41,7 +41,12 @@ def test_what_is_about_to_happen_is_said_first(first):
 def test_the_next_picture_takes_few_steps_and_is_nearer_than_stock(taught):
     host, _, outcome = picture(taught, Studio(seed=1, digit=4))
     assert host.calls == 6 and outcome.decision.action == deciding.FEW
-    assert words.recipe_name(outcome.found.recipe) in words.after(outcome)
+    name = words.recipe_name(outcome.found.recipe)
+    assert name in words.after(outcome)
+    (told,) = host.told
+    record = outcome.found.match.record
+    made = f"{outcome.found.match.title}, cfg {record.conditions.cfg:g}"
+    assert words.before(told) == f"Drawing 6 steps with recipe {name} of {made}."
     equal = outcome.found.recipe.evidence["equals_stock_steps"]
     assert words.after(outcome).startswith(f"6 steps in place of about {equal}, recipe ")
     stock = full_run(situation(), 6)

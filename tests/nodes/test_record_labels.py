@@ -31,6 +31,15 @@ def test_model_cfg_size_steps_and_date(store):
     assert found == {name: "photo · cfg 7 · 1024x1024 · 3 steps · 2026-11-21 08:05"}
 
 
+def test_the_list_is_as_the_node_would_give_it_now(store):
+    load = module("nodes.records").StepDistillLoad
+    assert routes.labels({})["names"][0].startswith("(no records yet")
+    name = kept(store, 7.0)
+    found = routes.labels({})["names"]
+    assert found[0] == name and len(found) > 1  # the published tables
+    assert found == load.INPUT_TYPES()["required"]["name"][0]
+
+
 def test_no_two_are_called_the_same(store):
     kept(store, 7.0)
     (brief,) = store.records()

@@ -246,6 +246,14 @@ def test_a_place_that_is_free_is_taken():
     ]
 
 
+def test_a_column_that_is_free_nearer_is_taken():
+    column = [{"pos": [0, -200 * k], "size": [100, 150]} for k in range(4)]
+    assert free_place((0, 0), (100, 50), column)[1] < -600
+    sampler = {"pos": [310, 0], "size": [300, 200]}
+    left, top = free_place((0, 0), (100, 50), [*column, sampler], (310,))
+    assert left == 310 and -200 < top < -50
+
+
 DETAILER = ["guide_size", "seed", "control_after_generate", "steps", "cfg", "sampler_name"]
 DETAILER += ["scheduler", "denoise", "feather"]
 

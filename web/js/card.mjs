@@ -8,9 +8,11 @@ import { counted, t } from "./texts.mjs"
 export const HEIGHT = { empty: 34, note: 64, words: 96, progress: 52, full: 270 }
 
 export class Card {
-  /** view: {plot: "schedule" | "error", log: boolean}, changed in place. changed(): the card needs another height, or its view changed. */
-  constructor(view, changed = () => {}) {
+  /** view: {plot: "schedule" | "error", log: boolean}, changed in place. changed(): the card needs another height, or its view changed.
+   * last: the text that a headline stands in where it tells of a run that is over, such as "card.lastRun", or null. */
+  constructor(view, changed = () => {}, last = null) {
     this.view = view
+    this.last = last
     this.changed = changed
     this.payload = this.progress = null
     this.note = ""
@@ -74,7 +76,7 @@ export class Card {
   parts() {
     const found = this.payload
     const head = make(
-      "div", { class: "sd-head" }, worded({ class: "sd-name", title: found.record ?? "" }, headline(found)), badge(found),
+      "div", { class: "sd-head" }, worded({ class: "sd-name", title: found.record ?? "" }, this.lastly(headline(found))), badge(found),
     )
     const text = found.info.replace(/: {2,}/g, ": ")
     const words = text ? fading(make("div", { class: "sd-words", title: found.info }, text)) : null
@@ -84,6 +86,11 @@ export class Card {
     this.foot = make("div", { class: "sd-foot" })
     this.hover()
     return [head, words, this.tools(), this.place, this.foot]
+  }
+
+  /** A headline, named as the last run's where the next one may be another: widgets and links change meanwhile. */
+  lastly(text) {
+    return this.last && text ? t(this.last, { text: text.replace(/^[A-Z](?=[a-z])/, (letter) => letter.toLowerCase()) }) : text
   }
 
   tools() {

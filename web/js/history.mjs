@@ -7,24 +7,27 @@ const PATIENCE = 400  // milliseconds: a page in the background draws no frames
 
 const tracker = () => app.extensionManager?.workflow?.activeWorkflow?.changeTracker
 
-/** Load a workflow in the place of the open one, as one step of its history; the subgraph that was open stays open. */
-export async function loadAsOneStep(state) {
+/** Load a workflow in the place of the open one, as one step of its history; the subgraph that was open stays open.
+ * then(): what else belongs to the step. */
+export async function loadAsOneStep(state, then = () => {}) {
   const open = openGraph() === rootGraph() ? null : openGraph().id
   const history = tracker()
-  if (history?.updateState && Array.isArray(history.undoQueue)) await stepTo(state, history, open)
+  if (history?.updateState && Array.isArray(history.undoQueue)) await stepTo(state, history, open, then)
   else {
     await app.loadGraphData(state, false, false)
+    then()
     lookInto(open)
   }
   app.canvas.setDirty(true, true)
 }
 
-async function stepTo(state, history, open) {
+async function stepTo(state, history, open, then) {
   history.captureCanvasState ? history.captureCanvasState() : history.checkState()
   history.redoQueue.length = 0
   history.beforeChange?.()  // nothing is captured meanwhile
   try {
     await history.updateState([state], history.undoQueue)
+    then()
     lookInto(open)
     const steps = history.undoQueue.length
     await settled()

@@ -4,12 +4,14 @@
 import { Card } from "./card.mjs"
 import { fading, make, worded } from "./dom.mjs"
 
-export const LINE = { least: 34, two: 60, most: 110, progress: 52 }  // the host's margins of a widget included
+export const LINE = { least: 34, two: 60, three: 100, most: 210, progress: 80 }  // the host's margins of a widget included
+const ROW = 16.2, LETTER = 6, EDGES = 34  // pixels of a line, a letter, and what is around the words
+const WIDE = 290  // pixels of a card that is not laid out yet
 
 export class LineCard extends Card {
   /** changed: as for Card. action: {label, act}, a button at the end of the line. room(card): pixels that there are for it. */
-  constructor(view, changed, action, room) {
-    super(view, changed)
+  constructor(view, changed, last, action, room) {
+    super(view, changed, last)
     this.action = action
     this.measure = room
     this.room = this.laid = 0  // laid: its height on the screen when it was last at rest
@@ -31,7 +33,14 @@ export class LineCard extends Card {
   get height() {
     if (this.empty) return 0
     if (!this.payload || this.progress || this.note) return Math.min(this.room, this.progress ? LINE.progress : LINE.least)
-    return Math.round(Math.min(this.room, LINE.most))
+    return Math.round(Math.min(this.room, Math.max(LINE.three, Math.min(this.wanted, LINE.most))))
+  }
+
+  /** What its whole text takes, about: the headline up to three lines. */
+  get wanted() {
+    const letters = ((this.element.clientWidth || WIDE) - EDGES) / LETTER
+    const rows = this.payload.info.split("\n").map((text) => Math.ceil(text.length / letters) || 1)
+    return EDGES + ROW * (rows.reduce((sum, each) => sum + each, 0) + 2)
   }
 
   get plots() {
@@ -65,13 +74,18 @@ export class LineCard extends Card {
   }
 
   rows() {
-    if (this.progress) return [this.progressPart()]
+    if (this.progress) {
+      const part = this.progressPart()
+      part.classList.toggle("sd-two", this.height >= LINE.progress)
+      return [part]
+    }
     if (this.note) return [line(this.note, this.note)]
     const { info } = this.payload
     const [first, rest] = split(info)
     const words = rest && this.height > LINE.least + 20 ? fading(make("div", { class: "sd-words", title: info }, rest)) : null
-    const head = line(first, info, this.pressed())
+    const head = line(this.lastly(first), info, this.pressed())
     head.classList.toggle("sd-two", this.height >= LINE.two)
+    head.classList.toggle("sd-three", this.height >= LINE.three)
     return [head, words].filter(Boolean)
   }
 

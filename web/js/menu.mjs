@@ -80,9 +80,11 @@ export function commands() {
 }
 
 function actions(nodes) {
+  const few = nodes !== null && improvable(nodes).length === nodes.length  // which they take already
+  const plain = { content: t("menu.use"), callback: () => void use(nodes) }
+  const withRecord = { content: t("menu.useRecord"), callback: () => void useRecord(nodes) }
   return [
-    { content: t("menu.use"), callback: () => void use(nodes) },
-    { content: t("menu.useRecord"), callback: () => void useRecord(nodes) },
+    ...(few ? [] : [plain, withRecord]),
     { content: t("menu.bake"), callback: () => void bake(nodes) },
     { content: t("menu.vendor"), callback: () => void vendor(nodes) },
     { content: t("menu.putBack"), callback: () => void swap("stock", nodes) },

@@ -7,6 +7,7 @@ import { addLoad, refuseLarge } from "./drop.mjs"
 import { api, app, ask, toast } from "./host.mjs"
 import { improve } from "./improve.mjs"
 import { payloadFrom } from "./payload.mjs"
+import { refreshLabels } from "./record_labels.mjs"
 import { LARGEST } from "./recordfile.mjs"
 import { SourceList } from "./sources.mjs"
 import { counted, t } from "./texts.mjs"
@@ -60,6 +61,7 @@ class Panel {
   /** Ask the server again. */
   async refresh() {
     void this.sources.refresh()
+    void refreshLabels()
     try {
       const answer = await ask("records")
       this.records = answer.records

@@ -1,9 +1,10 @@
 // Load Record's list in words that an artist knows (model, cfg, size, steps, date). What is stored, and saved in workflows, stays the
 // record's name.
 
-import { app, ask } from "./host.mjs"
+import { allNodes, app, ask } from "./host.mjs"
 
 const EDGE = 40  // pixels at both ends of a widget where its arrows are
+const KIND = "StepDistillLoad"
 let labels = {}, asking = null
 
 /** What a record is called in the list; a name that the store does not have stays as it is. */
@@ -11,16 +12,34 @@ export const labelOf = (name) => labels[name] ?? String(name ?? "")
 
 /** Ask the server again, as the store may have changed; several calls at once are one. */
 export function refreshLabels() {
-  asking ??= ask("labels").then((answer) => (labels = answer.labels)).catch(() => {}).finally(() => {
+  asking ??= ask("labels").then(take).catch(() => {}).finally(() => {
     asking = null
     app.canvas?.setDirty?.(true, true)
   })
   return asking
 }
 
+/** What the server answered: every list shows the store as it is now. */
+function take({ labels: told, names }) {
+  labels = told
+  if (!Array.isArray(names)) return
+  const spec = window.LiteGraph?.registered_node_types?.[KIND]?.nodeData?.input?.required?.name
+  if (Array.isArray(spec?.[0])) spec[0] = names  // of nodes that are added later
+  for (const node of allNodes()) if (node.type === KIND) list(nameOf(node), names)
+}
+
+function list(widget, names) {
+  if (!widget || typeof widget.options.values === "function") return
+  const nothing = String(widget.value).startsWith("(")  // said in the place of a name, while there was none
+  widget.options.values = names
+  if (nothing && !names.includes(widget.value)) widget.value = names[0]
+}
+
+const nameOf = (node) => node.widgets?.find((each) => each.name === "name")
+
 /** Let the list of a Load Record node show labels. */
 export function showLabels(node) {
-  const widget = node.widgets?.find((each) => each.name === "name")
+  const widget = nameOf(node)
   if (!widget) return
   widget.options.getOptionLabel = (name) => labelOf(name)
   const kind = Object.getPrototypeOf(widget)

@@ -17,6 +17,8 @@ const KEY = "stepdistill_shown"  // of node.properties; "stepdistill" there belo
 const NODES = new Set([
   "Distill", "Sigmas", "Sampler", "Apply", "Compare", "Load", "Save", "FromText", "Bake", "KSampler",
 ].map((name) => `StepDistill${name}`))
+/** Nodes whose card tells of a run that is over, and how it says so. */
+const LAST = new Map([[KIND, "card.lastPicture"], ...["Apply", "Sampler", "Sigmas"].map((name) => [`StepDistill${name}`, "card.lastRun"])])
 const SMALL = new Set([KIND, "StepDistillSave"])  // one takes another node's place, the other has little to say
 const WIDTH = 330
 const ROW_GAP = 4  // pixels that the page adds to each widget
@@ -33,8 +35,9 @@ export function addCard(node) {
   let ready = false
   const small = SMALL.has(node.comfyClass)
   const changed = () => ready && fit(node, card)
+  const last = LAST.get(node.comfyClass) ?? null
   const action = node.comfyClass === KIND ? { label: t("card.improve"), act: () => void improve([node]) } : null
-  const card = small ? new LineCard(view, changed, action, (of) => roomFor(node, of)) : new Card(view, changed)
+  const card = small ? new LineCard(view, changed, last, action, (of) => roomFor(node, of)) : new Card(view, changed, last)
   const options = { serialize: false, hideOnZoom: false, getMinHeight: () => card.height, getValue: () => "", setValue() {} }
   // A name of its own: Vue nodes keep a loaded node's element where the next one has its id and names.
   const widget = node.addDOMWidget(`stepdistill_shown_${++made}`, "stepdistill", card.element, options)
@@ -120,8 +123,33 @@ export function restore(node) {
   if (card && payload) card.show(payload)
 }
 
+/** A picture's file carries the workflow that drew it, and not what the picture before it was drawn with. */
+function withoutLast(workflow) {
+  const told = (node) => LAST.has(node.type) && node.properties?.[KEY]
+  const bare = (node) => (told(node) ? { ...node, properties: { ...node.properties, [KEY]: undefined } } : node)
+  const all = (graph) => (Array.isArray(graph?.nodes) ? { ...graph, nodes: graph.nodes.map(bare) } : graph)
+  const inner = workflow.definitions?.subgraphs
+  if (!Array.isArray(inner)) return all(workflow)
+  return { ...all(workflow), definitions: { ...workflow.definitions, subgraphs: inner.map(all) } }
+}
+
+function queueWithoutLast() {
+  const queue = api.queuePrompt
+  api.queuePrompt = function (number, data, ...rest) {
+    const given = data?.workflow ? { ...data, workflow: withoutLast(data.workflow) } : data
+    return queue.call(this, number, given, ...rest)
+  }
+}
+
+/** Whether a node is as tall as it is for its line of words. */
+export function grown(node) {
+  const card = cards.get(node)
+  return card instanceof LineCard && !card.empty
+}
+
 /** Follow the server's messages. */
 export function listen() {
+  queueWithoutLast()
   const running = new Set()
   const stop = () => {
     for (const card of running) card.stopped()

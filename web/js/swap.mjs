@@ -4,6 +4,7 @@
 import { reportDialog } from "./dialogs.mjs"
 import { loadAsOneStep } from "./history.mjs"
 import { allNodes, ask, rootGraph, toast } from "./host.mjs"
+import { grown } from "./shown.mjs"
 import { counted, t } from "./texts.mjs"
 
 /** Where a node is, as the server knows it: the subgraph's id, or nothing, and its own. */
@@ -17,14 +18,31 @@ export async function swap(to, nodes, options = {}) {
   const only = nodes && withInner(nodes).map(place)
   try {
     const before = rootGraph().serialize()
-    const report = await ask("swap", { workflow: JSON.stringify(before), to, only, widgets: otherPacks(), ...options })
-    if (report.changed) await loadAsOneStep(JSON.parse(report.workflow))
+    const tall = new Map(allNodes().filter(grown).map((node) => [place(node), node.type]))
+    const report = titled(await ask("swap", { workflow: JSON.stringify(before), to, only, widgets: otherPacks(), ...options }))
+    if (report.changed) await loadAsOneStep(JSON.parse(report.workflow), () => shrink(tall))
     tell(report, to, nodes, options)
     return report
   } catch (problem) {
     toast("error", t("swap.failed"), problem.message)
     return null
   }
+}
+
+/** Nodes that were as tall as their words, and are of another kind now, are as tall as they need. tall: {place: kind}. */
+function shrink(tall) {
+  for (const node of allNodes()) {
+    const was = tall.get(place(node))
+    if (was && was !== node.type) node.setSize([node.size[0], node.computeSize()[1]])
+  }
+}
+
+/** The report with nodes called what the page calls them. */
+function titled(report) {
+  const known = window.LiteGraph?.registered_node_types ?? {}
+  const title = (kind) => known[kind]?.title ?? kind
+  const said = (text) => text.replace(/\bStepDistill\w+/g, title)
+  return { ...report, needs: report.needs.map(said), nodes: report.nodes.map((node) => ({ ...node, line: said(node.line) })) }
 }
 
 /** The store's records as the server lists them, those that fit some nodes (null: of the whole workflow) first. */
