@@ -344,21 +344,24 @@ def test_a_check_at_full_length(found, words):
 
 
 @pytest.mark.parametrize(
-    ("first", "told"),
+    ("first", "prompts", "told"),
     [
-        ({"error": 0.2, "size": 1.0}, True),
-        ({"error": 0.2, "size": 1.0, "moved": 1.2}, True),
-        ({"error": 0.2, "size": 1.0, "moved": 0.1}, False),
-        ({"error": 0.6, "size": 0.9, "spread": 0.7}, True),
-        ({"error": 0.7, "size": 0.6, "spread": 0.7}, False),
-        ({"error": 0.6, "size": 0.9, "spread": 0.4}, False),
-        ({"error": "nan", "size": []}, False),
-        ([], False),
+        ({"error": 0.2, "size": 1.0}, 10, True),
+        ({"error": 0.2, "size": 1.0, "moved": 1.2}, 1, True),
+        ({"error": 0.2, "size": 1.0, "moved": 0.1}, 1, False),
+        ({"error": 0.4, "size": 0.9, "spread": 0.7}, 1, True),
+        ({"error": 0.4, "size": 0.9, "spread": 0.7}, 2, False),
+        ({"error": 0.91, "size": 0.9, "spread": 0.97}, 1, False),
+        ({"error": 0.4, "size": 0.6, "spread": 0.7}, 1, False),
+        ({"error": 0.4, "size": 0.9, "spread": 0.4}, 1, False),
+        ({"error": "nan", "size": []}, 1, False),
+        ([], 1, False),
     ],
 )
-def test_a_first_answer_that_is_a_picture_is_said(first, told):
+def test_a_first_answer_that_is_a_picture_is_said(first, prompts, told):
+    """Spread over seeds tells it of one prompt alone, and near the run's end alone."""
     stage = {"stage": "recording", "calls": 1, "created": "2026-01-01T00:00:00Z"}
-    made = record()
+    made = record(conditions=Conditions(cfg=4.0, latent_shape=(16, 128, 96), prompts=prompts))
     provenance = made.provenance | {"stages": [stage | {"first_answer": first}]}
     text = said.recommendation(replace(made, provenance=provenance))
     assert ("a picture already" in text) == told
