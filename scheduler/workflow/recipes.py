@@ -12,6 +12,7 @@ from ..lookup.given import select_from
 from ..lookup.selection import Selection
 from ..lookup.serving import PLAIN
 from ..lookup.stand_in import MEASURED
+from ..lookup.starts import same_start
 from ..record import Choice, Recipe, Record
 from ..record.choice import PUBLISHED
 from ..record.verdict_words import verdict_if_any
@@ -96,13 +97,15 @@ _WAY_ON = (
 
 def _lost(fitted: Sequence[Recipe], found: Selection) -> str:
     """What the recipe that runs now has over what is baked."""
-    own = [each for each in fitted if each.steps == found.recipe.steps and each.choice.ours]
+    baked = found.recipe
+    alike = [each for each in fitted if each.steps == baked.steps and each.choice.ours]
+    own = [each for each in alike if same_start(each.start_sigma, baked.start_sigma)]
     told = "the recipe's coefficients stay behind, for core's nodes cannot carry them"
     ratio = own[0].evidence.get("ratio") if own else None
     equal = own[0].evidence.get("equals_stock_steps") if own else None
     if ratio:
         told += f": {1 / ratio:.2g} times the error of now"
-    if equal and equal > found.recipe.steps:
+    if equal and equal > baked.steps:
         told += f", as near as now with about {equal} steps"
     return told
 

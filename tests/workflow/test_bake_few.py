@@ -58,6 +58,15 @@ def test_it_is_baked_with_its_own_steps_and_what_is_lost_is_said():
     assert "10 times the error of now, as near as now with about 17 steps" in line
 
 
+def test_what_is_lost_is_told_of_the_recipe_of_its_own_start():
+    whole = learnt()
+    part = ours(6, ratio=0.4, equals_stock_steps=10, stock=MEASURED["stock"])
+    part = replace(part, start_sigma=0.75, sigmas=(0.75, *part.sigmas[1:]))
+    both = replace(whole, recipes=(part, *whole.recipes))
+    line = baked(drawing(), record=both)[2][2].line
+    assert "10 times the error of now, as near as now with about 17 steps" in line
+
+
 def test_put_back_gives_the_ksampler_of_before():
     before = plain(sampler="euler").data
     after, _, _ = baked(drawing(), record=learnt())
