@@ -9,6 +9,7 @@ from collections.abc import Callable
 from ..kin import words as kin_words
 from ..lookup import words as lookup_words
 from ..lookup.match import NEAREST
+from ..lookup.selection import Selection
 from ..record import Recipe
 from ..record.verdict import steps_saved
 from ..record.words import NO_LABELS, Labels, counted, duration, model_calls
@@ -138,7 +139,7 @@ def _drawn(outcome: Outcome, labels: Labels) -> str:
     if found.match.kind == NEAREST:  # made under other conditions: what it does here is not known
         named = f"{steps}, {lookup_words.differs(found.match)}; {name}"
     else:
-        named = f"{steps}{_in_place_of(found.recipe)}, {name}"
+        named = f"{steps}{_in_place_of(found)}, {name}"
     poor = found.recipe.choice.stock and gained(found)
     note = " Nothing is gained by these few here: take more steps." if poor else ""
     return f"{named}. {lookup_words.info(found, labels)}{note}"
@@ -151,8 +152,11 @@ def _kin(learnt: Learnt) -> str:
     return f" {kin_words.used(learnt.kin.code, learnt.kin_title, learnt.kin.ratio)}"
 
 
-def _in_place_of(recipe: Recipe) -> str:
-    """How many stock steps a recipe of ours does the work of, where the record knows it."""
+def _in_place_of(found: Selection) -> str:
+    """How many stock steps a recipe of ours does the work of, where the record knows it of this cfg."""
+    recipe = found.recipe
+    if found.by_check is not None:
+        return ""
     saved = steps_saved(recipe.evidence) if recipe.choice.ours else None
     if saved is None or saved[0] <= recipe.steps:
         return ""

@@ -121,7 +121,14 @@ def test_a_picture_at_another_cfg_widens_the_record(taught):
     again, _, few = picture(taught, studio(FINETUNE, seed=2, digit=5), of=between)
     assert few.decision.action == deciding.FEW and again.calls == 6
     said = words.after(few)
-    assert "made at cfg 3 and checked from 3 to 5" in said and "differs" not in said
+    assert "Made at cfg 3 and latent 16x8x8, checked from cfg 3 to 5." in said
+    assert "differs" not in said and "ade at cfg 4" not in said
+    assert "measured at cfg 3: 6 steps = about stock's" in said and "in place of" not in said
+    there, _, few = picture(taught, studio(FINETUNE, seed=2, digit=5), of=here)
+    share = f"{check['rms'] / check['stock_rms']:.2f}"
+    said = words.after(few)
+    assert f"; checked at cfg 5: {share} of the error of the best stock choice" in said
+    assert "ade at cfg 5" not in said and "stock's" not in said
 
 
 def test_where_it_does_not_hold_the_range_stops_and_another_is_learnt(taught):
