@@ -113,6 +113,11 @@ def test_a_picture_at_another_cfg_widens_the_record(taught):
     host, _, outcome = picture(taught, studio(FINETUNE, seed=1, digit=4), of=here)
     assert outcome.learnt.kin.code == HOLDS
     assert host.calls - FULL_STEPS == calls_of_check(6, 1)
+    said = words.after(outcome)
+    assert said.startswith(
+        "Drawn in full, 24 steps, to learn it at cfg 5. Your recipe of cfg 3 holds at"
+    )
+    assert "Base" not in said and "if your recipe of cfg 3 holds)" in words.before(host.told[0])
     record = record_of(taught)  # the one there is
     assert record.conditions.cfg == 3.0 and whole_span(record) == (3.0, 5.0)
     (check,) = checks_of(record.recipe("distilled", 6))

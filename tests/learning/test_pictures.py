@@ -26,7 +26,7 @@ def test_the_first_picture_is_drawn_in_full_and_learnt_from(first):
     assert (kept.steps, kept.rows, kept.prompt) == (FULL_STEPS, 1, "digit 3")
     assert words.after(outcome) == (
         "Drawn in full, 24 steps, to learn this model. From the next picture on: 6 steps; pays back "
-        f"after {-(-outcome.data['calls'] // 18)} pictures."
+        f"after {-(-outcome.data['calls'] // 18)} pictures, beside 24 steps each."
     )
 
 
