@@ -99,7 +99,7 @@ def short(text: str, record) -> str:
 def _found(record) -> list[str]:
     """The recommendation, then a table for each sampler."""
     from ...scheduler.record import OFFSETS, curve_key
-    from ...scheduler.record.evidence_table import NOTES, evidence_table
+    from ...scheduler.record.evidence_table import column_notes, evidence_table
     from ...scheduler.record.verdict_words import recommendation
 
     advice = recommendation(record)
@@ -117,7 +117,8 @@ def _found(record) -> list[str]:
         parts.append(
             f"{key.replace(OFFSETS, ' with offsets')}\n{_table(list(group), evidence_table)}"
         )
-    return [*parts, NOTES] if any("rms" in recipe.evidence for recipe in recipes) else parts
+    notes = column_notes([each for each in recipes if "rms" in each.evidence])
+    return [*parts, notes] if notes else parts
 
 
 def _table(recipes: list, evidence_table) -> str:

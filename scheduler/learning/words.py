@@ -8,11 +8,12 @@ from collections.abc import Callable
 
 from ..kin import words as kin_words
 from ..lookup import words as lookup_words
+from ..lookup.differences import SIZE
 from ..lookup.match import NEAREST
 from ..lookup.selection import Selection
 from ..record import Recipe
 from ..record.verdict import steps_saved
-from ..record.words import NO_LABELS, Labels, counted, duration, model_calls
+from ..record.words import NO_LABELS, Labels, counted, duration, model_calls, size
 from . import deciding
 from .choosing import ENOUGH_TIMES, gained, times_fitted
 from .deciding import Obstacle
@@ -142,7 +143,17 @@ def _drawn(outcome: Outcome, labels: Labels) -> str:
         named = f"{steps}{_in_place_of(found)}, {name}"
     poor = found.recipe.choice.stock and gained(found)
     note = " Nothing is gained by these few here: take more steps." if poor else ""
-    return f"{named}. {lookup_words.info(found, labels)}{note}"
+    return f"{named}. {lookup_words.info(found, labels)}{_other_size(outcome)}{note}"
+
+
+def _other_size(outcome: Outcome) -> str:
+    """That a recipe was made for another size of about the same area, as a sentence after another."""
+    found, here = outcome.found, outcome.situation.key.latent_shape
+    made = found.record.conditions.latent_shape if found.record is not None else None
+    differs = any(each.code == SIZE for each in found.differences)  # is said already
+    if differs or not made or not here or tuple(made) == tuple(here):
+        return ""
+    return f" It was made for {size(made)}, the nearest to your {size(here)}."
 
 
 def _kin(learnt: Learnt) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from scheduler.record import Conditions, Model, Recipe, Record
 from scheduler.record import verdict_words as said
-from scheduler.record.evidence_table import evidence_table, verdict_word
+from scheduler.record.evidence_table import column_notes, evidence_table, verdict_word
 from scheduler.record.left_out import evidence_notes, left_out
 from scheduler.record.words import (
     about,
@@ -365,3 +365,14 @@ def test_a_first_answer_that_is_a_picture_is_said(first, prompts, told):
     provenance = made.provenance | {"stages": [stage | {"first_answer": first}]}
     text = said.recommendation(replace(made, provenance=provenance))
     assert ("a picture already" in text) == told
+
+
+def test_only_the_columns_that_are_shown_are_explained():
+    evidence = {"rms": 0.1, "ratio": 0.29, "best_stock": "beta", "stock": {"beta": {"rms": 0.3}}}
+    bare = recipe(**evidence)
+    assert column_notes([bare]) == "ours/stock: the ratio of the errors and its 95 % margin."
+    more = recipe(**evidence | {"equals_stock_steps": 16, "model_calls": 6})
+    said = column_notes([bare, more])
+    assert "stock needs: " in said and "calls: " in said and "other picture" not in said
+    assert "stock needs" not in evidence_table([bare]) and "stock needs" in evidence_table([more])
+    assert column_notes([]) == ""
