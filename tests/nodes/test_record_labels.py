@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.nodes.made import record
+from tests.nodes.made import recipe, record
 from tests.nodes.pack import module
 
 labels, routes = module("nodes.page.record_labels"), module("nodes.server.routes")
@@ -29,6 +29,19 @@ def test_model_cfg_size_steps_and_date(store):
     name = kept(store, 7.0)
     found = routes.labels({})["labels"]
     assert found == {name: "photo · cfg 7 · 1024x1024 · 3 steps · 2026-11-21 08:05"}
+
+
+def test_only_the_steps_that_there_are_are_named(store):
+    curves = [[1 - k / steps for k in range(steps + 1)] for steps in (8, 6)]
+    made = record(*(recipe("distilled", each) for each in curves))
+    name = store.put(made).removesuffix(".json")
+    assert " · 6, 8 steps · " in routes.labels({})["labels"][name]
+    (listed,) = routes.records({})["records"]
+    assert listed["steps_words"] == "6, 8 steps"
+    (brief,) = store.records()
+    assert (
+        replace(brief, step_counts=()).steps_words == "6-8 steps"
+    )  # a source's, whose list is short
 
 
 def test_no_two_are_called_the_same(store):
