@@ -98,8 +98,8 @@ def short(text: str, record) -> str:
 
 def _found(record) -> list[str]:
     """The recommendation, then a table for each sampler."""
-    from ...scheduler.record import OFFSETS, curve_key
-    from ...scheduler.record.evidence_table import NOTES, evidence_table
+    from ...scheduler.record import curve_key
+    from ...scheduler.record.evidence_table import column_notes, evidence_table
     from ...scheduler.record.verdict_words import recommendation
 
     advice = recommendation(record)
@@ -113,11 +113,19 @@ def _found(record) -> list[str]:
         ),
     )
     parts = [advice] if advice else []
+    keys = {curve_key(each) for each in recipes}
     for key, group in groupby(recipes, key=curve_key):
-        parts.append(
-            f"{key.replace(OFFSETS, ' with offsets')}\n{_table(list(group), evidence_table)}"
-        )
-    return [*parts, NOTES] if any("rms" in recipe.evidence for recipe in recipes) else parts
+        parts.append(f"{_curve(key, keys)}\n{_table(list(group), evidence_table)}")
+    notes = column_notes([each for each in recipes if "rms" in each.evidence])
+    return [*parts, notes] if notes else parts
+
+
+def _curve(key: str, keys: set[str]) -> str:
+    """A table's name: a sampler's schedule alone, where there is one with offsets too."""
+    from ...scheduler.record import OFFSETS
+
+    alone = ", its schedule alone" if key + OFFSETS in keys else ""
+    return f"{key.replace(OFFSETS, ' with offsets')}{alone}"
 
 
 def _table(recipes: list, evidence_table) -> str:

@@ -22,13 +22,12 @@ def labels_of(briefs: Iterable) -> dict[str, str]:
 def _label(brief) -> str:
     from ...scheduler.record.words import size
 
-    low, high = brief.steps
     cfg = brief.numbers[3]
     parts = [
         brief.title or "unnamed model",
         f"cfg {cfg:g}" if cfg is not None else "",
         size(brief.latent_shape) if brief.latent_shape else "",
-        f"{low}-{high} steps" if low != high else f"{high} step{'' if high == 1 else 's'}",
+        brief.steps_words,
         "with LoRAs" if brief.patches else "",
         brief.created[:16].replace("T", " "),
     ]

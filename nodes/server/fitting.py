@@ -7,12 +7,14 @@ from .records_of_files import matches_for
 from .request_guard import text_of
 
 FITS, DIFFERS, UNKNOWN = "fits", "differs", "unknown"
+PLAIN, CANNOT = "plain", "cannot"  # of baking: with a loss, or not at all
 MOST_SITES = 20
 
 
 def fits(data: dict) -> dict[str, dict]:
     """{record's name: {"fit": FITS, DIFFERS, or UNKNOWN where the workflow does not tell cfg or size;
-    "differs": in words}}, the best for the first of the nodes first; none of other models."""
+    "differs": in words}}, the best for the first of the nodes first; none of other models. To bake:
+    PLAIN or CANNOT where the recipe itself cannot be written, "differs" says so too, in sentences."""
     from ...scheduler.lookup.rules import rule_for
     from ...scheduler.workflow import parse
     from ...scheduler.workflow.facts import facts_of
@@ -30,7 +32,26 @@ def fits(data: dict) -> dict[str, dict]:
         whose = label(site.node) if len(sites) > 1 else ""
         for match in matches_for(facts, samplers):
             _judge(found.setdefault(match.name.removesuffix(".json"), {}), match, facts, whose)
+    if data.get("to") == "baked":
+        for name, said in found.items():
+            _foretell(said, name, document, sites)
     return found
+
+
+def _foretell(said: dict, name: str, document, sites) -> None:
+    """What is lost by baking a record, said before it is done."""
+    from ...scheduler.workflow.baked import foretold
+    from ...scheduler.workflow.sites import label
+    from ..host.store import store
+
+    record = store().load(f"{name}.json")
+    told = [(*foretold(document, site, record), label(site.node)) for site in sites]
+    words = [f"{whose}: {text}" if len(sites) > 1 else text for done, text, whose in told if text]
+    if not words:
+        return
+    differs = f"Differs: {said['differs']}. " if said["differs"] else ""
+    said["fit"] = PLAIN if any(done for done, _, _ in told) else CANNOT
+    said["differs"] = differs + " ".join(words)
 
 
 def _judge(said: dict, match, facts, whose: str) -> None:

@@ -109,6 +109,7 @@ def records(query: Mapping) -> dict:
             "created": brief.created,
             "samplers": list(brief.samplers),
             "steps": list(brief.steps),
+            "steps_words": brief.steps_words,
             "latent_shape": list(brief.latent_shape or ()),
             "bytes": brief.stamp[0],
             "under": _under(brief) if place < MOST_TOLD else _in_brief(brief),

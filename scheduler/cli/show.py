@@ -9,7 +9,7 @@ from itertools import groupby
 
 from ..errors import RecordError
 from ..record import Recipe, Record, load_record
-from ..record.evidence_table import NOTES, evidence_table
+from ..record.evidence_table import column_notes, evidence_table
 from ..record.schema import json_schema
 from ..record.verdict_words import described, recommendation
 from ..record.words import about
@@ -70,8 +70,9 @@ def show_record(record: Record, recipes: Sequence[Recipe] | None = None) -> None
     for (sampler, offsets, start), group in groupby(sorted(recipes, key=_order), key=_curve):
         name = f"{sampler}{' with offsets' if offsets else ''}"
         print(f"\n{name}, from sigma {start:g}\n{evidence_table(list(group))}")
-    if any("rms" in recipe.evidence for recipe in recipes):
-        print(f"\n{NOTES}")
+    notes = column_notes([each for each in recipes if "rms" in each.evidence])
+    if notes:
+        print(f"\n{notes}")
     advice = recommendation(record)
     if advice:
         print("\n" + textwrap.fill(advice, WIDTH))

@@ -197,7 +197,8 @@ class Run:
         """What the first answer says of the model, where the runs began at the top of its noise."""
         top = min(each.sigmas[0] for each in made.sets)
         whole = abs(top / self.request.sigma_max - 1) <= SAME_START
-        return {"first_answer": first_answer(made.sets)} if whole else {}
+        one_prompt = (self.conditions.prompts or 1) <= len(made.sets)  # in each set
+        return {"first_answer": first_answer(made.sets, one_prompt)} if whole else {}
 
     def fitted(self, made: Experiments) -> None:
         """The recipes of every sampler: the starts first, after which the record is usable, then

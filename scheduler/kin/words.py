@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from ..fingerprint.kinship import SAME
+from ..lookup.differences import CFG, SIZE, Value
 from ..record.verdict_words import choice_words, share_words
-from ..record.words import NO_LABELS, Labels
+from ..record.words import NO_LABELS, Labels, size
+from .finding import Kin
 from .judging import HOLDS, REFINE
 
 
@@ -20,11 +25,43 @@ def verdict(code: str, ratio: float, stock: str, rows: int, labels: Labels = NO_
     return f"It is refused here: {share} times the error of {other} on {pictures}."
 
 
-def used(code: str, title: str, ratio: float) -> str:
-    """What became of a kin's recipe in learning, as a sentence."""
+def apart(kin: Kin) -> tuple[str, str] | None:
+    """Of the very model's own record, ("cfg 3", "cfg 7"): where its recipe was made and what runs; None
+    of other weights or sources, and where more than cfg and size differ."""
+    found = kin.differences
+    if kin.kinship != SAME or kin.match.origin is not None or not found:
+        return None
+    if any(each.code not in _TOLD for each in found):
+        return None
+    made = " and ".join(_TOLD[each.code](each.made) for each in found)
+    return made, " and ".join(_TOLD[each.code](each.here) for each in found)
+
+
+def _cfg(value: Value) -> str:
+    return "no cfg" if value is None else f"cfg {value:g}"
+
+
+def _size(value: Value) -> str:
+    return size([int(side) for side in value]) if isinstance(value, tuple) else "no size"
+
+
+_TOLD: dict[str, Callable[[Value], str]] = {CFG: _cfg, SIZE: _size}
+
+
+def whose(title: str, own: tuple[str, str] | None) -> str:
+    """ "the recipe of Base", or of the very model "your recipe of cfg 3"."""
+    return f"the recipe of {title}" if own is None else f"your recipe of {own[0]}"
+
+
+def used(code: str, title: str, ratio: float, own: tuple[str, str] | None = None) -> str:
+    """What became of a kin's recipe in learning, as a sentence. own: of `apart`."""
     share = share_words(ratio)
+    named = whose(title, own)
+    named = named[:1].upper() + named[1:]
+    here = "here" if own is None else f"at {own[1]} too"
     if code == HOLDS:
-        return f"The recipe of {title} holds here: {share} of the error of the best stock choice."
+        return f"{named} holds {here}: {share} of the error of the best stock choice."
     if code == REFINE:
-        return f"The recipe of {title} was its start, at {share} of the best stock choice's error."
-    return f"The recipe of {title} was tried and left: {share} times the best stock choice's error."
+        return f"{named} was its start, at {share} of the best stock choice's error."
+    tried = "tried" if own is None else f"tried at {own[1]}"
+    return f"{named} was {tried} and left: {share} times the best stock choice's error."

@@ -11,6 +11,7 @@ from ..denoiser import Denoiser
 from ..distilling.meter import Progress
 from ..errors import OutputError, RecordingError, StepDistillError
 from ..files import make_folder
+from ..kin.words import apart
 from ..lookup.match import Match
 from ..lookup.selection import Selection
 from ..lookup.shelves import Shelf
@@ -306,7 +307,7 @@ class _Picture:
         kin = kin_of(self.store, self.situation) if known else None
         if kin is not None:
             spent = calls_from_kin(rows or 0, self.situation)
-            told = replace(told, kin=kin.title, kin_calls=spent)
+            told = replace(told, kin=kin.title, kin_own=apart(kin), kin_calls=spent)
         self.host.tell(told)
 
 

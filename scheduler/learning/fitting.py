@@ -7,6 +7,7 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 
@@ -20,6 +21,7 @@ from ..errors import BudgetError, OutputError, RecordError, UnknownNameError
 from ..kin import Kin, KinVerdict, find_kin
 from ..kin.learning import learn_from_kin
 from ..kin.planning import calls_of_check
+from ..kin.words import apart
 from ..lookup.match import EXACT
 from ..record import Recipe, Record
 from ..record.cfg_range import with_checks_from
@@ -46,7 +48,8 @@ _putting = threading.Lock()
 class Learnt:
     """record: with the new recipe. recipe: the new one, or what stayed (changed: False). calls: model
     calls made. problem: why it could not be put into the store, or "". kin: what a check of a related
-    model's recipe found, where it began with one; kin_title: whose. full_steps: of a run in full."""
+    model's recipe found, where it began with one; kin_title: whose; kin_own: where it was
+    made and what runs, of the very model's (kin/words.py). full_steps: of a run in full."""
 
     record: Record
     recipe: Recipe
@@ -55,6 +58,7 @@ class Learnt:
     problem: str = ""
     kin: KinVerdict | None = None
     kin_title: str = ""
+    kin_own: tuple[str, str] | None = None
     full_steps: int = FULL_STEPS
 
     @property
@@ -187,7 +191,7 @@ class _Work:
         self.store, self.situation, self.prompt = store, situation, prompt
         self.before = base_record(store, situation) if before is None else before
         self.calls, self.problem = 0, ""
-        self.kin: tuple[str, KinVerdict | None] = ("", None)
+        self.of_kin: dict[str, Any] = {}  # what Learnt says of it
         self._progress = progress
 
     def run(self, denoise: Denoiser, budget: int, recordings: Sequence[Recording]) -> Learnt:
@@ -212,8 +216,7 @@ class _Work:
         finished(folder)
         recipe = record.recipe(DISTILLED, here.steps, here.start)
         changed = self.before is None or recipe not in self.before.recipes
-        title, verdict = self.kin
-        return Learnt(record, recipe, self.calls, changed, self.problem, verdict, title)
+        return Learnt(record, recipe, self.calls, changed, self.problem, **self.of_kin)
 
     def own_run(self, denoise: Denoiser, recordings: Sequence[Recording]) -> Learnt:
         """Fewer steps than a step-distilled model's own run."""
@@ -248,7 +251,7 @@ class _Work:
         names = ("resume", "budget", "recordings", "device", "progress", "on_record")
         how = {name: options[name] for name in names}
         found = learn_from_kin(kin, denoise, here.key, here.steps, here.start, **how)
-        self.kin = kin.title, found.verdict
+        self.of_kin = {"kin": found.verdict, "kin_title": kin.title, "kin_own": apart(kin)}
         if found.noted is None:
             return found.record
         noted = self._noted(kin.match.name, found.noted)

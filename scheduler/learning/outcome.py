@@ -13,8 +13,9 @@ from .situation import Situation
 @dataclass(frozen=True)
 class Announcement:
     """What is about to happen, as data (words.before). steps: of this picture. calls: the most that
-    are made to learn. kin: whose recipe learning begins with, or ""; kin_calls: made where that holds.
-    found: what draws the picture, where nothing is learnt before."""
+    are made to learn. kin: whose recipe learning begins with, or ""; kin_own: of the very model's, where
+    it was made and what runs; kin_calls: made where that holds. found: what draws the picture, where
+    nothing is learnt before."""
 
     decision: Decision
     situation: Situation
@@ -22,6 +23,7 @@ class Announcement:
     calls: int = 0
     improving: bool = False
     kin: str = ""
+    kin_own: tuple[str, str] | None = None
     kin_calls: int = 0
     found: Selection | None = None
 

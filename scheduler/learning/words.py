@@ -8,11 +8,12 @@ from collections.abc import Callable
 
 from ..kin import words as kin_words
 from ..lookup import words as lookup_words
+from ..lookup.differences import SIZE
 from ..lookup.match import NEAREST
 from ..lookup.selection import Selection
 from ..record import Recipe
 from ..record.verdict import steps_saved
-from ..record.words import NO_LABELS, Labels, counted, duration, model_calls
+from ..record.words import NO_LABELS, Labels, counted, duration, model_calls, size
 from . import deciding
 from .choosing import ENOUGH_TIMES, gained, times_fitted
 from .deciding import Obstacle
@@ -35,14 +36,15 @@ def before(told: Announcement, seconds: float | None = None) -> str:
     time = f", about {duration(seconds)}" if seconds is not None else ""
     learning = f"at most {model_calls(told.calls)}{time}"
     if told.kin:
-        learning = f"{learning} ({told.kin_calls} if the recipe of {told.kin} holds)"
+        named = kin_words.whose(told.kin, told.kin_own)
+        learning = f"{learning} ({told.kin_calls} if {named} holds)"
     action, steps = told.decision.action, counted(told.steps)
     if told.improving:
         return f"First the recipe is improved, {learning}; then the picture, {steps}."
     if action == deciding.LEARN_FIRST:
         return f"First {steps} of this model are learnt, {learning}; then the picture is drawn."
     if action == deciding.IN_FULL and told.decision.learns:
-        return f"Drawing in full, {steps}, to learn this model: {learning} after the picture."
+        return f"Drawing in full, {steps}, {_to_learn(told.kin_own)}: {learning} after the picture."
     return f"Drawing {steps}{_with_recipe(told.found)}."
 
 
@@ -91,10 +93,9 @@ def _in_full(outcome: Outcome) -> str:
         problem = outcome.problem or "Nothing could be learnt from it."
         return " ".join(p for p in (f"{drawn}{with_what}.", problem, kept and f"{kept}.") if p)
     few = counted(learnt.recipe.steps)
-    told = f"{drawn}, to learn this model.{_kin(learnt)}"
+    told = f"{drawn}, {_to_learn(learnt.kin_own)}.{_kin(learnt)}"
     if learnt.ours:
-        pays = f"; pays back after {_pictures(learnt.pays_after)}" if learnt.pays_after else ""
-        told = f"{told} From the next picture on: {few}{pays}."
+        told = f"{told} From the next picture on: {few}{_pays_back(learnt)}."
     elif outcome.decision.learns and not _enough(outcome):
         told = f"{told} One picture was not enough for {few}: the next is drawn in full too."
     elif own:
@@ -124,8 +125,8 @@ def _learnt(outcome: Outcome) -> str:
         return f"{told} {_not_kept(learnt.problem)}".strip()
     if not learnt.ours:
         return f"{calls} were not enough for {few} of this model: drawn in full.{_kin(learnt)}"
-    pays = f"; pays back after {_pictures(learnt.pays_after)}" if learnt.pays_after else ""
-    told = f"Learnt this model with {calls}{pays}.{_kin(learnt)}"
+    what = _to_learn(learnt.kin_own).removeprefix("to learn ")
+    told = f"Learnt {what} with {calls}{_pays_back(learnt)}.{_kin(learnt)}"
     return f"{told} {_not_kept(learnt.problem)}".strip()
 
 
@@ -139,10 +140,20 @@ def _drawn(outcome: Outcome, labels: Labels) -> str:
     if found.match.kind == NEAREST:  # made under other conditions: what it does here is not known
         named = f"{steps}, {lookup_words.differs(found.match)}; {name}"
     else:
-        named = f"{steps}{_in_place_of(found.recipe)}, {name}"
+        named = f"{steps}{_in_place_of(found)}, {name}"
     poor = found.recipe.choice.stock and gained(found)
     note = " Nothing is gained by these few here: take more steps." if poor else ""
-    return f"{named}. {lookup_words.info(found, labels)}{note}"
+    return f"{named}. {lookup_words.info(found, labels)}{_other_size(outcome)}{note}"
+
+
+def _other_size(outcome: Outcome) -> str:
+    """That a recipe was made for another size of about the same area, as a sentence after another."""
+    found, here = outcome.found, outcome.situation.key.latent_shape
+    made = found.record.conditions.latent_shape if found.record is not None else None
+    differs = any(each.code == SIZE for each in found.differences)  # is said already
+    if differs or not made or not here or tuple(made) == tuple(here):
+        return ""
+    return f" It was made for {size(made)}, the nearest to your {size(here)}."
 
 
 def _with_recipe(found: Selection | None) -> str:
@@ -158,19 +169,33 @@ def _kin(learnt: Learnt) -> str:
     """What became of a related model's recipe, as a sentence after another; "" where there was none."""
     if learnt.kin is None:
         return ""
-    return f" {kin_words.used(learnt.kin.code, learnt.kin_title, learnt.kin.ratio)}"
+    return f" {kin_words.used(learnt.kin.code, learnt.kin_title, learnt.kin.ratio, learnt.kin_own)}"
 
 
-def _in_place_of(recipe: Recipe) -> str:
-    """How many stock steps a recipe of ours does the work of, where the record knows it."""
+def _in_place_of(found: Selection) -> str:
+    """How many stock steps a recipe of ours does the work of, where the record knows it of this cfg."""
+    recipe = found.recipe
+    if found.by_check is not None:
+        return ""
     saved = steps_saved(recipe.evidence) if recipe.choice.ours else None
     if saved is None or saved[0] <= recipe.steps:
         return ""
     return f" in place of {'more than' if saved[1] else 'about'} {saved[0]}"
 
 
-def _pictures(count: int) -> str:
-    return f"{count} picture{'s' if count != 1 else ''}"
+def _to_learn(own: tuple[str, str] | None) -> str:
+    """own: of a model that is learnt elsewhere already, where and what runs (kin/words.py)."""
+    return "to learn this model" if own is None else f"to learn it at {own[1]}"
+
+
+def _pays_back(learnt: Learnt) -> str:
+    """After how many pictures, as what follows a clause; beside runs in full, for nobody knows others."""
+    count = learnt.pays_after
+    if not count:
+        return ""
+    pictures = "1 picture" if count == 1 else f"{count} pictures"
+    each = "" if count == 1 else " each"
+    return f"; pays back after {pictures}, beside {counted(learnt.full_steps)}{each}"
 
 
 def _not_kept(problem: str) -> str:

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from ..errors import RecipeError
 from ..fingerprint.kinship import SAME
 from ..record import Record
-from ..record.verdict_words import described, evidence_words
+from ..record.verdict_words import described
 from ..record.words import NO_LABELS, Labels, counted, made, sampler_label, size
 from . import differences as apart
 from . import rules, serving, stand_in
 from .differences import Difference, Value
 from .match import EXACT, GIVEN, WORKFLOW, Match, Origin
+from .measured_words import measured_words
 from .selection import Selection
 from .serving import Reason, Substitution
 from .solving import MOST_SOLVED, NOTHING_FOR, STOCK_WON
@@ -115,8 +116,8 @@ def substitution(one: Substitution, sampler: str, labels: Labels = NO_LABELS) ->
         rules.ALIKE: f"it is {name}'s schedule, not measured for {sampler}",
         serving.UNFITTED: f"no coefficients were fitted for that, so the sampler runs as {name}",
         serving.SOLVED_AS: f"it was solved as for {name}",
-        serving.LENGTHENED: f"it was fitted for {counted(one.steps or 0)}, and the others change "
-        "nothing: take those, or distil for more",
+        serving.LENGTHENED: f"it is the recipe of {counted(one.steps or 0)}, and more of them make the "
+        f"same picture: take {counted(one.steps or 0)}, or distil for more",
     }.get(one.code, "")
 
 
@@ -135,9 +136,16 @@ def made_under(record: Record) -> str:
 
 
 def differs_or_made_at(match: Match) -> str:
-    """How a record differs from what runs, or else what it was made at, as a sentence."""
+    """How a record differs from what runs, or else what it was made at, and where it was checked, as a
+    sentence."""
     words = differs(match)
-    return f"It differs from what you run: {words}." if words else made_at(match.record)
+    if words:
+        return f"It differs from what you run: {words}."
+    if match.by_check is None:
+        return made_at(match.record)
+    under = made_under(match.record if match.whole is None else match.whole)
+    low, high = match.by_check
+    return f"Made at {under}, checked from cfg {low:g} to {high:g}."
 
 
 def info(found: Selection, labels: Labels = NO_LABELS) -> str:
@@ -150,7 +158,7 @@ def info(found: Selection, labels: Labels = NO_LABELS) -> str:
     recipe = found.recipe
     where = "" if found.wanted.start is None else f" from sigma {recipe.start_sigma:.4g}"
     head = f"{_head(found.match, found.source)}, {counted(recipe.steps)}{where}"
-    parts = [f"{head}: {described(recipe, labels)}; {evidence_words(recipe, labels)}."]
+    parts = [f"{head}: {described(recipe, labels)}; {measured_words(found, labels)}."]
     sampler = found.wanted.sampler or ""
     notes = [substitution(each, sampler, labels) for each in reversed(found.substituted)]
     parts += [sentence("; ".join(note for note in notes if note))] if any(notes) else []
@@ -173,7 +181,8 @@ def _head(match: Match, source: str) -> str:
         carried = " that this workflow carries" if match.place == WORKFLOW else ""
         return f"From the record of {match.title}{carried}"
     if source == EXACT:
-        return f"Distilled for {match.title}{checked_between(match)}"
+        whose = "Distilled for" if match.by_check is None else "From the record of"
+        return f"{whose} {match.title}"
     return f"{UNCHECKED if differs(match) else 'From the record of'} {match.title}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -26,10 +27,13 @@ HEADER = (
     "verdict",
 )
 LEFT = (4, 8)  # words, to the left
-NOTES = """\
-calls: model calls a sample, the same for stock. ours/stock: the ratio of the errors and its 95 % margin.
-stock needs: the fewest steps at which the best stock schedule reaches our error. other picture: the share
-of samples that come out as another picture than the teacher's."""
+_NOTES = {
+    "calls": "model calls a sample, the same for stock",
+    "ours/stock": "the ratio of the errors and its 95 % margin",
+    "stock needs": "the fewest steps at which the best stock schedule reaches our error",
+    "other picture": "the share of samples that come out as another picture than the teacher's",
+}
+NOTES_WIDTH = 105
 OWN_ROWS = "on its own rows"  # seen by the fit: no proof
 JUDGED = {BETTER: "better", EQUAL: "no gain", WORSE: "worse"}
 
@@ -63,9 +67,21 @@ def error_text(value: float | None) -> str:
 def evidence_table(recipes: Sequence[Recipe], labels: Labels = NO_LABELS) -> str:
     """One line a step count: ours beside the best stock choice; columns that say nothing are left out."""
     rows = [_row(recipe, labels) for recipe in recipes]
-    told = [k for k in range(len(HEADER)) if any(row[k] not in ("", "-") for row in rows)]
+    told = _columns(rows)
     left = [place for place, k in enumerate(told) if k in LEFT]
     return table([HEADER[k] for k in told], [[row[k] for k in told] for row in rows], left)
+
+
+def column_notes(recipes: Sequence[Recipe]) -> str:
+    """What the columns mean that the tables of these recipes have; "" where there are none to explain."""
+    shown = {HEADER[k] for k in _columns([_row(each, NO_LABELS) for each in recipes])}
+    notes = " ".join(f"{name}: {text}." for name, text in _NOTES.items() if name in shown)
+    return textwrap.fill(notes, NOTES_WIDTH)
+
+
+def _columns(rows: Sequence[tuple]) -> list[int]:
+    """The columns that say something."""
+    return [k for k in range(len(HEADER)) if any(row[k] not in ("", "-") for row in rows)]
 
 
 def verdict_word(recipe: Recipe, labels: Labels = NO_LABELS) -> str:

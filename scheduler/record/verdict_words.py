@@ -204,8 +204,9 @@ _KINDS = {
 # Of a first answer (distilling/first_answer.py). Distance from the end: the bundled checkpoints .52 to 2.8
 # (guidance 1 to 7), a student of the flow one (`tools.train_turbo`) .13 to .23. Spread over seeds, of one
 # prompt: .10 to .46, the student .61 to .69; analytic models without a mean up to 1.2, at half the size.
+# Rows of several prompts spread by these too (.97 of an ordinary model), so theirs says nothing.
 # Untrained networks hand back the noise itself.
-NEARLY_FINISHED, MOST_SPREAD, LEAST_SIZE, LEAST_MOVED = 0.3, 0.55, 0.75, 0.5
+NEARLY_FINISHED, NEAR, MOST_SPREAD, LEAST_SIZE, LEAST_MOVED = 0.3, 0.5, 0.55, 0.75, 0.5
 AT_ONCE = (
     "This model answers its first call with a picture already, as step-distilled ones (Turbo, Lightning) do: "
     "many steps of it are no truth to imitate. Distil from its maker's own sigmas instead."
@@ -235,16 +236,18 @@ def recommendation(record: Record, labels: Labels = NO_LABELS) -> str:
 def answers_at_once(record: Record) -> bool:
     """Whether the model answers the top of its noise with a picture, as step-distilled ones do."""
     seen = [each.get("first_answer") for each in record.provenance.get("stages", [])]
-    return any(_a_picture(each) for each in seen if isinstance(each, Mapping))
+    one_prompt = record.conditions.prompts == 1
+    return any(_a_picture(each, one_prompt) for each in seen if isinstance(each, Mapping))
 
 
-def _a_picture(first: Mapping) -> bool:
+def _a_picture(first: Mapping, one_prompt: bool) -> bool:
     usual = {"error": 1.0, "spread": 0.0, "size": 0.0, "moved": 1.0}
     told = {name: first.get(name, value) for name, value in usual.items()}
     if not all(isinstance(value, (int, float)) for value in told.values()):
         return False  # a stage may say anything
     spread_out = told["spread"] > MOST_SPREAD and told["size"] > LEAST_SIZE
-    return told["moved"] > LEAST_MOVED and (told["error"] < NEARLY_FINISHED or spread_out)
+    near = told["error"] < NEARLY_FINISHED or (one_prompt and spread_out and told["error"] < NEAR)
+    return told["moved"] > LEAST_MOVED and near
 
 
 def _advice(record: Record, advice: Mapping, labels: Labels) -> str:

@@ -22,13 +22,14 @@ from ..lookup.key import SAME_MAX, Key, active
 from ..record import Record
 from ..record.cfg_range import CHECKS, whole_span
 from ..record.checkers import UNPRINTABLE
+from ..record.counts import ranges
 from ..record.parser import MAX_BYTES, parse_packed, shown_path
 from ..record.schema import VERSION
 
 INDEX = Path(".index") / "index.json"
 RECORDINGS = "recordings"  # the folder of what runs left (recordings.py): no part of the catalogue
 INDEX_BYTES = 256 << 20
-INDEX_VERSION = 4
+INDEX_VERSION = 5
 OUTLINE = (12, 12)  # matrices and vectors of a fingerprint that stand for it in a brief
 
 
@@ -54,6 +55,14 @@ class Brief:
     version: int = VERSION
     solvable: bool = False
     cfg_span: tuple[float, float] | None = None  # that some of its recipes were checked over
+    step_counts: tuple[int, ...] = ()  # that it has recipes for, rising
+
+    @property
+    def steps_words(self) -> str:
+        """ "6 steps", "6, 8 steps", "4-10 steps"."""
+        least, most = self.steps
+        counts = set(self.step_counts or range(least, most + 1))
+        return f"{ranges(counts)} step{'s' if counts != {1} else ''}"
 
 
 @dataclass(frozen=True)
@@ -93,6 +102,7 @@ def brief_of(file: str, stamp: tuple[int, int], data: dict, version: int) -> Bri
         version,
         products is not None and products["sigmas"][0] >= key.sigma_max * (1 - SAME_MAX),
         whole_span(record),
+        tuple(sorted(set(steps))),
     )
 
 
@@ -231,6 +241,7 @@ def _settled(entry: dict, outlines: dict) -> Brief:
         all(type(sigma) is float for sigma in sigmas) and len(others) == 3 and 0 not in counts[4:]
     )
     sound &= type(entry["version"]) is int and type(entry["solvable"]) is bool
+    sound &= all(type(count) is int and count >= 0 for count in entry["step_counts"])
     ends = entry["cfg_span"]
     sound &= ends is None or (len(ends) == 2 and all(type(end) is float for end in ends))
     if not sound or not all(value is None or type(value) in (int, float) for value in others):

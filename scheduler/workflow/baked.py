@@ -46,6 +46,15 @@ def to_baked(
     return tried(site.node, "baked", change)
 
 
+def foretold(document: Document, site: Site, record: Record) -> tuple[bool, str]:
+    """(whether a record can be baked into a site, what would be lost or why not, as a sentence or "")."""
+    try:
+        return True, _recipe(site, facts_of(document, site), record).ahead
+    except (Left, StepDistillError) as why:
+        told = str(why)
+    return False, f"{told[:1].upper()}{told[1:].rstrip('.')}."
+
+
 def _baked(document: Document, site: Site, record: Record, anyway: bool, cut: Cut | None) -> Done:
     node = site.node
     spec = site.spec

@@ -12,6 +12,7 @@ from ..lookup.given import select_from
 from ..lookup.selection import Selection
 from ..lookup.serving import PLAIN
 from ..lookup.stand_in import MEASURED
+from ..lookup.starts import same_start
 from ..record import Choice, Recipe, Record
 from ..record.choice import PUBLISHED
 from ..record.verdict_words import verdict_if_any
@@ -25,7 +26,7 @@ class Plain:
     """A schedule for a node.
 
     sampler: the one that shall run it. sigmas: N + 1, from the start to 0. choice: what won. words:
-    what it is. notes: what must be said of it.
+    what it is. notes: what must be said of it. ahead: the same as a sentence, before it is done.
     """
 
     sampler: str
@@ -33,6 +34,7 @@ class Plain:
     choice: Choice
     words: str
     notes: tuple[str, ...]
+    ahead: str = ""
 
 
 def plain_recipe(
@@ -79,32 +81,49 @@ def _stock_in_its_place(record: Record, found: Selection) -> Plain:
     measured = stand_in is not None and stand_in.origin == MEASURED
     fitted = [each for each in record.recipes if each.sampler == ENTRY]
     if found.wanted.sampler != ENTRY or not measured:
-        assert found.reason is not None
-        why = words.reason(found.reason)
-        raise RecipeError(f"{why.rstrip('.')}: {_WAY_ON}" if fitted else why)
+        raise RecipeError(_why_not(found, bool(fitted)))
     recipe = found.recipe
     sampler = stock_sampler(recipe)
     best = f"the best stock schedule that the record measured, {recipe.choice.schedule}"
-    return Plain(sampler, recipe.sigmas, recipe.choice, best, (_lost(fitted, found),))
+    more = _lost(fitted, found)
+    told = f"{_STAY_BEHIND}: {more}" if more else _STAY_BEHIND
+    ahead = f"{_ONLY_STOCK}, {recipe.choice.schedule}" + (f", with {more}" if more else "")
+    return Plain(sampler, recipe.sigmas, recipe.choice, best, (told,), f"{ahead}.")
 
 
+_STAY_BEHIND = "the recipe's coefficients stay behind, for core's nodes cannot carry them"
+_ONLY_STOCK = "Core's nodes cannot carry the recipe itself: this writes its best stock schedule"
 _WAY_ON = (
     f"it holds recipes of the sampler {ENTRY}, whose coefficients core's nodes cannot carry; bake a "
     "Few-Step KSampler that starts from full noise, or distil for this sampler with Distill Schedule"
 )
+_BELOW = (
+    "Core's nodes cannot carry the recipe itself, and the record has measured no stock schedule at "
+    "denoise {denoise:g}: bake at denoise 1, or run Distill Schedule for a stock sampler and bake that."
+)
+
+
+def _why_not(found: Selection, fitted: bool) -> str:
+    """Why nothing can be baked, and the way on."""
+    assert found.reason is not None
+    below = found.wanted.start is not None
+    if found.wanted.sampler == ENTRY and fitted and below:
+        return _BELOW.format(denoise=found.wanted.denoise)
+    why = words.reason(found.reason)
+    return f"{why.rstrip('.')}: {_WAY_ON}" if fitted else why
 
 
 def _lost(fitted: Sequence[Recipe], found: Selection) -> str:
-    """What the recipe that runs now has over what is baked."""
-    own = [each for each in fitted if each.steps == found.recipe.steps and each.choice.ours]
-    told = "the recipe's coefficients stay behind, for core's nodes cannot carry them"
+    """What the recipe that runs now has over what is baked, where it was measured."""
+    baked = found.recipe
+    alike = [each for each in fitted if each.steps == baked.steps and each.choice.ours]
+    own = [each for each in alike if same_start(each.start_sigma, baked.start_sigma)]
     ratio = own[0].evidence.get("ratio") if own else None
     equal = own[0].evidence.get("equals_stock_steps") if own else None
-    if ratio:
-        told += f": {1 / ratio:.2g} times the error of now"
-    if equal and equal > found.recipe.steps:
-        told += f", as near as now with about {equal} steps"
-    return told
+    told = [f"{1 / ratio:.2g} times the error of now"] if ratio else []
+    if equal and equal > baked.steps:
+        told.append(f"as near as now with about {equal} steps")
+    return ", ".join(told)
 
 
 def decimals(sigmas: tuple[float, ...]) -> str:

@@ -133,6 +133,14 @@ def test_a_model_that_answers_at_once_is_known_by_its_first_answer():
     assert told == {"at once": True, "ordinary": False}
 
 
+@pytest.mark.parametrize("prompts, told", [(1, True), (3, False)])
+def test_a_spread_over_seeds_is_recorded_of_one_prompt_alone(prompts, told):
+    about = ABOUT | {"conditions": Conditions(cfg=1.0, shift=3.0, prompts=prompts)}
+    made = distill(Model(), **about, steps=2, budget=120)
+    first = made.provenance["stages"][0]["first_answer"]
+    assert ("spread" in first) == told and "error" in first
+
+
 @pytest.mark.parametrize("answer", [at_once, lambda x, sigma: torch.zeros_like(x)])
 def test_where_stock_makes_no_error_nothing_is_to_be_gained(answer):
     about = {name: each for name, each in ABOUT.items() if name != "latent_shape"}

@@ -113,6 +113,11 @@ def test_a_picture_at_another_cfg_widens_the_record(taught):
     host, _, outcome = picture(taught, studio(FINETUNE, seed=1, digit=4), of=here)
     assert outcome.learnt.kin.code == HOLDS
     assert host.calls - FULL_STEPS == calls_of_check(6, 1)
+    said = words.after(outcome)
+    assert said.startswith(
+        "Drawn in full, 24 steps, to learn it at cfg 5. Your recipe of cfg 3 holds at"
+    )
+    assert "Base" not in said and "if your recipe of cfg 3 holds)" in words.before(host.told[0])
     record = record_of(taught)  # the one there is
     assert record.conditions.cfg == 3.0 and whole_span(record) == (3.0, 5.0)
     (check,) = checks_of(record.recipe("distilled", 6))
@@ -121,7 +126,14 @@ def test_a_picture_at_another_cfg_widens_the_record(taught):
     again, _, few = picture(taught, studio(FINETUNE, seed=2, digit=5), of=between)
     assert few.decision.action == deciding.FEW and again.calls == 6
     said = words.after(few)
-    assert "made at cfg 3 and checked from 3 to 5" in said and "differs" not in said
+    assert "Made at cfg 3 and latent 16x8x8, checked from cfg 3 to 5." in said
+    assert "differs" not in said and "ade at cfg 4" not in said
+    assert "measured at cfg 3: 6 steps = about stock's" in said and "in place of" not in said
+    there, _, few = picture(taught, studio(FINETUNE, seed=2, digit=5), of=here)
+    share = f"{check['rms'] / check['stock_rms']:.2f}"
+    said = words.after(few)
+    assert f"; checked at cfg 5: {share} of the error of the best stock choice" in said
+    assert "ade at cfg 5" not in said and "stock's" not in said
 
 
 def test_where_it_does_not_hold_the_range_stops_and_another_is_learnt(taught):

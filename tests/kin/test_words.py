@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from scheduler.kin import HOLDS, REFINE, REFUSE, KinVerdict
+from scheduler.kin import HOLDS, REFINE, REFUSE, KinVerdict, find_kin
 from scheduler.kin import words as kin_words
 from scheduler.lookup import words as lookup_words
 from scheduler.lookup.selection import NEAREST, select
@@ -57,3 +57,30 @@ def test_a_record_says_its_range_and_where_it_is_from(learnt):
     told = replace(learnt, provenance=learnt.provenance | {"kin": [entry]})
     line = "the recipe of Other at cfg 5, related, held as it was (0.40 of stock's error)"
     assert line in about(told) and "From kin" not in about(learnt)
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        (
+            HOLDS,
+            "Your recipe of cfg 3 holds at cfg 7 too: 0.40 of the error of the best stock choice.",
+        ),
+        (REFINE, "Your recipe of cfg 3 was its start, at 0.40 of the best stock choice's error."),
+        (
+            REFUSE,
+            "Your recipe of cfg 3 was tried at cfg 7 and left: 0.40 times the best stock choice's error.",
+        ),
+    ],
+)
+def test_the_very_models_own_recipe_is_no_relatives(code, text):
+    assert kin_words.used(code, "Base", 0.4, ("cfg 3", "cfg 7")) == text
+
+
+def test_a_finetune_and_another_source_are_named(taught):
+    """Of cfg and size alone, of the very weights, it is one's own."""
+    same, finetune = known(), known("Mine", print_of(0.1))
+    (own,) = find_kin(taught, same, same.key(7.0, (16, 64, 64)))
+    assert kin_words.apart(own) == ("cfg 3 and latent 16x8x8", "cfg 7 and 512x512")
+    (other,) = find_kin(taught, finetune, finetune.key(7.0, SHAPE))
+    assert kin_words.apart(other) is None

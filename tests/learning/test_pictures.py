@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -26,7 +28,7 @@ def test_the_first_picture_is_drawn_in_full_and_learnt_from(first):
     assert (kept.steps, kept.rows, kept.prompt) == (FULL_STEPS, 1, "digit 3")
     assert words.after(outcome) == (
         "Drawn in full, 24 steps, to learn this model. From the next picture on: 6 steps; pays back "
-        f"after {-(-outcome.data['calls'] // 18)} pictures."
+        f"after {-(-outcome.data['calls'] // 18)} pictures, beside 24 steps each."
     )
 
 
@@ -51,6 +53,15 @@ def test_the_next_picture_takes_few_steps_and_is_nearer_than_stock(taught):
     assert words.after(outcome).startswith(f"6 steps in place of about {equal}, recipe ")
     stock = full_run(situation(), 6)
     assert error(host, outcome.found) < 0.8 * error(host, stock)
+
+
+def test_a_recipe_of_a_near_size_says_for_which_it_was_made(taught):
+    _, _, outcome = picture(taught, Studio(seed=1, digit=4))
+    assert "the nearest to" not in words.after(outcome)
+    here = outcome.situation
+    near = replace(here, facts=here.facts, key=replace(here.key, latent_shape=(16, 8, 6)))
+    said = words.after(replace(outcome, situation=near))
+    assert said.endswith(" It was made for latent 16x8x8, the nearest to your latent 16x8x6.")
 
 
 def test_the_same_record_and_seed_draw_the_same(taught):

@@ -107,6 +107,15 @@ def test_substitutions():
     assert "It was solved as for dpmpp_2m; it is heun's schedule, not measured for dpm_2." in both
 
 
+def test_more_steps_than_fitted_claim_no_numbers_of_their_own():
+    evidence = {"rms": 0.1, "samples": 1, "ratio": 0.29, "verdict": "seen", "rows": {"fit": 1}}
+    evidence |= {"best_stock": "beta + dpmpp_2m", "equals_stock_steps": 16}
+    said = words.info(find(record(fitted(6, evidence=evidence)), sampler="distilled", steps=7))
+    assert "7 steps: the distilled sampler; 6 steps = about stock's 16" in said
+    assert "7 steps =" not in said
+    assert "It is the recipe of 6 steps, and more of them make the same picture: take 6" in said
+
+
 def test_what_the_recipes_own_name_says_is_not_said_twice():
     assert words.substitution(serving.Substitution(serving.PLAIN, "euler"), "distilled") == ""
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.nodes.made import record
+from tests.nodes.made import recipe, record
 from tests.nodes.pack import module
 
 labels, routes = module("nodes.page.record_labels"), module("nodes.server.routes")
@@ -38,6 +38,19 @@ def test_the_list_is_as_the_node_would_give_it_now(store):
     found = routes.labels({})["names"]
     assert found[0] == name and len(found) > 1  # the published tables
     assert found == load.INPUT_TYPES()["required"]["name"][0]
+
+
+def test_only_the_steps_that_there_are_are_named(store):
+    curves = [[1 - k / steps for k in range(steps + 1)] for steps in (8, 6)]
+    made = record(*(recipe("distilled", each) for each in curves))
+    name = store.put(made).removesuffix(".json")
+    assert " · 6, 8 steps · " in routes.labels({})["labels"][name]
+    (listed,) = routes.records({})["records"]
+    assert listed["steps_words"] == "6, 8 steps"
+    (brief,) = store.records()
+    assert (
+        replace(brief, step_counts=()).steps_words == "6-8 steps"
+    )  # a source's, whose list is short
 
 
 def test_no_two_are_called_the_same(store):

@@ -8,7 +8,7 @@ import pytest
 
 from scheduler.record import Conditions, Model, Recipe, Record
 from scheduler.record import verdict_words as said
-from scheduler.record.evidence_table import evidence_table, verdict_word
+from scheduler.record.evidence_table import column_notes, evidence_table, verdict_word
 from scheduler.record.left_out import evidence_notes, left_out
 from scheduler.record.words import (
     about,
@@ -344,21 +344,35 @@ def test_a_check_at_full_length(found, words):
 
 
 @pytest.mark.parametrize(
-    ("first", "told"),
+    ("first", "prompts", "told"),
     [
-        ({"error": 0.2, "size": 1.0}, True),
-        ({"error": 0.2, "size": 1.0, "moved": 1.2}, True),
-        ({"error": 0.2, "size": 1.0, "moved": 0.1}, False),
-        ({"error": 0.6, "size": 0.9, "spread": 0.7}, True),
-        ({"error": 0.7, "size": 0.6, "spread": 0.7}, False),
-        ({"error": 0.6, "size": 0.9, "spread": 0.4}, False),
-        ({"error": "nan", "size": []}, False),
-        ([], False),
+        ({"error": 0.2, "size": 1.0}, 10, True),
+        ({"error": 0.2, "size": 1.0, "moved": 1.2}, 1, True),
+        ({"error": 0.2, "size": 1.0, "moved": 0.1}, 1, False),
+        ({"error": 0.4, "size": 0.9, "spread": 0.7}, 1, True),
+        ({"error": 0.4, "size": 0.9, "spread": 0.7}, 2, False),
+        ({"error": 0.91, "size": 0.9, "spread": 0.97}, 1, False),
+        ({"error": 0.4, "size": 0.6, "spread": 0.7}, 1, False),
+        ({"error": 0.4, "size": 0.9, "spread": 0.4}, 1, False),
+        ({"error": "nan", "size": []}, 1, False),
+        ([], 1, False),
     ],
 )
-def test_a_first_answer_that_is_a_picture_is_said(first, told):
+def test_a_first_answer_that_is_a_picture_is_said(first, prompts, told):
+    """Spread over seeds tells it of one prompt alone, and near the run's end alone."""
     stage = {"stage": "recording", "calls": 1, "created": "2026-01-01T00:00:00Z"}
-    made = record()
+    made = record(conditions=Conditions(cfg=4.0, latent_shape=(16, 128, 96), prompts=prompts))
     provenance = made.provenance | {"stages": [stage | {"first_answer": first}]}
     text = said.recommendation(replace(made, provenance=provenance))
     assert ("a picture already" in text) == told
+
+
+def test_only_the_columns_that_are_shown_are_explained():
+    evidence = {"rms": 0.1, "ratio": 0.29, "best_stock": "beta", "stock": {"beta": {"rms": 0.3}}}
+    bare = recipe(**evidence)
+    assert column_notes([bare]) == "ours/stock: the ratio of the errors and its 95 % margin."
+    more = recipe(**evidence | {"equals_stock_steps": 16, "model_calls": 6})
+    said = column_notes([bare, more])
+    assert "stock needs: " in said and "calls: " in said and "other picture" not in said
+    assert "stock needs" not in evidence_table([bare]) and "stock needs" in evidence_table([more])
+    assert column_notes([]) == ""

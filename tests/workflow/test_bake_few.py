@@ -9,7 +9,9 @@ from dataclasses import replace
 import pytest
 
 from scheduler.workflow import parse, swap
+from scheduler.workflow.baked import foretold
 from scheduler.workflow.closest import to_closest
+from scheduler.workflow.sites import survey
 from tests.workflow.test_bake import feeds, numbers
 from tests.workflow.test_few_steps import few, ours
 from tests.workflow.test_swap import consistent, node
@@ -58,6 +60,33 @@ def test_it_is_baked_with_its_own_steps_and_what_is_lost_is_said():
     assert "10 times the error of now, as near as now with about 17 steps" in line
 
 
+def test_what_is_lost_is_told_of_the_recipe_of_its_own_start():
+    whole = learnt()
+    part = ours(6, ratio=0.4, equals_stock_steps=10, stock=MEASURED["stock"])
+    part = replace(part, start_sigma=0.75, sigmas=(0.75, *part.sigmas[1:]))
+    both = replace(whole, recipes=(part, *whole.recipes))
+    line = baked(drawing(), record=both)[2][2].line
+    assert "10 times the error of now, as near as now with about 17 steps" in line
+
+
+def ahead(data: dict, record):
+    document = parse(json.dumps(data))
+    (site,) = (each for each in survey(document).sites if each.spec.get("role") == "few")
+    return foretold(document, site, record)
+
+
+def test_what_baking_would_lose_is_said_before_it_is_done():
+    assert ahead(drawing(), learnt()) == (
+        True,
+        "Core's nodes cannot carry the recipe itself: this writes its best stock schedule, beta, with "
+        "10 times the error of now, as near as now with about 17 steps.",
+    )
+    both = replace(record(), recipes=(*record().recipes, *learnt().recipes))
+    assert ahead(drawing(), both) == (True, "")
+    done, told = ahead(drawing(6, 0.5), learnt())
+    assert not done and "no stock schedule at denoise 0.5: bake at denoise 1" in told
+
+
 def test_put_back_gives_the_ksampler_of_before():
     before = plain(sampler="euler").data
     after, _, _ = baked(drawing(), record=learnt())
@@ -78,12 +107,13 @@ def test_one_that_was_put_there_by_hand_is_itself_again():
 
 @pytest.mark.parametrize(
     "steps, denoise, told",
-    [(0, 1.0, "set the number that it draws with"), (6, 0.5, "distil for this sampler")],
+    [(0, 1.0, "set the number that it draws with"), (6, 0.5, "bake at denoise 1, or run")],
 )
 def test_where_nothing_can_be_baked_the_way_on_is_said(steps, denoise, told):
     after, report, outcomes = baked(drawing(steps, denoise), record=learnt())
     assert report.changed == 0 and node(after, 2)["type"] == "StepDistillKSampler"
     assert outcomes[2].action == "left" and told in outcomes[2].text
+    assert "euler" not in outcomes[2].text
 
 
 def test_a_ksampler_of_another_sampler_is_told_the_way_on():

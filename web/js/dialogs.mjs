@@ -105,7 +105,7 @@ function fitting(row, { fit, differs }) {
 /** A record of the store in one line. */
 export function recordWords(record) {
   const [low, high] = record.steps
-  const parts = [record.samplers.join(", "), low === high ? counted("plot.count", high) : t("panel.steps", { low, high })]
+  const parts = [record.samplers.join(", "), record.steps_words ?? (low === high ? counted("plot.count", high) : t("panel.steps", { low, high }))]
   if (record.under) parts.push(record.under)
   return [...parts, record.created.replace("T", " ").replace(/(:\d\d)?Z$/, "")].join(" · ")
 }
