@@ -75,7 +75,10 @@ def _lesson(here: Pass, model: Any, x: Any, named: dict) -> Lesson | None:
     if decision.obstacle is not None:
         here.note(not_learnt(decision.obstacle))
     elif not decision.learns:
-        here.note(already(found, at(here.strength, here.hires)))
+        where = at(here.strength, here.hires)
+        # The panel says what is gained in its first line.
+        gains = found.recipe.choice.ours and not here.hires
+        here.note(already(found, where), f"Learnt before{where}." if gains else "")
     if not decision.learns:
         return None
     return Lesson(here, dict(named.get("extra_args") or {}), situation)

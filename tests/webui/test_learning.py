@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import time
 from threading import Thread
 
 import numpy as np
@@ -144,17 +145,28 @@ def test_an_interrupt_before_the_first_answer_costs_the_next_no_more(host):
 
 
 def test_the_picture_is_saved_and_shown_before_it_is_learnt_from(host):
-    """While the model is asked: its file is there, and the host's progress shows it."""
+    """While the model is asked, to the end: its file is there, the host's progress shows it, and the
+    time left is that of the learning."""
     host.server.get("/witness/slow?calls=150")
     kept = {"save_images": True, "override_settings": {"samples_save": True}}
     drawing = Drawing(host, **FULL, **with_learning(), **kept)
     seen = drawing.wait(lambda told: "the picture is done" in (told["textinfo"] or ""))
-    assert 0 < seen["progress"] < 1
-    shown = Image.open(io.BytesIO(base64.b64decode(drawing.seen()["current_image"])))
-    saved = drawing.saved()
+    assert 0 <= seen["progress"] < 1
+    saved, told = drawing.saved(), drawing.watched()
     drawing.end()
-    drawn = Image.open(io.BytesIO(base64.b64decode(drawing.picture)))
-    assert saved == drawn.convert("RGB").tobytes() == shown.convert("RGB").tobytes()
+    drawn = pixels_of(drawing.picture)
+    assert saved == drawn
+    shown = [pixels_of(each["current_image"]) for _, each in told]
+    assert len(shown) > 10 and set(shown) == {drawn}
+    ended = told[-1][0]
+    guessed = [
+        (each["eta_relative"], ended - when) for when, each in told if each["progress"] > 0.2
+    ]
+    assert all(eta < 2 * left + 3 for eta, left in guessed), guessed
+
+
+def pixels_of(picture: str) -> bytes:
+    return Image.open(io.BytesIO(base64.b64decode(picture))).convert("RGB").tobytes()
 
 
 class Drawing:
@@ -178,6 +190,14 @@ class Drawing:
             return found if question(found) else None
 
         return wait_for(asked, self.server.process.pid, "the picture is learnt from")
+
+    def watched(self) -> list[tuple[float, dict]]:
+        """(when, what the progress says), as long as it is learnt from."""
+        told = []
+        while "the picture is done" in ((now := self.seen())["textinfo"] or ""):
+            told.append((time.monotonic(), now))
+            time.sleep(0.1)
+        return told
 
     def saved(self) -> bytes:
         """The newest picture of the host's folder."""
