@@ -118,14 +118,14 @@ def told(tab: AsSet, model: Any) -> str:
 def _lesson(tab: AsSet, here: Pass, model: Any) -> str:
     from ..scheduler.learning.choosing import gained
     from ..scheduler.learning.fitting import calls_from
-    from .lesson import why_not_with
+    from .lesson import too_short, why_not_with
     from .words import steps_of_work
 
     if not option("stepdistill_learn", False):
         if not option("stepdistill_opened", False):
             return ""  # opening the panel turns it on
         return "It teaches nothing: Learn while drawing is off."
-    why = why_not_with(here.name, tab.steps)
+    why = why_not_with(here.name, tab.steps) or too_short(here)
     if why:
         return why
     few = int(option("stepdistill_steps", 6))

@@ -12,13 +12,13 @@ from ..scheduler.lookup.starts import same_start
 from ..scheduler.record import Record
 from .gains import gain
 from .host import option
-from .lesson import at
+from .lesson import MOST_STEPS, at, enough_steps
 from .names import LABEL, NAME
 from .next_picture import PIXELS, AsSet, few_steps, fitted_for_it, told
 from .panel_views import best, paragraph, paragraph_of_html
 from .under_way import learning_now
 from .unloaded import shown_model, waiting_file, waiting_records
-from .words import NEAR_HELP, STEPS_HELP
+from .words import NEAR_HELP, STEPS_HELP, USUAL
 
 LEARNING = "The last picture is being learnt from; what that gains stands here when it is done."
 MOST_READ = 50  # records that are looked into one by one each time the page is opened
@@ -208,7 +208,16 @@ def nothing_yet(tab: AsSet) -> str:
     """That nothing is learnt for a tab as it stands, and how it would be."""
     size = f"{tab.width}x{tab.height} at CFG {tab.cfg:g}"
     where = f"{size}{'' if tab.strength is None else f', denoising {tab.strength:g}'}"
-    return f"Nothing is learnt for {where} yet: draw one picture as you are used to (DPM++ 2M, 20 steps)."
+    teaches = f"DPM++ 2M, {_teaching(tab)} steps"
+    return f"Nothing is learnt for {where} yet: draw one picture as you are used to ({teaches})."
+
+
+def _teaching(tab: AsSet) -> int:
+    """Steps of a picture that teaches a tab; of image to image fewer run."""
+    model = shown_model()
+    if model is None or tab.strength is None:
+        return USUAL
+    return enough_steps(tab.drawn(model), USUAL) or MOST_STEPS
 
 
 def _records_of(facts: Any) -> list[str]:

@@ -142,7 +142,11 @@ def test_learning_is_not_called_off_before_the_panel_has_turned_it_on(asked, lea
             "Try it: Distilled, 6 steps",
             "learnt at latent 4x8x8, you use latent 4x8x16",
         ),
-        ({"denoising_strength": 0.5}, None, "64x64 at CFG 7, denoising 0.5 yet"),
+        (
+            {"denoising_strength": 0.5},
+            None,
+            "CFG 7, denoising 0.5 yet: draw one picture as you are used to (DPM++ 2M, 22 steps)",
+        ),
     ],
 )
 def test_nothing_is_promised_where_nothing_was_learnt(live, learnt, as_set, button, words):
@@ -160,6 +164,9 @@ def test_nothing_is_promised_where_nothing_was_learnt(live, learnt, as_set, butt
     [
         ({"sampling": "Euler a"}, "adds noise at each step, so nothing is learnt from it"),
         ({"steps": 10}, "Nothing is learnt from fewer than 15 steps"),
+        ({"denoising_strength": 0.5}, "20 steps at denoising 0.5 run as 11, too few to learn from"),
+        ({"denoising_strength": 0.5}, "draw with 22 or more"),
+        ({"denoising_strength": 0.5, "steps": 22}, "takes <span"),
         ({"sampling": "UniPC"}, "Nothing is learnt from pictures drawn with UniPC"),
         ({"sampling": "UniPC", "scheduler": "Distilled"}, "UniPC makes its own schedule"),
         ({"sampling": "Distilled", "scheduler": "Karras"}, "runs as DPM++ 2M on Karras"),

@@ -74,6 +74,17 @@ def test_image_to_image_is_learnt_from_at_its_own_strength(host):
     assert as_the_record_has_it(host, told[KEY], heard)
 
 
+def test_image_to_image_says_how_many_steps_teach_at_its_strength(host):
+    image = {"init_images": [grey()], "denoising_strength": 0.5}
+    _, full = host.draw("img2img", **FULL, **image, **with_learning())
+    assert len(full) == 11 and host.get("/stepdistill/v1/records") == []
+    said = "20 steps at denoising 0.5 run as 11, too few to learn from: draw with 22 or more."
+    assert said in host.heard["comments"]
+    host.draw("img2img", **(FULL | {"steps": 22}), **image, **with_learning())
+    told, _ = host.draw("img2img", **FEW, **image)
+    assert told[KEY].startswith("exact | "), told
+
+
 def test_nothing_is_learnt_where_it_was_not_asked_for(host):
     _, heard = host.draw(**FULL)
     assert len(heard) == 20
