@@ -15,6 +15,7 @@ from .host_denoiser import one_prompt
 from .lesson import Lesson, at, waiting
 from .names import LABEL
 from .problems import free_memory, in_words
+from .under_way import LentState, under_way
 from .words import earned_back, steps_of_work
 
 if TYPE_CHECKING:
@@ -33,9 +34,10 @@ def learn_from(p: Any, drawn: Any) -> None:
         return
     notes.drawn(p, drawn)
     _show(drawn)
-    for lesson in lessons:
-        if not _learn(lesson):
-            break
+    with under_way(p):
+        for lesson in lessons:
+            if not _learn(lesson):
+                break
     shared.state.skipped = False  # Skip has ended the learning alone
 
 
@@ -97,7 +99,7 @@ def _in_the_sampler(lesson: Lesson, work: Callable[[Any], None]) -> None:
         return x
 
     like = torch.zeros_like(lesson.like)
-    with torch.no_grad(), devices.autocast(), _as_it_was(lesson):
+    with torch.no_grad(), devices.autocast(), LentState(), _as_it_was(lesson):
         sampler.func = sample_stepdistill
         p.sampler_noise_scheduler_override = lambda steps: torch.linspace(1.0, 0.0, 3)
         sample = getattr(Host.sample, "__wrapped__", Host.sample)  # unheard by ourselves
@@ -114,9 +116,7 @@ class _as_it_was:  # noqa: N801 - read as a statement
         self.kept: list[tuple[Any, str, Any]] = []
 
     def __enter__(self) -> None:
-        from modules import shared
-
-        here, p, state = self.here, self.here.p, shared.state
+        here, p = self.here, self.here.p
         for owner, name in (
             (here.sampler, "func"),
             (here.sampler, "stepdistill_pass"),
@@ -124,15 +124,12 @@ class _as_it_was:  # noqa: N801 - read as a statement
             (p, "sampler_noise_scheduler_override"),
             (p, "is_hr_pass"),
             (p, "extra_generation_params"),
-            (state, "job_no"),
         ):
             if hasattr(owner, name):
                 self.kept.append((owner, name, getattr(owner, name)))
         p.extra_generation_params = dict(p.extra_generation_params)
         if hasattr(p, "is_hr_pass"):
             p.is_hr_pass = self.hires
-        # All pictures are done: without this the bar would be full before anything is learnt.
-        state.job_no = max(int(getattr(state, "job_count", 1) or 1) - 1, 0)
 
     def __exit__(self, *trouble: Any) -> None:
         for owner, name, value in reversed(self.kept):
@@ -150,7 +147,7 @@ def _learnt(lesson: Lesson, model: Any, begun: _Counted) -> Learnt:
     runs = runs_to_go_on(place, here, prompt) or [lesson.recording]
     before = base_record(place, here)
     planned = calls_from(sum(run.rows for run in runs), here.steps)
-    what = f"the picture is done; learning {here.steps} steps from it"
+    what = f"the picture is done; learning a {here.steps}-step recipe from it"
     with shown(what, planned) as progress:
         clock, heard = lesson.here.clock, begun.heard
         denoise = one_prompt(model, lesson.extra_args, here.facts, clock, heard)
@@ -176,6 +173,6 @@ def _told(lesson: Lesson, learnt: Learnt, calls: int) -> None:
     back = earned_back(calls, lesson.recording.steps, learnt.recipe.steps)
     price = f"{price}{f', {back}' if back else ''}."
     told = f"Learnt from this picture{where}: {LABEL} in {few} steps{what}. {price}"
-    # The panel says what is gained in its first line.
-    panel = f"learnt from{where}. {price}"
+    # The panel says what is gained in its first line, of the first pass.
+    panel = f"learnt from{where}. {price}" if lesson.hires else price
     lesson.here.note(*(f"{each} {learnt.problem}".strip() for each in (told, panel)))

@@ -12,20 +12,22 @@ if TYPE_CHECKING:
     from ..scheduler.record import Recipe
 
 MOST_TIMES, LEAST_TIMES = 100, 1.1  # that are said as a number
+FULL = "the full picture"
 
 
 def setting(schedule: str, sampler: str) -> str:
-    """ "DPM++ 2M Exponential", "DPM++ 2M on Automatic (Karras)": a sampler on a schedule as the host's
-    lists call them, its own as the page does."""
+    """ "DPM++ 2M with schedule type Exponential", "... Automatic (Karras)": a sampler on a schedule as
+    the host's lists call them, its own as the page does."""
     label, labels = schedule_label(schedule), sampler_labels()
     if sampler in labels and automatic.own_schedule(sampler) == schedule:
-        return f"{labels[sampler]} on {automatic.label_of(sampler)}"
+        return f"{labels[sampler]} with schedule type {automatic.label_of(sampler)}"
     sampler = labels.get(sampler, sampler)
-    return f"{sampler} {label}" if label else sampler
+    return f"{sampler} with schedule type {label}" if label else sampler
 
 
 def gain(recipe: Recipe) -> str:
-    """ "as near as 14 steps of DPM++ 2M Karras", as far as it was measured; "" where it was not."""
+    """ "as near to the full picture as 14 steps of DPM++ 2M with schedule type Karras", as far as it was
+    measured; "" where it was not."""
     from ..scheduler.record.verdict import steps_saved
 
     if not recipe.choice.ours or recipe.evidence.get("best_stock") is None:
@@ -37,11 +39,12 @@ def gain(recipe: Recipe) -> str:
     saved = steps_saved(recipe.evidence)
     if saved is not None and saved[0] > recipe.steps and best:
         equal, beyond = saved
-        return f"{'nearer than' if beyond else 'as near as'} {equal} steps of {name}"
+        near = f"nearer to {FULL} than" if beyond else f"as near to {FULL} as"
+        return f"{near} {equal} steps of {name}"
     own = recipe.evidence.get("rms")
     if own is None or not error or own >= error:
         return ""
-    return f"{_nearer(error, own)} than {recipe.steps} steps of {name}"
+    return f"{_nearer(error, own)} to {FULL} than {recipe.steps} steps of {name}"
 
 
 def _nearer(error: float, own: float) -> str:

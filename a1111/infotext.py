@@ -34,7 +34,10 @@ def write(here: Pass, steps: int) -> None:
     p.extra_generation_params[HIRES_KEY if here.hires else KEY] = _line(_parts(found, here, steps))
     _numbers(here, found)
     second = "Second pass: " if here.hires else ""
-    tell(p, f"{second}{line(found, here, here.pasted)}")
+    below, panel = (line(found, here, here.pasted, gains=gains) for gains in (True, here.hires))
+    tell(
+        p, f"{second}{below}", f"{second}{panel}"
+    )  # the panel's first line has the first pass's gain
 
 
 def _parts(found: Selection, here: Pass, steps: int) -> list[str]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .sampling_pass import Pass
 
 LEAST_STEPS = 15  # asked for; fewer are no picture drawn in full
+MOST_STEPS = 150  # of the hosts' own slider
 ROWS = 1  # of a batch that are recorded
 OTHERS = ("lms", "dpm_2")  # deterministic, and none of the library's own
 NEAR_TOP = 1e-3  # relative: published tables round the highest sigma
@@ -63,7 +64,7 @@ def _lesson(here: Pass, model: Any, x: Any, named: dict) -> Lesson | None:
     ours = here.found is not None and here.found.stand_in is None
     if not here.learns or ours or sigmas is None:
         return None
-    why = why_not_with(here.name, here.p.steps) or _why_not(here)
+    why = why_not_with(here.name, here.p.steps) or too_short(here) or _why_not(here)
     if why:
         here.note(why)
         return None
@@ -75,7 +76,10 @@ def _lesson(here: Pass, model: Any, x: Any, named: dict) -> Lesson | None:
     if decision.obstacle is not None:
         here.note(not_learnt(decision.obstacle))
     elif not decision.learns:
-        here.note(already(found, at(here.strength, here.hires)))
+        where = at(here.strength, here.hires)
+        # The panel says what is gained in its first line.
+        gains = found.recipe.choice.ours and not here.hires
+        here.note(already(found, where), f"Learnt before{where}." if gains else "")
     if not decision.learns:
         return None
     return Lesson(here, dict(named.get("extra_args") or {}), situation)
@@ -100,6 +104,28 @@ def why_not_with(sampler: str, steps: int) -> str:
     if steps < LEAST_STEPS:
         return f"Nothing is learnt from fewer than {LEAST_STEPS} steps."
     return ""
+
+
+def too_short(here: Pass) -> str:
+    """That a pass which begins with a picture runs too few of its steps to teach anything; or ""."""
+    from ..scheduler.recordings.checking import LEAST_STEPS as FEWEST
+
+    asked = int(here.requested or here.p.steps)
+    runs = here.running_few(asked)
+    if not here.img2img or runs >= FEWEST:
+        return ""
+    told = f"{asked} steps{at(here.strength, here.hires)} run as {runs}, too few to learn from"
+    enough = enough_steps(here, asked)
+    return f"{told}: draw with {enough} or more." if enough else f"{told}."
+
+
+def enough_steps(here: Pass, least: int) -> int | None:
+    """The fewest steps, of at least so many, that teach something at a pass's strength; None where
+    the host offers none."""
+    from ..scheduler.recordings.checking import LEAST_STEPS as FEWEST
+
+    offered = range(least, MOST_STEPS + 1)
+    return next((steps for steps in offered if here.running_few(steps) >= FEWEST), None)
 
 
 def already(found: Selection, where: str) -> str:

@@ -118,12 +118,14 @@ def told(tab: AsSet, model: Any) -> str:
 def _lesson(tab: AsSet, here: Pass, model: Any) -> str:
     from ..scheduler.learning.choosing import gained
     from ..scheduler.learning.fitting import calls_from
-    from .lesson import why_not_with
+    from .lesson import too_short, why_not_with
     from .words import steps_of_work
 
     if not option("stepdistill_learn", False):
+        if not option("stepdistill_opened", False):
+            return ""  # opening the panel turns it on
         return "It teaches nothing: Learn while drawing is off."
-    why = why_not_with(here.name, tab.steps)
+    why = why_not_with(here.name, tab.steps) or too_short(here)
     if why:
         return why
     few = int(option("stepdistill_steps", 6))
@@ -131,9 +133,9 @@ def _lesson(tab: AsSet, here: Pass, model: Any) -> str:
     if found.facts.advice:
         return ""
     if fitted_for_it(found) and gained(found):
-        return "It is drawn as you are used to; what it could teach is learnt."
+        return "Nothing more to learn from it."
     cost = steps_of_work(calls_from(1, found.recipe.steps))
-    return f"It is learnt from: once it is done and shown, that takes {cost} at most."
+    return f"its learning takes {cost} at most, after the picture is shown."
 
 
 def _asked(here: Pass) -> int:

@@ -16,6 +16,7 @@ from .next_picture import GUIDANCE, NEEDED, STRENGTH, AsSet
 from .notes import last_note
 from .panel_choices import USUAL, usual
 from .settings import remember
+from .under_way import learning_now
 from .unloaded import shown_model, waiting_file
 
 OTHERS = 5  # outputs of the panel that the job does not touch, beside those that are remembered
@@ -147,6 +148,8 @@ def _revision(tab: AsSet) -> str:
             _revision_of(place),
             here.state,
             last_note(),
+            learning_now(),
+            option("stepdistill_opened", False),
             option("stepdistill_steps", 6),
             option("stepdistill_learn", False),
             tab,

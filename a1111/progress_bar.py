@@ -20,7 +20,7 @@ def shown(what: str, planned: int) -> Iterator[Callable[[int, int, str], None]]:
 
     def heard(done: int, calls: int, phase: str) -> None:
         state.sampling_steps, state.sampling_step = max(calls, 1), done
-        state.textinfo = f"{TITLE}: {what}, {done} of {calls}"
+        state.textinfo = f"{TITLE}: {what}: {done} of {calls}"
 
     heard(0, planned, "")
     try:

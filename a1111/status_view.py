@@ -12,13 +12,15 @@ from ..scheduler.lookup.starts import same_start
 from ..scheduler.record import Record
 from .gains import gain
 from .host import option
-from .lesson import at
+from .lesson import MOST_STEPS, at, enough_steps
 from .names import LABEL, NAME
 from .next_picture import PIXELS, AsSet, few_steps, fitted_for_it, told
 from .panel_views import best, paragraph, paragraph_of_html
+from .under_way import learning_now
 from .unloaded import shown_model, waiting_file, waiting_records
-from .words import NEAR_HELP, STEPS_HELP
+from .words import NEAR_HELP, STEPS_HELP, USUAL
 
+LEARNING = "The last picture is being learnt from; what that gains stands here when it is done."
 MOST_READ = 50  # records that are looked into one by one each time the page is opened
 
 
@@ -81,9 +83,10 @@ def _status_html(tab: AsSet) -> str:
     lines = []
     if model is not None:
         facts = facts_of(model)
-        lines.append(f"<b>{html.escape(facts.name)}</b>: {explained(_gained(tab, model))}")
+        gained = LEARNING if learning_now() else _gained(tab, model)
+        lines.append(f"<b>{html.escape(facts.name)}</b>: {explained(gained)}")
         lines += [html.escape(facts.advice)] if facts.advice else []
-        upcoming = told(tab, model)
+        upcoming = "" if learning_now() else told(tab, model)
         lines += [f"Next picture: {explained(upcoming)}"] if upcoming else []
     elif waiting is not None:
         lines.append(f"<b>{html.escape(waiting.stem)}</b>: {explained(_gained_of_file(tab))}")
@@ -104,7 +107,7 @@ def explained(text: str) -> str:
 HELPED = "text-decoration: underline dotted; cursor: help"
 _HELP = (
     (re.compile(r"as long as [\d,]+ steps?"), STEPS_HELP),
-    (re.compile(r"(as near as|nearer than) \d+ steps"), NEAR_HELP),
+    (re.compile(r"(as near|nearer) to the full picture"), NEAR_HELP),
 )
 
 
@@ -147,6 +150,8 @@ def _waiting_recipe(tab: AsSet) -> Any | None:
 def use_button(tab: AsSet) -> dict[str, Any]:
     """The button as it is for a tab: loud where few steps were learnt for just this, quiet where for
     something near or where they are in use, not there where nothing was learnt."""
+    if learning_now():
+        return {"visible": False}
     try:
         found = _usable(tab)
     except Exception:  # of a checkpoint that cannot be looked at: the status says so
@@ -194,7 +199,7 @@ def _gained(tab: AsSet, model: Any) -> str:
 def _gained_of_file(tab: AsSet) -> str:
     recipe = _waiting_recipe(tab)
     if recipe is None:
-        return f"it is loaded with the next picture. {nothing_yet(tab)}"
+        return f"It is loaded with the next picture. {nothing_yet(tab)}"
     gained = gain(recipe)
     return f"{LABEL} in {recipe.steps} steps{f' is {gained}' if gained else ' is learnt'}."
 
@@ -203,10 +208,16 @@ def nothing_yet(tab: AsSet) -> str:
     """That nothing is learnt for a tab as it stands, and how it would be."""
     size = f"{tab.width}x{tab.height} at CFG {tab.cfg:g}"
     where = f"{size}{'' if tab.strength is None else f', denoising {tab.strength:g}'}"
-    return (
-        f"nothing is learnt for {where} yet. Draw a picture or two as you are used to (DPM++ 2M, 20 "
-        "steps): it is learnt from them."
-    )
+    teaches = f"DPM++ 2M, {_teaching(tab)} steps"
+    return f"Nothing is learnt for {where} yet: draw one picture as you are used to ({teaches})."
+
+
+def _teaching(tab: AsSet) -> int:
+    """Steps of a picture that teaches a tab; of image to image fewer run."""
+    model = shown_model()
+    if model is None or tab.strength is None:
+        return USUAL
+    return enough_steps(tab.drawn(model), USUAL) or MOST_STEPS
 
 
 def _records_of(facts: Any) -> list[str]:

@@ -140,6 +140,7 @@ def _difference(one: Difference) -> str:
     from ..scheduler.record.words import size
 
     if one.code != SIZE:
-        return words.difference(one).replace("distilled at", "learnt at")
+        told = words.difference(one).replace("distilled at", "learnt at")
+        return told.replace("at cfg", "at CFG")
     made, here = (size(each) if isinstance(each, tuple) else "?" for each in (one.made, one.here))
     return f"learnt at {made}, you use {here}"

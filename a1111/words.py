@@ -8,7 +8,7 @@ STEPS_HELP = (
     "takes such steps, too."
 )
 NEAR_HELP = (
-    "How near a picture comes to the one that very many steps would draw, as far as it was seen on "
+    "The full picture is the one that very many steps would draw; how near others come was seen on "
     "the pictures that were learnt from."
 )
 USUAL = 20  # steps of a picture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import nullcontext
 from types import ModuleType, SimpleNamespace
 
@@ -11,6 +12,16 @@ import torch
 from tests.a1111 import made
 
 PICTURE = SimpleNamespace(mode="RGB")
+STARTED = 1000.0  # the host's clock when the picture was begun
+
+
+def lent_for_learning(state, module) -> None:
+    """The bar counts from now on; what the model answers is not shown in the picture's place."""
+    assert time.time() - state.time_start < 60
+    state.current_latent = "of what is learnt"
+    state.assign_current_image("of what is learnt")
+    assert state.current_image_sampling_step > 1000
+    assert made.ours("a1111.under_way").learning_now()
 
 
 @pytest.fixture
@@ -26,11 +37,13 @@ def after(webui, monkeypatch):
     state.shown = []
     state.assign_current_image = state.shown.append
     state.current_latent, state.job_count, state.job_no = "a latent", 2, 2
+    state.current_image_sampling_step, state.time_start = 20, STARTED
     found = made.ours("a1111.after_picture")
     found.interrupts = False
 
     def sample(self, p, x, conditioning, unconditional_conditioning, image_conditioning=None):
-        assert p.is_hr_pass and state.job_no == 1
+        assert p.is_hr_pass and (state.job_no, state.job_count) == (0, 1)
+        lent_for_learning(state, found)
         if not found.interrupts:
             self.func("the model", x, p.sampler_noise_scheduler_override(20))
         p.extra_generation_params["of the host"] = True
@@ -71,6 +84,12 @@ def test_the_picture_is_shown_and_all_is_put_back(after, webui, monkeypatch):
     state = webui.modules.shared.state
     assert asked == ["the model"] * 2
     assert state.shown == [PICTURE] and state.current_latent is None and state.job_no == 2
+    assert (state.job_count, state.time_start, state.current_image_sampling_step) == (
+        2,
+        STARTED,
+        20,
+    )
+    assert not made.ours("a1111.under_way").learning_now()
     assert [each.func for each in samplers] == before
     assert (p.is_hr_pass, p.sampler_noise_scheduler_override) == (False, None)
     assert p.extra_generation_params == {}

@@ -98,6 +98,7 @@ def test_gains_are_said_in_the_hosts_own_names(webui, record, monkeypatch):
     module = webui.modules.sd_samplers_kdiffusion
     monkeypatch.setattr(module, "samplers_k_diffusion", listed, raising=False)
     recipe = record.recipe("distilled", 4)
+    automatic = "DPM++ 2M with schedule type Automatic (Karras)"
     stock = {
         "karras + uni_pc": {"rms": 0.1},
         "linear_quadratic + dpmpp_2m": {"rms": 0.15},
@@ -105,14 +106,14 @@ def test_gains_are_said_in_the_hosts_own_names(webui, record, monkeypatch):
     }
     about = {"rms": 0.05, "best_stock": "karras + uni_pc", "ratio": 0.5, "stock": stock}
     told = gains.gain(replace(recipe, choice="ours", evidence=about))
-    assert told == "4 times nearer than 4 steps of DPM++ 2M on Automatic (Karras)"
+    assert told == f"4 times nearer to the full picture than 4 steps of {automatic}"
     told = gains.gain(replace(recipe, choice="ours", evidence=about | {"rms": 0.19}))
-    assert told == "a little nearer than 4 steps of DPM++ 2M on Automatic (Karras)"
+    assert told == f"a little nearer to the full picture than 4 steps of {automatic}"
     told = gains.gain(replace(recipe, choice="ours", evidence=about | {"rms": 1e-4}))
-    assert told.startswith("more than 100 times nearer than 4 steps")
+    assert told.startswith("more than 100 times nearer to the full picture than 4 steps")
     best = about | {"best_stock": "karras + dpmpp_2m", "equals_stock_steps": 14}
     told = gains.gain(replace(recipe, choice="ours", evidence=best))
-    assert told == "as near as 14 steps of DPM++ 2M on Automatic (Karras)"
+    assert told == f"as near to the full picture as 14 steps of {automatic}"
     assert gains.gain(replace(recipe, choice="karras", evidence=best)) == ""
     assert gains.gain(replace(recipe, choice="ours", evidence=about | {"rms": 0.3})) == ""
 
@@ -124,4 +125,5 @@ def test_a_gain_beyond_all_that_was_followed_keeps_its_words(webui, record, monk
     monkeypatch.setattr(module, "samplers_k_diffusion", listed, raising=False)
     about = {"rms": 0.05, "best_stock": "karras + dpmpp_2m", "beats_stock_steps": 24}
     recipe = replace(record.recipe("distilled", 6), choice="ours", evidence=about)
-    assert gains.gain(recipe) == "nearer than 24 steps of DPM++ 2M Karras"
+    named = "DPM++ 2M with schedule type Karras"
+    assert gains.gain(recipe) == f"nearer to the full picture than 24 steps of {named}"

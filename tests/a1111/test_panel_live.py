@@ -104,8 +104,8 @@ def test_what_was_learnt_is_offered_loudly_until_it_is_in_use(asked, learnt):
     told = asked()
     assert told["use"]["value"] == "Use it: Distilled, 6 steps" and told["use"]["interactive"]
     assert told["use"]["variant"] == "primary"
-    assert "nearer than</span>" not in told["status"] and "nearer than 24 steps" in told["status"]
-    assert "what it could teach is learnt" in told["status"]
+    assert "nearer to the full picture</span> than 24 steps" in told["status"]
+    assert "Next picture: Nothing more to learn from it.<" in told["status"]
     used = asked(told["seen"], sampling="Distilled", scheduler="Distilled", steps=6)
     assert used["use"]["value"] == "In use: Distilled, 6 steps"
     assert (used["use"]["variant"], used["use"]["interactive"]) == ("secondary", False)
@@ -114,16 +114,39 @@ def test_what_was_learnt_is_offered_loudly_until_it_is_in_use(asked, learnt):
     assert again["use"]["variant"] == "primary"
 
 
+def test_nothing_is_claimed_before_the_learning_has_ended(asked, learnt):
+    """What the record holds meanwhile changes yet."""
+    first = asked()
+    with made.ours("a1111.under_way").under_way("a picture"):
+        told = asked(first["seen"])
+        assert told["use"] == {"visible": False}
+        assert "is being learnt from" in told["status"]
+        assert "nearer" not in told["status"] and "Next picture" not in told["status"]
+    assert asked(told["seen"])["use"]["value"] == "Use it: Distilled, 6 steps"
+
+
+def test_learning_is_not_called_off_before_the_panel_has_turned_it_on(asked, learnt, webui):
+    webui.opts.stepdistill_learn, webui.opts.stepdistill_opened = False, False
+    first = asked()
+    assert "Next picture" not in first["status"]
+    webui.opts.stepdistill_opened = True  # and the artist has turned it off
+    assert "Learn while drawing is off" in asked(first["seen"])["status"]
+
+
 @pytest.mark.parametrize(
     ("as_set", "button", "words"),
     [
-        ({"cfg_scale": 3.0}, "Try it: Distilled, 6 steps", "learnt at cfg 7, you use 3"),
+        ({"cfg_scale": 3.0}, "Try it: Distilled, 6 steps", "learnt at CFG 7, you use 3"),
         (
             {"width": 128},
             "Try it: Distilled, 6 steps",
             "learnt at latent 4x8x8, you use latent 4x8x16",
         ),
-        ({"denoising_strength": 0.5}, None, "64x64 at CFG 7, denoising 0.5 yet"),
+        (
+            {"denoising_strength": 0.5},
+            None,
+            "CFG 7, denoising 0.5 yet: draw one picture as you are used to (DPM++ 2M, 22 steps)",
+        ),
     ],
 )
 def test_nothing_is_promised_where_nothing_was_learnt(live, learnt, as_set, button, words):
@@ -141,10 +164,13 @@ def test_nothing_is_promised_where_nothing_was_learnt(live, learnt, as_set, butt
     [
         ({"sampling": "Euler a"}, "adds noise at each step, so nothing is learnt from it"),
         ({"steps": 10}, "Nothing is learnt from fewer than 15 steps"),
+        ({"denoising_strength": 0.5}, "20 steps at denoising 0.5 run as 11, too few to learn from"),
+        ({"denoising_strength": 0.5}, "draw with 22 or more"),
+        ({"denoising_strength": 0.5, "steps": 22}, "takes <span"),
         ({"sampling": "UniPC"}, "Nothing is learnt from pictures drawn with UniPC"),
         ({"sampling": "UniPC", "scheduler": "Distilled"}, "UniPC makes its own schedule"),
         ({"sampling": "Distilled", "scheduler": "Karras"}, "runs as DPM++ 2M on Karras"),
-        ({"sampling": "Euler", "width": 128}, "It is learnt from: once it is done and shown"),
+        ({"sampling": "Euler", "width": 128}, "takes <span"),
     ],
 )
 def test_the_next_picture_is_described_as_the_page_stands(live, learnt, as_set, words):

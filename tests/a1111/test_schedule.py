@@ -241,6 +241,19 @@ def test_only_what_was_distilled_is_exact(webui, checkpoint, stored, name, says)
     assert name != "sample_euler_ancestral" or "not tried with this sampler" in line
 
 
+def test_what_is_gained_stands_below_the_picture_and_once_in_the_panel(
+    webui, checkpoint, stored, monkeypatch
+):
+    """Whose first line says it already."""
+    notes = made.ours("a1111.notes")
+    monkeypatch.setattr(made.ours("a1111.truth"), "gain", lambda recipe: "so near")
+    p = picture(comment=lambda text: p.comments.append(text))
+    notes.begin(p)
+    drawn(webui, checkpoint, p)
+    assert p.comments == ["StepDistill: 4 steps, learnt for just this: so near."]
+    assert notes.last_note() == "4 steps, learnt for just this."
+
+
 def test_what_is_solved_is_not_exact(webui, checkpoint, stored):
     """Other steps, and a start of its own."""
     for options in ({"steps": 9}, {"image": True}):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import time
 from threading import Thread
 
 import numpy as np
@@ -71,6 +72,17 @@ def test_image_to_image_is_learnt_from_at_its_own_strength(host):
     assert heard[0] == pytest.approx(full[0], rel=2e-4)
     assert len(heard) == int(0.75 * 6) + 1
     assert as_the_record_has_it(host, told[KEY], heard)
+
+
+def test_image_to_image_says_how_many_steps_teach_at_its_strength(host):
+    image = {"init_images": [grey()], "denoising_strength": 0.5}
+    _, full = host.draw("img2img", **FULL, **image, **with_learning())
+    assert len(full) == 11 and host.get("/stepdistill/v1/records") == []
+    said = "20 steps at denoising 0.5 run as 11, too few to learn from: draw with 22 or more."
+    assert said in host.heard["comments"]
+    host.draw("img2img", **(FULL | {"steps": 22}), **image, **with_learning())
+    told, _ = host.draw("img2img", **FEW, **image)
+    assert told[KEY].startswith("exact | "), told
 
 
 def test_nothing_is_learnt_where_it_was_not_asked_for(host):
@@ -144,17 +156,28 @@ def test_an_interrupt_before_the_first_answer_costs_the_next_no_more(host):
 
 
 def test_the_picture_is_saved_and_shown_before_it_is_learnt_from(host):
-    """While the model is asked: its file is there, and the host's progress shows it."""
+    """While the model is asked, to the end: its file is there, the host's progress shows it, and the
+    time left is that of the learning."""
     host.server.get("/witness/slow?calls=150")
     kept = {"save_images": True, "override_settings": {"samples_save": True}}
     drawing = Drawing(host, **FULL, **with_learning(), **kept)
     seen = drawing.wait(lambda told: "the picture is done" in (told["textinfo"] or ""))
-    assert 0 < seen["progress"] < 1
-    shown = Image.open(io.BytesIO(base64.b64decode(drawing.seen()["current_image"])))
-    saved = drawing.saved()
+    assert 0 <= seen["progress"] < 1
+    saved, told = drawing.saved(), drawing.watched()
     drawing.end()
-    drawn = Image.open(io.BytesIO(base64.b64decode(drawing.picture)))
-    assert saved == drawn.convert("RGB").tobytes() == shown.convert("RGB").tobytes()
+    drawn = pixels_of(drawing.picture)
+    assert saved == drawn
+    shown = [pixels_of(each["current_image"]) for _, each in told]
+    assert len(shown) > 10 and set(shown) == {drawn}
+    ended = told[-1][0]
+    guessed = [
+        (each["eta_relative"], ended - when) for when, each in told if each["progress"] > 0.2
+    ]
+    assert all(eta < 2 * left + 3 for eta, left in guessed), guessed
+
+
+def pixels_of(picture: str) -> bytes:
+    return Image.open(io.BytesIO(base64.b64decode(picture))).convert("RGB").tobytes()
 
 
 class Drawing:
@@ -178,6 +201,14 @@ class Drawing:
             return found if question(found) else None
 
         return wait_for(asked, self.server.process.pid, "the picture is learnt from")
+
+    def watched(self) -> list[tuple[float, dict]]:
+        """(when, what the progress says), as long as it is learnt from."""
+        told = []
+        while "the picture is done" in ((now := self.seen())["textinfo"] or ""):
+            told.append((time.monotonic(), now))
+            time.sleep(0.1)
+        return told
 
     def saved(self) -> bytes:
         """The newest picture of the host's folder."""

@@ -41,7 +41,7 @@ def learnt_used_and_drawn(page) -> None:
     box = f"document.querySelector('{PANEL.format('learn')} input')"
     page.wait(f"{box}.checked", 30)  # on, once the panel was opened
     assert not page.run(shown("use"))
-    known(page, "learnt from them")
+    known(page, "yet: draw one picture as you are used to")
     page.choose("#txt2img_sampling", "Euler a")
     known(page, "Next picture: Euler a adds noise at each step")
     page.choose("#txt2img_sampling", "DPM++ 2M")  # Forge's own first is Euler a
@@ -51,11 +51,11 @@ def learnt_used_and_drawn(page) -> None:
     page.write("#txt2img_steps input[type=number]", "14")
     known(page, "Next picture: Nothing is learnt from fewer than 15 steps")
     page.write("#txt2img_steps input[type=number]", "20")
-    known(page, "Next picture: It is learnt from")
+    known(page, "Next picture: its learning takes")
     page.click("#txt2img_generate")
     page.wait(shown("use"), 120)
     assert page.run(text_of("use")).strip() == "Use it: Distilled, 6 steps"
-    known(page, "Last picture: learnt from. Learning took")
+    known(page, "Last picture: Learning took")
     below = "document.querySelector('#html_log_txt2img').innerText"
     page.wait(f"{below}.includes('Distilled in 6 steps')", 120)
     assert "primary" in page.run(class_of("use"))
@@ -115,14 +115,14 @@ def test_use_it_promises_nothing_where_nothing_was_learnt(host, server):
         page.wait(f"{text_of('use')}.trim() === 'Use it: Distilled, 6 steps'", 60)
         page.write("#txt2img_cfg_scale input[type=number]", "3")
         page.wait(f"{text_of('use')}.trim() === 'Try it: Distilled, 6 steps'", 30)
-        known(page, "learnt at cfg 7, you use 3")
+        known(page, "learnt at CFG 7, you use 3")
         assert "primary" not in page.run(class_of("use"))
         page.write("#txt2img_cfg_scale input[type=number]", "7")
         page.wait(f"{text_of('use')}.trim() === 'Use it: Distilled, 6 steps'", 30)
         page.run("document.querySelectorAll('#tabs button')[1].click()")
         other = PANEL.replace("txt2img", "img2img")
         page.run(f"document.querySelector('{other.format('panel')} .label-wrap').click()")
-        page.wait(f"{text_of('status', 'img2img')}.includes('nothing is learnt for')", 30)
+        page.wait(f"{text_of('status', 'img2img')}.includes('Nothing is learnt for')", 30)
         page.wait(f"{text_of('status', 'img2img')}.includes('denoising 0.75')", 30)
         assert not page.run(shown("use", "img2img"))
 
@@ -138,9 +138,9 @@ def test_the_picture_is_seen_while_it_is_learnt_from(host, server):
         sized(page)
         page.write("#txt2img_steps input[type=number]", "20")
         page.wait(f"{value_of('sampling')} === 'DPM++ 2M'", 30)
-        known(page, "Next picture: It is learnt from")
+        known(page, "Next picture: its learning takes")
         page.click("#txt2img_generate")
         bar = "[...document.querySelectorAll('.progressDiv')].map(e => e.innerText).join(' ')"
-        page.wait(f"{bar}.includes('the picture is done; learning 6 steps from it')", 120)
+        page.wait(f"{bar}.includes('the picture is done; learning a 6-step recipe from it:')", 120)
         page.wait("!!document.querySelector('.livePreview img')", 60)
         page.wait(shown("use"), 120)
