@@ -139,7 +139,7 @@ def test_what_is_solved_or_borrowed_says_so(store, model, gram):
     store.put(replace(record_of(model), gram=gram))
     assert "solved again" in words.info(lookup.find(model, "euler", 5))
     assert "runs as dpmpp_2m" in words.info(lookup.find(model, "distilled", 2))
-    assert "was fitted for 3 steps" in words.info(lookup.find(model, "distilled", 5))
+    assert "is the recipe of 3 steps" in words.info(lookup.find(model, "distilled", 5))
     assert "dpmpp_2m's schedule, not measured for dpmpp_2m_sde" in words.info(
         lookup.find(model, "dpmpp_2m_sde", 3)
     )

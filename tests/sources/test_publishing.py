@@ -45,7 +45,7 @@ def test_an_entry_is_looked_up_as_its_record_would_be():
     entry, model = entry_of("a.json", content, by="Ann")
     found = brief_of_entry(json.loads(json.dumps(entry)), {entry["fingerprint"]: model})
     wanted = brief_of(found.file, found.stamp, *parse_packed(content, "x"))
-    assert found == wanted and found.solvable
+    assert found == replace(wanted, step_counts=()) and found.solvable  # counts: for lists alone
 
 
 def test_publishing_again_changes_nothing_and_an_update_only_what_changed(published, monkeypatch):
