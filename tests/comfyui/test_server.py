@@ -20,7 +20,7 @@ NODES = {
     "StepDistillSigmas": ("model sampler_name steps denoise if_missing record?", "sigmas info"),
     "StepDistillSampler": ("model steps denoise if_missing record? learn?", "sampler sigmas info"),
     "StepDistillKSampler": (
-        "model positive negative latent_image seed steps cfg denoise learn record? recipe?",
+        "model positive negative latent_image seed steps cfg denoise learn record? recipe? own_sigmas?",
         "LATENT info",
     ),
     "StepDistillApply": ("model use_offsets record? learn?", "model info"),
