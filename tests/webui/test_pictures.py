@@ -238,7 +238,10 @@ def test_a_stock_schedule_that_won_is_told_below_the_picture(host, record):
     Store(host.server.store).put(replace(record, recipes=won))
     told, _ = host.draw(sampler_name="Euler", scheduler="Distilled")
     assert told[KEY].endswith("stock's karras")
-    assert "it is stock's Euler Karras, which nothing beat" in host.heard["comments"]
+    assert (
+        "it is stock's Euler with schedule type Karras, which nothing beat"
+        in host.heard["comments"]
+    )
 
 
 def test_the_users_highest_sigma_counts_for_the_stand_in(host):
