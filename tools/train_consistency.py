@@ -11,11 +11,9 @@ on the way. On one quiet CPU core it takes about ten minutes. Seeded.
 
 from __future__ import annotations
 
-import argparse
 import math
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -27,7 +25,8 @@ from scheduler.checkpoints.unet import UNet
 from scheduler.denoiser import Denoiser
 from scheduler.rows import noise_for
 from scheduler.sigmas import sd_table, stock_schedule
-from tools.train import EMA, write
+from tools.train import write
+from tools.train_turbo import arguments, averaged
 
 TEACHER = "eps"
 PAIR_SEED = 910_000  # no test and no fit draws from seeds up there
@@ -113,7 +112,7 @@ def trained(teacher: Checkpoint, paths: Paths, steps: int, seed: int) -> tuple[U
         now.backward()
         nn.utils.clip_grad_norm_(student.parameters(), 1.0)
         optimiser.step()
-        _average(average, student, step)
+        averaged(average, student, step)
         loss = now.item() if math.isnan(loss) else 0.99 * loss + 0.01 * now.item()
         if step % 100 == 99:
             spent = f"{time.monotonic() - began:.0f} s"
@@ -127,22 +126,8 @@ def _copy(teacher: Checkpoint) -> UNet:
     return whole
 
 
-@torch.no_grad()
-def _average(average: nn.Module, student: nn.Module, step: int) -> None:
-    decay = min(EMA, (1 + step) / (10 + step))
-    for kept, new in zip(average.parameters(), student.parameters(), strict=True):
-        kept.lerp_(new, 1 - decay)
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--pairs", type=int, default=1024)
-    parser.add_argument("--steps", type=int, default=700)
-    parser.add_argument("--seed", type=int, default=0)
-    asked = parser.parse_args()
+    asked = arguments(__doc__, pairs=1024, steps=700)
     torch.set_num_threads(1)
     teacher = load_checkpoint(TEACHER)
     paths = drawn_paths(teacher, asked.pairs)

@@ -97,7 +97,7 @@ def trained(teacher: Checkpoint, pairs: Pairs, steps: int, seed: int) -> tuple[M
         now.backward()
         nn.utils.clip_grad_norm_(student.parameters(), 1.0)
         optimiser.step()
-        _average(average, student, step)
+        averaged(average, student, step)
         loss = now.item() if math.isnan(loss) else 0.99 * loss + 0.01 * now.item()
         if step % 250 == 249:
             print(
@@ -115,21 +115,27 @@ def _copy(teacher: Checkpoint) -> MMDiT:
 
 
 @torch.no_grad()
-def _average(average: nn.Module, student: nn.Module, step: int) -> None:
+def averaged(average: nn.Module, student: nn.Module, step: int) -> None:
+    """Move the running average of a student's weights towards the student."""
     decay = min(EMA, (1 + step) / (10 + step))
     for kept, new in zip(average.parameters(), student.parameters(), strict=True):
         kept.lerp_(new, 1 - decay)
 
 
-def main() -> None:
+def arguments(about: str | None, pairs: int, steps: int) -> argparse.Namespace:
+    """What a student's script is asked for: out, pairs, steps and seed."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=about, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--pairs", type=int, default=8192)
-    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--pairs", type=int, default=pairs)
+    parser.add_argument("--steps", type=int, default=steps)
     parser.add_argument("--seed", type=int, default=0)
-    asked = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    asked = arguments(__doc__, pairs=8192, steps=6000)
     torch.set_num_threads(1)
     teacher = load_checkpoint(TEACHER)
     pairs = drawn_pairs(teacher, asked.pairs)
