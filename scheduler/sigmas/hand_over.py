@@ -9,6 +9,8 @@ import numpy as np
 from ..errors import SigmaRangeError
 from .validity import Sigmas, check_schedule
 
+CLEARLY_ABOVE = 1.01  # in less room than this float32, in which hosts keep sigmas, may merge them
+
 
 def continued_from(sigmas: Sigmas, handed: float) -> np.ndarray:
     """A second half's own schedule, led on from the sigma at which a latent was handed over.
@@ -16,8 +18,9 @@ def continued_from(sigmas: Sigmas, handed: float) -> np.ndarray:
     sigmas: (N+1,), what the second half would run, whatever record it comes from. handed: the last
     sigma of the first half. Returns (N+1,) float64 whose first sigma is `handed` itself, so that the
     noise in the latent is what the schedule says; the others keep their places in log sigma between
-    the start and the last positive sigma, which stays (below it all are scaled alike). Raises
-    ScheduleError, and SigmaRangeError for a `handed` that is not a positive number.
+    the start and the last positive sigma, which stays (unless it lies above `handed` or within 1 %
+    below: then all are scaled alike). Raises ScheduleError, and SigmaRangeError for a `handed` that
+    is not a positive number.
     """
     own = check_schedule(sigmas)
     if not (math.isfinite(handed) and handed > 0):
@@ -28,7 +31,7 @@ def continued_from(sigmas: Sigmas, handed: float) -> np.ndarray:
     start, end = own[0], own[-2]
     if own[0] == handed:
         return own
-    if end < handed and end < start:
+    if end * CLEARLY_ABOVE < handed and end < start:
         share = np.log(own[:-1] / end) / math.log(start / end)
         led = end * (handed / end) ** share
     else:

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from scheduler.errors import ScheduleError, SigmaRangeError
-from scheduler.sigmas.hand_over import continued_from
+from scheduler.sigmas.hand_over import CLEARLY_ABOVE, continued_from
 
 SIGMA = st.floats(0.003, 80.0)
-SCHEDULES = st.lists(SIGMA, min_size=1, max_size=12, unique_by=lambda s: round(s, 2))
+APART = st.integers(0, 10_000).map(lambda place: 0.003 * 1.001**place)
+SCHEDULES = st.lists(APART, min_size=1, max_size=12, unique=True)
 
 
 @given(SCHEDULES, SIGMA)
+@example([1.0, 2.0, 0.003], np.nextafter(0.003, 1))
+@example([1.0, 2.0, 0.003], 0.003 * CLEARLY_ABOVE)
 def test_the_halves_meet_at_exactly_one_sigma(levels, handed):
     own = [*sorted(levels, reverse=True), 0.0]
     led = continued_from(own, handed)
     assert led[0] == handed and led[-1] == 0 and len(led) == len(own)
-    assert (np.diff(led) < 0).all()
-    if len(own) > 2 and own[-2] < handed:
+    assert (np.diff(led.astype(np.float32)) < 0).all()
+    if len(own) > 2 and own[-2] * CLEARLY_ABOVE < handed:
         assert led[-2] == pytest.approx(own[-2])
 
 
