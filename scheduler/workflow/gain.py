@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ..lookup.given import select_from
 from ..lookup.wanted import COEFFICIENTS
 from ..record import Recipe, Record
+from ..record.cfg_range import SAME_CFG
 from ..record.choice import Choice
 from ..record.verdict import SEEN, STOCK, WORSE, steps_saved
 from ..record.words import counted
@@ -40,25 +41,38 @@ def gain_of(record: Record, facts: SiteFacts, now: object = None, nearly: bool =
     if not ours:
         raise Left("no_gain", _nothing_known(record, facts))
     error = _measured(record, facts, now)
+    elsewhere = _measured_at(record, facts)
     for recipe in ours:
         if recipe.steps < calls and _does_as_well(recipe, calls, error):
-            return Gain(recipe.steps, _fewer(recipe, facts, calls))
+            return Gain(recipe.steps, _fewer(recipe, facts, calls) + elsewhere)
     same = ours[-1]
     ratio = same.evidence.get("ratio")
     if same.steps == facts.steps == calls and ratio is not None and ratio < 1:
-        return Gain(same.steps, _better(same, facts, ratio))
-    equal, steps, beyond = _reached(ours)
-    if nearly and equal > steps and equal >= NEARLY * calls:
-        near = f"{'nearer than' if beyond else 'as near as'} {equal} of the best stock choice"
-        return Gain(steps, f"{_own(facts)} -> {counted(steps)}, {near}")
+        return Gain(same.steps, _better(same, facts, ratio) + elsewhere)
+    for recipe in ours if nearly else ():
+        equal, beyond = steps_saved(recipe.evidence) or (0, False)
+        if equal > recipe.steps and equal >= NEARLY * calls:
+            return Gain(recipe.steps, _near(recipe, facts, equal, beyond) + elsewhere)
     raise Left("no_gain", _not_enough(ours, facts))
 
 
-def _reached(ours: list[Recipe]) -> tuple[int, int, bool]:
-    """(the most stock steps that a recipe was measured to equal, its own steps, whether it is nearer
-    than those)."""
+def _measured_at(record: Record, facts: SiteFacts) -> str:
+    """Which cfg the numbers are of, where it is not the site's."""
+    made = record.conditions.cfg
+    if None in (made, facts.cfg) or abs(made - facts.cfg) <= SAME_CFG:
+        return ""
+    return f" (measured at cfg {made:g})"
+
+
+def _near(recipe: Recipe, facts: SiteFacts, equal: int, beyond: bool) -> str:
+    near = f"{'nearer than' if beyond else 'as near as'} {equal} of the best stock choice"
+    return f"{_own(facts)} -> {counted(recipe.steps)}, {near}"
+
+
+def _reached(ours: list[Recipe]) -> tuple[int, int]:
+    """(the most stock steps that a recipe was measured to equal, its own steps)."""
     most = max(ours, key=lambda each: (_equals(each), each.steps))
-    return _equals(most), most.steps, (steps_saved(most.evidence) or (0, False))[1]
+    return _equals(most), most.steps
 
 
 def _equals(recipe: Recipe) -> int:
@@ -127,7 +141,7 @@ def _own(facts: SiteFacts) -> str:
 
 
 def _not_enough(ours: list[Recipe], facts: SiteFacts) -> str:
-    equal, steps, _ = _reached(ours)
+    equal, steps = _reached(ours)
     if equal <= steps:
         return (
             f"nothing would be gained: no recipe of the record was measured as good as "

@@ -107,6 +107,18 @@ def test_steps_that_do_nearly_as_well_are_offered_and_said_as_that():
     )
 
 
+def test_of_those_the_fewest_are_offered():
+    text = few(plain(steps=34, sampler="euler").data, made())[2][2].text
+    assert text == "34 steps of euler -> 8 steps, as near as 22 of the best stock choice"
+
+
+def test_at_another_cfg_the_numbers_say_which_they_are_of():
+    known = replace(made(), conditions=replace(record().conditions, cfg=5.0))
+    text = few(plain(cfg=5.0).data, known)[2][2].text
+    assert text.endswith("same error; -60 % time")
+    assert few(plain(cfg=7.0).data, known)[2][2].text == f"{text} (measured at cfg 5)"
+
+
 def test_what_runs_ours_already_is_left():
     after, _, outcomes = few(
         plain(steps=8, sampler="distilled", scheduler="distilled").data, made()
