@@ -9,6 +9,7 @@ _NODES = {
     "StepDistillPairKSampler": ("few_step.pair_node", "Few-Step KSampler (Pair)"),
     "StepDistillDistill": ("distill", "Distill Schedule"),
     "StepDistillPair": ("distill_pair", "Distil Pair"),
+    "StepDistillMakersSigmas": ("makers_sigmas", "Maker's Sigmas"),
     "StepDistillSigmas": ("sigmas", "Distilled Sigmas"),
     "StepDistillSampler": ("sampler", "Distilled Sampler"),
     "StepDistillApply": ("apply", "Apply Distilled Schedule"),

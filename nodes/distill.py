@@ -14,7 +14,6 @@ from .distill_request import (
     EVERY,
     QUALITY,
     GraphWish,
-    own_sigmas_of,
     own_steps_of,
     rows_that_fit,
     samplers_of,
@@ -59,9 +58,6 @@ HELP = {
     "second stage, after which nothing is drawn otherwise; the recipes are usable before it. Stopped, "
     "it goes on where it was.",
     "again": "Distil again, whatever the store has of this model.",
-    "own_sigmas": "For a step-distilled model (Turbo, Lightning, ...): its maker's own sigmas, from a "
-    "scheduler node. Its own run down these is imitated then, in fewer steps, and it is asked at "
-    "these levels alone. Recipes of `distilled` from half of its steps up to max_steps.",
     "frames": "Videos: distil with this many latent frames, which costs far less, and check the "
     "recipe at full length. 0: all frames.",
 }
@@ -103,7 +99,6 @@ class StepDistillDistill:
             "frames": ("INT", {"default": 0, "min": 0, "max": 10000}),
             "measure": ("BOOLEAN", {"default": False}),
             "again": ("BOOLEAN", {"default": False}),
-            "own_sigmas": ("SIGMAS", {}),
         }
         return {
             "required": _with_help(required),
@@ -123,20 +118,22 @@ class StepDistillDistill:
     def distill(
         self, model, positive, negative, latent_image, cfg, sampler_name, max_steps, quality, noise_seed,
         guider=None, extra_positive=None, name="", frames=0, measure=False, again=False,
-        own_sigmas=None, unique_id=None,
+        unique_id=None,
     ):  # fmt: skip
         """The record (from the store where it has one), its plot and the report; raises
         StepDistillError with a sentence."""
         from ..scheduler.distilling.effort import effort_named
         from .host.guider import guided
+        from .host.makers_run import given
         from .host.suitability import check_suited
 
-        own = own_sigmas_of(own_sigmas)
-        samplers = (DISTILLED,) if own else samplers_of(sampler_name)
-        steps = own_steps_of(int(max_steps), len(own) - 1) if own else steps_of(int(max_steps))
         quality = effort_named(quality).name
         scene = guided(model, positive, negative, cfg, latent_image, guider)
         check_suited(scene.guider)
+        run = given(scene.patcher)
+        own = () if run is None else run.sigmas
+        samplers = (DISTILLED,) if own else samplers_of(sampler_name)
+        steps = own_steps_of(int(max_steps), len(own) - 1) if own else steps_of(int(max_steps))
         seed, name = int(noise_seed) % MOST_SEED, name.strip()[:300]
         task = _Task(
             scene, samplers, steps, quality, seed, extra_positive, name, int(frames), unique_id, own

@@ -82,15 +82,6 @@ def steps_of(most: int) -> tuple[int, ...]:
     return tuple(range(min(FEWEST_STEPS, most), most + 1))
 
 
-def own_sigmas_of(sigmas) -> tuple[float, ...]:
-    """The sigmas of a SIGMAS input, or none; raises ScheduleError for what is no whole schedule."""
-    if sigmas is None:
-        return ()
-    from ..scheduler.sigmas import check_schedule
-
-    return tuple(check_schedule(sigmas).tolist())
-
-
 def own_steps_of(most: int, own: int) -> tuple[int, ...]:
     """The step counts for a step-distilled model of `own` steps: from half of them up to `most`, below
     `own`."""

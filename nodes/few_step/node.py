@@ -28,8 +28,6 @@ HELP = {
     "record": "Draw with this record and no other.",
     "recipe": "As saved: a workflow opened from a picture draws with the recipe that the picture was "
     "drawn with. Newest: with the best that has been learnt since.",
-    "own_sigmas": "Of a step-distilled model (Turbo, Lightning, ...) whose name does not say it: its "
-    "maker's own sigmas, from a scheduler node for its own steps. Fewer steps are learnt from that run.",
 }
 
 
@@ -73,7 +71,6 @@ class StepDistillKSampler:
         optional = {
             "record": (RECORD, {}),
             "recipe": ([AS_SAVED, NEWEST], {"default": AS_SAVED, "advanced": True}),
-            "own_sigmas": ("SIGMAS", {}),
         }
         return {
             "required": _with_help(required),
@@ -89,13 +86,12 @@ class StepDistillKSampler:
 
     def draw(
         self, model, positive, negative, latent_image, seed, steps, cfg, denoise, learn,
-        record=None, recipe=AS_SAVED, own_sigmas=None, unique_id=None,
+        record=None, recipe=AS_SAVED, unique_id=None,
     ):  # fmt: skip
         """The LATENT and what is to be said of it; raises StepDistillError with a sentence."""
         from ...scheduler.learning.drawing import draw_and_learn
         from ...scheduler.learning.situation import Situation
         from ...scheduler.lookup.given import given_match
-        from ...scheduler.lookup.makers_run import given_run
         from ..host.guider import guided
         from ..host.model_facts import facts_of, guidance_of
         from ..host.store import store
@@ -108,8 +104,6 @@ class StepDistillKSampler:
         hooks = hook_patches_of(scene.guider)
         patches = (*facts.patches, *hooks)
         facts = replace(facts, patches=patches, streams=scene.streams)
-        if own_sigmas is not None:
-            facts = replace(facts, makers_run=given_run(own_sigmas))
         key = facts.key(scene.cfg, scene.shape, guidance_of(positive))
         again = recipe == AS_SAVED and record is None
         picture = Picture(scene, facts.process, int(seed), unique_id)

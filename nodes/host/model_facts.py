@@ -11,6 +11,7 @@ from ...scheduler.lookup.families import published_for
 from ...scheduler.lookup.hooks import hook_patches, hook_settings
 from ...scheduler.lookup.makers_run import makers_run
 from ...scheduler.lookup.model_facts import ModelFacts
+from .makers_run import given
 from .model_sampling import Noise, noise_of
 from .running_prompt import loras_before, model_names, running_node, stem
 from .weights import fingerprint_of, hooks_of, patches_of
@@ -80,7 +81,7 @@ def facts_of(model: Any) -> ModelFacts:
         advice.text if advice is not None else "",
         loras_before(running_node()),
         noise.scale,
-        makers_run=makers_run(advice, noise.process, noise.table),
+        makers_run=given(model) or makers_run(advice, noise.process, noise.table),
     )
 
 

@@ -24,8 +24,8 @@ NOISY = (
     "its maker's sampler and steps."
 )
 STEPS_UNKNOWN = (
-    "How many steps its maker made it for is not in its name; connect its maker's sigmas to own_sigmas, and "
-    "fewer steps are learnt."
+    "How many steps its maker made it for is not in its name; put Maker's Sigmas after its loader, and fewer "
+    "steps are learnt."
 )
 
 

@@ -14,13 +14,14 @@ from tests.speed import scaled
 NODES = {
     "StepDistillDistill": (
         "model positive negative latent_image cfg sampler_name max_steps quality noise_seed "
-        "guider? extra_positive? name? frames? measure? again? own_sigmas?",
+        "guider? extra_positive? name? frames? measure? again?",
         "record plot report",
     ),
+    "StepDistillMakersSigmas": ("model sigmas", "model"),
     "StepDistillSigmas": ("model sampler_name steps denoise if_missing record?", "sigmas info"),
     "StepDistillSampler": ("model steps denoise if_missing record? learn?", "sampler sigmas info"),
     "StepDistillKSampler": (
-        "model positive negative latent_image seed steps cfg denoise learn record? recipe? own_sigmas?",
+        "model positive negative latent_image seed steps cfg denoise learn record? recipe?",
         "LATENT info",
     ),
     "StepDistillApply": ("model use_offsets record? learn?", "model info"),

@@ -17,6 +17,7 @@ IDS = {
     "StepDistillDistill": ("Distill Schedule", ("record", "plot", "report")),
     "StepDistillPairKSampler": ("Few-Step KSampler (Pair)", ("LATENT", "info")),
     "StepDistillPair": ("Distil Pair", ("first", "second", "report")),
+    "StepDistillMakersSigmas": ("Maker's Sigmas", ("model",)),
     "StepDistillSigmas": ("Distilled Sigmas", ("sigmas", "info")),
     "StepDistillSampler": ("Distilled Sampler", ("sampler", "sigmas", "info")),
     "StepDistillApply": ("Apply Distilled Schedule", ("model", "info")),
