@@ -16,7 +16,7 @@ from .lesson import Lesson, at, waiting
 from .names import LABEL
 from .problems import free_memory, in_words
 from .under_way import LentState, under_way
-from .words import earned_back, steps_of_work
+from .words import MAKERS_STEPS, earned_back, steps_of_work
 
 if TYPE_CHECKING:
     from ..scheduler.learning.fitting import Learnt
@@ -159,11 +159,16 @@ def _learnt(lesson: Lesson, model: Any, begun: _Counted) -> Learnt:
 
 
 def _told(lesson: Lesson, learnt: Learnt, calls: int) -> None:
+    from ..scheduler.learning.choosing import AT_ONCE
+    from ..scheduler.record.verdict_words import answers_at_once
     from .gains import gain
 
     few = int(option("stepdistill_steps", 6))  # of image to image fewer run
     where = at(lesson.here.strength, lesson.hires)
     price = f"Learning took {steps_of_work(calls)}"
+    if answers_at_once(learnt.record):
+        lesson.here.note(f"{AT_ONCE.format(MAKERS_STEPS)} {price}.")
+        return
     if not learnt.ours:
         told = f"Learnt from this picture{where}, but {few} steps gain nothing yet; the next one helps."
         lesson.here.note(f"{told} {price}.")

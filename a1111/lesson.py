@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..scheduler.errors import OutputError, RecordingError, StepDistillError
 from .host import option, sampler_labels, say
 from .names import LABEL, NAME
+from .words import MAKERS_STEPS
 
 if TYPE_CHECKING:
     from ..scheduler.learning.situation import Situation
@@ -54,7 +55,7 @@ def _begun(here: Pass, model: Any, x: Any, named: dict) -> Lesson | None:
 
 
 def _lesson(here: Pass, model: Any, x: Any, named: dict) -> Lesson | None:
-    from ..scheduler.learning.choosing import chosen
+    from ..scheduler.learning.choosing import chosen, recognised
     from ..scheduler.learning.deciding import decide
     from ..scheduler.learning.modes import FROM_PICTURES
     from ..scheduler.learning.words import not_learnt
@@ -68,7 +69,8 @@ def _lesson(here: Pass, model: Any, x: Any, named: dict) -> Lesson | None:
     if why:
         here.note(why)
         return None
-    situation = _situation(here, model, x, float(sigmas[0]))
+    begins = _situation(here, model, x, float(sigmas[0]))
+    situation = recognised(begins, store(), MAKERS_STEPS)
     if any(each.teaches(situation) for each in waiting(here.p)):
         return None  # an earlier picture of this batch does
     found = chosen(situation, (store(),))

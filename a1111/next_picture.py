@@ -80,13 +80,14 @@ def chosen(here: Pass, model: Any) -> Selection:
 
 def few_steps(tab: AsSet, model: Any) -> Selection | None:
     """As many steps as are to be learnt, where a recipe of ours was fitted for a run like the tab's; or
-    None, such as where they were only worked out from another run."""
+    None, such as where they were only worked out from another run, or the model has few already."""
     from ..scheduler.lookup.selection import SOLVED
+    from ..scheduler.record.verdict_words import answers_at_once
 
     found = chosen(tab.drawn(model, int(option("stepdistill_steps", 6))), model)
     ours = found.record is not None and found.recipe.choice.ours and found.measured != SOLVED
     whole = ours and not found.substituted and found.recipe.coefficients is not None
-    return found if whole else None
+    return found if whole and not answers_at_once(found.record) else None
 
 
 def fitted_for_it(found: Selection) -> bool:
@@ -116,10 +117,11 @@ def told(tab: AsSet, model: Any) -> str:
 
 
 def _lesson(tab: AsSet, here: Pass, model: Any) -> str:
-    from ..scheduler.learning.choosing import gained
+    from ..scheduler.learning.choosing import AT_ONCE, gained
     from ..scheduler.learning.fitting import calls_from
+    from ..scheduler.record.verdict_words import answers_at_once
     from .lesson import too_short, why_not_with
-    from .words import steps_of_work
+    from .words import MAKERS_STEPS, steps_of_work
 
     if not option("stepdistill_learn", False):
         if not option("stepdistill_opened", False):
@@ -132,6 +134,8 @@ def _lesson(tab: AsSet, here: Pass, model: Any) -> str:
     found = chosen(tab.drawn(model, few), model)
     if found.facts.advice:
         return ""
+    if found.record is not None and answers_at_once(found.record):
+        return AT_ONCE.format(MAKERS_STEPS)
     if fitted_for_it(found) and gained(found):
         return "Nothing more to learn from it."
     cost = steps_of_work(calls_from(1, found.recipe.steps))

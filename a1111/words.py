@@ -11,6 +11,7 @@ NEAR_HELP = (
     "The full picture is the one that very many steps would draw; how near others come was seen on "
     "the pictures that were learnt from."
 )
+MAKERS_STEPS = "draw it in the steps that its maker names"  # of a model that answers at once
 USUAL = 20  # steps of a picture
 
 

@@ -23,20 +23,21 @@ from .situation import AT_THE_BEND, Situation
 
 AT_ONCE = (
     "This model answers its first call with a picture already, as step-distilled ones (Turbo, "
-    "Lightning) do, so many steps of it are no truth to imitate: connect its maker's sigmas to own_sigmas."
+    "Lightning) do, so many steps of it are no truth to imitate: {}."
 )
+TAKE_OWN_SIGMAS = "connect its maker's sigmas to own_sigmas"
 ENOUGH_TIMES = 2  # fits after which stock is believed to be as good, where ours has not beaten it
 
 
-def recognised(situation: Situation, store: Store) -> Situation:
+def recognised(situation: Situation, store: Store, advice: str = TAKE_OWN_SIGMAS) -> Situation:
     """The situation of a model that is known to answer at once, as step-distilled ones do, by what was
-    learnt of it."""
+    learnt of it. advice: what the host has for it instead."""
     if situation.own_run is not None:
         return situation
     record = base_record(store, situation)
     if record is None or not answers_at_once(record):
         return situation
-    own = MakersRun(why_not=AT_ONCE)
+    own = MakersRun(why_not=AT_ONCE.format(advice))
     return replace(situation, facts=replace(situation.facts, makers_run=own))
 
 

@@ -22,7 +22,15 @@ from . import deciding
 from .at_hand import not_learnt_from
 from .bend import MOST as MOST_STEPS
 from .bend import bend_of
-from .choosing import AT_ONCE, OneRecord, base_record, chosen, recognised, settled
+from .choosing import (
+    AT_ONCE,
+    TAKE_OWN_SIGMAS,
+    OneRecord,
+    base_record,
+    chosen,
+    recognised,
+    settled,
+)
 from .deciding import Decision, Obstacle, decide
 from .fitting import (
     Learnt,
@@ -209,7 +217,7 @@ class _Picture:
         except StepDistillError as problem:
             return Outcome(decision, here, full, problem=str(problem), kept=True)
         if self._at_once(learnt):
-            return Outcome(decision, here, full, problem=AT_ONCE)
+            return Outcome(decision, here, full, problem=AT_ONCE.format(TAKE_OWN_SIGMAS))
         return Outcome(decision, here, full, learnt, kept=True)
 
     def _learn_first(self, decision: Decision) -> tuple[Any, Outcome]:
@@ -222,7 +230,7 @@ class _Picture:
         try:
             learnt = self._learn(runs)
             if self._at_once(learnt):
-                raise StepDistillError(AT_ONCE)
+                raise StepDistillError(AT_ONCE.format(TAKE_OWN_SIGMAS))
         except StepDistillError as problem:
             return self._in_full_instead(problem)
         found = full_run(self.situation)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import nullcontext
+from dataclasses import replace
 from types import ModuleType, SimpleNamespace
 
 import pytest
@@ -123,3 +124,17 @@ def test_what_breaks_is_said_and_the_next_pass_is_learnt(after, webui, monkeypat
     first, second = result.comments.splitlines()
     assert "Learning from this picture stopped: RuntimeError: no model" in first
     assert second == "StepDistill: Learnt."
+
+
+@pytest.mark.parametrize(
+    "error, told", [(0.1, "answers its first call with a picture"), (0.9, "gain nothing yet")]
+)
+def test_what_answers_at_once_is_said_in_place_of_a_gain(webui, record, error, told):
+    stages = [{"stage": "teacher", "first_answer": {"error": error}}]
+    learnt = SimpleNamespace(
+        record=replace(record, provenance=record.provenance | {"stages": stages}), ours=False
+    )
+    notes = []
+    here = SimpleNamespace(strength=None, note=notes.append)
+    made.ours("a1111.after_picture")._told(SimpleNamespace(here=here, hires=False), learnt, 39)
+    assert told in notes[0] and notes[0].endswith("Learning took as long as 39 steps.")

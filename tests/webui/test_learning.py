@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import time
+from dataclasses import replace
 from threading import Thread
 
 import numpy as np
@@ -116,6 +117,21 @@ def test_a_mask_is_not_learnt_from(host):
     host.draw("img2img", **FULL, **options, **with_learning())
     assert host.get("/stepdistill/v1/records") == []
     assert "mask" in host.heard["comments"]
+
+
+def test_a_model_that_answers_at_once_is_not_learnt_from_again(host):
+    """Its record says what its first answer was; another seed's picture teaches nothing then."""
+    host.draw(**FULL, **with_learning())
+    store = Store(host.server.store)
+    (brief,) = store.records()
+    record = store.load(brief.file)
+    stages = [dict(each, first_answer={"error": 0.1}) for each in record.provenance["stages"]]
+    store.remove(brief.file)
+    store.put(replace(record, provenance=record.provenance | {"stages": stages}))
+    _, heard = host.draw(**FULL, seed=5, **with_learning())
+    assert len(heard) == FULL["steps"]
+    assert "answers its first call with a picture" in host.heard["comments"]
+    assert "draw it in the steps that its maker names" in host.heard["comments"]
 
 
 def test_a_pasted_picture_draws_with_the_recipe_that_it_holds(host):
