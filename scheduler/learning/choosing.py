@@ -25,11 +25,11 @@ AT_ONCE = (
     "This model answers its first call with a picture already, as step-distilled ones (Turbo, "
     "Lightning) do, so many steps of it are no truth to imitate: {}."
 )
-TAKE_OWN_SIGMAS = "connect its maker's sigmas to own_sigmas"
+NAME_ITS_RUN = "put Maker's Sigmas after its loader"
 ENOUGH_TIMES = 2  # fits after which stock is believed to be as good, where ours has not beaten it
 
 
-def recognised(situation: Situation, store: Store, advice: str = TAKE_OWN_SIGMAS) -> Situation:
+def recognised(situation: Situation, store: Store, advice: str = NAME_ITS_RUN) -> Situation:
     """The situation of a model that is known to answer at once, as step-distilled ones do, by what was
     learnt of it. advice: what the host has for it instead."""
     if situation.own_run is not None:

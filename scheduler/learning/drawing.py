@@ -24,7 +24,7 @@ from .bend import MOST as MOST_STEPS
 from .bend import bend_of
 from .choosing import (
     AT_ONCE,
-    TAKE_OWN_SIGMAS,
+    NAME_ITS_RUN,
     OneRecord,
     base_record,
     chosen,
@@ -217,7 +217,7 @@ class _Picture:
         except StepDistillError as problem:
             return Outcome(decision, here, full, problem=str(problem), kept=True)
         if self._at_once(learnt):
-            return Outcome(decision, here, full, problem=AT_ONCE.format(TAKE_OWN_SIGMAS))
+            return Outcome(decision, here, full, problem=AT_ONCE.format(NAME_ITS_RUN))
         return Outcome(decision, here, full, learnt, kept=True)
 
     def _learn_first(self, decision: Decision) -> tuple[Any, Outcome]:
@@ -230,7 +230,7 @@ class _Picture:
         try:
             learnt = self._learn(runs)
             if self._at_once(learnt):
-                raise StepDistillError(AT_ONCE.format(TAKE_OWN_SIGMAS))
+                raise StepDistillError(AT_ONCE.format(NAME_ITS_RUN))
         except StepDistillError as problem:
             return self._in_full_instead(problem)
         found = full_run(self.situation)

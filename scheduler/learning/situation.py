@@ -16,7 +16,7 @@ FEW_ALREADY = (
 )
 NOT_WHOLE = (
     "Its maker's sigmas begin at {:.4g}, this model's noise at {:.4g}: connect a whole schedule to "
-    "own_sigmas."
+    "Maker's Sigmas."
 )
 AT_THE_BEND = 0  # steps: as many as where the error curve bends
 

@@ -35,10 +35,11 @@ def learnt(server, seed: int, own=OWN, file: str = "", **changed):
     s = scene(rows=1, digits="3")
     if file:
         s.model = s.add("UNETLoader", unet_name=file, weight_dtype="default")
-    sigmas = own_sigmas(s, own) if own else None
     name = f"turbo-{seed}"
     model = s.recorded(name)
-    out = few(s, name, seed, model, cfg=1.0, steps=5, own_sigmas=sigmas, **changed)
+    if own:
+        model = s.add("StepDistillMakersSigmas", model=model, sigmas=own_sigmas(s, own))[0]
+    out = few(s, name, seed, model, cfg=1.0, steps=5, **changed)
     result = server.client.run(s.graph)
     (card,) = result.ui(out)["stepdistill"]
     pictures = [run for run in server.runs(name) if run["sampler"] == "few_step_picture"]
@@ -55,7 +56,7 @@ def test_five_steps_are_learnt_from_the_makers_eight(server):
     told, said, asked = learnt(server, 6)
     assert told["action"] == "few" and len(asked) == 5
     assert {round(each, 5) for each in asked} <= levels
-    s = scene(rows=1, digits="3")  # without that input its recipe is not the ordinary model's
+    s = scene(rows=1, digits="3")  # without that node its recipe is not the ordinary model's
     out = few(s, "plain", cfg=1.0, steps=5, learn="off")
     assert "recipe " not in server.client.run(s.graph).text(out)
 
@@ -101,7 +102,7 @@ def test_a_student_is_told_by_what_it_answers(server, client, named):
     shutil.copy(TURBO, place / "unnamed.safetensors")
     client.object_info("UNETLoader")
     told, said, asked = learnt(server, 5, own=0, file="unnamed.safetensors")
-    assert len(asked) == 24 and "connect its maker's sigmas to own_sigmas" in said
+    assert len(asked) == 24 and "put Maker's Sigmas after its loader" in said
     told, said, asked = learnt(server, 6, own=0, file="unnamed.safetensors")
     assert len(asked) == 5 and "recipe " not in said
     told, said, asked = learnt(server, 7, file="unnamed.safetensors")

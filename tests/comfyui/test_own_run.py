@@ -25,10 +25,15 @@ def own_sigmas(s, steps: int = 8):
     return s.add("BasicScheduler", model=s.model, scheduler="simple", steps=steps, denoise=1.0)
 
 
+def made_for(s, sigmas, model=None):
+    """The model, which says that it was made for these sigmas."""
+    return s.add("StepDistillMakersSigmas", model=model or s.model, sigmas=sigmas)[0]
+
+
 def test_five_steps_come_near_to_eight_of_its_own_and_ask_at_its_levels_alone(server, client):
     s = scene()
     own = own_sigmas(s)
-    made = s.distill(s.recorded("own-distil"), own_sigmas=own, max_steps=5)
+    made = s.distill(made_for(s, own, s.recorded("own-distil")), max_steps=5)
     name = "own-five"
     model = s.recorded(name)
     sampler = s.add(
@@ -63,7 +68,7 @@ def test_an_own_run_that_is_none_is_refused_in_a_sentence(client, steps, says):
     sigmas = own_sigmas(s, max(steps, 1))
     if not steps:
         sigmas = s.add("SplitSigmas", sigmas=own_sigmas(s), step=3)[0]
-    made = s.distill(own_sigmas=sigmas, max_steps=5)
+    made = s.distill(made_for(s, sigmas), max_steps=5)
     s.add("TestSave", name="refused", text=made[2])
     with pytest.raises(Exception, match=says):
         client.run(s.graph)

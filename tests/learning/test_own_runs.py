@@ -119,7 +119,7 @@ def test_as_many_steps_as_known_where_none_are_asked_for(store):
         ({"steps": 12}, 8, "This model was made for 8 steps; ask for fewer"),
         ({"cfg": 7.0}, 5, "nothing is learnt of it above cfg 2: set cfg to 1"),
         ({"denoise": 0.5}, 5, "draw one at denoise 1"),
-        ({"makers_run": given_run(EIGHT[3:])}, 5, "connect a whole schedule to own_sigmas"),
+        ({"makers_run": given_run(EIGHT[3:])}, 5, "connect a whole schedule to Maker's Sigmas"),
         ({"makers_run": MakersRun(why_not="Its steps are not known.")}, 5, "not known."),
         ({"makers_run": None, "advice": "Turbo."}, 5, "take those that its maker names"),
     ],
@@ -161,7 +161,7 @@ def test_what_was_learnt_from_many_steps_never_serves_it(first, store):
         ("z_image_turbo_bf16", 8, ""),
         ("sdxl_turbo", 0, "adds noise on the way"),
         ("some_model_dmd2", 0, "adds noise on the way"),
-        ("my_model_step_distilled", 0, "connect its maker's sigmas"),
+        ("my_model_step_distilled", 0, "put Maker's Sigmas after its loader"),
     ],
 )
 def test_the_makers_run_by_name(name, steps, why):
@@ -190,10 +190,10 @@ class AtOnce(Studio):
 def test_a_model_that_answers_at_once_is_told_by_what_it_does(store, mode):
     of = situation(cfg=1.0)
     host, _, outcome = picture(store, AtOnce(), mode, of=of)
-    assert outcome.steps == FULL_STEPS and "connect its maker's sigmas" in words.after(outcome)
+    assert outcome.steps == FULL_STEPS and "put Maker's Sigmas after its loader" in words.after(outcome)
     host, _, outcome = picture(store, AtOnce(), mode, of=of)
     assert host.calls == 6 and outcome.found.match is None  # no recipe of many steps
-    assert "connect its maker's sigmas" in words.after(outcome)
+    assert "put Maker's Sigmas after its loader" in words.after(outcome)
     own = replace(of, facts=replace(of.facts, **OWN))
     _, _, outcome = picture(store, AtOnce(), mode, of=own)
     assert own_run(outcome.learnt.record)
