@@ -9,7 +9,7 @@ from ..errors import RecipeError
 from ..fingerprint.kinship import OTHER, QUANTISED, SAME
 from ..lookup.differences import Difference, differences, filled
 from ..lookup.key import Key
-from ..lookup.match import EXACT, NEAREST, STORE, Match, kinship_of
+from ..lookup.match import EXACT, NEAREST, SOURCE, STORE, Match, kinship_of
 from ..lookup.model_facts import ModelFacts
 from ..lookup.shelves import Shelf, matches_on
 from ..lookup.words import origin_words
@@ -36,7 +36,10 @@ class Kin:
         `kinship` is OTHER where they do not, or where one side has none, and a check then runs nothing."""
         asked, found = model.key() if key is None else key, Key.of(record)
         apart = differences(filled(asked, found), found)
-        return cls(Match(record, NEAREST, kinship_of(asked, found), apart), model)
+        place = STORE if record.origin is None else SOURCE
+        kin = kinship_of(asked, found)
+        match = Match(record, NEAREST, kin, apart, place=place, origin=record.origin)
+        return cls(match, model)
 
     @property
     def record(self) -> Record:

@@ -73,7 +73,8 @@ def select_from(
     wanted = Wanted.of(facts, sampler, steps, denoise, start_sigma, carries)
     found = Key.of(record)
     apart = differences(filled(facts.key(cfg), found), found)
-    return select(wanted, facts, given=Match(record, GIVEN, None, apart, place=INPUT))
+    match = Match(record, GIVEN, None, apart, place=INPUT, origin=record.origin)
+    return select(wanted, facts, given=match)
 
 
 def _noise(key: Key) -> str:

@@ -158,8 +158,8 @@ class Record:
     and model_calls, perhaps evidence_calls, seconds, source, how, plans and stages. What stands
     under other keys of evidence and provenance is kept as it is. Keys are strings:
     curve["euler"]["6"]. gram: the teacher's inner products, from which another sampler, N or start
-    is solved without a model call, or None. origin: of one that was taken from a source by hand, whose it
-    is; no file holds it. What `conditions` says of the model follows `model`.
+    is solved without a model call, or None. origin: of one that was read from a source, whose it is; no
+    file holds it. What `conditions` says of the model follows `model`.
     """
 
     model: Model

@@ -1,13 +1,12 @@
-"""Records of sources that a user chooses by hand, in a host's list: that is asking for them before anybody has
-checked them here, and the list's own entry says so."""
+"""Records of sources that a user chooses by hand, in a host's list: that is asking for them before anybody
+has checked them here, and the list's own entry says so."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import islice
 
 from ..record import Record
-from .sources import Sources, origin_of
+from .sources import Sources
 
 UNCHECKED = "unchecked, from "
 BETWEEN = ": "
@@ -32,6 +31,6 @@ def is_entry(name: str) -> bool:
 
 
 def record_of(here: Sources, entry: str) -> Record:
-    """The record of an entry, with whose it is. Raises UnknownNameError, RecordError and SourceError."""
+    """The record of an entry. Raises UnknownNameError, RecordError and SourceError."""
     name, _, file = entry.removeprefix(UNCHECKED).partition(BETWEEN)
-    return replace(here.record(name, file), origin=origin_of(here.source(name)))
+    return here.record(name, file)
