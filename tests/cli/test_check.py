@@ -58,7 +58,9 @@ def test_what_cannot_be_checked_or_kept_is_said_in_a_sentence(record_file, capsy
     assert said.endswith("(0 model calls)\n")
 
 
-def test_distilling_for_a_store_begins_with_the_kin_that_it_has(made, tmp_path, capsys, monkeypatch):
+def test_distilling_for_a_store_begins_with_the_kin_that_it_has(
+    made, tmp_path, capsys, monkeypatch
+):
     from scheduler.distilling import run as distilling
     from scheduler.errors import Stopped
     from scheduler.store import Store
