@@ -49,6 +49,7 @@ from scheduler.fit.parameters import Parameters, stock_coefficients
 from scheduler.kin import Kin, check_kin
 from scheduler.kin.learning import learn_from_kin
 from scheduler.learning.fitting import calls_from
+from scheduler.lookup.match import SOURCE
 from scheduler.record import Recipe, Record
 from scheduler.record.cfg_range import span, with_check
 from scheduler.record.evidence_table import table
@@ -98,7 +99,7 @@ def kin_table(name: str, seeds: Sequence[int], folder: Path, kept: Kept) -> str:
     records = [own_record(subject_of(base, name, CFG), seed)[0] for seed in seeds]
     rows = []
     for label, model in kin_of(name, folder / "models"):
-        key = f"kin {name} {label} {list(seeds)}"
+        key = f"kin 2 {name} {label} {list(seeds)}"
         found = kept.get(
             key, lambda m=model, k=label: _cell(m, f"{name}-{k}", records, seeds, folder)
         )
@@ -113,15 +114,16 @@ def kin_table(name: str, seeds: Sequence[int], folder: Path, kept: Kept) -> str:
         "own",
         "calls",
         "stock pair",
+        "somebody else's",
     )
     lines = [f"\n== kin of {name}: error over the best stock pair's, N = {STEPS}, guidance {CFG:g}"]
-    return "\n".join([*lines, table(header, rows, left=(0, 1, 3, 8))])
+    return "\n".join([*lines, table(header, rows, left=(0, 1, 3, 8, 9))])
 
 
 def _cell(model, name: str, records: Sequence[Record], seeds: Sequence[int], folder: Path) -> dict:
     of = subject_of(model, name, CFG)
     trial = trial_of(of, folder)
-    found: dict = {"unchecked": [], "code": [], "ratio": [], "used": [], "calls": []}
+    found: dict = {"unchecked": [], "code": [], "ratio": [], "used": [], "calls": [], "source": []}
     found |= {"own": [], "own_calls": [], "stock": trial.best(STEPS)[0]}
     base = facts_of(load_checkpoint(name.split("-")[0]), "base").fingerprint
     found["kinship"] = _kinship(name.split("-")[1], model, base)
@@ -143,6 +145,8 @@ def _cell(model, name: str, records: Sequence[Record], seeds: Sequence[int], fol
         found["ratio"].append(made.verdict.ratio)
         found["used"].append(over(trial, made.record.recipe("distilled", STEPS)))
         found["calls"].append(denoise.calls)
+        theirs = claimed(record, of, found["kinship"], SOURCE)
+        found["source"].append(check_kin(theirs, denoise, STEPS, recordings=(run,)).code)
         own, calls = own_record(of, seed + 10)
         found["own"].append(over(trial, own.recipe("distilled", STEPS)))
         found["own_calls"].append(calls)
@@ -162,7 +166,8 @@ def _row(label: str, found: dict) -> tuple:
     )
     calls, own_calls = (f"{np.mean(found[name]):.0f}" for name in ("calls", "own_calls"))
     numbers = (told(found["unchecked"]), codes, told(found["used"]), calls)
-    return (label, found["kinship"], *numbers, told(found["own"]), own_calls, found["stock"])
+    own = told(found["own"]), own_calls, found["stock"]
+    return (label, found["kinship"], *numbers, *own, ", ".join(found["source"]))
 
 
 # --- starts ---

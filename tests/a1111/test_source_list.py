@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.a1111 import made
@@ -59,3 +61,24 @@ def test_it_is_shown_and_exported_but_never_changed(webui, ann, monkeypatch):
     assert said == "" and file["value"].endswith("unchecked-from-ann-a.json")
     for change in (actions.removed(ann), actions.renamed(ann, "mine"), actions.noted(ann, "told")):
         assert "source" in change[0] and "never changed" in change[0]
+
+
+def test_a_relatives_record_serves_where_any_may_and_is_named_unchecked(
+    webui, checkpoint, record, capsys
+):
+    samples = {
+        name: held
+        | {"values": [value * (1 + 0.1 * (-1) ** k) for k, value in enumerate(held["values"])]}
+        for name, held in record.model.samples.items()
+    }
+    relative = replace(record.model, name="Dream", fingerprint="w1-dream", samples=samples)
+    made.ours("a1111.stores").store().put(replace(record, model=relative))
+    webui.opts.stepdistill_policy = "near"
+    p = picture()
+    drawn(webui, checkpoint, p)
+    assert p.extra_generation_params[KEY].startswith("stock | ")
+    webui.opts.stepdistill_policy = "any"
+    drawn(webui, checkpoint, p)
+    assert p.extra_generation_params[KEY].startswith("unchecked | ")
+    said = capsys.readouterr().out
+    assert "4 steps, unchecked, from kin: other weights of the same family (" in said
