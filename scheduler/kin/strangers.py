@@ -18,8 +18,8 @@ from ..record.inner_products import Gram
 from .finding import Kin, other_channels
 
 WEIGHTS, CHANNELS, UNSHOWN, WAY = "weights", "channels", "unshown", "way"
-# Measured (docs/kin.md): kin of a bundled checkpoint come to .34 at most, all but one kind to .22; unrelated
-# models to .05 to .82, those whose recipes pass the check itself to .33 and more.
+# Measured (docs/kin.md): under their base's guidance and size, finetunes, rounded weights and LoRAs up to strength
+# 1 come to .23 at most, a merge to .34; mixtures whose recipes pass the check itself to .33 and more.
 MOST_APART = 0.3
 LEAST_NODES = 4  # noise levels that both have: fewer tell no way
 CLOSEST = 1e-4  # to a flow's sigma 1, where the log odds end
@@ -37,12 +37,12 @@ def stranger(kin: Kin, latent_shape: Sequence[int]) -> str:
 
 def goes_another_way(kin: Kin, drawn: Gram) -> bool:
     """Whether a kin's model comes to its pictures another way than the one at hand. drawn: its inner
-    products. Weights that were compared by the artist's own hand say more, and where too few noise levels
-    are shared nothing is said."""
+    products. Weights that were compared by the artist's own hand say more; where too few noise levels are
+    shared to tell, somebody else's record has shown nothing."""
     if kin.known or kin.gram is None:
         return False
     found = apart(kin.gram, drawn, kin.model.process)
-    return found is not None and found > MOST_APART
+    return kin.match.place != STORE if found is None else found > MOST_APART
 
 
 def apart(one: Gram, other: Gram, process: str) -> float | None:

@@ -97,6 +97,13 @@ def test_one_with_anothers_weights_is_known_by_its_way(learnt, how):
     assert made.verdict.stranger == WAY
 
 
+def test_a_record_that_shows_too_little_of_its_way_shows_nothing(learnt):
+    gram = learnt.gram
+    few = with_sigmas(gram, [gram.sigmas[0], gram.sigmas[5], 0.0])
+    verdict, _, _ = checked(from_source(replace(learnt, gram=few), known()), mosaic(4, **FINETUNE))
+    assert verdict.stranger == WAY
+
+
 def test_ones_own_record_of_the_very_weights_is_run_whatever_its_way(learnt):
     verdict, _, _ = checked(Kin.of(learnt, known()), mosaic(4, **STRANGERS[0]))
     assert verdict.stranger == "" and verdict.ratio > 1
