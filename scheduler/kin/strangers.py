@@ -18,8 +18,9 @@ from ..record.inner_products import Gram
 from .finding import Kin, other_channels
 
 WEIGHTS, CHANNELS, UNSHOWN, WAY = "weights", "channels", "unshown", "way"
-# Measured (docs/kin.md): under their base's guidance and size, finetunes, rounded weights and LoRAs up to strength
-# 1 come to .23 at most, a merge to .34; mixtures whose recipes pass the check itself to .33 and more.
+# Measured (docs/kin.md): under their base's guidance and size, finetunes, rounded weights and LoRAs up to
+# strength 1 come to .23 at most, a merge to .34; mixtures whose recipes pass the check itself to .33 and
+# more.
 MOST_APART = 0.3
 LEAST_NODES = 4  # noise levels that both have: fewer tell no way
 CLOSEST = 1e-4  # to a flow's sigma 1, where the log odds end
