@@ -141,9 +141,16 @@ def _written(text: str, most: int) -> str:
 
 def _one(chosen: str) -> str:
     """The file's name of a chosen record."""
+    from ..scheduler.sources.by_hand import is_entry
+
     if chosen in (AUTOMATIC, STOCK_ONLY, "", None):
         raise StepDistillError("Choose a record in the list first.")
-    return name_of(chosen)
+    name = name_of(chosen)
+    if is_entry(name):
+        raise StepDistillError(
+            "That record is a source's, which is never changed; export it instead."
+        )
+    return name
 
 
 def _record(chosen: str) -> tuple[str, Any]:
@@ -152,13 +159,15 @@ def _record(chosen: str) -> tuple[str, Any]:
     Raises StepDistillError.
     """
     from ..scheduler.lookup.selection import first_match
+    from ..scheduler.sources.by_hand import is_entry
+    from ..scheduler.store.housekeeping import slug
     from .identity import facts_of
-    from .stores import stem, store
+    from .stores import load, stem, store
     from .unloaded import shown_model
 
     if chosen not in (AUTOMATIC, STOCK_ONLY, "", None):
         name = name_of(chosen)
-        return name, store().load(name)
+        return slug(name) if is_entry(name) else name, load(name)
     model = shown_model()
     match = None if model is None else first_match(facts_of(model).key(), (store(),))[0]
     if match is not None:

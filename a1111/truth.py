@@ -22,6 +22,7 @@ SOURCES = {
     "named": "of the record that you chose",
     "as pasted": "as in the pasted picture",
 }  # what the parameters call it, in words
+UNCHECKED = "unchecked"
 
 
 def line(found: Selection, here: Pass, pasted: bool = False, gains: bool = True) -> str:
@@ -38,15 +39,29 @@ def line(found: Selection, here: Pass, pasted: bool = False, gains: bool = True)
     if not notes and gains:
         notes = [gain(found.recipe)]
     told = "; ".join(each for each in notes if each)
-    return f"{steps}, {SOURCES[source(found, pasted)]}{f': {told}' if told else ''}."
+    return f"{steps}, {_whose(found, pasted)}{f': {told}' if told else ''}."
+
+
+def _whose(found: Selection, pasted: bool) -> str:
+    """What a recipe was learnt for; of one that nobody has checked here, that, and where it is from."""
+    told = source(found, pasted)
+    if told != UNCHECKED:
+        return SOURCES[told]
+    origin = found.match.origin if found.match is not None else None
+    return f"unchecked, from {'kin' if origin is None else f'the source {origin.source}'}"
 
 
 def source(found: Selection, pasted: bool = False) -> str:
-    """exact, nearest, borrowed, named, as pasted or stock: one word or two, of the parameters."""
+    """exact, nearest, borrowed, named, unchecked (of other weights, or of somebody's source), as pasted or
+    stock: one word or two, of the parameters."""
+    from ..scheduler.fingerprint.kinship import SAME
     from ..scheduler.lookup.selection import BORROWED, GIVEN
 
     if pasted:
         return "as pasted"
+    other = found.kin is not None and found.kin.kind != SAME
+    if other or (found.match is not None and found.match.origin is not None):
+        return UNCHECKED
     if found.source == GIVEN:
         return "named"
     if found.measured == BORROWED or any(each.code in _borrowed() for each in found.substituted):

@@ -10,6 +10,7 @@ from ..record.verdict_words import choice_words, share_words
 from ..record.words import NO_LABELS, Labels, size
 from .finding import Kin
 from .judging import HOLDS, REFINE
+from .strangers import CHANNELS, UNSHOWN, WAY, WEIGHTS
 
 
 def verdict(code: str, ratio: float, stock: str, rows: int, labels: Labels = NO_LABELS) -> str:
@@ -23,6 +24,19 @@ def verdict(code: str, ratio: float, stock: str, rows: int, labels: Labels = NO_
             f"It is a start here: {share} of the error of {other} on {pictures}, not its full gain."
         )
     return f"It is refused here: {share} times the error of {other} on {pictures}."
+
+
+def not_run(why: str) -> str:
+    """That a stranger's recipe was not run, and how it is known for one (strangers.py)."""
+    return f"It is refused here, and was not run: {_STRANGERS[why]}."
+
+
+_STRANGERS = {
+    WEIGHTS: "the weights of its model are not related to yours",
+    CHANNELS: "its model draws latents of another kind",
+    UNSHOWN: "somebody else's record must hold inner products, by which its model is known",
+    WAY: "its model comes to its pictures another way than yours",
+}
 
 
 def apart(kin: Kin) -> tuple[str, str] | None:
@@ -51,6 +65,11 @@ _TOLD: dict[str, Callable[[Value], str]] = {CFG: _cfg, SIZE: _size}
 def whose(title: str, own: tuple[str, str] | None) -> str:
     """ "the recipe of Base", or of the very model "your recipe of cfg 3"."""
     return f"the recipe of {title}" if own is None else f"your recipe of {own[0]}"
+
+
+def left_out(title: str, why: str) -> str:
+    """That a stranger's recipe was no start in learning, as a sentence."""
+    return f"The recipe of {title} was left and not tried: {_STRANGERS[why]}."
 
 
 def used(code: str, title: str, ratio: float, own: tuple[str, str] | None = None) -> str:

@@ -169,6 +169,8 @@ def _kin(learnt: Learnt) -> str:
     """What became of a related model's recipe, as a sentence after another; "" where there was none."""
     if learnt.kin is None:
         return ""
+    if learnt.kin.ratio is None:
+        return f" {kin_words.left_out(learnt.kin_title, learnt.kin.stranger)}"
     return f" {kin_words.used(learnt.kin.code, learnt.kin_title, learnt.kin.ratio, learnt.kin_own)}"
 
 

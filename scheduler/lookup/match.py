@@ -8,6 +8,7 @@ from ..errors import UnknownNameError
 from ..fingerprint.kinship import OTHER, QUANTISED, SAME, Kinship, kinship
 from ..record import Record
 from ..record.cfg_range import at_cfg, span
+from ..record.origin import Origin
 from ..record.pair_half import half_of_patches
 from .differences import NO_RECIPE, RANGE, Difference, differences, range_difference
 from .guiders import is_second
@@ -20,16 +21,6 @@ STORE, INPUT, WORKFLOW, SOURCE = "store", "input", "workflow", "source"
 # What a nearest match may be used for: "exact" nothing, "near" the same weights (quantised ones
 # too) under other conditions, "any" also other weights of the same family.
 POLICIES = ("exact", "near", "any")
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Whose record it is: the source's name, who says so in their own words, and the key that they
-    signed with, in short, or ""."""
-
-    source: str
-    by: str
-    signed: str = ""
 
 
 @dataclass(frozen=True)

@@ -177,7 +177,7 @@ def checked_between(match: Match) -> str:
 def _head(match: Match, source: str) -> str:
     if match.origin is not None:
         return f"Unchecked, from {origin_words(match.origin)}: the record of {match.title}"
-    if source == GIVEN:
+    if source == GIVEN and (match.kin is None or not differs(match)):
         carried = " that this workflow carries" if match.place == WORKFLOW else ""
         return f"From the record of {match.title}{carried}"
     if source == EXACT:

@@ -238,6 +238,7 @@ KIN = fields(
         "stock": text(200),
         "rows": COUNT,
         "calls": COUNT,
+        "stranger": NAME,
         "created": TIME,
         "version": text(40),
     },

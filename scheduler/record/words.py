@@ -199,6 +199,7 @@ def _kin(found: Mapping) -> str:
     error, stock = found.get("rms"), found.get("stock_rms")
     share = f" ({error / stock:.2f} of stock's error)" if error is not None and stock else ""
     verdict = _VERDICTS.get(found["verdict"], found["verdict"])
+    verdict = "was left and not tried" if "stranger" in found else verdict
     return f"the recipe of {found['name']}{cfg}, {found['kinship']}, {verdict}{share}"
 
 
