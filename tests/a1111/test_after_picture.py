@@ -99,13 +99,15 @@ def test_the_picture_is_shown_and_all_is_put_back(after, webui, monkeypatch):
     assert len(asked) == 2
 
 
-def test_an_interrupt_ends_the_learning_of_all_passes(after, webui, monkeypatch):
+@pytest.mark.parametrize("button", ["interrupted", "skipped"])
+def test_an_interrupt_ends_the_learning_of_all_passes(after, webui, monkeypatch, button):
     monkeypatch.setattr(after, "_learnt", None)
-    after.interrupts, webui.modules.shared.state.skipped = True, True
+    after.interrupts = True
+    setattr(webui.modules.shared.state, button, True)
     p, result = picture(webui, 2), SimpleNamespace(images=[], comments="Before\n")
     after.learn_from(p, result)
-    assert result.comments.startswith("Before\nStepDistill: Learning was interrupted; ")
-    assert result.comments.count("interrupted") == 1
+    assert result.comments.startswith(f"Before\nStepDistill: Learning was {button}; ")
+    assert result.comments.count(button) == 1
     assert not webui.modules.shared.state.skipped
 
 
