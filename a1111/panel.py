@@ -14,7 +14,7 @@ from .record_actions import REMOVE
 from .record_list import listed, name_of
 from .source_list import sources_html
 
-LEARN_HELP = "Opening this turns it on the first time: pictures drawn in full are learnt from once they are there."
+LEARN_HELP = "Opening this turns it on the first time: pictures drawn in full are then learnt from."
 
 
 class StepDistillScript(scripts.Script):

@@ -131,6 +131,33 @@ def test_what_was_chosen_to_distil_is_remembered(webui, monkeypatch):
     assert choices.usual("most") == 8
 
 
+@pytest.mark.parametrize("prompts", ["", "a cat\na dog\na fox"])
+@pytest.mark.parametrize("pixels", [64, 512])
+def test_the_price_of_distilling_holds(webui, monkeypatch, prompts, pixels):
+    """Small latents are learnt with more care, and several prompts cost more."""
+    import re
+
+    from scheduler.distilling.planning import plan_request
+    from scheduler.distilling.request import request_of
+
+    module = webui.modules.sd_samplers_kdiffusion
+    listed = [(n, f"sample_{f}", [], {}) for n, f in (("DPM++ 2M", "dpmpp_2m"), ("Euler", "euler"))]
+    monkeypatch.setattr(module, "samplers_k_diffusion", listed, raising=False)
+    actions, choices = made.ours("a1111.panel_actions"), made.ours("a1111.panel_choices")
+    for above, name in (("DPM++ 2M", "dpmpp_2m"), ("Euler", "euler")):
+        chosen = ["Distilled", choices.SAMPLER_ABOVE]
+        page = (0, 0, above, pixels, pixels)
+        told = actions.priced("instant", chosen, 4, 8, False, prompts, *page)
+        (calls,) = re.findall(r"At most as long as ([\d,]+) steps", told)
+        sets = [lambda x, sigma: x] * max(prompts.count("\n") + 1, 1)
+        shape = (4, pixels // 8, pixels // 8)
+        request = request_of(
+            sets, shape, 14.6, 0.03, "ve", ("distilled", name), range(4, 9), None, 0
+        )
+        planned = plan_request(request, None, 0, None).calls
+        assert planned <= int(calls.replace(",", "")) < 1.1 * planned
+
+
 def test_a_checkpoint_that_waits_on_forge_is_the_one_that_is_shown(webui, checkpoint, tmp_path):
     """Chosen while another is loaded: the next picture loads it."""
     unloaded = made.ours("a1111.unloaded")

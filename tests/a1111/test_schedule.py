@@ -300,6 +300,34 @@ def test_what_was_checked_at_another_size_says_where_it_was_learnt(webui, checkp
     assert p.comments == ["StepDistill: 4 steps, learnt at 128x128, checked at 64x64."]
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (
+            {"steps": 5, "denoising_strength": 0.5, "image": True},
+            "5 steps (3 of them run at denoising 0.5), ",
+        ),
+        (
+            {"steps": 12},
+            "worked out for so many steps, not tried; no Distilled is learnt in so many, so",
+        ),
+    ],
+)
+def test_the_line_says_plainly_what_runs(webui, checkpoint, stored, options, words):
+    image = options.pop("image", False)
+    p = picture(comment=lambda text: p.comments.append(text), **options)
+    made.ours("a1111.notes").begin(p)
+    drawn(webui, checkpoint, p, "sample_distilled", image=image)
+    assert words in p.comments[0]
+
+
+def test_what_stands_in_for_distilled_is_said_to(webui, checkpoint):
+    p = picture(comment=lambda text: p.comments.append(text))
+    made.ours("a1111.notes").begin(p)
+    drawn(webui, checkpoint, p, "sample_distilled")
+    assert ", which stands in for Distilled: nothing is learnt of this model yet" in p.comments[0]
+
+
 def test_with_a_mask_nothing_is_exact(webui, checkpoint, stored):
     p = picture(comment=lambda text: p.comments.append(text), mask="a mask")
     made.ours("a1111.notes").begin(p)
