@@ -31,12 +31,12 @@ def learn_from(p: Any, drawn: Any) -> None:
     lessons, broken = list(waiting(p)), bool(begun(p))
     waiting(p).clear()
     begun(p).clear()
-    if broken:
-        notes.drawn(p, drawn)
-        notes.note(p, f"Nothing is learnt from a picture that was {_ended_by()}.")
-    if not lessons:
+    if not (lessons or broken):
         return
     notes.drawn(p, drawn)
+    if not lessons:
+        notes.note(p, f"Nothing is learnt from a picture that was {_ended_by()}.")
+        return
     _show(drawn)
     with under_way(p):
         for lesson in lessons:
