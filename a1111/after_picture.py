@@ -12,7 +12,7 @@ from ..scheduler.errors import StepDistillError
 from . import notes
 from .host import option
 from .host_denoiser import one_prompt
-from .lesson import Lesson, at, waiting
+from .lesson import Lesson, at, begun, waiting
 from .names import LABEL
 from .problems import free_memory, in_words
 from .under_way import LentState, under_way
@@ -28,17 +28,28 @@ def learn_from(p: Any, drawn: Any) -> None:
     """Learn from each pass of a picture. drawn: the host's Processed, whose files are written."""
     from modules import shared
 
-    lessons = list(waiting(p))
+    lessons, broken = list(waiting(p)), bool(begun(p))
     waiting(p).clear()
-    if not lessons:
+    begun(p).clear()
+    if not (lessons or broken):
         return
     notes.drawn(p, drawn)
+    if not lessons:
+        notes.note(p, f"Nothing is learnt from a picture that was {_ended_by()}.")
+        return
     _show(drawn)
     with under_way(p):
         for lesson in lessons:
             if not _learn(lesson):
                 break
     shared.state.skipped = False  # Skip has ended the learning alone
+
+
+def _ended_by() -> str:
+    """Which of the host's buttons was pressed."""
+    from modules import shared
+
+    return "skipped" if shared.state.skipped and not shared.state.interrupted else "interrupted"
 
 
 def _show(drawn: Any) -> None:
@@ -62,7 +73,7 @@ def _learn(lesson: Lesson) -> bool:
     try:
         _in_the_sampler(lesson, work)
         if not learnt:
-            here.note(f"Learning was interrupted; {KEPT}")
+            here.note(f"Learning was {_ended_by()}; {KEPT}")
             return False
         _told(lesson, learnt[0], begun.calls)
     except StepDistillError as problem:
@@ -147,7 +158,8 @@ def _learnt(lesson: Lesson, model: Any, begun: _Counted) -> Learnt:
     runs = runs_to_go_on(place, here, prompt) or [lesson.recording]
     before = base_record(place, here)
     planned = calls_from(sum(run.rows for run in runs), here.steps)
-    what = f"the picture is done; learning a {here.steps}-step recipe from it"
+    taught = "its second pass" if lesson.hires else "it"
+    what = f"the picture is done; learning a {here.steps}-step recipe from {taught}"
     with shown(what, planned) as progress:
         clock, heard = lesson.here.clock, begun.heard
         denoise = one_prompt(model, lesson.extra_args, here.facts, clock, heard)
@@ -161,7 +173,8 @@ def _learnt(lesson: Lesson, model: Any, begun: _Counted) -> Learnt:
 def _told(lesson: Lesson, learnt: Learnt, calls: int) -> None:
     from ..scheduler.learning.choosing import AT_ONCE
     from ..scheduler.record.verdict_words import answers_at_once
-    from .gains import gain
+    from .gains import gain, gain_by_check
+    from .provenance import checked_from
 
     few = int(option("stepdistill_steps", 6))  # of image to image fewer run
     where = at(lesson.here.strength, lesson.hires)
@@ -173,11 +186,15 @@ def _told(lesson: Lesson, learnt: Learnt, calls: int) -> None:
         told = f"Learnt from this picture{where}, but {few} steps gain nothing yet; the next one helps."
         lesson.here.note(f"{told} {price}.")
         return
-    gained = gain(learnt.recipe)
+    whose = checked_from(learnt, lesson.situation)
+    gained = gain_by_check(learnt.kin.data, learnt.recipe) if whose else gain(learnt.recipe)
     what = f" is {gained}" if gained else ""
     back = earned_back(calls, lesson.recording.steps, learnt.recipe.steps)
     price = f"{price}{f', {back}' if back else ''}."
-    told = f"Learnt from this picture{where}: {LABEL} in {few} steps{what}. {price}"
+    begins = f"Learnt from this picture{where}"
+    if whose:
+        begins = f"The recipe of {whose} was checked on this picture{where} and holds"
+    told = f"{begins}: {LABEL} in {few} steps{what}. {price}"
     # The panel says what is gained in its first line, of the first pass.
-    panel = f"learnt from{where}. {price}" if lesson.hires else price
+    panel = f"{begins}. {price}" if lesson.hires or whose else price
     lesson.here.note(*(f"{each} {learnt.problem}".strip() for each in (told, panel)))

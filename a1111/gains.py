@@ -9,7 +9,11 @@ from .host import sampler_labels
 from .schedule_labels import schedule_label
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..scheduler.lookup.selection import Selection
     from ..scheduler.record import Recipe
+    from .sampling_pass import Pass
 
 MOST_TIMES, LEAST_TIMES = 100, 1.1  # that are said as a number
 FULL = "the full picture"
@@ -45,6 +49,41 @@ def gain(recipe: Recipe) -> str:
     if own is None or not error or own >= error:
         return ""
     return f"{_nearer(error, own)} to {FULL} than {recipe.steps} steps of {name}"
+
+
+def gain_of(found: Selection, here: Pass) -> str:
+    """What a selection's recipe gains where it runs: one that serves at another CFG than its own by a
+    check gains what that check measured, if it was at this one."""
+    from ..scheduler.lookup.starts import same_start
+    from ..scheduler.record.cfg_range import SAME_CFG, checks_of
+    from .identity import cfg_of
+
+    if found.match is None or found.match.by_check is None or found.match.whole is None:
+        return gain(found.recipe)
+    mine, cfg = found.recipe, cfg_of(here.p)
+    checks = [
+        check
+        for each in found.match.whole.recipes
+        if (each.sampler, each.steps) == (mine.sampler, mine.steps)
+        and same_start(each.start_sigma, mine.start_sigma)
+        for check in checks_of(each)
+        if abs(check["cfg"] - cfg) <= SAME_CFG
+    ]
+    return gain_by_check(checks[0], mine) if checks else ""
+
+
+def gain_by_check(check: Mapping, recipe: Recipe) -> str:
+    """ "2.3 times nearer to the full picture than 6 steps of DPM++ 2M with schedule type Simple": what
+    a check of a recipe that was made elsewhere measured. check: with rms, stock_rms and stock."""
+    from ..scheduler.record import Choice
+    from ..scheduler.samplers.names import RELATIVE
+
+    own, stock, name = (check.get(each) for each in ("rms", "stock_rms", "stock"))
+    if own is None or not stock or not name or own >= stock:
+        return ""
+    choice = Choice.read(name)
+    rival = setting(choice.schedule, choice.sampler or RELATIVE)
+    return f"{_nearer(stock, own)} to {FULL} than {recipe.steps} steps of {rival}"
 
 
 def _nearer(error: float, own: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,8 +35,9 @@ PREDICTIONS = {
 }
 
 
-def facts_of(model: Any) -> ModelFacts:
-    """Who a loaded model is.
+def facts_of(model: Any, loras: Sequence[tuple[str, float]] | None = None) -> ModelFacts:
+    """Who a loaded model is. loras: (name, strength) of those that it will be drawn with, where these
+    are not the ones that are loaded.
 
     Its weights are asked once after each load; the rest takes a millisecond. Raises SigmaRangeError.
     """
@@ -47,7 +49,7 @@ def facts_of(model: Any) -> ModelFacts:
         table: NoiseTable = FlowTable(np.minimum(sigmas, 1.0), "flow", shift, multiplier)
     else:
         table = NoiseTable(sigmas, "ve")
-    advice = advice_of(model)
+    advice = advice_of(model, None if loras is None else [name for name, _ in loras])
     return ModelFacts(
         _fingerprint(model),
         Path(model.sd_checkpoint_info.filename).stem,
@@ -57,7 +59,7 @@ def facts_of(model: Any) -> ModelFacts:
         table.sigma_min,
         table.sigma_max,
         table,
-        patches_of(model),
+        patches_of(model, loras),
         published_for(_host_class(model), advice),
         advice.text if advice is not None else "",
     )
@@ -81,9 +83,11 @@ def facts_under(model: Any, p: Any, hires: bool = False) -> ModelFacts:
     return replace(facts, patches=(*facts.patches, *more)) if more else facts
 
 
-def advice_of(model: Any) -> Advice | None:
-    """What gives a step-distilled model (Turbo, Lightning, LCM, ...) away, by its names and weights."""
-    names = (Path(model.sd_checkpoint_info.filename).stem, *lora_names(model))
+def advice_of(model: Any, loras: Sequence[str] | None = None) -> Advice | None:
+    """What gives a step-distilled model (Turbo, Lightning, LCM, ...) away, by its names and weights.
+    loras: names, where others are to be drawn with than are loaded."""
+    with_it = lora_names(model) if loras is None else loras
+    names = (Path(model.sd_checkpoint_info.filename).stem, *with_it)
     known = _advice.get(model)
     if known is None or known[0] != names:
         known = _advice[model] = (names, detect(names, weights=original_weights(model)))

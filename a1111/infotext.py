@@ -53,7 +53,7 @@ def _parts(found: Selection, here: Pass, steps: int) -> list[str]:
         return [found.source, stand_in(found, here), runs]
     name = found.name.removesuffix(".json") or f"recipe {recipe_name(found.recipe)}"
     won = [f"stock's {found.recipe.choice}"] if found.stock_won else []
-    return [source(found, here.pasted), name, runs, *won]
+    return [source(found, here.pasted, here.masked), name, runs, *won]
 
 
 def _numbers(here: Pass, found: Selection) -> None:

@@ -23,6 +23,7 @@ class Job:
 
     def __init__(self):
         self.progress = JobProgress()
+        self.past: JobProgress | None = None  # of a job that pictures were drawn after
         self._lock, self._cancelled = threading.Lock(), False
 
     def start(self, wish: Wish) -> None:
@@ -45,6 +46,15 @@ class Job:
             self._cancelled = False
             self.progress = JobProgress(WAITING, text="Waiting for the host to be free.")
         threading.Thread(target=self._run, args=(wish,), daemon=True, name="stepdistill").start()
+
+    def picture_begins(self) -> None:
+        """What came of the last job is no news any more."""
+        if not self.progress.busy:
+            self.past = self.progress
+
+    @property
+    def is_past(self) -> bool:
+        return self.past is self.progress
 
     def interrupt(self) -> None:
         """Stop at the next model call, or before the first; what is finished is taken up by the

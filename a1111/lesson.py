@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 LEAST_STEPS = 15  # asked for; fewer are no picture drawn in full
 MOST_STEPS = 150  # of the hosts' own slider
 ROWS = 1  # of a batch that are recorded
+MASKED = "Nothing is learnt from a picture with a mask: draw one without."
 OTHERS = ("lms", "dpm_2")  # deterministic, and none of the library's own
 NEAR_TOP = 1e-3  # relative: published tables round the highest sigma
 SIZE = 12  # bytes of a hash
@@ -36,7 +37,9 @@ def listening(here: Pass, function: Callable) -> Callable:
         lesson = _begun(here, model, x, named)
         if lesson is None:
             return function(model, x, *arguments, **named)
+        begun(here.p).append(lesson)
         drawn = function(lesson.heard(model), x, *arguments, **named)
+        begun(here.p).remove(lesson)
         lesson.end(drawn)
         return drawn
 
@@ -55,7 +58,7 @@ def _begun(here: Pass, model: Any, x: Any, named: dict) -> Lesson | None:
 
 
 def _lesson(here: Pass, model: Any, x: Any, named: dict) -> Lesson | None:
-    from ..scheduler.learning.choosing import chosen, recognised
+    from ..scheduler.learning.choosing import chosen, fits, gained, recognised
     from ..scheduler.learning.deciding import decide
     from ..scheduler.learning.modes import FROM_PICTURES
     from ..scheduler.learning.words import not_learnt
@@ -66,14 +69,19 @@ def _lesson(here: Pass, model: Any, x: Any, named: dict) -> Lesson | None:
     if not here.learns or ours or sigmas is None:
         return None
     why = why_not_with(here.name, here.p.steps) or too_short(here) or _why_not(here)
-    if why:
-        here.note(why)
+    try:
+        begins = _situation(here, model, x, float(sigmas[0]))
+    except RecordingError as problem:
+        here.note(why or str(problem))
         return None
-    begins = _situation(here, model, x, float(sigmas[0]))
     situation = recognised(begins, store(), MAKERS_STEPS)
     if any(each.teaches(situation) for each in waiting(here.p)):
         return None  # an earlier picture of this batch does
     found = chosen(situation, (store(),))
+    if why:
+        if not (fits(found) and gained(found)):  # else there is nothing that it could teach
+            here.note(why)
+        return None
     decision = decide(situation, found, FROM_PICTURES)
     if decision.obstacle is not None:
         here.note(not_learnt(decision.obstacle))
@@ -81,7 +89,7 @@ def _lesson(here: Pass, model: Any, x: Any, named: dict) -> Lesson | None:
         where = at(here.strength, here.hires)
         # The panel says what is gained in its first line.
         gains = found.recipe.choice.ours and not here.hires
-        here.note(already(found, where), f"Learnt before{where}." if gains else "")
+        here.note(already(found, here), f"Learnt before{where}." if gains else "")
     if not decision.learns:
         return None
     return Lesson(here, dict(named.get("extra_args") or {}), situation)
@@ -130,15 +138,18 @@ def enough_steps(here: Pass, least: int) -> int | None:
     return next((steps for steps in offered if here.running_few(steps) >= FEWEST), None)
 
 
-def already(found: Selection, where: str) -> str:
+def already(found: Selection, here: Pass) -> str:
     """What is there already for a picture that was drawn in full."""
-    from .gains import gain
+    from .gains import gain_of
+    from .provenance import learnt_under
 
+    where = at(here.strength, here.hires)
     few = f"{int(option('stepdistill_steps', 6))} steps"  # of image to image fewer run
     if not found.recipe.choice.ours:
         return f"Learnt before{where}: {few} gain nothing here."
-    gained = gain(found.recipe)
-    return f"Learnt before{where}: {LABEL} in {few}{f' is {gained}' if gained else ''}."
+    gained, under = gain_of(found, here), learnt_under(found, here)
+    told = f"{LABEL} in {few}{f', {under},' if under and gained else ''}"
+    return f"Learnt before{where}: {told}{f' is {gained}' if gained else ''}."
 
 
 def at(strength: float | None, hires: bool = False) -> str:
@@ -156,7 +167,7 @@ def _why_not(here: Pass) -> str:
         )
     wrapped = here.sampler.model_wrap_cfg
     if getattr(wrapped, "mask", None) is not None:
-        return "Nothing is learnt from a picture with a mask: draw one without."
+        return MASKED
     refiner = getattr(here.p, "refiner_checkpoint_info", None)
     if refiner is not None and (getattr(here.p, "refiner_switch_at", None) or 1) < 1:
         return "Nothing is learnt from a picture with a refiner: draw one without."
@@ -249,9 +260,18 @@ class Lesson:
 
 def waiting(p: Any) -> list[Lesson]:
     """The runs of a picture that are learnt from when it is there."""
-    if not hasattr(p, "stepdistill_lessons"):
-        p.stepdistill_lessons = []
-    return p.stepdistill_lessons
+    return _lessons(p, "stepdistill_lessons")
+
+
+def begun(p: Any) -> list[Lesson]:
+    """Those that are being drawn, or that were broken off."""
+    return _lessons(p, "stepdistill_begun")
+
+
+def _lessons(p: Any, name: str) -> list[Lesson]:
+    if not hasattr(p, name):
+        setattr(p, name, [])
+    return getattr(p, name)
 
 
 class _Heard:

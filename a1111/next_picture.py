@@ -10,21 +10,24 @@ from typing import TYPE_CHECKING, Any
 from .host import option, sampler_labels
 from .names import AUTOMATIC, LABEL, NAME
 from .sampling_pass import Pass
+from .words import PIXELS
 
 if TYPE_CHECKING:
     from ..scheduler.lookup.selection import Selection
 
-PIXELS = 8  # of a latent's
 CHANNELS = 4  # of a latent, where the host's model does not say
 # What the panel asks of the page, and what of that not every tab or host has.
 NEEDED = ("sampling", "scheduler", "steps", "cfg_scale", "width", "height")
-STRENGTH, GUIDANCE = "denoising_strength", "distilled_cfg_scale"
+STRENGTH, GUIDANCE, HIRES = "denoising_strength", "distilled_cfg_scale", "hr-checkbox"
+PROMPT, STYLES = "prompt", "styles"
 
 
 @dataclass(frozen=True)
 class AsSet:
     """Sampler and schedule type by the host's labels. strength: of image to image, else None.
-    guidance: distilled, on hosts that have it. record, recipes: as the panel holds them."""
+    guidance: distilled, on hosts that have it. record, recipes: as the panel holds them. learns: whether
+    Learn while drawing is ticked there. masked: on a tab for inpainting. hires: with a second pass.
+    loras: (name, strength) that its prompt names."""
 
     sampler: str
     schedule: str
@@ -36,6 +39,10 @@ class AsSet:
     guidance: float | None = None
     record: str = AUTOMATIC
     recipes: str = ""
+    learns: bool = False
+    masked: bool = False
+    hires: bool = False
+    loras: tuple[tuple[str, float], ...] = ()
 
     @property
     def ours(self) -> bool:
@@ -57,6 +64,7 @@ class AsSet:
             distilled_cfg_scale=self.guidance,
             denoising_strength=1.0 if self.strength is None else self.strength,
             is_hr_pass=False,
+            stepdistill_masked=self.masked,
             stepdistill_record=AUTOMATIC if few else self.record,
             stepdistill_recipes="" if few else self.recipes,
         )
@@ -67,12 +75,12 @@ class AsSet:
         return Pass(sampler, p, self.strength is not None, shape=shape)
 
 
-def chosen(here: Pass, model: Any) -> Selection:
-    """What a pass that is not drawn yet would get."""
+def chosen(tab: AsSet, here: Pass, model: Any) -> Selection:
+    """What a pass of a tab that is not drawn yet would get."""
     from .identity import facts_of
     from .pass_recipe import choose
 
-    facts = facts_of(model)
+    facts = facts_of(model, tab.loras)
     highest = float(option("sigma_max", 0.0) or 0.0)
     asked = _asked(here) + here.drops
     return choose(here, asked, highest or facts.sigma_max, facts, model)
@@ -84,7 +92,7 @@ def few_steps(tab: AsSet, model: Any) -> Selection | None:
     from ..scheduler.lookup.selection import SOLVED
     from ..scheduler.record.verdict_words import answers_at_once
 
-    found = chosen(tab.drawn(model, int(option("stepdistill_steps", 6))), model)
+    found = chosen(tab, tab.drawn(model, int(option("stepdistill_steps", 6))), model)
     ours = found.record is not None and found.recipe.choice.ours and found.measured != SOLVED
     whole = ours and not found.substituted and found.recipe.coefficients is not None
     return found if whole and not answers_at_once(found.record) else None
@@ -106,7 +114,7 @@ def told(tab: AsSet, model: Any) -> str:
     if tab.ours:
         if rule_for(here.name).kind == OWN_STEPS or here.name not in sampler_labels():
             return f"{tab.sampler} makes its own schedule, whatever schedule type is chosen."
-        found = chosen(here, model)
+        found = chosen(tab, here, model)
         return line(found, here, here.pasted, gains=False)
     if tab.sampler == LABEL:
         return (
@@ -118,28 +126,37 @@ def told(tab: AsSet, model: Any) -> str:
 
 def _lesson(tab: AsSet, here: Pass, model: Any) -> str:
     from ..scheduler.learning.choosing import AT_ONCE, gained
-    from ..scheduler.learning.fitting import calls_from
     from ..scheduler.record.verdict_words import answers_at_once
-    from .lesson import too_short, why_not_with
-    from .words import MAKERS_STEPS, steps_of_work
+    from .lesson import MASKED, too_short, why_not_with
+    from .words import MAKERS_STEPS
 
-    if not option("stepdistill_learn", False):
+    if not tab.learns:
         if not option("stepdistill_opened", False):
             return ""  # opening the panel turns it on
         return "It teaches nothing: Learn while drawing is off."
-    why = why_not_with(here.name, tab.steps) or too_short(here)
-    if why:
-        return why
     few = int(option("stepdistill_steps", 6))
-    found = chosen(tab.drawn(model, few), model)
+    found = chosen(tab, tab.drawn(model, few), model)
     if found.facts.advice:
         return ""
     if found.record is not None and answers_at_once(found.record):
         return AT_ONCE.format(MAKERS_STEPS)
-    if fitted_for_it(found) and gained(found):
-        return "Nothing more to learn from it."
-    cost = steps_of_work(calls_from(1, found.recipe.steps))
-    return f"its learning takes {cost} at most, after the picture is shown."
+    learnt = fitted_for_it(found) and gained(found)
+    why = MASKED if tab.masked else why_not_with(here.name, tab.steps) or too_short(here)
+    if why:
+        return "" if learnt else why
+    second = f"That of its second pass takes {_price(few)} at most." if tab.hires else ""
+    if learnt:
+        return f"Nothing more to learn from it. {second}".strip()
+    told = f"its learning takes {_price(found.recipe.steps)} at most, after the picture is shown."
+    return f"{told} {second}".strip()
+
+
+def _price(few: int) -> str:
+    """What learning so many steps takes at most."""
+    from ..scheduler.learning.fitting import calls_from
+    from .words import steps_of_work
+
+    return steps_of_work(calls_from(1, few))
 
 
 def _asked(here: Pass) -> int:

@@ -7,14 +7,22 @@ from typing import Any
 
 LINES = "stepdistill_lines"  # of the host's processing
 RESULT = "stepdistill_result"  # what the host has made of it, once it is drawn
+DRAWN = "stepdistill_drawn"  # whether it is there, so that the panel may speak of it
 
 _latest: list[str] = []
+_changes = 0
 
 
 def begin(p: Any) -> None:
     """A picture is going to be drawn: what the panel says of an earlier one is over."""
     _follow([])
-    setattr(p, LINES, _latest)
+    setattr(p, LINES, [])
+
+
+def finished(p: Any) -> None:
+    """The picture is there: the panel says what was noted of it, and what comes yet."""
+    setattr(p, DRAWN, True)
+    _follow(getattr(p, LINES, []))
 
 
 def drawn(p: Any, result: Any) -> None:
@@ -33,7 +41,8 @@ def tell(p: Any, sentence: str, panel: str = "") -> None:
     if shown in lines:
         return
     lines.append(shown)
-    _follow(lines)
+    if getattr(p, DRAWN, False):
+        _follow(lines)
     comment(p, sentence)
 
 
@@ -65,11 +74,18 @@ def last_note() -> str:
     return " ".join(_latest)
 
 
+def changes() -> int:
+    """How often what is said of the latest picture has changed: a page that was opened since then
+    has not seen that picture."""
+    return _changes
+
+
 def forget() -> None:
     """As in a new session."""
     _follow([])
 
 
 def _follow(lines: list[str]) -> None:
-    global _latest
+    global _latest, _changes
     _latest = lines
+    _changes += 1

@@ -8,9 +8,13 @@ from modules import scripts
 
 from . import infotext, notes, panel_actions
 from .host import option
+from .job import THE_JOB
 from .names import AUTOMATIC, HIDDEN_CLASS, ROW_CLASS, TITLE
+from .record_actions import REMOVE
 from .record_list import listed, name_of
 from .source_list import sources_html
+
+LEARN_HELP = "Opening this turns it on the first time: pictures drawn in full are then learnt from."
 
 
 class StepDistillScript(scripts.Script):
@@ -40,7 +44,9 @@ class StepDistillScript(scripts.Script):
     def process(self, p, record=AUTOMATIC, learn=False, recipes="", *others) -> None:
         """Note the choices for this picture; an axis that has spoken goes first."""
         notes.begin(p)
-        p.stepdistill_lessons = []  # of this picture alone; others copy their processing
+        THE_JOB.picture_begins()
+        # Of this picture alone; others copy their processing.
+        p.stepdistill_lessons, p.stepdistill_begun = [], []
         axis = getattr(p, "stepdistill_axis", None)
         p.stepdistill_record = axis or name_of(record or AUTOMATIC)
         p.stepdistill_learn = bool(learn)
@@ -56,6 +62,7 @@ class StepDistillScript(scripts.Script):
         """The pictures are there and saved: now they are learnt from."""
         from .after_picture import learn_from
 
+        notes.finished(p)
         learn_from(p, processed)
 
 
@@ -102,6 +109,7 @@ class Controls:
         self.learn = gr.Checkbox(
             bool(option("stepdistill_learn", False)),
             label="Learn while drawing",
+            info=LEARN_HELP,
             elem_id=self._id("learn"),
         )
         self.progress = gr.HTML("", elem_id=self._id("progress"))
@@ -120,7 +128,7 @@ class Controls:
             )
             self.show = gr.Button("Show", scale=1, min_width=80, elem_id=self._id("show"))
             self.export = gr.Button("Export", scale=1, min_width=80, elem_id=self._id("export"))
-            self.remove = gr.Button("Remove", scale=1, min_width=80, elem_id=self._id("remove"))
+            self.remove = gr.Button(REMOVE, scale=1, min_width=80, elem_id=self._id("remove"))
         with _row():
             self.name = gr.Textbox(
                 label="New name of that record, or a note",
@@ -199,11 +207,15 @@ class Controls:
             )
         self.price = gr.HTML(panel_actions.price_as_left, elem_id=self._id("price"))
         self.distil = gr.Button("Distill", elem_id=self._id("distill"))
+        self.doing = gr.HTML("", elem_id=self._id("doing"))
+        self.stop = gr.Button("Interrupt", visible=False, elem_id=self._id("stop"))
 
     def _unseen(self) -> None:
         """What the page's script presses: it hears of other pages and of the checkpoint so."""
         with gr.Row(elem_classes=[HIDDEN_CLASS]):
             self.recipes = gr.Textbox("", show_label=False, elem_id=self._id("recipes"))
             self.seen = gr.Textbox("", show_label=False, elem_id=self._id("seen"))
+            self.mask = gr.Textbox("", show_label=False, elem_id=self._id("mask"))
+            self.sure = gr.Textbox("", show_label=False, elem_id=self._id("sure"))
             self.poll = gr.Button("", elem_id=self._id("poll"))
             self.opened = gr.Button("", elem_id=self._id("opened"))

@@ -14,14 +14,15 @@ from .host_denoiser import Scene
 from .job import THE_JOB
 from .job_state import Wish
 from .names import AUTOMATIC, LABEL
+from .next_picture import CHANNELS, GUIDANCE, HIRES, STRENGTH
 from .panel_choices import KEPT, chosen_samplers, price, usual
 from .record_actions import line
 from .settings import remember
+from .words import PIXELS
 
 ASKED = ("prompt", "neg_prompt", "styles", "cfg_scale", "width", "height", "sampling")
 SET = ("sampling", "scheduler", "steps")
 FROM_PAGE = (*ASKED, "scheduler", "steps")
-STRENGTH, GUIDANCE = "denoising_strength", "distilled_cfg_scale"
 LEFT_OUT = (
     "It draws with the prompt, styles and LoRAs above, and without ControlNet, FreeU and the like."
 )
@@ -42,11 +43,9 @@ def tie(made: Any) -> None:
     """Give the controls their functions; those that need the page's get theirs once these are there."""
     panel_live.tie(made)
     _tie_records(made)
-    made.interrupt.click(interrupted, [], [made.progress], **AT_ONCE)
+    for button in (made.interrupt, made.stop):
+        button.click(interrupted, [], [made.progress], **AT_ONCE)
     made.newest.click(lambda: ("", gr.update(visible=False)), [], [made.recipes, made.newest])
-    costs = [made.quality, made.samplers, made.least, made.most, made.measure]
-    for control in costs:
-        control.change(priced, costs, [made.price], **AT_ONCE)
     _waiting[made.tab] = (made, {})
     for component in list(_seen.values()):
         after(component)
@@ -56,7 +55,10 @@ def _tie_records(made: Any) -> None:
     one, named = [made.record], [made.record, made.name]
     made.show.click(records.shown, one, [made.told, made.plot, made.table], **AT_ONCE)
     made.export.click(records.exported, one, [made.told, made.exported], **AT_ONCE)
-    made.remove.click(records.removed, one, [made.told, made.record], **AT_ONCE)
+    gone = [made.told, made.record, made.plot, made.table, made.exported]
+    asks = [made.remove, made.sure]
+    made.remove.click(records.removed, [*one, made.sure], [*gone, *asks], **AT_ONCE)
+    made.record.change(records.unasked, [], asks, **AT_ONCE)
     made.rename.click(records.renamed, named, [made.told, made.record], **AT_ONCE)
     made.note.click(records.noted, named, [made.told], **AT_ONCE)
     made.folder.click(records.folder_opened, [], [made.told], **AT_ONCE)
@@ -68,16 +70,20 @@ def after(component: Any) -> None:
     nothing is missing, for the prompt and the sizes may come after us."""
     name = str(getattr(component, "elem_id", "") or "")
     tab, _, part = name.partition("_")
-    if part not in (*FROM_PAGE, STRENGTH, GUIDANCE):
+    if part not in (*FROM_PAGE, STRENGTH, GUIDANCE, HIRES):
         return
     _seen[name] = component
     made, page = _waiting.get(tab, (None, {}))
     needed = _needed(tab)
-    wanted = (*needed, GUIDANCE)  # which few hosts have, before the CFG scale
+    wanted = (*needed, GUIDANCE, HIRES)  # where the host has them, before what is needed
     page |= {part: _seen[f"{tab}_{part}"] for part in wanted if f"{tab}_{part}" in _seen}
     if made is not None and all(part in page for part in needed):
         del _waiting[tab]
         _tie_page(made, page)
+
+
+def _costs(made: Any) -> list[Any]:
+    return [made.quality, made.samplers, made.least, made.most, made.measure]
 
 
 def _needed(tab: str) -> tuple[str, ...]:
@@ -89,7 +95,11 @@ def _tie_page(made: Any, page: dict[str, Any]) -> None:
     ours = [made.quality, made.samplers, made.least, made.most, made.rows, made.prompts]
     ours += [made.cfg, made.width, made.height, made.measure, made.again]
     inputs = [*ours, *(page[part] for part in ASKED)]
-    made.distil.click(distilled, inputs, [made.progress], **AT_ONCE)
+    made.distil.click(distilled, inputs, [made.doing], **AT_ONCE)
+    costs = [*_costs(made), made.prompts, made.width, made.height]
+    on_page = [page[part] for part in ("sampling", "width", "height")]
+    for control in (*costs, *on_page):
+        control.change(priced, [*costs, *on_page], [made.price], **AT_ONCE)
     outputs = [*(page[part] for part in SET), made.record, made.recipes, made.newest]
     made.use.click(used, [], outputs, **AT_ONCE)
     panel_live.tie_page(made, page)
@@ -131,9 +141,16 @@ def distilled(
     return progress_html(THE_JOB.progress)
 
 
-def priced(*asked: Any) -> str:
-    """What Distill costs, and what it does without."""
-    return line(f"{price(*asked)} {LEFT_OUT}")
+def priced(
+    quality, samplers, least, most, measure,
+    prompts="", width=0, height=0, above="", page_width=0, page_height=0,
+) -> str:  # fmt: skip
+    """What Distill costs at most as the panel and the page stand, and what it does without."""
+    lines = sum(bool(each.strip()) for each in str(prompts).splitlines())
+    size = int(width or page_width or PIXELS), int(height or page_height or PIXELS)
+    cells = CHANNELS * (size[0] // PIXELS) * (size[1] // PIXELS)
+    told = price(quality, list(samplers), least, most, measure, str(above), lines, max(cells, 1))
+    return line(f"{told} {LEFT_OUT}")
 
 
 def price_as_left() -> str:

@@ -60,16 +60,25 @@ def chosen_samplers(chosen: list[str], above: str) -> tuple[tuple[str, ...], str
     return tuple(found), told
 
 
-def price(quality: str, chosen: list[str], least: float, most: float, measure: bool) -> str:
-    """What Distill will cost at most, before it runs."""
+def price(
+    quality: str,
+    chosen: list[str],
+    least: float,
+    most: float,
+    measure: bool,
+    above: str = "",
+    prompts: int = 1,
+    cells: int = 1,
+) -> str:
+    """What Distill will cost at most, before it runs. above: the page's sampler. prompts: how many.
+    cells: numbers of a latent; small ones are learnt with more care."""
     from ..scheduler.distilling.effort import budget_for, effort_named
     from ..scheduler.errors import StepDistillError
 
     counts = range(int(min(least, most)), int(max(least, most)) + 1)
-    samplers = chosen_samplers([each for each in chosen if each != SAMPLER_ABOVE], "")[0]
-    more = SAMPLER_ABOVE in chosen
+    samplers = chosen_samplers(list(chosen), above or "DPM++ 2M")[0]
     try:
-        calls = budget_for(quality, (*samplers, *(("dpmpp_2m",) if more else ())), counts)
+        calls = budget_for(quality, samplers, counts, max(prompts, 1), elements=cells)
     except StepDistillError:
         return ""
     many = pictures(max(calls // USUAL_STEPS, 1))

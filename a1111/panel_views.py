@@ -9,10 +9,11 @@ from ..scheduler.record import Record
 from ..scheduler.record.choice import Choice
 from ..scheduler.record.evidence_table import stock_error, verdict_word
 from ..scheduler.record.verdict import steps_saved
-from ..scheduler.record.words import contents, duration, patch_words, sampler_label, size
+from ..scheduler.record.words import contents, duration, patch_words, sampler_label
 from .gains import gain, setting
 from .host import sampler_labels
 from .names import NAME
+from .words import size_of
 
 
 def progress_html(progress: Any) -> str:
@@ -62,7 +63,7 @@ def _about(record: Record) -> str:
     under = record.conditions
     parts = [
         f"CFG {under.cfg:g}" if under.cfg is not None else "",
-        size(under.latent_shape) if under.latent_shape else "",
+        size_of(under.latent_shape) if under.latent_shape else "",
         ", ".join(patch_words(record)),
         contents(record, sampler_labels()),
         str(record.provenance.get("created", ""))[:10],

@@ -1,4 +1,4 @@
-"""A record's error curves as a part of the page, in its own colours."""
+"""A record as curves in a part of the page, in its own colours."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ INKS = (
 
 
 def record_plot(record: Record) -> str:
-    """Error against steps in the theme's own colours, as HTML; "" where nothing was measured or
-    matplotlib is not there."""
+    """Error against steps in the theme's own colours, as HTML, or its schedule where no error was
+    measured on other pictures than those that it was learnt from; "" where matplotlib is not there."""
     import tempfile
     from pathlib import Path
 
     try:
-        from ..scheduler.plots.curves import plot_errors
+        from ..scheduler.plots.curves import plot_errors, plot_schedules
 
+        plot = plot_errors if record.evidence.get("curve") else plot_schedules
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "errors.svg"
-            plot_errors(record, path)
+            path = Path(folder) / "record.svg"
+            plot(record, path)
             drawn = path.read_text(encoding="utf-8")
     except (ImportError, StepDistillError):
         return ""

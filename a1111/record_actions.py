@@ -20,6 +20,7 @@ from .names import AUTOMATIC, STOCK_ONLY
 from .record_list import label_of, listed, name_of
 
 MOST_NAME, MOST_NOTE = 300, 500  # characters
+REMOVE, FOR_GOOD = "Remove", "Remove it for good"
 WRITE_FIRST = "Write it into the field beside the buttons first."
 
 
@@ -50,16 +51,32 @@ def exported(chosen: str) -> tuple:
     return _told(work, 1)
 
 
-def removed(chosen: str) -> tuple:
-    """(what is said, list of records) after taking the chosen record out of the store."""
+def removed(chosen: str, asked: str) -> tuple:
+    """(what is said, list of records, plot, table, exported file, button, what is asked about) after
+    taking the chosen record out of the store; the first time a question alone.
+
+    asked: the record that was asked about.
+    """
 
     def work() -> tuple:
         from .stores import store
 
-        store().remove(_one(chosen))
-        return line(f"Removed: {chosen}."), gr.update(choices=listed(), value=AUTOMATIC)
+        name = _one(chosen)
+        label = label_of(name)
+        if asked != name:
+            question = line(f"Remove {label}? There is no way back; export it to keep it.")
+            return question, *(gr.update(),) * 4, gr.update(value=FOR_GOOD), name
+        store().remove(name)
+        records = gr.update(choices=listed(), value=AUTOMATIC)
+        shut = gr.update(value=None, visible=False)
+        return line(f"Removed: {label}."), records, "", "", shut, *unasked()
 
-    return _told(work, 1)
+    return _told(work, 6)
+
+
+def unasked() -> tuple:
+    """(button, what is asked about) as before the question."""
+    return gr.update(value=REMOVE), ""
 
 
 def renamed(chosen: str, name: str) -> tuple:
@@ -77,7 +94,8 @@ def renamed(chosen: str, name: str) -> tuple:
             store().put(record)
             raise
         label = label_of(stem(file))
-        return line(f"It is {label} now."), gr.update(choices=listed(), value=label)
+        value = chosen if chosen == AUTOMATIC else label
+        return line(f"It is {label} now."), gr.update(choices=listed(), value=value)
 
     return _told(work, 1)
 
@@ -92,7 +110,7 @@ def noted(chosen: str, text: str) -> tuple:
         name, note = _one(chosen), _written(text, MOST_NOTE)
         record = store().load(name)
         store().put(replace(record, provenance=record.provenance | {NOTE: note}))
-        return (line(f"Noted of {chosen}: {note}"),)
+        return (line(f"Noted of {label_of(name)}: {note}"),)
 
     return _told(work, 0)
 
@@ -140,17 +158,14 @@ def _written(text: str, most: int) -> str:
 
 
 def _one(chosen: str) -> str:
-    """The file's name of a chosen record."""
+    """The file's name of the record that is chosen, or that Automatic takes."""
     from ..scheduler.sources.by_hand import is_entry
 
-    if chosen in (AUTOMATIC, STOCK_ONLY, "", None):
-        raise StepDistillError("Choose a record in the list first.")
-    name = name_of(chosen)
-    if is_entry(name):
+    if is_entry(name_of(chosen or "")):
         raise StepDistillError(
             "That record is a source's, which is never changed; export it instead."
         )
-    return name
+    return _record(chosen)[0]
 
 
 def _record(chosen: str) -> tuple[str, Any]:
@@ -165,7 +180,9 @@ def _record(chosen: str) -> tuple[str, Any]:
     from .stores import load, stem, store
     from .unloaded import shown_model
 
-    if chosen not in (AUTOMATIC, STOCK_ONLY, "", None):
+    if chosen == STOCK_ONLY:
+        raise StepDistillError("The stock schedule is no record: choose one in the list first.")
+    if chosen not in (AUTOMATIC, "", None):
         name = name_of(chosen)
         return slug(name) if is_entry(name) else name, load(name)
     model = shown_model()

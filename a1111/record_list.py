@@ -59,15 +59,16 @@ def _labels() -> dict[str, str]:
 
 def described(brief: Brief) -> str:
     """ "dreamshaper, CFG 7, 512x768, bend 0.70, 4-8 steps, 2026-11-28"."""
-    from ..scheduler.record.words import size
+    from .words import size_of
 
-    cfg, (least, most) = brief.numbers[3], brief.steps
+    cfg, ends = brief.numbers[3], brief.cfg_span
+    checked = f", checked from {ends[0]:g} to {ends[1]:g}" if ends else ""
     parts = [
         brief.title or "a model without a name",
-        f"CFG {cfg:g}" if cfg is not None else "",
-        size(brief.latent_shape) if brief.latent_shape else "",
+        f"CFG {cfg:g}{checked}" if cfg is not None else "",
+        size_of(brief.latent_shape) if brief.latent_shape else "",
         brief.patches.replace("|", " + ").replace("@", " "),
-        f"{least}-{most} steps" if most > least else f"{most} steps",
+        brief.steps_words,
         brief.created[:10],
     ]
     return ", ".join(part for part in parts if part)

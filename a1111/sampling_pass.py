@@ -77,6 +77,12 @@ class Pass:
         return float(self.p.denoising_strength) if self.img2img else None
 
     @property
+    def masked(self) -> bool:
+        """Whether the original is mixed in at every step, outside a mask."""
+        drawn = getattr(self.p, "mask", None) is not None
+        return drawn or bool(getattr(self.p, "stepdistill_masked", False))
+
+    @property
     def clock(self) -> int:
         """The steps that prompt editing is spread over."""
         return max(int(self.requested or self.p.steps), 1)

@@ -9,6 +9,7 @@ from .host import say
 from .names import AUTOMATIC, LABEL, TITLE
 
 SECTION = ("stepdistill", TITLE)
+LEARN = "stepdistill_learn"
 
 
 def register() -> None:
@@ -39,7 +40,7 @@ def register() -> None:
             _policies,
             section=SECTION,
         ),
-        "stepdistill_learn": info(
+        LEARN: info(
             False,
             "Learn while drawing: pictures drawn with a deterministic sampler at 15 steps or more "
             "are learnt from (on once the panel was opened)",
@@ -78,11 +79,24 @@ def _schedules() -> dict:
     return {"choices": [AUTOMATIC, *NAMES]}
 
 
+def frozen() -> bool:
+    """Whether the host was told to let nobody change its settings, or ours."""
+    from modules import shared
+
+    def listed(flag: str) -> list[str]:
+        given = str(getattr(shared.cmd_opts, flag, None) or "")
+        return [each.strip() for each in given.split(",")]
+
+    whole = getattr(shared.cmd_opts, "freeze_settings", False)
+    section = SECTION[0] in listed("freeze_settings_in_sections")
+    return bool(whole) or section or LEARN in listed("freeze_specific_settings")
+
+
 def remember(**values: object) -> None:
     """Keep some of the host's settings, as its own Settings page does; not where it is frozen."""
     from modules import shared
 
-    if getattr(shared.cmd_opts, "freeze_settings", False):
+    if frozen():
         return
     shared.opts.data.update(values)
     try:

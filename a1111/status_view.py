@@ -10,16 +10,24 @@ from ..scheduler.errors import StepDistillError
 from ..scheduler.lookup.key import Key
 from ..scheduler.lookup.starts import same_start
 from ..scheduler.record import Record
-from .gains import gain
+from ..scheduler.recordings.checking import LEAST_STEPS as FEWEST
+from .gains import gain, gain_of
 from .host import option
 from .lesson import MOST_STEPS, at, enough_steps
 from .names import LABEL, NAME
-from .next_picture import PIXELS, AsSet, few_steps, fitted_for_it, told
+from .next_picture import AsSet, few_steps, fitted_for_it, told
 from .panel_views import best, paragraph, paragraph_of_html
+from .provenance import learnt_under
+from .settings import frozen
 from .under_way import learning_now
 from .unloaded import shown_model, waiting_file, waiting_records
-from .words import NEAR_HELP, STEPS_HELP, USUAL
+from .words import NEAR_HELP, PIXELS, STEPS_HELP, USUAL
 
+NOTHING = "Nothing is learnt for {} yet: draw one picture"
+UNCHECKED = "Whether it holds here nobody has checked: draw one as you are used to, and it is."
+FROZEN = (
+    "The host's settings are frozen: Learn while drawing counts until this page is loaded again."
+)
 LEARNING = "The last picture is being learnt from; what that gains stands here when it is done."
 MOST_READ = 50  # records that are looked into one by one each time the page is opened
 
@@ -64,25 +72,25 @@ def _match_data(key: Key) -> dict | None:
     return about | {"sentence": match_sentence(nearest)}
 
 
-def status_html(tab: AsSet) -> str:
+def status_html(tab: AsSet, since: int = -1) -> str:
     """The same for people, in the panel of a tab: what few steps gain, what the next picture would be,
-    and what was said of the last."""
+    and what was said of the last. since: what had been noted when the page was opened."""
     try:
-        return _status_html(tab)
+        return _status_html(tab, since)
     except Exception as problem:  # the page is drawn all the same
         return paragraph(f"The loaded checkpoint could not be looked at: {problem}")
 
 
-def _status_html(tab: AsSet) -> str:
+def _status_html(tab: AsSet, since: int) -> str:
     from .identity import facts_of
-    from .notes import last_note
+    from .notes import changes, last_note
 
     waiting, model = waiting_file(), shown_model()
     if waiting is None and model is None:
         return paragraph("No checkpoint is loaded yet.")
     lines = []
     if model is not None:
-        facts = facts_of(model)
+        facts = facts_of(model, tab.loras)
         gained = LEARNING if learning_now() else _gained(tab, model)
         lines.append(f"<b>{html.escape(facts.name)}</b>: {explained(gained)}")
         lines += [html.escape(facts.advice)] if facts.advice else []
@@ -90,8 +98,9 @@ def _status_html(tab: AsSet) -> str:
         lines += [f"Next picture: {explained(upcoming)}"] if upcoming else []
     elif waiting is not None:
         lines.append(f"<b>{html.escape(waiting.stem)}</b>: {explained(_gained_of_file(tab))}")
-    last = last_note()
+    last = last_note() if changes() > since else ""
     lines += [f"Last picture: {explained(last)}"] if last else []
+    lines += [html.escape(FROZEN)] if frozen() else []
     return "".join(map(paragraph_of_html, lines))
 
 
@@ -100,6 +109,7 @@ def explained(text: str) -> str:
     safe = html.escape(text)
     for pattern, help_text in _HELP:
         mark = f"<span title='{html.escape(help_text)}' style='{HELPED}'>\\g<0></span>"
+        mark += FULLY if help_text == NEAR_HELP else ""
         safe = pattern.sub(mark, safe, count=1)
     return safe
 
@@ -109,6 +119,7 @@ _HELP = (
     (re.compile(r"as long as [\d,]+ steps?"), STEPS_HELP),
     (re.compile(r"(as near|nearer) to the full picture"), NEAR_HELP),
 )
+FULLY = " (very many steps)"  # which the first of these says without a mouse, too
 
 
 def held_html() -> str:
@@ -176,24 +187,25 @@ def _usable(tab: AsSet) -> tuple[int, bool] | None:
         return None if recipe is None else (recipe.steps, True)
     found = few_steps(tab, model)
     asked = int(option("stepdistill_steps", 6))  # of image to image fewer run
-    return None if found is None else (asked, fitted_for_it(found))
+    return None if found is None else (asked, fitted_for_it(found) and not tab.masked)
 
 
 def _gained(tab: AsSet, model: Any) -> str:
     """What few steps gain, or what to do to have them."""
-    from .truth import differences_of
+    from .truth import MADE_WHOLE, differences_of
 
     found = few_steps(tab, model)
     if found is None:
         return nothing_yet(tab)
-    few = f"{LABEL} in {int(option('stepdistill_steps', 6))} steps"
-    if fitted_for_it(found):
-        gained, where = gain(found.recipe), at(tab.strength)
-        return f"{few}{where}{f' is {gained}' if gained else ' is learnt'}."
-    return (
-        f"{few} was {differences_of(found)}. It may do; draw one as you are used to, and it is learnt "
-        "for this, too."
-    )
+    asked = int(option("stepdistill_steps", 6))
+    few, here = f"{LABEL} in {asked} steps", tab.drawn(model, asked)
+    if tab.masked:
+        return f"{few} was {MADE_WHOLE}: what it does here nobody has measured."
+    if not fitted_for_it(found):
+        return f"{few} was {differences_of(found)}. {UNCHECKED}"
+    gained, under, where = gain_of(found, here), learnt_under(found, here), at(tab.strength)
+    told = f"{few}{where}{f', {under},' if under else ''}"
+    return f"{told}{f' is {gained}' if gained else ' holds here' if under else ' is learnt'}."
 
 
 def _gained_of_file(tab: AsSet) -> str:
@@ -208,8 +220,11 @@ def nothing_yet(tab: AsSet) -> str:
     """That nothing is learnt for a tab as it stands, and how it would be."""
     size = f"{tab.width}x{tab.height} at CFG {tab.cfg:g}"
     where = f"{size}{'' if tab.strength is None else f', denoising {tab.strength:g}'}"
-    teaches = f"DPM++ 2M, {_teaching(tab)} steps"
-    return f"Nothing is learnt for {where} yet: draw one picture as you are used to ({teaches})."
+    steps, whole = _teaching(tab), " without a mask" if tab.masked else ""
+    if steps == USUAL:
+        return f"{NOTHING.format(where)} as you are used to{whole} (DPM++ 2M, {steps} steps)."
+    why = f"of which {FEWEST} run at denoising {tab.strength:g}"
+    return f"{NOTHING.format(where)}{whole} with DPM++ 2M in {steps} steps, {why}."
 
 
 def _teaching(tab: AsSet) -> int:

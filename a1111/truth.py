@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .gains import gain, setting
+from .gains import gain_of, setting
 from .host import sampler_labels
-from .names import LABEL
+from .names import LABEL, NAME
+from .provenance import learnt_under
 from .schedule_labels import schedule_label
+from .words import size_of
 
 if TYPE_CHECKING:
     from ..scheduler.lookup.differences import Difference
@@ -23,6 +25,7 @@ SOURCES = {
     "as pasted": "as in the pasted picture",
 }  # what the parameters call it, in words
 UNCHECKED = "unchecked"
+MADE_WHOLE = "made for whole pictures, without a mask"
 
 
 def line(found: Selection, here: Pass, pasted: bool = False, gains: bool = True) -> str:
@@ -30,32 +33,49 @@ def line(found: Selection, here: Pass, pasted: bool = False, gains: bool = True)
 
     gains: whether to say what is gained.
     """
+    steps = _steps(found, here)
+    if found.stand_in is not None:
+        instead = f", which stands in for {LABEL}" if here.name == NAME else ""
+        return f"{steps} on {stand_in(found, here)}{instead}: {_why(found)}."
+    masked = [MADE_WHOLE] if here.masked else []
+    notes = [each for each in (_differs(found), *_instead(found), _won(found), *masked) if each]
+    if not notes and gains:
+        notes = [gain_of(found, here)]
+    told = "; ".join(each for each in notes if each)
+    return f"{steps}, {_whose(found, here, pasted)}{f': {told}' if told else ''}."
+
+
+def _whose(found: Selection, here: Pass, pasted: bool) -> str:
+    """What a recipe was learnt for."""
+    from ..scheduler.lookup.selection import EXACT
+
+    whence = source(found, pasted, here.masked)
+    if whence == UNCHECKED:
+        return _from_whom(found)
+    return (learnt_under(found, here) if whence == EXACT else "") or SOURCES[whence]
+
+
+def _steps(found: Selection, here: Pass) -> str:
+    """ "6 steps", "6 steps (5 of them run at denoising 0.75)"."""
     from ..scheduler.record.words import counted
 
-    steps = counted(found.recipe.steps)
-    if found.stand_in is not None:
-        return f"{steps} on {stand_in(found, here)}: {_why(found)}."
-    notes = [each for each in (_differs(found), *_instead(found), _won(found)) if each]
-    if not notes and gains:
-        notes = [gain(found.recipe)]
-    told = "; ".join(each for each in notes if each)
-    return f"{steps}, {_whose(found, pasted)}{f': {told}' if told else ''}."
+    runs, asked = found.recipe.steps, int(here.requested or here.p.steps)
+    if not here.img2img or asked == runs:
+        return counted(runs)
+    return f"{counted(asked)} ({runs} of them run at denoising {here.strength:g})"
 
 
-def _whose(found: Selection, pasted: bool) -> str:
-    """What a recipe was learnt for; of one that nobody has checked here, that, and where it is from."""
-    told = source(found, pasted)
-    if told != UNCHECKED:
-        return SOURCES[told]
+def _from_whom(found: Selection) -> str:
+    """Of a recipe that nobody has checked here: that, and where it is from."""
     origin = found.match.origin if found.match is not None else None
     return f"unchecked, from {'kin' if origin is None else f'the source {origin.source}'}"
 
 
-def source(found: Selection, pasted: bool = False) -> str:
+def source(found: Selection, pasted: bool = False, masked: bool = False) -> str:
     """exact, nearest, borrowed, named, unchecked (of other weights, or of somebody's source), as pasted or
     stock: one word or two, of the parameters."""
     from ..scheduler.fingerprint.kinship import SAME
-    from ..scheduler.lookup.selection import BORROWED, GIVEN
+    from ..scheduler.lookup.selection import BORROWED, EXACT, GIVEN, NEAREST
 
     if pasted:
         return "as pasted"
@@ -66,7 +86,7 @@ def source(found: Selection, pasted: bool = False) -> str:
         return "named"
     if found.measured == BORROWED or any(each.code in _borrowed() for each in found.substituted):
         return "borrowed"
-    return found.source
+    return NEAREST if masked and found.source == EXACT else found.source
 
 
 def stand_in(found: Selection, here: Pass) -> str:
@@ -120,13 +140,13 @@ def _instead(found: Selection) -> list[str]:
     from ..scheduler.lookup.selection import SOLVED
 
     labels = sampler_labels()
-    told = ["worked out for these steps, not tried"] if found.measured == SOLVED else []
+    told = ["worked out for so many steps, not tried"] if found.measured == SOLVED else []
     for each in found.substituted:
         name = labels.get(each.sampler, each.sampler)
         words = {
-            serving.UNFITTED: f"runs as {name}",
+            serving.UNFITTED: f"no {LABEL} is learnt in so many, so {name} runs on it",
             serving.SOLVED_AS: f"worked out as for {name}",
-            serving.LENGTHENED: f"learnt for {each.steps}; take those",
+            serving.LENGTHENED: f"{each.steps} are learnt, and more draw the same: take {each.steps}",
         }
         borrowed = f"{name}'s schedule, not tried with this sampler"
         told.append(borrowed if each.code in _borrowed() else words.get(each.code, ""))
@@ -140,6 +160,7 @@ def differences_of(found: Selection) -> str:
 
 def _differs(found: Selection) -> str:
     parts = [_difference(each) for each in found.differences]
+    parts = [f"learnt {each}" if each.startswith("with") else each for each in parts]
     kin = found.kin
     from ..scheduler.fingerprint.kinship import SAME
 
@@ -152,10 +173,11 @@ def _difference(one: Difference) -> str:
     """A way in which a record differs, sizes in pixels."""
     from ..scheduler.lookup import words
     from ..scheduler.lookup.differences import SIZE
-    from ..scheduler.record.words import size
 
     if one.code != SIZE:
         told = words.difference(one).replace("distilled at", "learnt at")
         return told.replace("at cfg", "at CFG")
-    made, here = (size(each) if isinstance(each, tuple) else "?" for each in (one.made, one.here))
+    made, here = (
+        size_of(each) if isinstance(each, tuple) else "?" for each in (one.made, one.here)
+    )
     return f"learnt at {made}, you use {here}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +27,21 @@ def fingerprint_of(model: Any) -> Fingerprint | None:
     return live or stored
 
 
-def patches_of(model: Any) -> tuple[dict, ...]:
-    """What changes a model now, as keys and records carry it: its LoRAs, in order of their names.
+def patches_of(model: Any, named: Sequence[tuple[str, float]] | None = None) -> tuple[dict, ...]:
+    """What changes a model now, as keys and records carry it: its LoRAs, in order of their names. named:
+    (name, strength) of others than are loaded, which are known by these alone.
 
     And what other extensions hang into it (FreeU, ControlNet), on hosts that say so.
     """
     hooks = getattr(forge_unet(model), "model_options", None) or {}
     names = (*hook_names(hooks), *_forwards(model))
-    return (*_loras(model), *hook_patches(names, hook_settings(hooks)))
+    loras = _loras(model) if named is None else tuple(map(_named, named))
+    return (*loras, *hook_patches(names, hook_settings(hooks)))
+
+
+def _named(lora: tuple[str, float]) -> dict:
+    """A LoRA that is not loaded: which weights it changes is not known."""
+    return {"name": lora[0], "strength": lora[1]}
 
 
 def _forwards(model: Any) -> tuple[str, ...]:

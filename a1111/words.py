@@ -3,6 +3,8 @@ DPM++ 2M or Euler asks the model once, and that is what takes the time."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 STEPS_HELP = (
     "Time is counted in steps of DPM++ 2M or Euler, each of which asks the model once. Learning "
     "takes such steps, too."
@@ -13,6 +15,17 @@ NEAR_HELP = (
 )
 MAKERS_STEPS = "draw it in the steps that its maker names"  # of a model that answers at once
 USUAL = 20  # steps of a picture
+PIXELS = 8  # of a latent's
+
+
+def size_of(shape: Sequence[int]) -> str:
+    """ "64x96": the picture of a latent, however small; every host here has eight pixels a cell."""
+    from ..scheduler.record.words import size
+
+    if len(shape) != 3:
+        return size(shape)
+    height, width = shape[-2:]
+    return f"{width * PIXELS}x{height * PIXELS}"
 
 
 def steps_of_work(calls: int) -> str:

@@ -12,6 +12,15 @@
     const seen = (element) => !!element && element.offsetParent !== null;
     const waits = () =>
         [...gradioApp().querySelectorAll(".progressDiv")].some((bar) => bar.innerText.includes("queue"));
+    const MASKS = ["img2img_inpaint_tab", "img2img_inpaint_sketch_tab", "img2img_inpaint_upload_tab"];
+    // A tab for inpainting is told of in a field of ours: the host has no name for which one is chosen.
+    const tellMask = (tab) => {
+        const field = part(tab, "mask")?.querySelector("textarea, input");
+        const told = tab === "img2img" && MASKS.some((id) => seen(document.getElementById(id))) ? "1" : "";
+        if (!field || field.value === told) return;
+        field.value = told;
+        field.dispatchEvent(new Event("input", { bubbles: true }));
+    };
     const known = new Set();
     let asked = 0;
 
@@ -24,6 +33,7 @@
             if (!open && !busy && known.has(tab) && asked % FOLDED) continue;
             if (!part(tab, "poll")) continue;
             known.add(tab);
+            tellMask(tab);
             press(tab, "poll");
             if (open && !known.has(`${tab} opened`)) {
                 known.add(`${tab} opened`);

@@ -120,7 +120,7 @@ def _draw_schedules(axis: Axes, record: Record, recipes: Sequence[Recipe], steps
     table = table_for(model.sigma_min, model.sigma_max, model.parametrisation, model.shift)
     default = DEFAULT_STOCK[model.parametrisation]
     others: Style = {"color": FAINT, "linewidth": 1.3}
-    label: str | None = "ComfyUI's other stock schedules"
+    label: str | None = "the other stock schedules"
     for name in STOCK:
         if name != default:
             axis.plot(stock_schedule(name, table, steps)[:-1], label=label, **others)

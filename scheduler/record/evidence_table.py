@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from .choice import PUBLISHED
 from .verdict import BETTER, EQUAL, SEEN, WORSE, outcome, steps_saved
-from .verdict_words import NOT_MEASURED, choice_words
+from .verdict_words import CHECKED, NOT_MEASURED, choice_words
 from .words import NO_LABELS, Labels
 
 if TYPE_CHECKING:
@@ -85,13 +85,13 @@ def _columns(rows: Sequence[tuple]) -> list[int]:
 
 
 def verdict_word(recipe: Recipe, labels: Labels = NO_LABELS) -> str:
-    """A word or two: "better", "no gain", "on its own rows", "published", or the stock choice that won."""
+    """A word or two: "better", "no gain", "on its own rows", "checked", "published", or stock's that won."""
     if recipe.choice.schedule == PUBLISHED:
         return PUBLISHED
     if not recipe.choice.ours:
         return f"stock: {choice_words(recipe.choice, labels)}"
     if recipe.evidence.get("verdict") == SEEN:
-        return OWN_ROWS
+        return CHECKED if recipe.evidence.get("rows", {}).get(CHECKED) else OWN_ROWS
     return JUDGED[outcome(recipe.evidence.get("ratio"), recipe.evidence.get("margin"))]
 
 

@@ -99,13 +99,15 @@ def test_the_picture_is_shown_and_all_is_put_back(after, webui, monkeypatch):
     assert len(asked) == 2
 
 
-def test_an_interrupt_ends_the_learning_of_all_passes(after, webui, monkeypatch):
+@pytest.mark.parametrize("button", ["interrupted", "skipped"])
+def test_an_interrupt_ends_the_learning_of_all_passes(after, webui, monkeypatch, button):
     monkeypatch.setattr(after, "_learnt", None)
-    after.interrupts, webui.modules.shared.state.skipped = True, True
+    after.interrupts = True
+    setattr(webui.modules.shared.state, button, True)
     p, result = picture(webui, 2), SimpleNamespace(images=[], comments="Before\n")
     after.learn_from(p, result)
-    assert result.comments.startswith("Before\nStepDistill: Learning was interrupted; ")
-    assert result.comments.count("interrupted") == 1
+    assert result.comments.startswith(f"Before\nStepDistill: Learning was {button}; ")
+    assert result.comments.count(button) == 1
     assert not webui.modules.shared.state.skipped
 
 
@@ -138,3 +140,83 @@ def test_what_answers_at_once_is_said_in_place_of_a_gain(webui, record, error, t
     here = SimpleNamespace(strength=None, note=notes.append)
     made.ours("a1111.after_picture")._told(SimpleNamespace(here=here, hires=False), learnt, 39)
     assert told in notes[0] and notes[0].endswith("Learning took as long as 39 steps.")
+
+
+@pytest.mark.parametrize("button", ["interrupted", "skipped"])
+def test_a_picture_that_was_broken_off_says_that_it_teaches_nothing(after, webui, button):
+    p, result = picture(webui, 0), SimpleNamespace(images=[], comments="")
+    made.ours("a1111.lesson").begun(p).append("its lesson")
+    setattr(webui.modules.shared.state, button, True)
+    after.learn_from(p, result)
+    assert result.comments == (
+        f"StepDistill: Nothing is learnt from a picture that was {button}.\n"
+    )
+    after.learn_from(p, result)
+    assert result.comments.count("StepDistill") == 1
+
+
+@pytest.mark.parametrize("learnt_before", [False, True])
+def test_too_few_steps_are_told_of_where_nothing_is_learnt_yet(
+    webui, checkpoint, record, monkeypatch, learnt_before
+):
+    """Elsewhere there is nothing that the picture could teach."""
+    from scheduler.store import Store
+
+    lesson, passes = made.ours("a1111.lesson"), made.ours("a1111.sampling_pass")
+    if learnt_before:
+        won = replace(record.recipe("distilled", 6), choice="ours")
+        Store(made.ours("a1111.stores").store().folder).put(replace(record, recipes=(won,)))
+    notes: list[str] = []
+    p = SimpleNamespace(
+        comment=notes.append, steps=6, cfg_scale=7.0, is_hr_pass=False, stepdistill_learn=True
+    )
+    made.ours("a1111.notes").begin(p)
+    sampler = webui.sampler("sample_euler", None)
+    hosts = type(
+        "CFGDenoiser", (), {"__module__": "modules.sd_samplers_cfg_denoiser", "mask": None}
+    )
+    sampler.model_wrap_cfg = hosts()
+    here = passes.Pass(sampler, p)
+    model = SimpleNamespace(inner_model=SimpleNamespace(inner_model=checkpoint))
+    sigmas = torch.tensor([14.614643, 1.0, 0.0])
+    assert lesson._lesson(here, model, torch.zeros(1, 4, 8, 8), {"sigmas": sigmas}) is None
+    told = "StepDistill: Nothing is learnt from fewer than 15 steps."
+    assert notes == ([] if learnt_before else [told])
+
+
+@pytest.mark.parametrize(
+    ("own", "key", "kin", "words"),
+    [
+        (7.0, 1.0, [], "The recipe of CFG 7 was checked on this picture and holds: Distilled in 6"),
+        (7.0, 7.0, ["same"], "The recipe of 128x128 was checked on this picture and holds"),
+        (7.0, 7.0, ["related"], "The recipe of Base was checked on this picture and holds"),
+    ],
+)
+def test_a_check_is_told_as_one_with_what_it_measured(webui, record, own, key, kin, words):
+    """Not what was measured where the recipe was learnt."""
+    evidence = {"rms": 0.3, "best_stock": "karras + euler", "beats_stock_steps": 21}
+    evidence |= {"rows": {"checked": 1}} if kin else {}
+    recipe = replace(record.recipe("distilled", 6), choice="ours", evidence=evidence)
+    about = [
+        {"name": "base", "kinship": each, "steps": 6, "latent_shape": [4, 16, 16]} for each in kin
+    ]
+    held = replace(record, recipes=(recipe,), provenance=record.provenance | {"kin": about})
+    found = {"rms": 0.1, "stock_rms": 0.25, "stock": "karras + euler"}
+    learnt = SimpleNamespace(
+        record=held,
+        recipe=recipe,
+        ours=True,
+        problem="",
+        kin_title="Base",
+        kin=SimpleNamespace(holds=True, data=found),
+    )
+    notes: list[str] = []
+    lesson = SimpleNamespace(
+        here=SimpleNamespace(strength=None, note=lambda told, panel: notes.extend((told, panel))),
+        hires=False,
+        situation=SimpleNamespace(key=SimpleNamespace(cfg=key)),
+        recording=SimpleNamespace(steps=20),
+    )
+    made.ours("a1111.after_picture")._told(lesson, learnt, 23)
+    assert notes[0].startswith(words) and "2.5 times nearer" in notes[0]
+    assert "21 steps" not in notes[0] and "and holds. Learning took" in notes[1]

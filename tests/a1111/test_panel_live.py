@@ -45,10 +45,10 @@ def asked(live):
     for name, each in parts._mock_children.items():
         names[id(each)] = name
     places = [names[id(each)] for each in outputs]
-    assert len(inputs) == 3 + len(page) and len(set(places)) == len(places)
+    assert len(inputs) == 5 + len(page) and len(set(places)) == len(places)
 
-    def ask(seen="", recipes="", chosen="Automatic", **as_set):
-        answers = poll(seen, recipes, chosen, *(page | as_set).values())
+    def ask(seen="", recipes="", chosen="Automatic", learns=True, mask="", **as_set):
+        answers = poll(seen, recipes, chosen, learns, mask, *(page | as_set).values())
         assert len(answers) == len(places)
         return dict(zip(places, answers, strict=True))
 
@@ -68,7 +68,7 @@ def test_every_part_is_told_once_and_then_nothing_but_news(asked, webui, checkpo
 def test_a_job_is_told_of_alone(asked, live, webui, checkpoint, monkeypatch):
     """While it runs above the panel, once it has ended inside it."""
     state = made.ours("a1111.job_state").JobProgress
-    job = SimpleNamespace(progress=state("running", "refinement", 3, 40))
+    job = SimpleNamespace(progress=state("running", "refinement", 3, 40), is_past=False)
     monkeypatch.setattr(live, "THE_JOB", job)
     first = asked()
     job.progress.done = 4
@@ -104,7 +104,8 @@ def test_what_was_learnt_is_offered_loudly_until_it_is_in_use(asked, learnt):
     told = asked()
     assert told["use"]["value"] == "Use it: Distilled, 6 steps" and told["use"]["interactive"]
     assert told["use"]["variant"] == "primary"
-    assert "nearer to the full picture</span> than 24 steps" in told["status"]
+    near = "nearer to the full picture</span> (very many steps) than 24 steps"
+    assert near in told["status"]
     assert "Next picture: Nothing more to learn from it.<" in told["status"]
     used = asked(told["seen"], sampling="Distilled", scheduler="Distilled", steps=6)
     assert used["use"]["value"] == "In use: Distilled, 6 steps"
@@ -127,10 +128,10 @@ def test_nothing_is_claimed_before_the_learning_has_ended(asked, learnt):
 
 def test_learning_is_not_called_off_before_the_panel_has_turned_it_on(asked, learnt, webui):
     webui.opts.stepdistill_learn, webui.opts.stepdistill_opened = False, False
-    first = asked()
+    first = asked(learns=False)
     assert "Next picture" not in first["status"]
     webui.opts.stepdistill_opened = True  # and the artist has turned it off
-    assert "Learn while drawing is off" in asked(first["seen"])["status"]
+    assert "Learn while drawing is off" in asked(first["seen"], learns=False)["status"]
 
 
 @pytest.mark.parametrize(
@@ -140,12 +141,12 @@ def test_learning_is_not_called_off_before_the_panel_has_turned_it_on(asked, lea
         (
             {"width": 128},
             "Try it: Distilled, 6 steps",
-            "learnt at latent 4x8x8, you use latent 4x8x16",
+            "learnt at 64x64, you use 128x64. Whether it holds here nobody has checked",
         ),
         (
             {"denoising_strength": 0.5},
             None,
-            "CFG 7, denoising 0.5 yet: draw one picture as you are used to (DPM++ 2M, 22 steps)",
+            "denoising 0.5 yet: draw one picture with DPM++ 2M in 22 steps, of which 12 run at denoising 0.5",
         ),
     ],
 )
@@ -162,12 +163,17 @@ def test_nothing_is_promised_where_nothing_was_learnt(live, learnt, as_set, butt
 @pytest.mark.parametrize(
     ("as_set", "words"),
     [
-        ({"sampling": "Euler a"}, "adds noise at each step, so nothing is learnt from it"),
-        ({"steps": 10}, "Nothing is learnt from fewer than 15 steps"),
+        ({"sampling": "Euler a", "width": 128}, "adds noise at each step, so nothing is learnt"),
+        ({"steps": 10, "width": 128}, "Nothing is learnt from fewer than 15 steps"),
+        (
+            {"hr-checkbox": True},
+            "Nothing more to learn from it. That of its second pass takes <span",
+        ),
+        ({"hr-checkbox": True, "width": 128}, "is shown. That of its second pass takes"),
         ({"denoising_strength": 0.5}, "20 steps at denoising 0.5 run as 11, too few to learn from"),
         ({"denoising_strength": 0.5}, "draw with 22 or more"),
         ({"denoising_strength": 0.5, "steps": 22}, "takes <span"),
-        ({"sampling": "UniPC"}, "Nothing is learnt from pictures drawn with UniPC"),
+        ({"sampling": "UniPC", "width": 128}, "Nothing is learnt from pictures drawn with UniPC"),
         ({"sampling": "UniPC", "scheduler": "Distilled"}, "UniPC makes its own schedule"),
         ({"sampling": "Distilled", "scheduler": "Karras"}, "runs as DPM++ 2M on Karras"),
         ({"sampling": "Euler", "width": 128}, "takes <span"),
@@ -175,8 +181,126 @@ def test_nothing_is_promised_where_nothing_was_learnt(live, learnt, as_set, butt
 )
 def test_the_next_picture_is_described_as_the_page_stands(live, learnt, as_set, words):
     views = made.ours("a1111.status_view")
-    told = views.status_html(live.tab_of(PAGE | as_set, "", "Automatic"))
+    told = views.status_html(live.tab_of(PAGE | as_set, "", "Automatic", True))
     assert words in told, told
+
+
+@pytest.mark.parametrize("as_set", [{"sampling": "Euler a"}, {"steps": 10}, {"sampling": "UniPC"}])
+def test_what_is_learnt_already_is_asked_of_no_other_picture(live, learnt, as_set):
+    views = made.ours("a1111.status_view")
+    told = views.status_html(live.tab_of(PAGE | as_set, "", "Automatic", True))
+    assert "Next picture" not in told and "nearer" in told
+
+
+def test_a_mask_is_told_of_before_the_picture(live, learnt):
+    """Nothing is promised on a tab for inpainting, and what is learnt is said to be of whole pictures."""
+    views = made.ours("a1111.status_view")
+    drawn, few = (
+        live.tab_of(PAGE | {"denoising_strength": 1.0} | as_set, "", "Automatic", True, True)
+        for as_set in ({"width": 512}, {"sampling": "Distilled", "steps": 6})
+    )
+    told = views.status_html(drawn)
+    assert "Next picture: Nothing is learnt from a picture with a mask" in told
+    assert "takes" not in told
+    assert "made for whole pictures, without a mask" in views.status_html(few)
+    assert views.use_button(few)["value"] == "In use: Distilled, 6 steps"
+
+
+def test_both_tabs_and_all_pages_have_one_tick(asked, live, webui, learnt):
+    """Also where the fold of one of them was opened first."""
+    webui.opts.stepdistill_learn = False
+    first, other = asked(learns=False), asked(learns=False)
+    assert first["learn"] == {"value": False}
+    assert asked(first["seen"], learns=False)["learn"] == {}
+    webui.opts.stepdistill_opened = webui.opts.stepdistill_learn = True
+    assert live.opened() == {"value": True}  # of the other, too
+    told = asked(other["seen"], learns=False)
+    assert told["learn"] == {"value": True}
+    again = asked(told["seen"], steps=21)
+    assert again["learn"] == {} and again["status"] != {}
+
+
+def test_the_panel_promises_what_the_tick_beside_it_says(asked, webui, learnt):
+    webui.opts.stepdistill_opened = True
+    told = asked(learns=False, width=512)
+    assert "It teaches nothing: Learn while drawing is off." in told["status"]
+
+
+@pytest.mark.parametrize(
+    "flag",
+    [
+        {"freeze_settings": True},
+        {"freeze_settings_in_sections": "a, stepdistill"},
+        {"freeze_specific_settings": "stepdistill_learn"},
+    ],
+)
+def test_frozen_settings_are_said_and_kept(asked, live, webui, learnt, flag):
+    webui.opts.stepdistill_learn, webui.opts.data = False, {}
+    assert "frozen" not in asked()["status"]
+    vars(webui.modules.shared.cmd_opts).update(flag)
+    assert live.opened() == {"value": True}
+    live.learning(True)
+    assert webui.opts.data == {}
+    assert "Learn while drawing counts until this page" in asked()["status"]
+
+
+def test_what_came_of_a_job_is_no_news_once_a_picture_was_drawn(asked, live, webui, checkpoint):
+    webui.modules.sd_models.model_data.sd_model = checkpoint
+    job = live.THE_JOB
+    state = made.ours("a1111.job_state").JobProgress
+    first = asked()
+    job.progress = state("interrupted", text="Interrupted.")
+    told = asked(first["seen"])
+    assert "Interrupted." in told["progress"] and "Interrupted." in told["doing"]
+    assert asked()["progress"] == ""  # of a page that was opened since
+    script = made.ours("a1111.panel").StepDistillScript()
+    script.process(SimpleNamespace())
+    again = asked(told["seen"])
+    assert again["progress"] == "" == again["doing"]
+    job.progress = state("running", "refinement", 3, 40)
+    script.process(SimpleNamespace())
+    assert "3 of 40" in asked()["doing"] and asked()["stop"] == {"visible": True}
+
+
+def test_a_page_says_nothing_of_pictures_that_it_has_not_seen(asked, webui, checkpoint):
+    webui.modules.sd_models.model_data.sd_model = checkpoint
+    notes = made.ours("a1111.notes")
+    p = SimpleNamespace(comment=lambda text: None)
+    notes.begin(p)
+    notes.tell(p, "6 steps.")
+    notes.finished(p)
+    first = asked()
+    assert "Last picture" not in first["status"]
+    notes.tell(p, "Learnt from it.")
+    assert "Last picture: 6 steps. Learnt from it.<" in asked(first["seen"])["status"]
+
+
+def test_loras_of_the_prompt_count_and_not_those_of_the_last_picture(
+    live, webui, record, learnt, monkeypatch
+):
+    """By the host's own parser, in its own reading of the numbers."""
+    import sys
+
+    def parsed(prompt):
+        given = [each.split(":") for each in prompt.strip("<>").split("><")]
+        found = [SimpleNamespace(positional=each[1:], named={}) for each in given]
+        return "", {"lora": found}
+
+    monkeypatch.setitem(sys.modules, "modules.extra_networks", SimpleNamespace(parse_prompt=parsed))
+    known = SimpleNamespace(available_network_aliases={"bend": 1}, loaded_networks=[])
+    monkeypatch.setitem(sys.modules, "networks", known)
+    views, few = made.ours("a1111.status_view"), {"sampling": "Distilled", "steps": 6}
+    page = PAGE | few
+    bent = live.tab_of(page | {"prompt": "<lora:bend:0.5:0.7><lora:gone:1>"}, "", "Automatic")
+    assert bent.loras == (("bend", 0.7),)
+    told = views.status_html(bent)
+    assert "Distilled in 6 steps was learnt without bend" in told
+    assert "not learnt for just this: learnt without bend" in told
+    known.loaded_networks.append(
+        SimpleNamespace(name="bend", unet_multiplier=1.0, modules={"diffusion_model_x": 1})
+    )
+    plain = views.status_html(live.tab_of(page | {"prompt": "a cat"}, "", "Automatic"))
+    assert "6 steps, learnt for just this" in plain and "bend" not in plain
 
 
 def test_the_panel_says_of_the_last_picture_alone(live, learnt):
@@ -191,6 +315,8 @@ def test_the_panel_says_of_the_last_picture_alone(live, learnt):
         assert "Last picture" not in views.status_html(tab)
         notes.note(p, "Euler a adds noise.")
         notes.note(p, "Euler a adds noise.")
+        assert "Last picture" not in views.status_html(tab)  # which is drawn yet
+        notes.finished(p)
         assert "Last picture: Euler a adds noise.<" in views.status_html(tab)
     assert below == [["StepDistill: Euler a adds noise."]] * 2
     result = SimpleNamespace(comments="a\n")

@@ -246,12 +246,95 @@ def test_what_is_gained_stands_below_the_picture_and_once_in_the_panel(
 ):
     """Whose first line says it already."""
     notes = made.ours("a1111.notes")
-    monkeypatch.setattr(made.ours("a1111.truth"), "gain", lambda recipe: "so near")
+    monkeypatch.setattr(made.ours("a1111.truth"), "gain_of", lambda found, here: "so near")
     p = picture(comment=lambda text: p.comments.append(text))
     notes.begin(p)
     drawn(webui, checkpoint, p)
     assert p.comments == ["StepDistill: 4 steps, learnt for just this: so near."]
+    notes.finished(p)
     assert notes.last_note() == "4 steps, learnt for just this."
+
+
+@pytest.mark.parametrize(
+    ("cfg", "words", "gain"),
+    [
+        (7.5, "4 steps, learnt at CFG 7: as near", "as near to the full picture as 9 steps"),
+        (3.0, "4 steps, learnt at CFG 7, checked from 1 to 7.", ""),
+        (1.0, "4 steps, learnt at CFG 7, checked from 1 to 7: 2 times nearer", "than 4 steps of"),
+    ],
+)
+def test_what_holds_at_another_cfg_says_what_was_measured_there(
+    webui, checkpoint, record, monkeypatch, cfg, words, gain
+):
+    """Never what was measured where it was learnt, as if it were of here."""
+    module = webui.modules.sd_samplers_kdiffusion
+    listed = [("Euler", "sample_euler", [], {"scheduler": "karras"})]
+    monkeypatch.setattr(module, "samplers_k_diffusion", listed, raising=False)
+    check = {"cfg": 1.0, "holds": True, "rms": 0.1, "stock_rms": 0.2, "stock": "karras + euler"}
+    evidence = {"rms": 0.1, "best_stock": "karras + euler", "equals_stock_steps": 9}
+    won = replace(
+        record.recipe("euler", 4), choice="ours", evidence=evidence | {"cfg_checks": [check]}
+    )
+    Store(made.ours("a1111.stores").store().folder).put(replace(record, recipes=(won,)))
+    assert "CFG 7, checked from 1 to 7, 64x64" in made.ours("a1111.record_list").listed()[2]
+    p = picture(comment=lambda text: p.comments.append(text), cfg_scale=cfg)
+    made.ours("a1111.notes").begin(p)
+    drawn(webui, checkpoint, p)
+    (told,) = p.comments
+    assert words in told and gain in told and p.extra_generation_params[KEY].startswith("exact")
+
+
+def test_what_was_checked_at_another_size_says_where_it_was_learnt(webui, checkpoint, record):
+    kin = {"name": "tiny", "kinship": "same", "steps": 4, "latent_shape": [4, 16, 16], "cfg": 7.0}
+    kin |= {"verdict": "holds", "rms": 0.1, "stock_rms": 0.2, "stock": "karras + euler", "rows": 1}
+    kin |= {"calls": 20, "sampler": "euler"}
+    evidence = {"rms": 0.1, "rows": {"checked": 1}}
+    held = replace(record.recipe("euler", 4), choice="ours", evidence=evidence)
+    about = record.provenance | {"kin": [kin]}
+    Store(made.ours("a1111.stores").store().folder).put(
+        replace(record, recipes=(held,), provenance=about)
+    )
+    p = picture(comment=lambda text: p.comments.append(text))
+    made.ours("a1111.notes").begin(p)
+    drawn(webui, checkpoint, p)
+    assert p.comments == ["StepDistill: 4 steps, learnt at 128x128, checked at 64x64."]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (
+            {"steps": 5, "denoising_strength": 0.5, "image": True},
+            "5 steps (3 of them run at denoising 0.5), ",
+        ),
+        (
+            {"steps": 12},
+            "worked out for so many steps, not tried; no Distilled is learnt in so many, so",
+        ),
+    ],
+)
+def test_the_line_says_plainly_what_runs(webui, checkpoint, stored, options, words):
+    image = options.pop("image", False)
+    p = picture(comment=lambda text: p.comments.append(text), **options)
+    made.ours("a1111.notes").begin(p)
+    drawn(webui, checkpoint, p, "sample_distilled", image=image)
+    assert words in p.comments[0]
+
+
+def test_what_stands_in_for_distilled_is_said_to(webui, checkpoint):
+    p = picture(comment=lambda text: p.comments.append(text))
+    made.ours("a1111.notes").begin(p)
+    drawn(webui, checkpoint, p, "sample_distilled")
+    assert ", which stands in for Distilled: nothing is learnt of this model yet" in p.comments[0]
+
+
+def test_with_a_mask_nothing_is_exact(webui, checkpoint, stored):
+    p = picture(comment=lambda text: p.comments.append(text), mask="a mask")
+    made.ours("a1111.notes").begin(p)
+    drawn(webui, checkpoint, p)
+    told = "not learnt for just this: made for whole pictures, without a mask"
+    assert p.comments == [f"StepDistill: 4 steps, {told}."]
+    assert p.extra_generation_params[KEY].startswith(f"nearest | {stored} | ")
 
 
 def test_what_is_solved_is_not_exact(webui, checkpoint, stored):

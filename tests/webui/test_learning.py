@@ -243,7 +243,15 @@ def test_skip_ends_the_learning_of_every_pass(host):
     rows = [call["shape"][-1] for call in host.heard["calls"]]
     assert rows.count(8) == 24 and rows.count(16) == 20
     assert len(host.pictures) == 1
-    assert "Learning was interrupted" in host.heard["comments"]
+    assert "Learning was skipped" in host.heard["comments"]
+
+
+@pytest.mark.parametrize(("button", "word"), [("stop", "interrupted"), ("skip", "skipped")])
+def test_a_picture_that_is_broken_off_teaches_nothing_and_says_so(host, button, word):
+    host.get(f"/witness/{button}_after?calls=5")
+    host.draw(**FULL, **with_learning())
+    assert len(host.heard["calls"]) < 20
+    assert f"Nothing is learnt from a picture that was {word}." in host.heard["comments"]
 
 
 def test_a_model_that_breaks_while_it_is_learnt_costs_no_picture(host):

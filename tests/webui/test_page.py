@@ -136,6 +136,10 @@ def test_distil_from_the_panel_is_seen_and_stopped_from_every_page(page, host, s
     known(page, "At most", "price")
     page.click(PANEL.format("distill"))
     page.wait(f"/of \\d+ steps/.test({text_of('running')})", 90)
+    page.wait(shown("stop"), 30)  # where one has just pressed, too
+    most = page.run(f"{text_of('price')}.match(/At most as long as ([\\d,]+) steps/)[1]")
+    planned = page.run(f"{text_of('doing')}.match(/of (\\d+) steps/)[1]")
+    assert int(planned) <= int(most.replace(",", ""))
     with Page(server) as second:
         second.wait(BUILT, 120)
         second.wait(shown("interrupt"), 60)
@@ -194,8 +198,16 @@ def test_records_are_renamed_noted_and_removed(page, host, stored, label):
     page.click(PANEL.format("note"))
     known(page, "for portraits", "told")
     known(page, "for portraits", "held")
+    page.click(PANEL.format("show"))
+    page.wait(f"{text_of('table')}.includes('64x64')", 30)
+    page.click(PANEL.format("remove"))
+    known(page, "There is no way back", "told")
+    assert len(host.get("/stepdistill/v1/records")) == 1
+    page.wait(f"{text_of('remove')}.trim() === 'Remove it for good'", 30)
     page.click(PANEL.format("remove"))
     known(page, "Removed", "told")
+    page.wait(f"{text_of('remove')}.trim() === 'Remove'", 30)
+    page.wait(f"!{text_of('table')}.includes('64x64')", 30)
     assert host.get("/stepdistill/v1/records") == []
 
 

@@ -80,7 +80,7 @@ def class_of(name: str, tab: str = "txt2img") -> str:
 
 
 def test_each_picture_has_its_line_and_the_panel_says_the_latest(host, server):
-    """A sampler that teaches nothing, the same again, few steps, and the first again."""
+    """A sampler that teaches nothing, few steps, and the first again."""
     host.draw(**FULL, **with_learning())
     with Page(server) as page:
         page.wait(BUILT, 120)
@@ -90,19 +90,18 @@ def test_each_picture_has_its_line_and_the_panel_says_the_latest(host, server):
         page.write("#txt2img_prompt textarea", "a cat")
         sized(page)
         for seed in ("1", "2"):
-            page.choose("#txt2img_sampling", "Euler a")
+            page.choose("#txt2img_sampling", "UniPC")
             page.choose("#txt2img_scheduler", "Automatic")
             page.write("#txt2img_steps input[type=number]", "16")
             page.write("#txt2img_seed input[type=number]", seed)
-            page.wait(f"{value_of('sampling')} === 'Euler a'", 30)
-            known(page, "Next picture: Euler a adds noise")
-            drawn(page, "Euler a adds noise at each step")
-            known(page, "Last picture: Euler a adds noise")
+            page.wait(f"{value_of('sampling')} === 'UniPC'", 30)
+            drawn(page, "Nothing is learnt from pictures drawn with UniPC")
+            known(page, "Last picture: Nothing is learnt from pictures drawn with UniPC")
             page.click(PANEL.format("use"))
             page.wait(f"{value_of('sampling')} === 'Distilled'", 30)
             drawn(page, "6 steps, learnt for just this")
             known(page, "Last picture: 6 steps, learnt for just this")
-            assert "adds noise" not in page.run(text_of("status"))
+            assert "UniPC" not in page.run(text_of("status"))
 
 
 def test_use_it_promises_nothing_where_nothing_was_learnt(host, server):
@@ -125,6 +124,42 @@ def test_use_it_promises_nothing_where_nothing_was_learnt(host, server):
         page.wait(f"{text_of('status', 'img2img')}.includes('Nothing is learnt for')", 30)
         page.wait(f"{text_of('status', 'img2img')}.includes('denoising 0.75')", 30)
         assert not page.run(shown("use", "img2img"))
+
+
+def test_the_panel_goes_by_the_page_before_the_picture(host, server):
+    """One tick for both tabs from the first opening; the prompt's LoRAs, a mask, a second pass."""
+    with Page(server) as page:
+        page.wait(BUILT, 120)
+        unfold(page, "panel", "learn")
+        tick = f"document.querySelector('{PANEL.format('learn')} input').checked"
+        page.wait(tick, 30)
+        page.run("document.querySelectorAll('#tabs button')[1].click()")
+        other = PANEL.replace("txt2img", "img2img")
+        page.run(f"document.querySelector('{other.format('panel')} .label-wrap').click()")
+        page.wait(f"document.querySelector('{other.format('learn')} input').checked", 30)
+        sized(page, tab="img2img")
+        status = text_of("status", "img2img")
+        page.wait(f"{status}.includes('Next picture: ')", 30)
+        assert "with a mask" not in page.run(status)
+        page.run("document.querySelectorAll('#mode_img2img button')[2].click()")
+        page.wait(f"{status}.includes('Nothing is learnt from a picture with a mask')", 30)
+        page.run("document.querySelectorAll('#mode_img2img button')[0].click()")
+        page.wait(f"!{status}.includes('with a mask')", 30)
+        page.run("document.querySelectorAll('#tabs button')[0].click()")
+        host.draw(**FULL, **with_learning())
+        sized(page)
+        page.choose("#txt2img_sampling", "DPM++ 2M")
+        known(page, "Nothing more to learn from it.")
+        page.run("document.querySelector('#txt2img_hr-checkbox input').click()")
+        known(page, "That of its second pass takes as long as 39 steps at most")
+        page.run("document.querySelector('#txt2img_hr-checkbox input').click()")
+        page.click(PANEL.format("use"))
+        known(page, "Next picture: 6 steps, learnt for just this")
+        page.write("#txt2img_prompt textarea", "a cat <lora:bend:1>")
+        known(page, "learnt without bend")
+        page.write("#txt2img_prompt textarea", "a cat")
+        known(page, "Next picture: 6 steps, learnt for just this")
+        assert "bend" not in page.run(text_of("status"))
 
 
 def test_the_picture_is_seen_while_it_is_learnt_from(host, server):
