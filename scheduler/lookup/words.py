@@ -73,6 +73,18 @@ def _shape(shape: Value) -> str:
     return size([int(side) for side in shape])
 
 
+CONDITIONS: dict[str, Callable[[Value], str]] = {
+    apart.CFG: lambda value: "no cfg" if value is None else f"cfg {_value(value)}",
+    apart.GUIDANCE: lambda value: f"guidance {_value(value)}",
+    apart.SIZE: _shape,
+}
+
+
+def condition(code: str, value: Value) -> str:
+    """One of CONDITIONS in which runs differ: "cfg 7", "1024x1024"."""
+    return CONDITIONS[code](value)
+
+
 def differs(match: Match) -> str:
     """All in which a record differs from what runs, in clauses; "" where in nothing."""
     parts = [] if match.kin is None or match.kin.kind == SAME else [match.kin.words]
