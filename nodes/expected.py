@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..scheduler.lookup import SIMPLE, words
+from ..scheduler.lookup import SIMPLE, made_words, words
 from ..scheduler.lookup.given import given_match
 from ..scheduler.lookup.key import Key, frame_bucket, guidance_bucket, resolution_bucket
 from ..scheduler.lookup.match import STORE, Match
@@ -75,7 +75,7 @@ def _of_record(match: Match, offsets: bool, under: Under) -> tuple[dict, str]:
     parts = [
         f"Samplers whose scheduler is 'distilled' use the record of {match.title} "
         f"({contents(match.record)}){_offsets_promised(match.record, offsets)}.",
-        words.differs_or_made_at(match),
+        made_words.differs_or_made_at(match),
         cfg_not_known(match, under),
     ]
     info = " ".join(part for part in parts if part)
@@ -104,7 +104,7 @@ def _open(key: Key, found: Key) -> tuple:
 
 
 def _undecided(matches: Sequence[Match], changed: bool) -> tuple[dict, str]:
-    made = [words.made_under(match.record) or "not stated" for match in matches]
+    made = [made_words.made_under(match.record) or "not stated" for match in matches]
     named = list(dict.fromkeys(made))
     listed = "; ".join([*named[:MOST_NAMED], *(["…"] if len(named) > MOST_NAMED else [])])
     on = "what the nodes between make of the model" if changed else "the cfg and size it runs at"

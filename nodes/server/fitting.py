@@ -56,7 +56,7 @@ def _foretell(said: dict, name: str, document, sites) -> None:
 
 def _judge(said: dict, match, facts, whose: str) -> None:
     """What one more site adds to what is said of a record."""
-    from ...scheduler.lookup.words import differs
+    from ...scheduler.lookup.made_words import differs
 
     told = differs(match)
     whole = facts.cfg is not None and facts.size is not None

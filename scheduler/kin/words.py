@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..fingerprint.kinship import SAME
 from ..lookup.differences import CFG, SIZE
-from ..lookup.words import condition
+from ..lookup.made_words import condition
 from ..record.verdict_words import choice_words, share_words
 from ..record.words import NO_LABELS, Labels
 from .finding import Kin

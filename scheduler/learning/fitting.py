@@ -24,7 +24,7 @@ from ..kin.planning import calls_of_check
 from ..kin.words import apart
 from ..lookup.match import EXACT
 from ..record import Recipe, Record
-from ..record.cfg_range import with_checks_from
+from ..record.cfg_range import stamped, with_checks_from
 from ..recordings import Recording
 from ..samplers.names import DISTILLED
 from ..sources import beside
@@ -287,6 +287,8 @@ class _Work:
         """The record as the store has it now; where it cannot be kept, as it is."""
         about = self.situation.facts.provenance
         record = replace(record, provenance=record.provenance | about) if about else record
+        if self.before is not None:  # of a cfg near this one
+            record = stamped(record, self.before, self.situation.key.cfg)
         try:
             with _putting:
                 whole = _with_others(self.store, self.situation, self.before, record)

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from ..lookup.differences import differences, filled
 from ..lookup.key import Key
+from ..lookup.made_words import CONDITIONS, condition
 from ..lookup.match import at_asked_cfg
 from ..lookup.model_facts import facts_of_record
 from ..lookup.starts import same_start
 from ..lookup.wanted import Wanted
-from ..lookup.words import CONDITIONS, condition
 from ..record import Recipe, Record
 from ..samplers.names import DISTILLED
 from .facts import SiteFacts

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ..lookup.given import select_from
 from ..lookup.wanted import COEFFICIENTS
 from ..record import Recipe, Record
-from ..record.cfg_range import SAME_CFG
+from ..record.cfg_range import SAME_CFG, made_at
 from ..record.choice import Choice
 from ..record.verdict import SEEN, STOCK, WORSE, steps_saved
 from ..record.words import counted
@@ -42,25 +42,34 @@ def gain_of(record: Record, facts: SiteFacts, now: object = None, nearly: bool =
     if not ours:
         raise Left("no_gain", _nothing_known(record, facts))
     error = _measured(record, facts, now)
-    elsewhere = _measured_at(record, facts)
     for recipe in ours:
         if recipe.steps < calls and _does_as_well(recipe, calls, error):
-            return Gain(recipe.steps, _fewer(recipe, facts, calls) + elsewhere, recipe)
+            return Gain(
+                recipe.steps,
+                _fewer(recipe, facts, calls) + _measured_at(record, recipe, facts),
+                recipe,
+            )
     same = ours[-1]
     ratio = same.evidence.get("ratio")
     if same.steps == facts.steps == calls and ratio is not None and ratio < 1:
-        return Gain(same.steps, _better(same, facts, ratio) + elsewhere, same)
+        return Gain(
+            same.steps, _better(same, facts, ratio) + _measured_at(record, same, facts), same
+        )
     for recipe in ours if nearly else ():
         equal, beyond = steps_saved(recipe.evidence) or (0, False)
         if equal > recipe.steps and equal >= NEARLY * calls:
-            return Gain(recipe.steps, _near(recipe, facts, equal, beyond) + elsewhere, recipe)
+            return Gain(
+                recipe.steps,
+                _near(recipe, facts, equal, beyond) + _measured_at(record, recipe, facts),
+                recipe,
+            )
     raise Left("no_gain", _not_enough(ours, facts))
 
 
-def _measured_at(record: Record, facts: SiteFacts) -> str:
+def _measured_at(record: Record, recipe: Recipe, facts: SiteFacts) -> str:
     """Which cfg the numbers are of, where it is not the site's."""
-    made = record.conditions.cfg
-    if None in (made, facts.cfg) or abs(made - facts.cfg) <= SAME_CFG:
+    made, here = made_at(record, recipe), facts.cfg
+    if made is None or here is None or abs(made - here) <= SAME_CFG:
         return ""
     return f" (measured at cfg {made:g})"
 

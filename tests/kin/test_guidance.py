@@ -54,7 +54,7 @@ def test_a_record_of_no_cfg_has_no_range(learnt):
 def test_the_store_serves_inside_as_exactly_and_outside_as_before(taught, learnt):
     taught.put(checked(learnt, (6.0, HELD)))
     inside = taught.lookup(asked(5.0))
-    assert inside.kind == EXACT and inside.by_check == (3.0, 6.0) and inside.made_at == 3.0
+    assert inside.kind == EXACT and inside.by_check == (3.0, 6.0) and inside.made_at() == 3.0
     assert taught.lookup(asked(5.0), "exact").allowed
     outside = taught.lookup(asked(9.0))
     assert outside.kind == NEAREST and outside.by_check is None
@@ -126,7 +126,7 @@ def test_a_picture_at_another_cfg_widens_the_record(taught):
     again, _, few = picture(taught, studio(FINETUNE, seed=2, digit=5), of=between)
     assert few.decision.action == deciding.FEW and again.calls == 6
     said = words.after(few)
-    assert "Made at cfg 3 and latent 16x8x8, checked from cfg 3 to 5." in said
+    assert "Made at cfg 3 and 64x64, checked from cfg 3 to 5; you use cfg 4." in said
     assert "differs" not in said and "ade at cfg 4" not in said
     assert "measured at cfg 3: 6 steps = about stock's" in said and "in place of" not in said
     there, _, few = picture(taught, studio(FINETUNE, seed=2, digit=5), of=here)
