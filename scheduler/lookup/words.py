@@ -16,7 +16,8 @@ from .serving import Reason, Substitution
 from .solving import MOST_SOLVED, NOTHING_FOR, STOCK_WON
 from .wanted import SIGMAS
 
-UNCHECKED = "Unchecked, from kin:"  # a record of other weights or conditions, used as it is
+UNCHECKED = "Unchecked, from kin:"  # a record of other weights, used as it is
+UNCHECKED_HERE = "Unchecked here, from the record of"  # of the very model, under other conditions
 
 
 def match_sentence(match: Match) -> str:
@@ -98,7 +99,9 @@ def _head(match: Match, source: str) -> str:
     if source == EXACT:
         whose = "Distilled for" if match.by_check is None else "From the record of"
         return f"{whose} {match.title}"
-    return f"{UNCHECKED if differs(match) else 'From the record of'} {match.title}"
+    if not differs(match):
+        return f"From the record of {match.title}"
+    return f"{UNCHECKED_HERE if match.same_weights else UNCHECKED} {match.title}"
 
 
 def _stock_info(found: Selection, labels: Labels) -> str:
@@ -138,11 +141,16 @@ def _not_stated(why: Reason) -> str:
 
 
 def _nothing_for(why: Reason) -> str:
-    return f"Nothing was distilled for {why.sampler} here; distil for {why.sampler} too."
+    asked = why.wanted.sampler or why.sampler
+    if asked == why.sampler:
+        return f"Nothing was distilled for {asked} here; distil for {asked} too."
+    return f"Nothing was distilled for {asked} here; distil for {why.sampler}, whose schedule it takes."
 
 
 def _stock_won(why: Reason) -> str:
-    won = f"Stock ({why.choice}) won for {why.sampler} at {counted(why.steps or 0)}"
+    asked = why.wanted.sampler or why.sampler
+    whose = "" if asked == why.sampler else f", whose schedule {asked} takes,"
+    won = f"Stock ({why.choice}) won for {why.sampler}{whose} at {counted(why.steps or 0)}"
     return f"{won}, so no schedule of ours is solved for {why.wanted.steps}."
 
 

@@ -136,7 +136,7 @@ def test_what_is_not_exact_does_not_say_distilled_for():
     assert solved.startswith("From the record of Made Up, 3 steps from sigma 0.5:")
     assert "solved again" in solved
     near = select(Wanted("euler", 3), facts(), facts().key(7.0), shelves=(Shelf(record()),))
-    assert words.info(near).startswith("Unchecked, from kin: Made Up, 3 steps")
+    assert words.info(near).startswith("Unchecked here, from the record of Made Up, 3 steps")
     assert words.info(near).endswith("It differs from what you run: distilled at cfg 4, you use 7.")
 
 
@@ -235,3 +235,16 @@ def test_codes_are_plain_and_tell_selections_apart():
     ]  # fmt: skip
     assert len({repr(each.codes) for each in several}) == len(several)
     assert selection.EXACT in several[0].codes
+
+
+@pytest.mark.parametrize("code", [solving.NOTHING_FOR, solving.STOCK_WON])
+def test_the_sampler_of_the_artist_is_named_and_the_one_whose_schedule_it_takes(code):
+    asked = serving.Reason(code, Wanted("euler_ancestral", 7), None, "euler", "karras", 3)
+    assert "euler_ancestral" in words.reason(asked) and " euler" in words.reason(asked)
+    own = replace(asked, wanted=Wanted("euler", 7))
+    assert "whose" not in words.reason(own)
+
+
+def test_of_the_very_model_nothing_is_called_kin():
+    near = select(Wanted("euler", 3), facts(), facts().key(7.0), shelves=(Shelf(record()),))
+    assert "kin" not in words.info(near)
