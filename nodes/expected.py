@@ -22,16 +22,37 @@ from .names import DISTILLED
 from .page.card_data import of_match, shown
 
 MOST_NAMED = 4  # records
+CHOOSES = (
+    "Few-Step KSampler after it chooses its recipe by itself, whatever stands here: for that node this "
+    "one can be taken out."
+)
 UNDECIDED = "undecided"  # a source beside those of a selection
 
 
 def expected(
-    model: Any, record: Record | None, offsets: bool, runs: Sequence[Run] = ()
+    model: Any,
+    record: Record | None,
+    offsets: bool,
+    runs: Sequence[Run] = (),
+    few_steps: bool = False,
 ) -> tuple[dict, str]:
     """(the card, what to say) of what runs of a MODEL will use. runs: those that the prompt has.
+    few_steps: whether a Few-Step KSampler is among what follows, too.
 
     Raises RecipeError and SigmaRangeError as `nodes.lookup.find` does.
     """
+    if not few_steps:
+        return _expected(model, record, offsets, runs)
+    if not runs:
+        return of_match(None, CHOOSES) | {"source": UNDECIDED}, CHOOSES
+    card, info = _expected(model, record, offsets, runs)
+    info = f"{info} {CHOOSES}"
+    return card | {"info": info}, info
+
+
+def _expected(
+    model: Any, record: Record | None, offsets: bool, runs: Sequence[Run]
+) -> tuple[dict, str]:
     ours = [run for run in runs if run.scheduler in (None, DISTILLED)]
     if runs and not ours:
         return _nothing(_not_ours(runs))
