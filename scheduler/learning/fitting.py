@@ -31,6 +31,7 @@ from ..sources import beside
 from ..store import Store
 from ..store.joining import joined, same_run
 from .choosing import OfItsKind, base_record, fitted
+from .former import keep_former
 from .full_run import FULL_STEPS
 from .situation import Situation
 from .unfinished import answers_folder, finished, is_begun
@@ -292,6 +293,8 @@ class _Work:
         try:
             with _putting:
                 whole = _with_others(self.store, self.situation, self.before, record)
+                if self.before is not None:
+                    keep_former(self.store, self.situation, self.before, whole)
                 self.store.put(whole)
         except (OutputError, RecordError) as problem:
             self.problem = str(problem)

@@ -68,6 +68,7 @@ def stamped(record: Record, known: Record, cfg: float | None) -> Record:
 def span(recipe: Recipe, own: float | None) -> tuple[float, float] | None:
     """(lowest, highest) cfg that a recipe made at `own` serves by its checks; None where it has none that
     held."""
+    own = fitted_at(recipe, own)
     if own is None:
         return None
     checks = checks_of(recipe)
