@@ -42,7 +42,7 @@ def before(told: Announcement, seconds: float | None = None) -> str:
     if told.improving:
         return f"First the recipe is improved, {learning}; then the picture, {steps}."
     if action == deciding.LEARN_FIRST:
-        return f"First {steps} of this model are learnt, {learning}; then the picture is drawn."
+        return f"A recipe for {steps} is learnt first, {learning}; then the picture is drawn."
     if action == deciding.IN_FULL and told.decision.learns:
         return f"Drawing in full, {steps}, {_to_learn(told.kin_own)}: {learning} after the picture."
     return f"Drawing {steps}{_with_recipe(told.found)}."

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
+from scheduler.distilling.plan import plan_for
 from scheduler.learning import deciding, words
 from scheduler.learning.bend import FEWEST, MOST
+from scheduler.learning.fitting import calls_to_learn
 from scheduler.learning.full_run import FULL_STEPS, full_run
 from scheduler.learning.situation import AT_THE_BEND
 from scheduler.store import Store
@@ -95,10 +97,34 @@ def test_now_learns_before_the_picture_with_under_a_hundred_calls(store):
     host, _, outcome = picture(store, mode="now")
     assert outcome.steps == 6 and 60 < outcome.data["calls"] == host.calls - 6 < 100
     (told,) = host.told
-    assert told.calls >= outcome.data["calls"] and "First 6 steps of this model are learnt" in (
+    assert told.calls >= outcome.data["calls"] and "A recipe for 6 steps is learnt first" in (
         words.before(told)
     )
     assert words.after(outcome).startswith("Learnt this model with")
+
+
+@pytest.mark.parametrize("rows", [0, 1])
+@pytest.mark.parametrize("steps", [2, 6, 8, 12, 16])
+def test_what_is_promised_is_what_the_plan_has(rows, steps):
+    """One number: said before, on the bar, and as the budget itself."""
+    here = situation(steps)
+    promised, elements = calls_to_learn(here, rows), 1024
+    plan = plan_for(("distilled",), (steps,), promised, 1, None, elements, rows)
+    assert plan.calls == promised
+
+
+class Watched(Studio):
+    """Who hears how many calls are planned."""
+
+    def with_model(self, planned, work):
+        self.plans = {planned}
+        return work(self.asked, lambda done, planned, phase: self.plans.add(planned))
+
+
+def test_the_bar_shows_what_was_promised(taught):
+    host, _, outcome = picture(taught, Watched(seed=0, digit=3), of=situation(8))
+    (told,) = host.told
+    assert host.plans == {told.calls} and outcome.learnt.calls <= told.calls
 
 
 def test_off_takes_a_stand_in_by_its_name_and_keeps_nothing(store):
