@@ -44,7 +44,7 @@ def checked_over(match: Match) -> str:
     """ "CFG 7, checked from 1 to 7"."""
     assert match.by_check is not None
     low, high = match.by_check
-    return f"CFG {match.made_at:g}, checked from {low:g} to {high:g}"
+    return f"CFG {match.made_at():g}, checked from {low:g} to {high:g}"
 
 
 def _kin(record: Record, recipe: Recipe) -> Mapping | None:

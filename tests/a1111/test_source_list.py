@@ -60,7 +60,11 @@ def test_it_is_shown_and_exported_but_never_changed(webui, ann, monkeypatch):
     monkeypatch.setattr(actions.gr, "update", lambda **told: told, raising=False)
     said, file = actions.exported(ann)
     assert said == "" and file["value"].endswith("unchecked-from-ann-a.json")
-    for change in (actions.removed(ann), actions.renamed(ann, "mine"), actions.noted(ann, "told")):
+    for change in (
+        actions.removed(ann, ""),
+        actions.renamed(ann, "mine"),
+        actions.noted(ann, "told"),
+    ):
         assert "source" in change[0] and "never changed" in change[0]
 
 

@@ -62,7 +62,7 @@ def test_unchecked_it_serves_only_if_asked_and_is_named_so(taught):
 def test_a_kins_record_that_one_connects_is_named_so_too(taught, learnt):
     for model, cfg, named in (
         (known("Mine", print_of(0.1)), 3.0, "Unchecked, from kin: Base"),
-        (known(), 7.0, "Unchecked, from kin: Base"),
+        (known(), 7.0, "Unchecked here, from the record of Base"),
         (known(), 3.0, "From the record of Base"),
         (replace(known(), fingerprint=None), 3.0, "From the record of Base"),
     ):
