@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from scheduler.sources import Sources
 from scheduler.store import Store
 from tests.browser.made import made
+from tests.sources.made import folder_of
 
 LABEL = "flow · cfg 3 · 64x64 · 4-8 steps · 2026-11-21 00:00"
 OTHER = "other · cfg 3 · 64x64 · 4-8 steps · 2026-11-20 00:00"
@@ -65,3 +67,22 @@ def test_a_workflow_that_names_a_record_of_another_store_keeps_the_name(page, tw
     assert node["widgets_values"][0] == "elsewhere-1234"
     if not page.vue:
         assert page.do(f"return {WIDGET}._displayValue") == "elsewhere-1234"
+
+
+def test_a_sources_record_is_listed_as_unchecked_and_stored_by_that_name(
+    page, server, two, tmp_path
+):
+    entry = "unchecked, from ann: one"
+    sources = Sources(server.store)
+    sources.add(str(folder_of(tmp_path / "ann")), name="ann")
+    try:
+        page.open()
+        page.load({"1": {"class_type": "StepDistillLoad", "inputs": {"name": two[0]}}})
+        page.settled(f"{WIDGET}.options.values.includes(given)", entry)
+        page.do(f"{WIDGET}.value = {entry!r}")
+        (node,) = page.saved()["nodes"]
+        assert node["widgets_values"][0] == entry
+        if not page.vue:
+            page.settled(f"{WIDGET}._displayValue === given", entry)
+    finally:
+        sources.remove("ann")
