@@ -56,8 +56,9 @@ class Distillation:
             conditions = replace(conditions, name=self.wish.name[:300])
         self.notes = [each for each in (self.wish.note, facts.advice) if each]
         self.folder = self._resume_folder(key)
+        kin = self._kin(facts, key)
         try:
-            record = self._distilled(stage, facts, conditions)
+            record = self._distilled(stage, facts, conditions, kin)
         except Stopped:
             return None
         return self._kept(record)
@@ -172,7 +173,18 @@ class Distillation:
             self.notes.append(f"An interrupted run cannot be resumed here: {problem}")
             return None
 
-    def _distilled(self, stage: Stage, facts: Any, conditions: Any) -> Record:
+    def _kin(self, facts: Any, key: Any) -> tuple:
+        """Related models' recipes, to begin with."""
+        from ..scheduler.kin.starts import starts_from
+        from ..scheduler.sources import beside
+        from .stores import store
+
+        shelves = store(), beside(store().folder)
+        found = starts_from(shelves, facts, key, self.wish.samplers, self.wish.counts)
+        self.notes += [found.words] if found.words else []
+        return found.recipes
+
+    def _distilled(self, stage: Stage, facts: Any, conditions: Any, starts: tuple) -> Record:
         from ..scheduler.distilling.run import distill
 
         wish = self.wish
@@ -193,6 +205,7 @@ class Distillation:
             "resume": self.folder,
             "progress": self._told,
             "should_stop": self._stops,
+            "starts": starts,
         }
         return distill(list(stage.denoisers), **about, on_plan=self._planned)
 

@@ -16,7 +16,7 @@ from ..scheduler.lookup.wanted import Wanted
 from .compact import rounded
 from .host import option
 from .names import AUTOMATIC, STOCK_ONLY
-from .stores import store
+from .stores import load, store
 
 
 def find(
@@ -63,5 +63,6 @@ def _stand_in(before: str | None) -> str | None:
 
 def _named(key: Key, name: str) -> Match:
     """The record that the user chose; raises StepDistillError for another model's or a broken one."""
-    record = store().load(name)
-    return given_match(record, filled(key, Key.of(record)), store().path(name).name)
+    record = load(name)
+    file = name if record.origin is not None else store().path(name).name
+    return given_match(record, filled(key, Key.of(record)), file)

@@ -159,6 +159,12 @@ def _written(text: str, most: int) -> str:
 
 def _one(chosen: str) -> str:
     """The file's name of the record that is chosen, or that Automatic takes."""
+    from ..scheduler.sources.by_hand import is_entry
+
+    if is_entry(name_of(chosen or "")):
+        raise StepDistillError(
+            "That record is a source's, which is never changed; export it instead."
+        )
     return _record(chosen)[0]
 
 
@@ -168,15 +174,17 @@ def _record(chosen: str) -> tuple[str, Any]:
     Raises StepDistillError.
     """
     from ..scheduler.lookup.selection import first_match
+    from ..scheduler.sources.by_hand import is_entry
+    from ..scheduler.store.housekeeping import slug
     from .identity import facts_of
-    from .stores import stem, store
+    from .stores import load, stem, store
     from .unloaded import shown_model
 
     if chosen == STOCK_ONLY:
         raise StepDistillError("The stock schedule is no record: choose one in the list first.")
     if chosen not in (AUTOMATIC, "", None):
         name = name_of(chosen)
-        return name, store().load(name)
+        return slug(name) if is_entry(name) else name, load(name)
     model = shown_model()
     match = None if model is None else first_match(facts_of(model).key(), (store(),))[0]
     if match is not None:

@@ -16,8 +16,9 @@ MARK = 4  # hex digits of a file's name that keep two records of one description
 
 
 def listed() -> list[str]:
-    """The records to choose from; a store that cannot be read has none."""
-    return [AUTOMATIC, STOCK_ONLY, *_labels().values()]
+    """The records to choose from, those of sources last, which nobody has checked here; a store that
+    cannot be read has none."""
+    return [AUTOMATIC, STOCK_ONLY, *_labels().values(), *_of_sources()]
 
 
 def label_of(name: str) -> str:
@@ -28,6 +29,16 @@ def label_of(name: str) -> str:
 def name_of(label: str) -> str:
     """The name of a record's file by its entry; what is none as it is."""
     return next((name for name, each in _labels().items() if each == label), label)
+
+
+def _of_sources() -> list[str]:
+    from ..scheduler.sources import beside, by_hand
+    from .stores import store
+
+    try:
+        return by_hand.entries(beside(store().folder))
+    except (StepDistillError, OSError):
+        return []
 
 
 def _labels() -> dict[str, str]:

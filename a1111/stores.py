@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import Lock
 
 from ..scheduler.lookup.key import Key
+from ..scheduler.record import Record
 from ..scheduler.store import Store
 from ..scheduler.store.folder import UNFINISHED, store_folder
 from .host import option
@@ -33,8 +34,21 @@ def store() -> Store:
 
 
 def choices() -> list[str]:
-    """What the panel's list of records offers."""
-    return [AUTOMATIC, STOCK_ONLY, *(stem(brief.file) for brief in store().records())]
+    """What the panel's list of records offers, by their files' names."""
+    from ..scheduler.sources import beside, by_hand
+
+    files = (stem(brief.file) for brief in store().records())
+    return [AUTOMATIC, STOCK_ONLY, *files, *by_hand.entries(beside(store().folder))]
+
+
+def load(name: str) -> Record:
+    """A record that was chosen in the panel's list: of the store, or of a source, with whose it is.
+    Raises StepDistillError."""
+    from ..scheduler.sources import beside, by_hand
+
+    if by_hand.is_entry(name):
+        return by_hand.record_of(beside(store().folder), name)
+    return store().load(name)
 
 
 def stem(file: str) -> str:

@@ -24,6 +24,7 @@ SOURCES = {
     "named": "of the record that you chose",
     "as pasted": "as in the pasted picture",
 }  # what the parameters call it, in words
+UNCHECKED = "unchecked"
 MADE_WHOLE = "made for whole pictures, without a mask"
 
 
@@ -32,8 +33,6 @@ def line(found: Selection, here: Pass, pasted: bool = False, gains: bool = True)
 
     gains: whether to say what is gained.
     """
-    from ..scheduler.lookup.selection import EXACT
-
     steps = _steps(found, here)
     if found.stand_in is not None:
         instead = f", which stands in for {LABEL}" if here.name == NAME else ""
@@ -43,9 +42,17 @@ def line(found: Selection, here: Pass, pasted: bool = False, gains: bool = True)
     if not notes and gains:
         notes = [gain_of(found, here)]
     told = "; ".join(each for each in notes if each)
+    return f"{steps}, {_whose(found, here, pasted)}{f': {told}' if told else ''}."
+
+
+def _whose(found: Selection, here: Pass, pasted: bool) -> str:
+    """What a recipe was learnt for."""
+    from ..scheduler.lookup.selection import EXACT
+
     whence = source(found, pasted, here.masked)
-    fits = (learnt_under(found, here) if whence == EXACT else "") or SOURCES[whence]
-    return f"{steps}, {fits}{f': {told}' if told else ''}."
+    if whence == UNCHECKED:
+        return _from_whom(found)
+    return (learnt_under(found, here) if whence == EXACT else "") or SOURCES[whence]
 
 
 def _steps(found: Selection, here: Pass) -> str:
@@ -58,12 +65,23 @@ def _steps(found: Selection, here: Pass) -> str:
     return f"{counted(asked)} ({runs} of them run at denoising {here.strength:g})"
 
 
+def _from_whom(found: Selection) -> str:
+    """Of a recipe that nobody has checked here: that, and where it is from."""
+    origin = found.match.origin if found.match is not None else None
+    return f"unchecked, from {'kin' if origin is None else f'the source {origin.source}'}"
+
+
 def source(found: Selection, pasted: bool = False, masked: bool = False) -> str:
-    """exact, nearest, borrowed, named, as pasted or stock: one word or two, of the parameters."""
+    """exact, nearest, borrowed, named, unchecked (of other weights, or of somebody's source), as pasted or
+    stock: one word or two, of the parameters."""
+    from ..scheduler.fingerprint.kinship import SAME
     from ..scheduler.lookup.selection import BORROWED, EXACT, GIVEN, NEAREST
 
     if pasted:
         return "as pasted"
+    other = found.kin is not None and found.kin.kind != SAME
+    if other or (found.match is not None and found.match.origin is not None):
+        return UNCHECKED
     if found.source == GIVEN:
         return "named"
     if found.measured == BORROWED or any(each.code in _borrowed() for each in found.substituted):
@@ -153,11 +171,11 @@ def _differs(found: Selection) -> str:
 
 def _difference(one: Difference) -> str:
     """A way in which a record differs, sizes in pixels."""
-    from ..scheduler.lookup import words
+    from ..scheduler.lookup import made_words
     from ..scheduler.lookup.differences import SIZE
 
     if one.code != SIZE:
-        told = words.difference(one).replace("distilled at", "learnt at")
+        told = made_words.difference(one).replace("distilled at", "learnt at")
         return told.replace("at cfg", "at CFG")
     made, here = (
         size_of(each) if isinstance(each, tuple) else "?" for each in (one.made, one.here)

@@ -3,12 +3,15 @@
     python -m benchmarks.kin                         # both tables; what is kept in --cache is not made again
     python -m benchmarks.kin --only kin --beds flow
     python -m benchmarks.kin --only guidance
+    python -m benchmarks.kin --only strangers
 
 kin: the recipe of a bundled checkpoint (guidance 3, N = 6, one recorded picture) on finetunes, a merge,
 rounded weights and a LoRA: held-out error over that of the best stock pair in hindsight, unchecked; what the
-check on one recorded picture said, and what is used then, with the calls; beside a recipe of its own. Then
-strangers that claim to be kin. guidance: from 1 to 7 every half step, one recipe made at 3 and checked at the
-ends, interpolated between fits at 1, 4 and 7, and a recipe of its own. Geometric means over seeds.
+check on one recorded picture said, and what is used then, with the calls; beside a recipe of its own.
+strangers (kin_strangers.py): unrelated models that are said to be kin, both ways, with their own weights, and
+with the base's in a source of somebody else's. starts: what a distillation gains by kin's recipes among its
+starts. guidance: from 1 to 7 every half step, one recipe made at 3 and checked at the ends, interpolated
+between fits at 1, 4 and 7, and a recipe of its own. Geometric means over seeds.
 """
 
 from __future__ import annotations
@@ -17,39 +20,45 @@ import argparse
 import json
 import tempfile
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from benchmarks.kin_subjects import facts_of, kin_of, print_of, strangers, subject_of
-from benchmarks.runs import Counted
+from benchmarks.kin_strangers import strangers_table
+from benchmarks.kin_subjects import (
+    CFG,
+    STEPS,
+    claimed,
+    facts_of,
+    kin_of,
+    own_record,
+    picture,
+    print_of,
+    subject_of,
+)
 from benchmarks.subjects import Subject
 from benchmarks.tables import mean
-from benchmarks.trial import Setting, Trial, rms
+from benchmarks.trial import Trial, rms
 from scheduler.checkpoints import load_checkpoint
-from scheduler.denoiser import start_state
 from scheduler.distilling.run import distill
-from scheduler.errors import StepDistillError
-from scheduler.fingerprint.kinship import QUANTISED, SAME, Kinship, kinship
+from scheduler.fingerprint.kinship import QUANTISED, SAME, kinship
 from scheduler.fit.candidate import DISTILLED, Candidate
 from scheduler.fit.parameters import Parameters, stock_coefficients
 from scheduler.kin import Kin, check_kin
 from scheduler.kin.learning import learn_from_kin
 from scheduler.learning.fitting import calls_from
-from scheduler.lookup.match import NEAREST, Match
-from scheduler.record import Conditions, Recipe, Record
+from scheduler.lookup.match import SOURCE
+from scheduler.record import Recipe, Record
 from scheduler.record.cfg_range import span, with_check
 from scheduler.record.evidence_table import table
-from scheduler.recordings import Recording, record_run
 from scheduler.sigmas.noise_range import NoiseRange
 
-STEPS, CFG = 6, 3.0
-SETTINGS = {"flow": Setting("dpmpp_2m", "beta", 24), "ve": Setting("dpmpp_2m", "karras", 24)}
-PICTURE_SEED = 4_000_037  # of the artist's noise, added to the seed
 GUIDANCES = tuple(1 + k / 2 for k in range(13))
 ENDS, FITTED = (1.0, 7.0), (1.0, 4.0, 7.0)
 ROWS = 24  # held-out
+STARTED, BUDGETS = ("digits", "style", "merged", "Q4"), (70, 150, 300)
 CACHE = Path(tempfile.gettempdir()) / "stepdistill-kin"
 
 
@@ -66,42 +75,6 @@ class Kept:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.path.write_text(json.dumps(self.found, indent=0))
         return self.found[name]
-
-
-def picture(of: Subject, seed: int) -> tuple[Recording, Counted]:
-    """A recorded picture of a model, and the denoiser that drew it."""
-    sigmas = SETTINGS[of.parametrisation].sigmas(of)
-    denoise = of.fitting(1, seed=seed)
-    noise = of.noise(1, PICTURE_SEED + seed)
-    x = start_state(noise, float(sigmas[0]), of.parametrisation)
-    return record_run(denoise, x, sigmas, "dpmpp_2m", of.parametrisation), Counted(denoise)
-
-
-def own_record(of: Subject, seed: int) -> tuple[Record, int]:
-    """A recipe of its own from one recorded picture, as the one-node way makes it."""
-    run, denoise = picture(of, seed)
-    about = facts_of(of.model, of.name)
-    low, high = of.sigma_range
-    known = about.fingerprint
-    record = distill(
-        denoise,
-        of.latent_shape,
-        high,
-        low,
-        of.parametrisation,
-        steps=STEPS,
-        budget=calls_from(1, STEPS),
-        evidence_budget=0,
-        recordings=(run,),
-        conditions=Conditions(
-            cfg=of.cfg,
-            shift=of.model.shift,
-            name=of.name,
-            fingerprint=known.id,
-            samples=known.samples,
-        ),
-    )
-    return record, denoise.calls
 
 
 def trial_of(of: Subject, folder: Path) -> Trial:
@@ -126,7 +99,7 @@ def kin_table(name: str, seeds: Sequence[int], folder: Path, kept: Kept) -> str:
     records = [own_record(subject_of(base, name, CFG), seed)[0] for seed in seeds]
     rows = []
     for label, model in kin_of(name, folder / "models"):
-        key = f"kin {name} {label} {list(seeds)}"
+        key = f"kin 2 {name} {label} {list(seeds)}"
         found = kept.get(
             key, lambda m=model, k=label: _cell(m, f"{name}-{k}", records, seeds, folder)
         )
@@ -141,17 +114,16 @@ def kin_table(name: str, seeds: Sequence[int], folder: Path, kept: Kept) -> str:
         "own",
         "calls",
         "stock pair",
+        "somebody else's",
     )
     lines = [f"\n== kin of {name}: error over the best stock pair's, N = {STEPS}, guidance {CFG:g}"]
-    return "\n".join(
-        [*lines, table(header, rows, left=(0, 1, 3, 8)), _false(name, records, seeds, kept)]
-    )
+    return "\n".join([*lines, table(header, rows, left=(0, 1, 3, 8, 9))])
 
 
 def _cell(model, name: str, records: Sequence[Record], seeds: Sequence[int], folder: Path) -> dict:
     of = subject_of(model, name, CFG)
     trial = trial_of(of, folder)
-    found: dict = {"unchecked": [], "code": [], "ratio": [], "used": [], "calls": []}
+    found: dict = {"unchecked": [], "code": [], "ratio": [], "used": [], "calls": [], "source": []}
     found |= {"own": [], "own_calls": [], "stock": trial.best(STEPS)[0]}
     base = facts_of(load_checkpoint(name.split("-")[0]), "base").fingerprint
     found["kinship"] = _kinship(name.split("-")[1], model, base)
@@ -173,6 +145,8 @@ def _cell(model, name: str, records: Sequence[Record], seeds: Sequence[int], fol
         found["ratio"].append(made.verdict.ratio)
         found["used"].append(over(trial, made.record.recipe("distilled", STEPS)))
         found["calls"].append(denoise.calls)
+        theirs = claimed(record, of, found["kinship"], SOURCE)
+        found["source"].append(check_kin(theirs, denoise, STEPS, recordings=(run,)).code)
         own, calls = own_record(of, seed + 10)
         found["own"].append(over(trial, own.recipe("distilled", STEPS)))
         found["own_calls"].append(calls)
@@ -186,58 +160,57 @@ def _kinship(label: str, model, base) -> str:
     return QUANTISED if label in ("fp8", "int8", "Q4") else kinship(print_of(model), base).kind
 
 
-def claimed(record: Record, of: Subject, kind: str) -> Kin:
-    """A record as kin of a model, whatever it is: what the check alone must judge."""
-    related = Kinship(kind, None, "claimed")
-    return Kin(Match(record, NEAREST, related), facts_of(of.model, of.name))
-
-
 def _row(label: str, found: dict) -> tuple:
     codes = ", ".join(
         f"{code} ({ratio:.2f})" for code, ratio in zip(found["code"], found["ratio"], strict=True)
     )
     calls, own_calls = (f"{np.mean(found[name]):.0f}" for name in ("calls", "own_calls"))
     numbers = (told(found["unchecked"]), codes, told(found["used"]), calls)
-    return (label, found["kinship"], *numbers, told(found["own"]), own_calls, found["stock"])
+    own = told(found["own"]), own_calls, found["stock"]
+    return (label, found["kinship"], *numbers, *own, ", ".join(found["source"]))
 
 
-def _false(name: str, records: Sequence[Record], seeds: Sequence[int], kept: Kept) -> str:
-    """Strangers' pictures checked with the base's recipes, and the base's with strangers' recipes."""
-
-    def checks() -> dict:
-        base = subject_of(load_checkpoint(name), name, CFG)
-        found: dict = {}
-        for label, model in strangers(name):
-            other = subject_of(model, label, CFG)
-            found[f"{name}'s recipe on {label}"] = [
-                _checked(record, other, seed) for record, seed in zip(records, seeds, strict=True)
-            ]
-            theirs = [_own_or_none(other, seed) for seed in seeds]
-            found[f"recipe of {label} on {name}"] = [
-                _checked(each, base, seed) for each, seed in zip(theirs, seeds, strict=True) if each
-            ]
-        return found
-
-    lines = [f"\nstrangers that claim to be kin of {name}: the check's ratio, and what it said"]
-    for label, each in kept.get(f"strangers {name} {list(seeds)}", checks).items():
-        said = ", ".join(f"{ratio:.2f} {code}" for ratio, code in each) or "nothing to check"
-        lines.append(f"  {label}: {said}")
-    return "\n".join(lines)
+# --- starts ---
 
 
-def _checked(record: Record, of: Subject, seed: int) -> tuple[float, str]:
-    run, denoise = picture(of, seed + 10)
-    recipe = record.recipe("distilled", STEPS)
-    found = check_kin(recipe, denoise, facts_of(of.model, of.name), recordings=(run,))
-    return found.ratio, found.code
+def starts_table(name: str, seeds: Sequence[int], folder: Path, kept: Kept) -> str:
+    base = subject_of(load_checkpoint(name), name, CFG)
+    recipes = [own_record(base, seed)[0].recipe("distilled", STEPS) for seed in seeds]
+    rows = []
+    for label, model in kin_of(name, folder / "models"):
+        if label in STARTED:
+            of = subject_of(model, f"{name}-{label}", CFG)
+            for budget in BUDGETS:
+                key = f"starts {name} {label} {budget} {list(seeds)}"
+                make = partial(_started, of, budget, recipes, seeds, folder)
+                found = kept.get(key, make)
+                rows.append((label, str(budget), told(found["own"]), told(found["kin"])))
+    line = f"\n== kin of {name}: distilled anew, N = {STEPS}: its own starts, and the base's recipe beside"
+    return "\n".join([line, table(("kin", "calls", "own", "and kin's"), rows, left=(0,))])
 
 
-def _own_or_none(of: Subject, seed: int) -> Record | None:
-    try:
-        record, _ = own_record(of, seed)
-    except StepDistillError:
-        return None
-    return record if record.recipe("distilled", STEPS).choice.ours else None
+def _started(
+    of: Subject, budget: int, recipes: Sequence[Recipe], seeds: Sequence[int], folder: Path
+) -> dict:
+    trial, (low, high) = trial_of(of, folder), of.sigma_range
+    found: dict = {"own": [], "kin": []}
+    for recipe, seed in zip(recipes, seeds, strict=True):
+        for which, starts in (("own", ()), ("kin", (recipe,))):
+            record = distill(
+                of.fitting_any(seed=seed),
+                of.latent_shape,
+                high,
+                low,
+                of.parametrisation,
+                steps=STEPS,
+                budget=budget,
+                evidence_budget=0,
+                seed=seed + 20,
+                starts=starts,
+                conditions=of.conditions,
+            )
+            found[which].append(over(trial, record.recipe("distilled", STEPS)))
+    return found
 
 
 # --- guidance ---
@@ -293,8 +266,8 @@ class _Fits:
                 of = self.base.at(cfg)
                 run, denoise = picture(of, seed + 10)
                 recipe = record.recipe("distilled", STEPS)
-                facts = facts_of(of.model, of.name)
-                verdict = check_kin(recipe, denoise, facts, recordings=(run,), known=True)
+                kin = Kin.of(record, facts_of(of.model, of.name))
+                verdict = check_kin(kin, denoise, STEPS, recordings=(run,))
                 record = with_check(record, recipe, cfg, verdict.data)
                 calls += verdict.calls
             self._checked[seed] = record, calls
@@ -344,7 +317,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", choices=("kin", "guidance"))
+    parser.add_argument("--only", choices=("kin", "strangers", "starts", "guidance"))
     parser.add_argument("--beds", nargs="+", default=["flow", "eps"], choices=("flow", "eps"))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument(
@@ -353,9 +326,15 @@ def main() -> None:
     asked = parser.parse_args()
     torch.set_num_threads(1)
     kept = Kept(asked.cache / "figures.json")
-    for only, made in (("kin", kin_table), ("guidance", guidance_table)):
-        for name in asked.beds if asked.only in (None, only) else ():
-            print(made(name, asked.seeds, asked.cache, kept), flush=True)
+    tables = {
+        "kin": kin_table,
+        "strangers": strangers_table,
+        "starts": starts_table,
+        "guidance": guidance_table,
+    }
+    for only in (asked.only,) if asked.only else tables:
+        for name in asked.beds:
+            print(tables[only](name, asked.seeds, asked.cache, kept), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Kin of the bundled checkpoints: finetunes and a merge (tools/train_kin.py), rounded weights, a LoRA at
-three strengths; and strangers that share nothing but the shape of their latents."""
+three strengths; and strangers that share nothing but the shape of their latents; their pictures, and the
+records made of one."""
 
 from __future__ import annotations
 
@@ -11,18 +12,38 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from benchmarks.beds import Mixture
+from benchmarks.beds import Bed, Mixture
+from benchmarks.runs import Counted
 from benchmarks.subjects import FEWER_NODES, Subject
+from benchmarks.trial import Setting
 from scheduler.checkpoints import Checkpoint, digits, load_checkpoint
+from scheduler.denoiser import start_state
+from scheduler.distilling.run import distill
 from scheduler.fingerprint import Fingerprint, fingerprint_tensors
+from scheduler.fingerprint.kinship import Kinship
+from scheduler.kin import Kin
+from scheduler.learning.fitting import calls_from
+from scheduler.lookup.match import NEAREST, STORE, Match
 from scheduler.lookup.model_facts import ModelFacts
+from scheduler.record import Conditions, Record
+from scheduler.recordings import Recording, record_run
 from scheduler.sigmas.noise_table import table_for
 from tools.train_kin import made
+from tools.train_kin import strangers as trained_strangers
 
+STEPS, CFG = 6, 3.0
+SETTINGS = {"flow": Setting("dpmpp_2m", "beta", 24), "ve": Setting("dpmpp_2m", "karras", 24)}
+PICTURE_SEED = 4_000_037  # of the artist's noise, added to the seed
 RANK = 4
 STRENGTHS = (0.5, 1.0, 1.5)
 SIDES, SHIFT = (6, 12), 4.5  # of latents that were trained at 8x8 and shift 3
-TILE, TILES = 8, ((4.0, 0.05), (0.3, 0.05), (0.1, 0.01), (1.0, 0.05))  # scale, variance
+# Of mixtures: scale, variance.
+# fmt: off
+TILE, TILES = 8, (
+    (4.0, 0.05), (2.0, 0.05), (1.5, 0.02), (1.0, 0.005), (1.0, 0.05), (1.0, 0.1), (1.0, 0.5), (0.7, 0.05),
+    (0.5, 0.01), (0.5, 0.2), (0.3, 0.05), (0.1, 0.01), (0.1, 1.0),
+)
+# fmt: on
 BLOCK = 32  # weights that share a scale in GGUF's Q4_0
 
 
@@ -48,9 +69,12 @@ def kin_of(name: str, folder: Path) -> Iterator[tuple[str, Checkpoint]]:
         yield f"{SIDES[-1]}x{SIDES[-1]} shift {SHIFT:g}", replace(larger, shift=SHIFT)
 
 
-def strangers(name: str) -> Iterator[tuple[str, Checkpoint | Tiles]]:
-    """Models that are no kin: weights shuffled or drawn anew, and mixtures that have none."""
+def strangers(name: str, folder: Path) -> Iterator[tuple[str, Checkpoint | Tiles]]:
+    """Models that are no kin: trained from other weights on the same pictures and on others, weights
+    shuffled or drawn anew, and mixtures that have none."""
     base = load_checkpoint(name)
+    for label, file in trained_strangers(name, folder).items():
+        yield label, load_checkpoint(file)
     yield "shuffled weights", changed(base, shuffled)
     yield "random weights", changed(base, drawn_anew)
     for scale, variance in TILES:
@@ -67,6 +91,8 @@ class Tiles:
     variance: float
 
     def __getattr__(self, name: str):
+        if name == "model":
+            raise AttributeError(name)  # a mixture has no weights
         return getattr(self.base, name)  # range, clock, shape
 
     def denoiser(self, classes: Tensor, cfg: float = 1.0) -> Callable:
@@ -160,14 +186,14 @@ def subject_of(model: Checkpoint | Tiles, name: str, cfg: float) -> Subject:
     return KinSubject(name, cfg, model, digits.CLASSES)
 
 
-def facts_of(model: Checkpoint | Tiles, name: str) -> ModelFacts:
+def facts_of(model: Checkpoint | Tiles | Bed, name: str) -> ModelFacts:
     """As a host would say it."""
     table = table_for(model.sigma_min, model.sigma_max, model.parametrisation, model.shift)
     return ModelFacts(
         print_of(model),
         name,
         model.parametrisation,
-        model.prediction,
+        getattr(model, "prediction", model.parametrisation),
         model.shift,
         model.sigma_min,
         model.sigma_max,
@@ -175,5 +201,49 @@ def facts_of(model: Checkpoint | Tiles, name: str) -> ModelFacts:
     )
 
 
-def print_of(model: Checkpoint | Tiles) -> Fingerprint:
-    return fingerprint_tensors(model.model.state_dict())
+def print_of(model: Checkpoint | Tiles | Bed) -> Fingerprint | None:
+    """Of a network; a mixture has no weights to be known by."""
+    network = getattr(model, "model", None)
+    return None if network is None else fingerprint_tensors(network.state_dict())
+
+
+def claimed(record: Record, of: Subject, kind: str, place: str = STORE) -> Kin:
+    """A record as kin of a model, whatever its weights are: what the check alone must judge."""
+    related = Kinship(kind, None, "claimed")
+    return Kin(Match(record, NEAREST, related, place=place), facts_of(of.model, of.name))
+
+
+def picture(of: Subject, seed: int) -> tuple[Recording, Counted]:
+    """A recorded picture of a model, and the denoiser that drew it."""
+    sigmas = SETTINGS[of.parametrisation].sigmas(of)
+    denoise = of.fitting(1, seed=seed)
+    noise = of.noise(1, PICTURE_SEED + seed)
+    x = start_state(noise, float(sigmas[0]), of.parametrisation)
+    return record_run(denoise, x, sigmas, "dpmpp_2m", of.parametrisation), Counted(denoise)
+
+
+def own_record(of: Subject, seed: int) -> tuple[Record, int]:
+    """A recipe of its own from one recorded picture, as the one-node way makes it."""
+    run, denoise = picture(of, seed)
+    about = facts_of(of.model, of.name)
+    low, high = of.sigma_range
+    known = about.fingerprint
+    record = distill(
+        denoise,
+        of.latent_shape,
+        high,
+        low,
+        of.parametrisation,
+        steps=STEPS,
+        budget=calls_from(1, STEPS),
+        evidence_budget=0,
+        recordings=(run,),
+        conditions=Conditions(
+            cfg=of.cfg,
+            shift=of.model.shift,
+            name=of.name,
+            fingerprint=known.id if known else None,
+            samples=known.samples if known else None,
+        ),
+    )
+    return record, denoise.calls

@@ -189,6 +189,7 @@ class _Task:
         )
         self.seed, self.node = seed, node
         self.kept = ""  # the record's name in the store
+        self.starts: tuple = ()  # of kin
         facts = replace(facts_under(scene.guider), streams=self.scene.streams)
         sets = 1 + (extra_positive is not None)
         guidance = guidance_of(scene.guider.original_conds.get("positive"))
@@ -210,6 +211,7 @@ class _Task:
     def run(self, measure: bool, again: bool):
         """(the record, the report). The price is told once, for all that is to be done."""
         from .host.store import store, unfinished
+        from .page.price import pace_key
         from .page.progress import Teller
 
         self.plan = self._plan()
@@ -222,16 +224,30 @@ class _Task:
         self.kept = name or ""
         if name is not None and (measured or not measure):
             return found, distill_report.from_store(found, self.notes)
-        self.teller = Teller(self.scene.patcher, self.node, previews=len(self.scene.shape) > 2)
+        previews, of = len(self.scene.shape) > 2, pace_key(self.scene)
+        self.teller = Teller(self.scene.patcher, self.node, previews, of=of)
         self.began = time.monotonic()
         if name is not None:
             return self._measured(found)
         self.notes += [found] if found else []
+        self._look_for_kin()
         calls = self.plan.calls + (self._measuring_calls() if measure else 0)
         text = distill_report.plan_text(self.plan, calls, self.wish, self.notes, self.scene)
         self.teller.plan(text, self.plan.calls)
         record, text = self._distilled()
         return self._measured(record) if measure else (record, text)
+
+    def _look_for_kin(self) -> None:
+        """Related models' recipes, to begin with."""
+        from ..scheduler.kin.starts import starts_from
+        from ..scheduler.sources import beside
+        from .host.store import store
+
+        shelves = store(), beside(store().folder)
+        kin = starts_from(shelves, self.wish.facts, self.key, self.wish.samplers, self.wish.steps)
+        self.starts = kin.recipes
+        if kin.words and not self.wish.own_sigmas:  # those are imitated, whatever relatives have
+            self.notes.append(kin.words)
 
     def _told(self, record):
         """The record with what is known of the model in words alone."""
@@ -287,6 +303,7 @@ class _Task:
         record = self._run(self.teller, folder)
         if self.full is not None:
             record = self._checked_at_full_length(record, self.teller)
+        self.teller.finished()
         record, kept = self._keep(record)
         _remove(folder)
         seconds = time.monotonic() - self.began
@@ -311,6 +328,7 @@ class _Task:
             "progress": teller.progress,
             "resume": folder,
             "on_record": self._keep_so_far,
+            "starts": self.starts,
         }
         teller.phase = "teacher"
         work = lambda denoisers: distill(denoisers, **options)  # noqa: E731

@@ -6,7 +6,9 @@ import hashlib
 import os
 from collections.abc import Iterable
 
+from ..scheduler.lookup.words import origin_words
 from ..scheduler.record.verdict_words import about_fully as about
+from ..scheduler.sources import by_hand
 from .fields import CATEGORY
 from .host.picture_records import attach
 from .host.workflow_records import carried
@@ -48,7 +50,9 @@ class StepDistillLoad:
         )
         tooltip += "What is distilled meanwhile joins the list after the run."
         tooltip += (
-            " The published tables at its end need no distilling, and are measured on no model."
+            " Records of sources come after them, and nobody has checked those on your models: choosing one "
+            "is asking for it. "
+            "The published tables at its end need no distilling, and are measured on no model."
         )
         return {"required": {"name": (choices(), {"tooltip": tooltip})}}
 
@@ -64,6 +68,8 @@ class StepDistillLoad:
         if name in published_names():
             return name
         try:
+            if by_hand.is_entry(name):
+                return hashlib.sha256(_held(name).to_json().encode()).hexdigest()
             return hashlib.sha256(_store().path(name).read_bytes()).hexdigest()
         except Exception:
             return float("nan")  # equal to nothing: look again next time
@@ -72,6 +78,8 @@ class StepDistillLoad:
         """Read it; raises ValueError with a sentence for a name that cannot be loaded."""
         record, where = _found(name)
         source = "published" if name in published_names() else "record" if where else "exact"
+        if record.origin is not None:
+            source, where = "record", f"Unchecked, from {origin_words(record.origin)}. "
         attach(record, name)  # a saved picture has the name alone otherwise
         text = where + about(record)
         return {
@@ -195,7 +203,7 @@ def _found(name: str):
         return _published(name), ""
     reason = why_not(name)
     if reason is None:
-        return _store().load(name), ""
+        return _held(name), ""
     record = carried(name)
     if record is None:
         raise ValueError(reason)
@@ -203,8 +211,16 @@ def _found(name: str):
 
 
 def choices() -> list[str]:
-    """What Load Record's list holds: the store's records, the published tables after them."""
-    return [*(record_names() or [NO_RECORDS]), *published_names()]
+    """What Load Record's list holds: the store's records, those of sources, the published tables."""
+    return [*(record_names() or [NO_RECORDS]), *source_entries(), *published_names()]
+
+
+def source_entries() -> list[str]:
+    """The records of sources, which nobody has checked here; empty where none can be read."""
+    try:
+        return by_hand.entries(_sources())
+    except Exception:  # the host asks at every page load
+        return []
 
 
 def published_names() -> list[str]:
@@ -231,7 +247,7 @@ def record_names() -> list[str]:
 
 def why_not(name: str) -> str | None:
     """A sentence that says why a record cannot be loaded, or None."""
-    from ..scheduler.errors import RecordError, UnknownNameError
+    from ..scheduler.errors import RecordError, SourceError, UnknownNameError
 
     if name in published_names():
         return None
@@ -241,14 +257,21 @@ def why_not(name: str) -> str | None:
             "or paste a record into Record from Text."
         )
     try:
-        _store().load(name)
+        _held(name)
     except UnknownNameError as problem:
         broken = dict(_store().problems())
         reason = broken.get(name) or broken.get(f"{name}.json")
         return f"The record {name} cannot be used: {reason}" if reason else str(problem)
-    except RecordError as problem:
+    except (RecordError, SourceError) as problem:
         return f"The record {name} cannot be used: {problem}"
     return None
+
+
+def _held(name: str):
+    """The record of an entry, of the store or of a source; raises StepDistillError."""
+    if by_hand.is_entry(name):
+        return by_hand.record_of(_sources(), name)
+    return _store().load(name)
 
 
 def stored_name(record) -> str | None:
@@ -311,6 +334,12 @@ def _write(path, text: str) -> None:
     from ..scheduler.files import write_text
 
     write_text(path, text)
+
+
+def _sources():
+    from ..scheduler.sources import beside
+
+    return beside(_store().folder)
 
 
 def _store():

@@ -1,16 +1,19 @@
 """Trains kin of a bundled checkpoint: what artists have beside a model, small and quickly made.
 
     python -m tools.train_kin flow|eps --out FOLDER
+    python -m tools.train_kin flow|eps --out FOLDER --strangers
 
 Three files beside the checkpoint's own: `digits` (every prompt shows another digit), `style` (white on black
 becomes black on white, thickened), and `merged`, half of each. Short finetunes from the bundled weights, one
-to two minutes of CPU each. Seeded. Needs scikit-learn.
+to two minutes of CPU each. `--strangers`: two of the same architecture from weights drawn anew, which are no
+kin whatever they draw: `twin`, on the very pictures, and `clouds`, on others; two to four minutes each.
+Seeded. Needs scikit-learn.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -22,10 +25,13 @@ from scheduler.files import make_folder
 from tools.train import TASKS, Run, write
 
 STEPS = {"flow": 500, "eps": 300}
+ANEW = {"flow": 1500, "eps": 600}  # of strangers
 RATE = 3e-4
 WARM_UP = 20
 THICKNESS = 3  # pixels of the square whose brightest one is taken
 ANOTHER = 3  # digits further
+CLOUD = 5  # pixels that a cloud's white noise is averaged over
+SCRATCH = 8  # a seed that no bundled checkpoint was drawn from
 
 
 def thickened_inverse(pictures: Tensor) -> Tensor:
@@ -39,18 +45,29 @@ def same(pictures: Tensor) -> Tensor:
     return pictures
 
 
-class Finetune(Run):
-    """A run from a bundled checkpoint's weights, on other pictures. style: of rendered pictures (B, S,
+def clouds(pictures: Tensor) -> Tensor:
+    """Smooth noise, as bright on average, in the place of each picture; the same for the same pictures."""
+    seed = int(pictures.double().sum() * 1e6) % 2**31
+    noise = torch.randn(pictures.shape, generator=torch.Generator().manual_seed(seed))
+    smooth = F.avg_pool2d(noise[:, None], CLOUD, stride=1, padding=CLOUD // 2)[:, 0]
+    return (pictures.mean() + smooth / smooth.std() * pictures.std()).clamp(0, 1)
+
+
+class Elsewhere(Run):
+    """A run for the latents of a bundled checkpoint, on other pictures. style: of rendered pictures (B, S,
     S). moved: by how many digits a prompt means another."""
 
-    def __init__(self, name: str, style: Callable[[Tensor], Tensor] = same, moved: int = 0):
-        super().__init__(TASKS[name], seed=1, steps=STEPS[name])
-        base = load_checkpoint(name)
-        self.base, self.style, self.moved = base, style, moved
-        self.latents = base.latents
-        for model in (self.model, self.average):
-            model.load_state_dict(base.model.state_dict())
-        self.optimiser = torch.optim.AdamW(self.model.parameters(), lr=RATE, betas=(0.9, 0.99))
+    def __init__(
+        self,
+        name: str,
+        seed: int,
+        steps: int,
+        style: Callable[[Tensor], Tensor] = same,
+        moved: int = 0,
+    ):
+        super().__init__(TASKS[name], seed=seed, steps=steps)
+        self.base, self.style, self.moved = load_checkpoint(name), style, moved
+        self.latents = self.base.latents
 
     def examples(self) -> tuple[Tensor, Tensor, torch.Generator]:
         """As of `Run`, in another style and under other prompts."""
@@ -66,6 +83,16 @@ class Finetune(Run):
             torch.where(known, (classes + self.moved) % digits.CLASSES, classes),
             generator,
         )
+
+
+class Finetune(Elsewhere):
+    """From a bundled checkpoint's weights."""
+
+    def __init__(self, name: str, **how):
+        super().__init__(name, seed=1, steps=STEPS[name], **how)
+        for model in (self.model, self.average):
+            model.load_state_dict(self.base.model.state_dict())
+        self.optimiser = torch.optim.AdamW(self.model.parameters(), lr=RATE, betas=(0.9, 0.99))
 
     def advance(self) -> None:
         """One step at a constant rate after a short warm-up."""
@@ -90,9 +117,8 @@ class _Styled:
         return self._latents.encode(self._style(pictures))
 
 
-def trained(name: str, **how) -> nn.Module:
-    """The averaged weights of a finetune."""
-    run = Finetune(name, **how)
+def trained(run: Run) -> nn.Module:
+    """The averaged weights at its end."""
     while run.step < run.steps:
         run.advance()
     return run.average
@@ -109,18 +135,38 @@ def merged(one: nn.Module, other: nn.Module, name: str) -> nn.Module:
 
 def made(name: str, folder: Path) -> dict[str, Path]:
     """{kin: its file} of a bundled checkpoint; what lies there already is not trained again."""
+
+    def models() -> dict[str, nn.Module]:
+        digit = trained(Finetune(name, moved=ANOTHER))
+        style = trained(Finetune(name, style=thickened_inverse))
+        return {"digits": digit, "style": style, "merged": merged(digit, style, name)}
+
+    return _files(name, folder, ("digits", "style", "merged"), models)
+
+
+def strangers(name: str, folder: Path) -> dict[str, Path]:
+    """{stranger: its file}, as of `made`."""
+
+    def models() -> dict[str, nn.Module]:
+        styles = {"twin": same, "clouds": clouds}
+        return {
+            label: trained(Elsewhere(name, SCRATCH, ANEW[name], style))
+            for label, style in styles.items()
+        }
+
+    return _files(name, folder, ("twin", "clouds"), models)
+
+
+def _files(
+    name: str, folder: Path, labels: Sequence[str], models: Callable[[], dict[str, nn.Module]]
+) -> dict[str, Path]:
     make_folder(folder)
-    files = {kin: folder / f"{name}-{kin}.safetensors" for kin in ("digits", "style", "merged")}
+    files = {label: folder / f"{name}-{label}.safetensors" for label in labels}
     if all(file.exists() for file in files.values()):
         return files
-    models = {
-        "digits": trained(name, moved=ANOTHER),
-        "style": trained(name, style=thickened_inverse),
-    }
-    models["merged"] = merged(*models.values(), name)
     about = load_checkpoint(name).metadata
-    for kin, model in models.items():
-        write(model, about | {"name": f"{name}-{kin}"}, files[kin])
+    for label, model in models().items():
+        write(model, about | {"name": f"{name}-{label}"}, files[label])
     return files
 
 
@@ -131,10 +177,12 @@ def main() -> None:
     )
     parser.add_argument("name", choices=sorted(TASKS))
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--strangers", action="store_true", help="no kin, to be told from them")
     asked = parser.parse_args()
     torch.set_num_threads(1)
-    for kin, file in made(asked.name, asked.out).items():
-        print(f"{kin}: {file}")
+    make = strangers if asked.strangers else made
+    for label, file in make(asked.name, asked.out).items():
+        print(f"{label}: {file}")
 
 
 if __name__ == "__main__":

@@ -79,13 +79,13 @@ def _hosts(function: object) -> bool:
 
 def _lists_of(cls: type) -> Iterator[list]:
     """The lists of choices among a node's inputs and outputs."""
-    yield from _lists_in(getattr(cls, "RETURN_TYPES", ()))
     try:
+        yield from _lists_in(getattr(cls, "RETURN_TYPES", ()))
         inputs = cls.INPUT_TYPES()
         for group in inputs.values() if isinstance(inputs, dict) else ():
             for spec in group.values() if isinstance(group, dict) else ():
                 yield from _lists_in(spec)
-    except Exception:  # a node that cannot say its inputs: the host says so itself
+    except Exception:  # a node that cannot say what it has: the host says so itself
         return
 
 

@@ -48,14 +48,23 @@ class Teller:
     `phase` names what is being done.
 
     patcher: the MODEL, for previews. node: the node's id on the page, or None. previews: False for
-    latents that have none. text_of_host: whether the host shows the plan too, above our card.
+    latents that have none. text_of_host: whether the host shows the plan too, above our card. of: what
+    its pace is remembered by (pace_key).
     """
 
-    def __init__(self, patcher, node: str | None, previews: bool = True, text_of_host: bool = True):
-        self.patcher, self.node, self.previews = patcher, node, previews
+    def __init__(
+        self,
+        patcher,
+        node: str | None,
+        previews: bool = True,
+        text_of_host: bool = True,
+        of: str = "",
+    ):
+        self.patcher, self.node, self.previews, self.of = patcher, node, previews, of
         self.text_of_host = text_of_host
         self.phase, self.done, self.planned, self.text = "", 0, 1, ""
         self.pace = Pace()
+        self._began, self._asked = self.pace.clock(), 0
         self._told, self._shown = -math.inf, ""  # when, and of which phase, the page last heard
         self._bar = None
 
@@ -63,6 +72,7 @@ class Teller:
         """Say what will be done, before it is begun. How long it takes is told live, and there
         alone, so that no two times stand on a node."""
         self.text, self.planned, self.done = text, max(planned, 1), 0
+        self._began, self._asked = self.pace.clock(), 0
         log.info("StepDistill: %s", text)
         if self.text_of_host:
             tell(text)
@@ -79,6 +89,7 @@ class Teller:
     def heard(self, rows: int, drawn: Any, sigma: float) -> None:
         """An evaluation of `rows` samples has ended; raises the host's exception when the user interrupts."""
         self.pace.count(rows)
+        self._asked += rows
         self.done = min(self.done + rows, self.planned)
         now = self.pace.latest
         if now - self._told < LEAST_PAUSE and self.phase == self._shown:
@@ -86,9 +97,12 @@ class Teller:
         self._told, self._shown = now, self.phase
         self._update(drawn)
         left = self.pace.seconds_for(self.planned - self.done)
-        if left is not None:
-            remember_pace(self.pace.seconds_for(1))
         self._send(phase=self.phase, seconds_left=left)
+
+    def finished(self) -> None:
+        """All is asked and fitted: what a call took with all that was done beside it is remembered."""
+        if self._asked > FEW:
+            remember_pace((self.pace.clock() - self._began) / self._asked, self.of)
 
     def _update(self, drawn) -> None:
         """Move the host's bar, with a preview where there can be one."""

@@ -159,7 +159,7 @@ def _in_brief(brief) -> str:
     from ...scheduler.record.words import size
 
     cfg = brief.numbers[3]
-    parts = [f"guidance {cfg:g}" if cfg is not None else "", brief.patches]
+    parts = [f"cfg {cfg:g}" if cfg is not None else "", brief.patches]
     parts += [size(brief.latent_shape)] if brief.latent_shape else []
     return " · ".join(part for part in parts if part)
 

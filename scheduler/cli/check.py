@@ -11,17 +11,17 @@ from .models import add_model, asked_model
 
 if TYPE_CHECKING:
     from ..checkpoints.asked import Asked
-    from ..fingerprint.kinship import Kinship
+    from ..kin import Kin
     from ..kin.every_recipe import Checked
     from ..lookup.model_facts import ModelFacts
-    from ..record import Record
 
 DESCRIPTION = """\
 Runs the recipes of a record for the sampler `distilled` on a model, beside the best-ranked stock choices on
 the same noise, and says of each whether it holds there, is a start to refine, or loses to stock. The model
 may be a relative of the record's (a finetune, a merge, a quantised twin) or the same one at another
-guidance. It costs 38 model calls at 6 steps. With --keep a check of the same weights at another guidance is
-noted in the record, which then serves every guidance between those at which it holds."""
+guidance; a stranger's recipes are refused, and not run. It costs 38 model calls at 6 steps. With --keep a
+check of the same weights at another guidance is noted in the record, which then serves every guidance between
+those at which it holds."""
 EXAMPLES = """\
   python -m scheduler check my.json flow --cfg 7
   python -m scheduler check my.json flow --cfg 7 --keep      and serve from its own guidance up to 7
@@ -43,19 +43,18 @@ def add(commands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Check, say what was found, and keep it where that is asked for."""
-    from ..fingerprint.kinship import SAME
+    from ..kin import Kin
     from ..kin.every_recipe import check_record, noted
     from ..record import load_record
 
     record = load_record(arguments.record)
     asked = asked_model(arguments)
-    facts = facts_of(asked)
+    kin = Kin.of(record, facts_of(asked))
     if arguments.keep:
-        _check_same(record, facts)
-    known = _kinship(record, facts).kind == SAME
+        _check_same(kin)
     with stoppable() as should_stop, Progress(not arguments.quiet) as progress:
-        about = asked.denoise, facts, asked.latent_shape, known, arguments.device
-        found = check_record(record, *about, progress, should_stop)
+        about = asked.denoise, asked.latent_shape, arguments.device
+        found = check_record(kin, *about, progress, should_stop)
     if arguments.keep:
         noted(record, arguments.cfg, found).save(arguments.record)
     if arguments.json:
@@ -84,25 +83,18 @@ def facts_of(asked: Asked) -> ModelFacts:
     )
 
 
-def _check_same(record: Record, facts: ModelFacts) -> None:
+def _check_same(kin: Kin) -> None:
     """Raise RecordError unless a check may be noted in the record."""
     from ..fingerprint.kinship import SAME
 
-    kin = _kinship(record, facts)
-    if kin.kind != SAME:
+    if kin.kinship != SAME:
+        assert kin.match.kin is not None  # as of `Kin.of`
         raise RecordError(
-            f"This record is of another model ({kin.words}), so nothing can be noted in it: leave --keep "
-            "out, or distil one of this model."
+            f"This record is of another model ({kin.match.kin.words}), so nothing can be noted in it: leave "
+            "--keep out, or distil one of this model."
         )
-    if record.conditions.cfg is None:
+    if kin.record.conditions.cfg is None:
         raise RecordError("This record does not say its guidance, so it can have no range of it.")
-
-
-def _kinship(record: Record, facts: ModelFacts) -> Kinship:
-    from ..lookup.key import Key
-    from ..lookup.match import kinship_of
-
-    return kinship_of(facts.key(), Key.of(record))
 
 
 def _tell(found: list[Checked]) -> None:

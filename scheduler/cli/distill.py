@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import OutputError, StepDistillError
 from ..files import PathLike, make_folder
-from ..record import Conditions, Record
+from ..record import Conditions, Recipe, Record
 from .console import (
     Progress,
     add_json,
@@ -124,7 +124,7 @@ def add(commands) -> None:
         nargs="?",
         const="",
         metavar="FOLDER",
-        help="keep the record in the store too",
+        help="keep the record in the store too, and begin with related models' recipes that are there",
     )
     parser.add_argument("--quiet", action="store_true", help="no plan and no progress bar")
     add_json(parser)
@@ -148,6 +148,7 @@ def run(arguments: argparse.Namespace) -> int:
         device=arguments.device,
         resume=arguments.resume,
         own_sigmas=arguments.own_sigmas or (),
+        starts=_kin(asked, arguments),
     )
     record = distilled(asked, settings, quiet=arguments.quiet)
     return written(record, arguments)
@@ -192,6 +193,7 @@ class Settings:
     resume: PathLike | None = None
     own_sigmas: Sequence[float] = ()
     plan_words: Callable[[Plan], str] | None = None  # in the place of the plan's own
+    starts: Sequence[Recipe] = ()
 
 
 def distilled(asked: Asked, settings: Settings, quiet: bool = False) -> Record:
@@ -227,8 +229,27 @@ def distilled(asked: Asked, settings: Settings, quiet: bool = False) -> Record:
             evidence_budget=settings.evidence_budget,
             evidence_denoise=asked.evidence_denoise,
             resume=settings.resume,
+            starts=settings.starts,
             **about,
         )
+
+
+def _kin(asked: Asked, arguments: argparse.Namespace) -> Sequence[Recipe]:
+    """Related models' recipes in the store that the record is kept in, to begin with, and said so. Without
+    a store nothing is looked at: the same line then makes the same record everywhere."""
+    if arguments.store is None or arguments.own_sigmas:
+        return ()
+    from ..kin.starts import starts_from
+    from ..sources import beside
+    from ..store import Store
+    from .check import facts_of
+
+    store, facts = Store.open(arguments.store or None), facts_of(asked)
+    shelves, key = (store, beside(store.folder)), facts.key(arguments.cfg, asked.latent_shape)
+    found = starts_from(shelves, facts, key, arguments.samplers, arguments.steps)
+    if found.words and not arguments.quiet:
+        say(found.words)
+    return found.recipes
 
 
 def _say(plan: Plan, settings: Settings) -> None:

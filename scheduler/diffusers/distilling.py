@@ -16,12 +16,14 @@ from ..distilling.request import checked_steps, request_of
 from ..distilling.run import distill
 from ..errors import BudgetError, DenoiserError, RecordingError, StepDistillError
 from ..files import PathLike
+from ..kin.starts import starts_from
 from ..lookup.key import Key
 from ..lookup.match import EXACT
 from ..lookup.model_facts import ModelFacts
-from ..record import SAME_START, Record
+from ..record import SAME_START, Recipe, Record
 from ..recordings import Recording
 from ..samplers.names import DISTILLED
+from ..sources import beside
 from ..store import Store
 from .asking import Denoising, denoiser_of, run_in_pipeline
 from .facts import facts_of_pipeline, key_of_pipeline, layout_for, noise_of_pipeline
@@ -63,8 +65,8 @@ def distill_pipeline(
 
     store: True for the store that the UIs use, a folder or a Store, or False. A record there of the
     same weights, noise, guidance and size that has all that is asked for, made with no less effort, is
-    returned at once, unless `again`; the new one is kept from its first recipe on. name: the
-    record's, in place of the pipeline's.
+    returned at once, unless `again`; the new one is kept from its first recipe on, and related models'
+    recipes there are among its starts. name: the record's, in place of the pipeline's.
 
     Costs, beside what the plan says, one batch of the pipeline where a flow pipeline shows its
     latents' shape. Raises what `distill` raises, OutputError where the store cannot be written to,
@@ -161,6 +163,8 @@ class _Job:
     def distilled(self, options: dict, on_record: Callable[[Record], None] | None) -> Record:
         """The library's `distill` beside one call of the pipeline."""
 
+        starts = self._kin()
+
         def told(record: Record) -> None:
             with suppress(StepDistillError):  # what cannot be kept is said at the end
                 self._keep(record)
@@ -181,6 +185,7 @@ class _Job:
                 noise.process,
                 conditions=self.facts.conditions(key, self.prompts, options["seed"]),
                 on_record=told,
+                starts=starts,
                 **options,
             )
 
@@ -189,6 +194,14 @@ class _Job:
         record = run_in_pipeline(self.pipe, noise, work, call, self.batch)
         self._keep(record)
         return record
+
+    def _kin(self) -> tuple[Recipe, ...]:
+        """Related models' recipes in the store and its sources, to begin with."""
+        if self.store is None:
+            return ()
+        shelves = self.store, beside(self.store.folder)
+        about = self.samplers, checked_steps(self.steps)
+        return starts_from(shelves, self.facts, self.key, *about).recipes
 
     def _keep(self, record: Record) -> None:
         if self.store is not None:

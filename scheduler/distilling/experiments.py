@@ -22,10 +22,18 @@ from .request import Request
 
 class Experiments:
     """sets: the recorded trajectories; gram: their inner products together; unseen: the rows (of
-    all sets) that fits leave alone. start_sigma: where recipes begin."""
+    all sets) that fits leave alone. start_sigma: where recipes begin. ends_error: RMS, how far the ends
+    that are imitated lie from the true ones; 0 for a teacher's, which count as the truth."""
 
-    def __init__(self, request: Request, sets: list[TrajectorySet], gram: Gram, most_steps: int):
-        self.request, self.sets, self.gram = request, sets, gram
+    def __init__(
+        self,
+        request: Request,
+        sets: list[TrajectorySet],
+        gram: Gram,
+        most_steps: int,
+        ends_error: float = 0.0,
+    ):
+        self.request, self.sets, self.gram, self.ends_error = request, sets, gram, ends_error
         self.unseen = ~fit_rows_of(sets)
         self.start_sigma = request.start_sigma
         self._most_steps = most_steps

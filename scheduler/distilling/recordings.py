@@ -14,7 +14,7 @@ from ..denoiser import Denoiser
 from ..errors import RecordingError
 from ..fit.trajectories import TrajectorySet
 from ..record import SAME_START, Gram
-from ..recordings import Recording, usable
+from ..recordings import Recording, own_error, usable
 from ..search.gram import gram_of, merge, with_sigmas
 from .consistency import asked_again
 from .experiments import Experiments
@@ -74,7 +74,8 @@ def learnt_from(
         sets.append(made)
         grams.append(_begun_alike(_gram(each, request), made))
         first += each.rows
-    return Experiments(request, sets, _on_one_grid(grams), request.steps[-1])
+    missed = float(np.sqrt(np.mean([own_error(each) ** 2 for each in recordings])))
+    return Experiments(request, sets, _on_one_grid(grams), request.steps[-1], missed)
 
 
 def _trajectories(

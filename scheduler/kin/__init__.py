@@ -3,7 +3,8 @@ that run under other conditions (guidance, size); their recipes are starts that 
 
 `find_kin` finds them in a store, or on any shelf of records; `check_kin` tries a recipe on one recording or
 a few calls: it holds, is to be refined, or is refused; `learn_from_kin` does what follows. Data flows one
-way: carrying -> finding; judging, words -> verdict -> searching -> planning, running -> checking, learning.
+way: carrying -> finding -> strangers -> words; judging, words -> verdict -> searching -> planning, running ->
+checking, learning.
 """
 
 from .checking import check_kin

@@ -15,26 +15,25 @@ from ..record.cfg_range import with_check
 from ..samplers.names import DISTILLED
 from .carrying import carried
 from .checking import check_kin
+from .finding import Kin
 from .verdict import KinVerdict
 
 Checked = tuple[Recipe, KinVerdict]
 
 
 def check_record(
-    record: Record,
+    kin: Kin,
     denoise: Denoiser,
-    facts: ModelFacts,
     latent_shape: Sequence[int],
-    known: bool = False,
     device: str | torch.device = "cpu",
     progress: Progress | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> list[Checked]:
-    """Every recipe of `distilled` that is ours, from the model's top, with what a check of it found on a
-    model. known: as for `check_kin`. Raises RecipeError where there is none that the model could run, and
+    """Every recipe of `distilled` that is ours, from the model's top, with what a check of it found on the
+    model at hand. kin: of `Kin.of`. Raises RecipeError where there is none that the model could run, and
     what `check_kin` raises."""
-    there = carried(record, facts)
-    mine = [each for each in there.recipes if _ours(each, facts)] if there is not None else []
+    there = carried(kin.record, kin.model)
+    mine = [each for each in there.recipes if _ours(each, kin.model)] if there is not None else []
     if not mine:
         raise RecipeError(
             "This record has no recipe of the sampler 'distilled' that this model could run from the top of "
@@ -43,14 +42,13 @@ def check_record(
 
     def verdict(recipe: Recipe) -> KinVerdict:
         return check_kin(
-            recipe,
+            kin,
             denoise,
-            facts,
+            recipe.steps,
             latent_shape,
             device=device,
             progress=progress,
             should_stop=should_stop,
-            known=known,
         )
 
     return [(each, verdict(each)) for each in mine]

@@ -6,14 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ..errors import RecipeError
-from ..fingerprint.kinship import QUANTISED, SAME
-from ..lookup.differences import Difference
+from ..fingerprint.kinship import OTHER, QUANTISED, SAME
+from ..lookup.differences import Difference, differences, filled
 from ..lookup.key import Key
-from ..lookup.match import EXACT, STORE, Match
+from ..lookup.match import EXACT, NEAREST, SOURCE, STORE, Match, kinship_of
 from ..lookup.model_facts import ModelFacts
 from ..lookup.shelves import Shelf, matches_on
 from ..lookup.words import origin_words
 from ..record import Recipe, Record
+from ..record.inner_products import Gram
 from ..samplers.names import DISTILLED
 from .carrying import carried
 
@@ -29,6 +30,17 @@ class Kin:
     match: Match
     model: ModelFacts
 
+    @classmethod
+    def of(cls, record: Record, model: ModelFacts, key: Key | None = None) -> Kin:
+        """A record that somebody says is kin of a model, as far as the weights' samples bear it out: its
+        `kinship` is OTHER where they do not, or where one side has none, and a check then runs nothing."""
+        asked, found = model.key() if key is None else key, Key.of(record)
+        apart = differences(filled(asked, found), found)
+        place = STORE if record.origin is None else SOURCE
+        kin = kinship_of(asked, found)
+        match = Match(record, NEAREST, kin, apart, place=place, origin=record.origin)
+        return cls(match, model)
+
     @property
     def record(self) -> Record:
         return self.match.record
@@ -42,9 +54,14 @@ class Kin:
 
     @property
     def kinship(self) -> str:
-        """SAME, QUANTISED or RELATED (fingerprint/kinship.py)."""
-        assert self.match.kin is not None  # matches of a shelf know it
-        return self.match.kin.kind
+        """SAME, QUANTISED or RELATED (fingerprint/kinship.py); OTHER of what `of` was told wrongly."""
+        return OTHER if self.match.kin is None else self.match.kin.kind
+
+    @property
+    def gram(self) -> Gram | None:
+        """Its model's inner products, of the record as it was made."""
+        whole = self.record if self.match.whole is None else self.match.whole
+        return whole.gram
 
     @property
     def known(self) -> bool:
@@ -77,9 +94,9 @@ def find_kin(
     """The records whose recipes are worth a check on a model, the nearest first, MOST_KIN at most.
 
     store: a `Store`, a source, any shelf (lookup/shelves.py), or several in their order. key: the model's
-    with the conditions that are known (None: none). Records of unrelated weights, of another kind of noise,
-    and those that fit exactly (they are no kin but its own) are left out; what fits exactly in a source of
-    other people's records is not: nobody has checked it here.
+    with the conditions that are known (None: none). Records of unrelated weights, of another kind of noise
+    or of latents, and those that fit exactly (they are no kin but its own) are left out; what fits exactly in
+    a source of other people's records is not: nobody has checked it here.
     """
     asked = replace(facts.key() if key is None else key, sampler=None)
     shelves = store if isinstance(store, Sequence) else (store,)
@@ -94,5 +111,12 @@ def find_kin(
 def _related(shelves: Sequence[Shelf], key: Key) -> Iterator[Match]:
     for match in matches_on(shelves, key, (), ANY):
         own = match.kind == EXACT and match.origin is None
-        if match.kin is not None and not own:
+        other = other_channels(match.record, key.latent_shape)
+        if match.kin is not None and not own and not other:
             yield match
+
+
+def other_channels(record: Record, latent_shape: Sequence[int] | None) -> bool:
+    """Whether a record was made for latents of another number of channels, whatever their size."""
+    made = record.conditions.latent_shape
+    return made is not None and latent_shape is not None and made[:1] != tuple(latent_shape[:1])

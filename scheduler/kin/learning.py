@@ -16,7 +16,6 @@ from ..distilling.recordings import check_usable, grouped
 from ..distilling.request import checked_denoisers
 from ..distilling.resume import FinishedParts
 from ..distilling.run import key_of, settled_conditions
-from ..errors import RecipeError
 from ..files import PathLike
 from ..fingerprint.kinship import SAME
 from ..lookup.differences import CFG
@@ -26,7 +25,7 @@ from ..record import Recipe, Record, now
 from ..record.cfg_range import with_check
 from ..recordings import Recording
 from ..version import VERSION
-from .checking import CHECK_SEED, request_to_check
+from .checking import CHECK_SEED, recipe_of, request_to_check
 from .finding import Kin
 from .planning import plan_of_learning
 from .running import KinRun
@@ -66,11 +65,8 @@ def learn_from_kin(
     runs); the check itself costs `calls_of_check`. The others as for `distill`. Raises RecipeError where the
     kin has no recipe for that, and what `distill` raises.
     """
-    recipe = kin.recipe(steps, start)
-    if recipe is None or key.latent_shape is None:
-        raise RecipeError(
-            f"The record of {kin.title} has no recipe for {steps} steps from there; distil anew."
-        )
+    recipe = recipe_of(kin, steps, start)
+    assert key.latent_shape is not None  # what is drawn has a size
     runs, denoisers = (
         grouped(recordings, checked_denoisers(denoise)) if recordings else ((), denoise)
     )
@@ -87,7 +83,7 @@ def learn_from_kin(
     widens = _widens(kin)
     heard = None if widens else on_record
     run = KinRun(request, conditions, plan, meter, parts, torch.device(device), heard, runs)
-    run.recipe, run.about, run.known = recipe, about(kin, recipe), kin.known
+    run.kin, run.recipe, run.about = kin, recipe, about(kin, recipe)
     record = run.whole(None, every=False)
     return _found(kin, key, record, run.verdict) if widens else FromKin(record, run.verdict)
 

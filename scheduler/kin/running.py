@@ -13,36 +13,52 @@ from ..fit.candidate import DISTILLED
 from ..record import Recipe, Record
 from ..record.provenance import KIN
 from ..record.verdict_words import CHECKED
+from .finding import Kin
 from .searching import KinSearch
+from .strangers import WAY, goes_another_way, stranger
 from .verdict import KinVerdict
 
 
 class KinRun(Run):
-    """A run for one sampler and step count. recipe: the kin's. about: whose, for the record. known: as
-    of `judging.code_of`."""
+    """A run for one sampler and step count. kin, recipe: whose, and what it has for that. about: the kin,
+    for the record."""
 
+    kin: Kin
     recipe: Recipe
     about: Mapping = {}
-    known: bool = False
+    refused: KinVerdict | None = None  # of one that turns out to be a stranger
 
     def check(self) -> KinVerdict:
         """The check alone."""
+        why = stranger(self.kin, self.request.latent_shape)
+        if why:
+            return KinVerdict.of_stranger(why)
         made = self.taught()
         self.meter.phase = self.recipe.sampler
         search = self.search(made, wish_of(self.recipe))
-        search.begin()
+        if self.refused is None:
+            search.begin()
         self.searches.append(search)
         return self.verdict
 
     @property
     def verdict(self) -> KinVerdict:
+        if self.refused is not None:
+            return self.refused
         (search,) = self.searches
         assert isinstance(search, KinSearch) and search.verdict is not None
         return search.verdict
 
     def search(self, made: Experiments, wish: Wish) -> Search:
+        """One that begins with the kin's recipe; a stranger's is left out of it."""
+        why = stranger(self.kin, self.request.latent_shape)
+        if not why and goes_another_way(self.kin, made.gram):
+            why = WAY
+        if why:
+            self.refused = KinVerdict.of_stranger(why, self._spent())
+            return super().search(made, wish)
         account = self._spent, self.affords_calls
-        return KinSearch(made, wish, self.searches, self.recipe, *account, self.known)
+        return KinSearch(made, wish, self.searches, self.recipe, *account, self.kin.known)
 
     def found(self) -> list[Recipe]:
         """One that holds was not fitted to these rows, but checked on them."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from ..fingerprint.kinship import SAME
-from ..lookup.differences import CFG, SIZE, Value
+from ..lookup.differences import CFG, SIZE
+from ..lookup.made_words import condition
 from ..record.verdict_words import choice_words, share_words
-from ..record.words import NO_LABELS, Labels, size
+from ..record.words import NO_LABELS, Labels
 from .finding import Kin
 from .judging import HOLDS, REFINE
+from .strangers import CHANNELS, UNSHOWN, WAY, WEIGHTS
 
 
 def verdict(code: str, ratio: float, stock: str, rows: int, labels: Labels = NO_LABELS) -> str:
@@ -25,6 +25,19 @@ def verdict(code: str, ratio: float, stock: str, rows: int, labels: Labels = NO_
     return f"It is refused here: {share} times the error of {other} on {pictures}."
 
 
+def not_run(why: str) -> str:
+    """That a stranger's recipe was not run, and how it is known for one (strangers.py)."""
+    return f"It is refused here, and was not run: {_STRANGERS[why]}."
+
+
+_STRANGERS = {
+    WEIGHTS: "the weights of its model are not related to yours",
+    CHANNELS: "its model draws latents of another kind",
+    UNSHOWN: "somebody else's record must hold inner products, by which its model is known",
+    WAY: "its model comes to its pictures another way than yours",
+}
+
+
 def apart(kin: Kin) -> tuple[str, str] | None:
     """Of the very model's own record, ("cfg 3", "cfg 7"): where its recipe was made and what runs; None
     of other weights or sources, and where more than cfg and size differ."""
@@ -33,24 +46,21 @@ def apart(kin: Kin) -> tuple[str, str] | None:
         return None
     if any(each.code not in _TOLD for each in found):
         return None
-    made = " and ".join(_TOLD[each.code](each.made) for each in found)
-    return made, " and ".join(_TOLD[each.code](each.here) for each in found)
+    made = " and ".join(condition(each.code, each.made) for each in found)
+    return made, " and ".join(condition(each.code, each.here) for each in found)
 
 
-def _cfg(value: Value) -> str:
-    return "no cfg" if value is None else f"cfg {value:g}"
-
-
-def _size(value: Value) -> str:
-    return size([int(side) for side in value]) if isinstance(value, tuple) else "no size"
-
-
-_TOLD: dict[str, Callable[[Value], str]] = {CFG: _cfg, SIZE: _size}
+_TOLD = (CFG, SIZE)
 
 
 def whose(title: str, own: tuple[str, str] | None) -> str:
     """ "the recipe of Base", or of the very model "your recipe of cfg 3"."""
     return f"the recipe of {title}" if own is None else f"your recipe of {own[0]}"
+
+
+def left_out(title: str, why: str) -> str:
+    """That a stranger's recipe was no start in learning, as a sentence."""
+    return f"The recipe of {title} was left and not tried: {_STRANGERS[why]}."
 
 
 def used(code: str, title: str, ratio: float, own: tuple[str, str] | None = None) -> str:

@@ -23,6 +23,7 @@ from .file_form import (
     plain,
 )
 from .inner_products import Gram, packed
+from .origin import Origin
 from .rules import SAME_START
 from .schema import CONDITIONS, MODEL, RECIPE, VERSION
 
@@ -157,7 +158,8 @@ class Record:
     and model_calls, perhaps evidence_calls, seconds, source, how, plans and stages. What stands
     under other keys of evidence and provenance is kept as it is. Keys are strings:
     curve["euler"]["6"]. gram: the teacher's inner products, from which another sampler, N or start
-    is solved without a model call, or None. What `conditions` says of the model follows `model`.
+    is solved without a model call, or None. origin: of one that was read from a source, whose it is; no
+    file holds it. What `conditions` says of the model follows `model`.
     """
 
     model: Model
@@ -167,6 +169,7 @@ class Record:
     evidence: dict = field(default_factory=dict)
     provenance: dict = field(default_factory=dict)
     gram: Gram | None = None
+    origin: Origin | None = field(default=None, compare=False)
 
     def __post_init__(self):
         conditions = replace(self.conditions, **self.model.description)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from .cfg_range import CHECKS
 from .choice import PUBLISHED as PUBLISHED_CHOICE
 from .choice import Choice
 from .left_out import evidence_notes
@@ -123,7 +124,8 @@ def _seen(found: dict) -> str:
     pictures = "the picture" if fitted == 1 else f"the {fitted} pictures"
     if unseen:
         return f"on {pictures} that it was fitted to and {unseen} that it was not"
-    return f"on {pictures} that it was fitted to; no other was measured"
+    others = "" if found.get(CHECKS) else "; no other was measured"
+    return f"on {pictures} that it was fitted to{others}"
 
 
 def _without_verdict(recipe: Recipe) -> str:
@@ -222,7 +224,7 @@ def recommendation(record: Record, labels: Labels = NO_LABELS) -> str:
     left_out = record.evidence.get("left_out", [])
     if not advice:
         measured = left_out or "curve" in record.evidence
-        parts = [NOTHING if measured else _on_own_rows(record, labels)]
+        parts = [_on_own_rows(record, labels) or (NOTHING if measured else "")]
     else:
         parts = [_advice(record, advice, labels), *_tallies(record, labels)]
     parts += evidence_notes(left_out)
@@ -270,15 +272,29 @@ def _gains(recipe: Recipe, labels: Labels) -> str:
     return f"{described(recipe, labels)}: {verdict(recipe, labels)}{match}"
 
 
+def advised(record: Record) -> Recipe | None:
+    """The recipe that `recommendation` speaks of first; None where it names stock, or none."""
+    advice = record.evidence.get("recommendation", {})
+    if advice:
+        return None if "stock" in advice else _advised(record, advice)
+    return _best_on_own_rows(record)
+
+
 def _on_own_rows(record: Record, labels: Labels) -> str:
     """Of a record that nothing was measured for apart: what its own rows say of its best recipe."""
+    best = _best_on_own_rows(record)
+    return "" if best is None else f"At {counted(best.steps)} use {_gains(best, labels)}."
+
+
+def _best_on_own_rows(record: Record) -> Recipe | None:
     ours = [
         each for each in record.recipes if each.choice.ours and each.evidence.get("verdict") == SEEN
     ]
-    if not ours:
-        return ""
-    best = max(ours, key=lambda each: (steps_saved(each.evidence) or (0, False))[0] / each.steps)
-    return f"At {counted(best.steps)} use {_gains(best, labels)}."
+
+    def saves(recipe: Recipe) -> float:
+        return (steps_saved(recipe.evidence) or (0, False))[0] / recipe.steps
+
+    return max(ours, key=saves, default=None)
 
 
 def _advised(record: Record, advice: Mapping) -> Recipe | None:

@@ -17,7 +17,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from ..files import make_folder, read_bytes, write_bytes, write_text
 from ..fingerprint import Fingerprint
 from ..record import Record
 from ..record.checkers import Misfit, choice, fields, integer, items, optional, text
+from ..record.origin import Origin
 from ..record.parser import MAX_BYTES, Bounds, read_json
 from ..record.schema import TIME
 from ..store.index import Index
@@ -33,7 +34,7 @@ from ..store.scan import Brief
 from .addresses import FOLDER, WEB, Address
 from .entries import brief_of_entry, digest
 from .index_form import BOUNDS, SHA256, SourceIndex, read_index
-from .signing import KEY
+from .signing import KEY, key_name
 
 SOURCES = ".sources"
 NOTE = "source.json"
@@ -93,6 +94,12 @@ class Source:
     def signed(self) -> bool:
         return self.note.key is not None
 
+    @property
+    def origin(self) -> Origin:
+        """What its records and matches say of whose they are."""
+        key = self.note.key
+        return Origin(self.name, self.by, key_name(key) if key else "")
+
     @cached_property
     def entries(self) -> Mapping[str, Mapping]:
         """The entries whose records are at hand, by their sha256."""
@@ -118,7 +125,7 @@ class Source:
     def record(self, sha256: str) -> Record:
         """A record by its hash; the last few stay in memory. Raises RecordError."""
         if sha256 not in self._records:
-            found = Record.from_json(self.content(sha256))
+            found = replace(Record.from_json(self.content(sha256)), origin=self.origin)
             while len(self._records) >= KEPT:
                 self._records.pop(next(iter(self._records)), None)
             self._records[sha256] = found

@@ -15,7 +15,7 @@ from pathlib import Path
 from ..errors import RecordError, SourceError, UnknownNameError
 from ..files import PathLike
 from ..lookup.key import Key
-from ..lookup.match import SOURCE, Match, Origin, judged
+from ..lookup.match import SOURCE, Match, judged
 from ..record import Record
 from ..store.housekeeping import slug
 from ..store.relatives import Relatives
@@ -33,7 +33,7 @@ from .kept import (
     source_folders,
     stamp,
 )
-from .signing import check_key, key_name
+from .signing import check_key
 
 _BESIDE: dict[Path, Sources] = {}
 
@@ -158,7 +158,7 @@ class Sources:
                 match = judged(record, key, policy, _path(source, brief.file))
                 if match is not None:
                     allowed = match.allowed and self.unchecked
-                    yield replace(match, allowed=allowed, place=SOURCE, origin=origin_of(source))
+                    yield replace(match, allowed=allowed, place=SOURCE, origin=source.origin)
 
     def _in_turn(self, key: Key) -> Iterator[tuple[Brief, Source]]:
         """Of sources that are equally near, the first by name comes first."""
@@ -231,12 +231,6 @@ class Sources:
 def beside(store: PathLike) -> Sources:
     """The sources beside a store, the same object for each folder, for what was read stays in it."""
     return _BESIDE.setdefault(Path(store), Sources(store))
-
-
-def origin_of(source: Source) -> Origin:
-    """What a match says of where it is from."""
-    key = source.note.key
-    return Origin(source.name, source.by, key_name(key) if key else "")
 
 
 def _path(source: Source, sha256: str) -> str:

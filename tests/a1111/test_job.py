@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -21,6 +22,24 @@ def test_to_the_end_and_found_again(job):
     job.job.start(wish(job))
     again = ended(job)
     assert again.record == done.record and "Nothing had to be drawn" in again.text
+
+
+def test_kin_is_among_the_starts_and_the_report_says_so(job, stored, record, monkeypatch):
+    """What the store has of another cfg."""
+    begun = []
+
+    def listening(*given, starts, conditions, **options):
+        begun.append(starts)
+        return replace(record, conditions=conditions)
+
+    monkeypatch.setattr(made.ours("scheduler.distilling.run"), "distill", listening)
+    asked = replace(wish(job, steps=(4, 5)), scene=job.scene(("a cat",), cfg=3.0))
+    job.job.start(asked)
+    done = ended(job)
+    ours = [record.recipe("euler", steps) for steps in (4, 5)]
+    assert [each.sigmas for each in begun[0]] == [each.sigmas for each in ours if each.choice.ours]
+    assert begun[0]
+    assert "Among its starts: " in done.text and " of tiny." in done.text
 
 
 def test_one_at_a_time_and_interrupted(job):

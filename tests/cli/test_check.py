@@ -52,3 +52,30 @@ def test_what_cannot_be_checked_or_kept_is_said_in_a_sentence(record_file, capsy
     record_file.write_text(json.dumps(data))
     assert run("check", record_file, "flow", "--cfg", 5, "--keep", "--quiet") == cli.MISTAKE
     assert "another model" in capsys.readouterr().err
+    assert run("check", record_file, "flow", "--cfg", 5, "--quiet") == cli.OK
+    said = capsys.readouterr().out
+    assert said.startswith("6 steps: It is refused here, and was not run: the weights of its model")
+    assert said.endswith("(0 model calls)\n")
+
+
+def test_distilling_for_a_store_begins_with_the_kin_that_it_has(
+    made, tmp_path, capsys, monkeypatch
+):
+    from scheduler.distilling import run as distilling
+    from scheduler.errors import Stopped
+    from scheduler.store import Store
+
+    begun = []
+
+    def listening(*given, starts=(), **options):
+        begun.append(starts)
+        raise Stopped("that is enough")
+
+    monkeypatch.setattr(distilling, "distill", listening)
+    record = load_record(made)
+    Store(tmp_path / "store").put(record)
+    line = ("distill", "flow", "--steps", 6, "-o", tmp_path / "new.json")
+    for more in (("--cfg", 5), ("--cfg", 3), ("--cfg", 5, "--store", tmp_path / "store")):
+        run(*line, *more)
+    assert begun == [(), (), (record.recipe("distilled", 6),)]
+    assert capsys.readouterr().err.count("Among its starts: the recipe of flow.") == 1

@@ -8,6 +8,7 @@ import pytest
 
 from scheduler.kin.planning import calls_of_check
 from scheduler.sources import Sources
+from tests.comfyui.graphs import scene
 from tests.comfyui.test_few_step import FULL, drawn, tidy
 
 STARTER = Path(__file__).parents[2] / "starter"
@@ -37,3 +38,27 @@ def test_the_page_is_told_of_it(server, client, starter):
     found = client.get("/stepdistill/sources")
     assert [each["name"] for each in found["sources"]] == ["starter"]
     assert found["sources"][0]["line"].startswith("6 records · by StepDistill's own measurements")
+
+
+def test_a_record_chosen_by_hand_serves_before_any_check_and_is_named_so(server, starter):
+    """On the node that draws, and in the picture's own file."""
+    s = scene()
+    loaded = s.add("StepDistillLoad", name="unchecked, from starter: flow-cfg-3")
+    made = s.add(
+        "StepDistillSampler", model=s.model, steps=6, denoise=1.0, if_missing="error", record=loaded
+    )
+    s.add("TestSave", name="by-hand", text=made[2])
+    result = server.client.run(s.graph)
+    said = (server.output / "by-hand.txt").read_text(encoding="utf-8")
+    whose = "from the source starter (by StepDistill's own measurements, not signed)"
+    assert said.startswith(f"Unchecked, {whose}: the record of flow, 6 steps")
+    assert result.text(loaded).startswith(f"Unchecked, {whose}. ")
+
+
+def test_distilling_begins_with_a_relatives_recipes_and_says_so(server, client, starter):
+    s = scene()
+    made = s.distill(cfg=7.0, max_steps=6)
+    s.add("TestSave", name="kin-start", text=made[2])
+    client.run(s.graph)
+    said = (server.output / "kin-start.txt").read_text(encoding="utf-8")
+    assert "Among its starts: " in said and " of flow from the source starter (by " in said

@@ -144,6 +144,24 @@ def test_the_store_is_shared_with_the_uis(tmp_path):
     assert len(store.records()) == 2
 
 
+def test_what_the_store_has_of_another_cfg_is_among_the_starts(tmp_path, monkeypatch):
+    from scheduler.diffusers import distilling
+
+    begun, distil = [], distilling.distill
+
+    def listening(*given, starts, **options):
+        begun.append(starts)
+        return distil(*given, starts=starts, **options)
+
+    monkeypatch.setattr(distilling, "distill", listening)
+    pipe = made.sd()
+    for cfg, store in ((3.0, tmp_path), (7.5, tmp_path), (7.5, False)):
+        distill_pipeline(pipe, "a fox", 4, store=store, again=True, guidance_scale=cfg)
+    first = Store(tmp_path).lookup(key_of_pipeline(pipe, "distilled", guidance_scale=3.0)).record
+    ours = tuple(each for each in first.recipes if each.choice.ours)
+    assert begun == [(), ours, ()]
+
+
 def test_other_steps_are_distilled_and_again_means_again(tmp_path):
     pipe = made.sd()
     about = {"store": tmp_path, "guidance_scale": 3.0}

@@ -20,7 +20,7 @@ from tests.weights import weights
 # How the ends of a model lie: what a finetune moves, and strangers whose recipes lose.
 BASE: dict = {}
 FINETUNE = {"moved": 0.1}
-DISTANT = {"moved": 0.8}  # on the picture of seed 1 it is but a start
+DISTANT = {"moved": 0.8}  # on the picture of seed 5 it is but a start
 STRANGERS = ({"scale": 4.0}, {"scale": 0.1, "variance": 0.01})
 
 

@@ -1,26 +1,34 @@
 """On the bundled flow checkpoint: rounded and drifted weights take its recipe, so do other guidances, and
-mixtures that claim to be kin are refused."""
+mixtures that claim to be kin, whatever weights are stated for them, are refused."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
-from benchmarks.kin import STEPS, interpolated, over, own_record, picture
+from benchmarks.kin import interpolated, over
 from benchmarks.kin_subjects import (
+    STEPS,
     Tiles,
     changed,
+    claimed,
     drawn_anew,
     facts_of,
     fp8,
     int8,
+    own_record,
+    picture,
     q4,
+    shuffled,
     subject_of,
 )
 from benchmarks.trial import Trial
 from scheduler.checkpoints import load_checkpoint
-from scheduler.kin import HOLDS, REFUSE, check_kin
-from scheduler.record import Recipe
+from scheduler.fingerprint.kinship import QUANTISED, SAME
+from scheduler.kin import HOLDS, REFUSE, Kin, check_kin
+from scheduler.kin.strangers import WEIGHTS
+from scheduler.lookup.match import SOURCE
+from scheduler.record import Record
 
 SEED, ROWS = 10, 8
 
@@ -32,15 +40,14 @@ def flow():
 
 
 @pytest.fixture(scope="module")
-def recipe(flow) -> Recipe:
-    return own_record(subject_of(flow, "flow", 3.0), 0)[0].recipe("distilled", STEPS)
+def record(flow) -> Record:
+    return own_record(subject_of(flow, "flow", 3.0), 0)[0]
 
 
-def checked(recipe, model, cfg=3.0, known=True):
+def checked(kin_of, model, cfg=3.0):
     of = subject_of(model, "mine", cfg)
     run, denoise = picture(of, SEED)
-    facts = facts_of(model, "mine")
-    return check_kin(recipe, denoise, facts, recordings=(run,), known=known)
+    return check_kin(kin_of(of), denoise, STEPS, recordings=(run,))
 
 
 def drifted(weight):
@@ -49,27 +56,38 @@ def drifted(weight):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("change", [fp8, int8, q4, drifted])
-def test_rounded_and_drifted_weights_take_it(flow, recipe, change):
-    assert checked(recipe, changed(flow, change)).code == HOLDS
+def test_rounded_and_drifted_weights_take_it(flow, record, change):
+    found = checked(lambda of: claimed(record, of, QUANTISED), changed(flow, change))
+    assert found.code == HOLDS
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("cfg", [1.0, 5.0])
-def test_it_holds_at_other_guidance(flow, recipe, cfg):
-    assert checked(recipe, flow, cfg).code == HOLDS
+def test_it_holds_at_other_guidance(flow, record, cfg):
+    assert checked(lambda of: Kin.of(record, facts_of(flow, "mine")), flow, cfg).code == HOLDS
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("scale", "variance"), [(4.0, 0.05), (0.3, 0.05), (0.1, 0.01)])
-def test_strangers_are_refused_both_ways(flow, recipe, scale, variance):
+@pytest.mark.parametrize(
+    ("scale", "variance"), [(4.0, 0.05), (0.3, 0.05), (0.1, 0.01), (1.0, 0.05), (0.1, 1.0)]
+)
+def test_strangers_are_refused_both_ways_whatever_weights_are_stated(flow, record, scale, variance):
     other = Tiles(flow, scale, variance)
-    assert checked(recipe, other, known=False).code == REFUSE
-    theirs = own_record(subject_of(other, "other", 3.0), 0)[0].recipe("distilled", STEPS)
-    assert checked(theirs, flow, known=False).code == REFUSE
+    theirs = own_record(subject_of(other, "other", 3.0), 0)[0]
+    for each, model in ((record, other), (theirs, flow)):
+        assert checked(lambda of, it=each: claimed(it, of, SAME, SOURCE), model).code == REFUSE
 
 
 @pytest.mark.slow
-def test_between_its_checked_ends_it_is_as_near_as_its_own(flow, recipe):
+def test_other_weights_are_refused_before_a_call(flow, record):
+    other = changed(flow, shuffled)
+    found = checked(lambda of: Kin.of(record, facts_of(other, "mine")), other)
+    assert (found.code, found.stranger, found.calls) == (REFUSE, WEIGHTS, 0)
+
+
+@pytest.mark.slow
+def test_between_its_checked_ends_it_is_as_near_as_its_own(flow, record):
+    recipe = record.recipe("distilled", STEPS)
     of = subject_of(flow, "mine", 5.0)  # whose reference is short
     trial = Trial(of, ROWS)
     own = own_record(of, 0)[0].recipe("distilled", STEPS)

@@ -8,7 +8,9 @@ import pytest
 
 from scheduler.kin import HOLDS, REFINE, REFUSE, KinVerdict, find_kin
 from scheduler.kin import words as kin_words
+from scheduler.kin.strangers import CHANNELS, UNSHOWN, WAY, WEIGHTS
 from scheduler.lookup import words as lookup_words
+from scheduler.lookup.given import given_match
 from scheduler.lookup.selection import NEAREST, select
 from scheduler.lookup.wanted import Wanted
 from scheduler.record.cfg_range import with_check
@@ -32,6 +34,16 @@ def test_a_verdict(code, text):
     assert KinVerdict(code, 0.4, 1.0, "beta + dpmpp_2m", 1, 18).words == text
 
 
+@pytest.mark.parametrize("why", [WEIGHTS, CHANNELS, UNSHOWN, WAY])
+def test_a_strangers(why):
+    found = KinVerdict.of_stranger(why)
+    assert found.code == REFUSE and found.words.startswith("It is refused here, and was not run: ")
+    because = found.words.removeprefix("It is refused here, and was not run: ")
+    assert (
+        kin_words.left_out("Base", why) == f"The recipe of Base was left and not tried: {because}"
+    )
+
+
 def test_hosts_labels_are_used():
     labels = {"dpmpp_2m": "DPM++ 2M"}
     assert "beta + DPM++ 2M" in kin_words.verdict(HOLDS, 0.4, "beta + dpmpp_2m", 2, labels)
@@ -47,11 +59,23 @@ def test_unchecked_it_serves_only_if_asked_and_is_named_so(taught):
     assert lookup_words.info(asked).startswith("Unchecked, from kin: Base, 6 steps")
 
 
+def test_a_kins_record_that_one_connects_is_named_so_too(taught, learnt):
+    for model, cfg, named in (
+        (known("Mine", print_of(0.1)), 3.0, "Unchecked, from kin: Base"),
+        (known(), 7.0, "Unchecked, from kin: Base"),
+        (known(), 3.0, "From the record of Base"),
+        (replace(known(), fingerprint=None), 3.0, "From the record of Base"),
+    ):
+        key = model.key(cfg, SHAPE)
+        found = select(Wanted.of(model, "distilled", 6), model, key, given_match(learnt, key))
+        assert lookup_words.info(found).startswith(f"{named}, 6 steps")
+
+
 def test_a_record_says_its_range_and_where_it_is_from(learnt):
     recipe = learnt.recipe("distilled", 6)
     wide = with_check(learnt, recipe, 7.0, {"verdict": HOLDS, "rms": 0.1, "stock_rms": 0.2})
-    assert "guidance 3 (checked from 3 to 7)" in conditions(wide)
-    assert conditions(learnt).startswith("guidance 3, ")
+    assert "cfg 3 (checked from 3 to 7)" in conditions(wide)
+    assert conditions(learnt).startswith("cfg 3, ")
     kin = {"name": "Other", "kinship": "related", "verdict": HOLDS, "cfg": 5.0}
     entry = kin | {"rms": 0.1, "stock_rms": 0.25}
     told = replace(learnt, provenance=learnt.provenance | {"kin": [entry]})
@@ -81,6 +105,6 @@ def test_a_finetune_and_another_source_are_named(taught):
     """Of cfg and size alone, of the very weights, it is one's own."""
     same, finetune = known(), known("Mine", print_of(0.1))
     (own,) = find_kin(taught, same, same.key(7.0, (16, 64, 64)))
-    assert kin_words.apart(own) == ("cfg 3 and latent 16x8x8", "cfg 7 and 512x512")
+    assert kin_words.apart(own) == ("cfg 3 and 64x64", "cfg 7 and 512x512")
     (other,) = find_kin(taught, finetune, finetune.key(7.0, SHAPE))
     assert kin_words.apart(other) is None

@@ -83,3 +83,16 @@ def test_switched_off_no_list_is_looked_at(mappings, monkeypatch):
     assert not dropdown.register() and not app.on_startup
     monkeypatch.delenv("STEPDISTILL_DROPDOWNS")
     assert dropdown.register() and len(app.on_startup) == 1
+
+
+def test_a_node_that_cannot_say_its_outputs_keeps_no_other_from_it(mappings):
+    """As nodes of a newer host's kind do, which make their outputs when they are asked."""
+
+    class Broken(type):
+        @property
+        def RETURN_TYPES(cls):  # noqa: N802 - the host's name
+            raise TypeError("an argument that this host does not know")
+
+    copy = list(SCHEDULERS)
+    mappings["a"], mappings["b"] = Broken("Broken", (), {}), node(a=(copy,))
+    assert lists.reach_copies() == 1 and copy[-1] == "distilled"

@@ -10,7 +10,7 @@ from tests.nodes.made import PROVENANCE, recipe
 from tests.nodes.pack import module
 from tests.sources.made import folder_of
 
-lookup, expected, listing, stores, sources, publishing, record, identity = (
+lookup, expected, listing, stores, sources, publishing, record, identity, records, words = (
     module("nodes.lookup"),
     module("nodes.expected"),
     module("nodes.server.sources"),
@@ -19,6 +19,8 @@ lookup, expected, listing, stores, sources, publishing, record, identity = (
     module("scheduler.sources.publishing"),
     module("scheduler.record"),
     module("nodes.host.model_facts"),
+    module("nodes.records"),
+    module("scheduler.lookup.words"),
 )
 
 
@@ -38,17 +40,27 @@ def test_the_panel_lists_them(store, tmp_path):
     assert found["sources"] == [] and found["problems"][0][0] == "ann"
 
 
-def test_what_a_source_has_is_named_and_not_used(store, tmp_path):
-    model = host.patcher(file="tiny.safetensors")
+@pytest.fixture
+def model():
+    return host.patcher(file="tiny.safetensors")
+
+
+@pytest.fixture
+def own(model, store, tmp_path):
+    """A record of the model, in the source ann."""
     facts = identity.facts_of(model)
     conditions = facts.conditions(facts.key(3.0, (16, 8, 8)))
     about = record.Model.of(conditions, facts.process, facts.sigma_min, facts.sigma_max)
-    own = record.Record(about, conditions, None, (recipe(),), {}, PROVENANCE)
+    found = record.Record(about, conditions, None, (recipe(),), {}, PROVENANCE)
     folder = tmp_path / "ann"
     folder.mkdir()
-    own.save(folder / "a.json")
+    found.save(folder / "a.json")
     publishing.publish(folder, by="Ann")
     sources.beside(store.folder).add(str(folder))
+    return found
+
+
+def test_what_a_source_has_is_named_and_not_used(store, model, own):
     steps = recipe().steps
     found = lookup.find(model, "euler", steps, cfg=3.0)
     assert found.match is None and found.source == "stock"
@@ -57,3 +69,23 @@ def test_what_a_source_has_is_named_and_not_used(store, tmp_path):
     assert "not used, for nobody has checked it on your model" in info
     store.put(own)
     assert lookup.find(model, "euler", steps, cfg=3.0).match.place == "store"
+
+
+def test_load_record_lists_them_and_choosing_one_is_asking(store, model, own):
+    entry, loader = "unchecked, from ann: a", records.StepDistillLoad
+    offered = loader.INPUT_TYPES()["required"]["name"][0]
+    assert offered[:2] == [records.NO_RECORDS, entry]
+    assert loader.VALIDATE_INPUTS(entry) is True
+    assert loader.VALIDATE_INPUTS("unchecked, from ann: b").startswith(
+        "The source ann has no record"
+    )
+    assert loader.IS_CHANGED(entry) == loader.IS_CHANGED(entry)
+    found, text = loader().load(entry)["result"]
+    assert found == own and text.startswith("Unchecked, from the source ann (by Ann, not signed). ")
+    used = lookup.find(model, "euler", recipe().steps, cfg=3.0, record=found)
+    assert used.recipe.sigmas == pytest.approx(recipe().sigmas)
+    assert words.info(used).startswith(
+        "Unchecked, from the source ann (by Ann, not signed): the record of "
+    )
+    again = loader().load(entry)["ui"]["stepdistill"][0]
+    assert again["source"] == "record"

@@ -4,6 +4,7 @@ as near or not."""
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,15 +21,18 @@ ABOUT = {"rms": 0.1, "ratio": 0.5, "best_stock": "karras + dpmpp_2m", "verdict":
 SIX = Recipe(DISTILLED, 6, 6.0, [6.0, 5.0, 4.0, 3.0, 2.0, 1.0, 0.0], choice="ours")
 
 
-@pytest.mark.parametrize(("error", "told"), [(0.2, {"equals": 12}), (0.01, {"beats": 24})])
-def test_stock_is_followed_to_its_last_count(monkeypatch, error, told):
-    """Whose error is 2.4 over its steps: 0.2 at 12, 0.1 at 24."""
+@pytest.mark.parametrize(
+    ("error", "missed", "told"),
+    [(0.2, 0.0, {"equals": 12}), (0.01, 0.0, {"beats": 24}), (0.01, 0.1, {"equals": 17})],
+)
+def test_stock_is_followed_to_its_last_count(monkeypatch, error, missed, told):
+    """Whose error is 2.4 over its steps: 0.2 at 12, 0.1 at 24. missed: by the teacher's own end."""
     monkeypatch.setattr(expected, "_expected_of_stock", lambda made, steps: 2.4 / steps)
     sigmas = np.array(SIX.sigmas)
     found = Candidate(DISTILLED, sigmas, np.zeros(6), np.zeros((6, 4)))
     monkeypatch.setattr(expected, "_rms", lambda found: error)
     monkeypatch.setattr(type(found.choice), "stock", property(lambda self: False))
-    found = expected.equal_steps(None, found)
+    found = expected.equal_steps(SimpleNamespace(ends_error=missed), found)
     assert found == {f"{name}_stock_steps": steps for name, steps in told.items()}
 
 

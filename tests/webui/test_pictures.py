@@ -197,6 +197,31 @@ def test_a_record_can_be_named_and_left_out(host, stored):
         assert told[KEY].startswith(expected) and told["StepDistill record"] == choice
 
 
+def test_a_sources_record_that_is_named_serves_and_is_called_unchecked(host, record, tmp_path):
+    """In the picture's own parameters, and below it; unasked it is not used."""
+    from scheduler.sources import Sources
+    from scheduler.sources.publishing import publish
+
+    folder = tmp_path / "ann"
+    folder.mkdir()
+    record.save(folder / "a.json")
+    publish(folder, by="Ann")
+    sources = Sources(host.server.store)
+    sources.add(str(folder))
+    try:
+        euler = {"sampler_name": "Euler", "scheduler": "Distilled"}
+        told, _ = host.draw(**euler)
+        assert told[KEY].startswith("stock | ")
+        chosen = {"alwayson_scripts": {"StepDistill": {"args": ["unchecked, from ann: a"]}}}
+        told, sigmas = host.draw(**euler, **chosen)
+        assert told[KEY].startswith("unchecked | unchecked  from ann  a | 4 steps of Euler")
+        assert f"{KEY}: unchecked | unchecked  from ann  a | " in host.parameters
+        assert "4 steps, unchecked, from the source ann" in host.heard["comments"]
+        assert same(sigmas, record.recipe("euler", 4, offsets=False).sigmas[:-1])
+    finally:
+        sources.remove("ann")
+
+
 def test_a_lora_is_another_key_and_the_file_keeps_its_name(host, stored):
     """The record is near then, not exact; and the weights are known in spite of what was baked into them."""
     told, _ = host.draw(sampler_name="Euler", scheduler="Distilled", prompt="a cat <lora:bend:0.7>")
