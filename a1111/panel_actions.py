@@ -22,6 +22,7 @@ from .words import PIXELS
 
 ASKED = ("prompt", "neg_prompt", "styles", "cfg_scale", "width", "height", "sampling")
 SET = ("sampling", "scheduler", "steps")
+PRICED = ("sampling", "width", "height")
 FROM_PAGE = (*ASKED, "scheduler", "steps")
 LEFT_OUT = (
     "It draws with the prompt, styles and LoRAs above, and without ControlNet, FreeU and the like."
@@ -97,7 +98,7 @@ def _tie_page(made: Any, page: dict[str, Any]) -> None:
     inputs = [*ours, *(page[part] for part in ASKED)]
     made.distil.click(distilled, inputs, [made.doing], **AT_ONCE)
     costs = [*_costs(made), made.prompts, made.width, made.height]
-    on_page = [page[part] for part in ("sampling", "width", "height")]
+    on_page = [page[part] for part in PRICED]
     for control in (*costs, *on_page):
         control.change(priced, [*costs, *on_page], [made.price], **AT_ONCE)
     outputs = [*(page[part] for part in SET), made.record, made.recipes, made.newest]
@@ -155,7 +156,10 @@ def priced(
 
 def price_as_left() -> str:
     """The same for the controls as the page is built with them."""
-    return priced(*map(usual, ("quality", "samplers", "least", "most", "measure")))
+    ours = map(usual, ("quality", "samplers", "least", "most", "measure"))
+    parts = (getattr(_seen.get(f"txt2img_{part}"), "value", None) for part in PRICED)
+    above, width, height = (each or 0 for each in parts)
+    return priced(*ours, above=above or "", page_width=width, page_height=height)
 
 
 def interrupted() -> str:

@@ -156,6 +156,12 @@ def test_the_price_of_distilling_holds(webui, monkeypatch, prompts, pixels):
         )
         planned = plan_request(request, None, 0, None).calls
         assert planned <= int(calls.replace(",", "")) < 1.1 * planned
+        if not prompts:  # as the page is built
+            made_with = dict(sampling=above, width=pixels, height=pixels)
+            for part, value in made_with.items():
+                control = SimpleNamespace(elem_id=f"txt2img_{part}", value=value)
+                actions.after(control)
+            assert actions.price_as_left() == told
 
 
 def test_a_checkpoint_that_waits_on_forge_is_the_one_that_is_shown(webui, checkpoint, tmp_path):
