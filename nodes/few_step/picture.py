@@ -11,6 +11,7 @@ import torch
 
 from ...scheduler.learning import words
 from ...scheduler.learning.at_hand import drew_this
+from ...scheduler.learning.deciding import IN_FULL
 from ...scheduler.learning.drawing import ROWS
 from ...scheduler.learning.fitting import Learnt
 from ...scheduler.learning.outcome import Announcement
@@ -46,6 +47,12 @@ class Picture:
         text = words.before(told)
         log.info("StepDistill: %s", text)
         say(self.node, text)
+
+    @property
+    def interruption(self) -> type[BaseException]:
+        from comfy.model_management import InterruptProcessingException
+
+        return InterruptProcessingException
 
     def prompt(self) -> str:
         if self._prompt is None:
@@ -116,7 +123,10 @@ class Picture:
             return replace(learnt, calls=learnt.calls + calls)
 
         top = float(self.of.patcher.get_model_object("model_sampling").sigma_max)
-        return run(self.of, timed, top, self.seed, heard=teller.heard)
+        learnt = run(self.of, timed, top, self.seed, heard=teller.heard)
+        if self.told is not None and self.told.decision.action == IN_FULL:
+            _hear_no_late_interrupt()
+        return learnt
 
     def _asked(
         self,
@@ -153,3 +163,11 @@ class Picture:
             denoise(x * sigma, sigma)
             self._pace = time.monotonic() - began
         return TIMING
+
+
+def _hear_no_late_interrupt() -> None:
+    """One that came after the last model call of the learning would stop the nodes that decode and save
+    the picture, where it was to stop the learning."""
+    from comfy.model_management import interrupt_current_processing
+
+    interrupt_current_processing(False)

@@ -60,7 +60,10 @@ Handed = Callable[[Selection, Sequence[Recording]], Any]
 
 
 class Host(Protocol):
-    """What a host does for one picture; its interruption passes through as its own exception."""
+    """What a host does for one picture; its interruption passes through as its own exception, but
+    while it learns from a picture that is drawn: that ends the learning alone."""
+
+    interruption: type[BaseException]  # what it raises where its user interrupts
 
     def draw(self, found: Selection, recording: Recording | None) -> Any:
         """The picture, drawn with a recipe; the first ROWS of the run told to the recording, at the
@@ -96,10 +99,10 @@ def draw_and_learn(
     """(what the host drew, what happened). mode: of deciding.MODES. carried, given, newest: as for
     `chosen`. obstacle: why the host would not have this picture learnt from. improve_calls: spent on
     a better recipe before the picture is drawn. handed: of a host that can hand over a picture that
-    was drawn in full before its learning was stopped.
+    was drawn in full before the host went down in its learning.
 
     A picture never fails because nothing could be learnt: the outcome says why. Raises what the host
-    raises, and StepDistillError where there is nothing to draw with.
+    raises (an interruption only before the picture is drawn), and StepDistillError where there is nothing to draw with.
     """
     source = _Source(store, tuple(carried), given, newest)
     if given is not None:
@@ -202,6 +205,7 @@ class _Picture:
         return picture, self._learnt_from(decision, full, recording)
 
     def _learnt_from(self, decision: Decision, full: Selection, recording: Recording) -> Outcome:
+        """What was learnt from a picture that is drawn; an interruption ends this and not the picture."""
         here, facts = self.situation, self.situation.facts
         try:
             if not here.own_sigmas:  # its few levels say nothing to another distillation
@@ -216,9 +220,19 @@ class _Picture:
             learnt = self._learn(runs)
         except StepDistillError as problem:
             return Outcome(decision, here, full, problem=str(problem), kept=True)
+        except self.host.interruption:
+            return self._stopped(Outcome(decision, here, full, stopped=True))
         if self._at_once(learnt):
             return Outcome(decision, here, full, problem=AT_ONCE.format(NAME_ITS_RUN))
         return Outcome(decision, here, full, learnt, kept=True)
+
+    def _stopped(self, outcome: Outcome) -> Outcome:
+        """Before the first recipe its run waits for the next picture; after it, this one serves."""
+        here = outcome.situation
+        found = self.source.chosen(here)
+        ready = decide(here, found, self.mode).action == deciding.FEW
+        steps = found.recipe.steps if ready and found is not None else 0
+        return replace(outcome, ready=steps, kept=not here.own_sigmas)
 
     def _learn_first(self, decision: Decision) -> tuple[Any, Outcome]:
         """A recipe for this picture, from kept runs of its prompt or a teacher of its own; where that

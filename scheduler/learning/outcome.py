@@ -39,7 +39,9 @@ class Outcome:
 
     decision: what was decided. found: what it was drawn with. steps: how many. learnt: what came of
     learning, None where nothing did; problem: why not, where it was tried. kept: whether its run was
-    kept as a recording. improved: whether the recipe was improved before it was drawn.
+    kept as a recording. improved: whether the recipe was improved before it was drawn. stopped: whether
+    the user stopped the learning after it was drawn. ready: the steps of the recipe that was there by
+    then, or 0.
     """
 
     decision: Decision
@@ -49,6 +51,8 @@ class Outcome:
     problem: str = ""
     kept: bool = False
     improved: bool = False
+    stopped: bool = False
+    ready: int = 0
 
     @property
     def steps(self) -> int:
@@ -65,7 +69,7 @@ class Outcome:
         """How many steps the next picture takes."""
         if self.learnt is not None and self.learnt.ours:
             return self.learnt.recipe.steps
-        return self.steps
+        return self.ready or self.steps
 
     @property
     def data(self) -> dict:
@@ -80,6 +84,7 @@ class Outcome:
             "pays_after": learnt.pays_after if learnt is not None and learnt.ours else None,
             "kept": self.kept,
             "improved": self.improved,
+            "stopped": self.stopped,
             "changed": learnt is not None and learnt.changed,
             "kin": learnt.kin.data | {"title": learnt.kin_title}
             if learnt is not None and learnt.kin is not None

@@ -25,6 +25,10 @@ STEPS_NOT_KNOWN = (
     "How many steps this model needs is known once it is learnt; ask for a number, or learn it."
 )
 
+STOPPED = "Learning was stopped."
+STOPPED_KEPT = (
+    "Learning was stopped; its run is kept, and the next picture of this prompt goes on."
+)
 AT_HAND = (
     "before its learning was stopped: this is that picture, not drawn again. With another seed "
     "this model is learnt first, from what was drawn."
@@ -89,6 +93,8 @@ def _in_full(outcome: Outcome) -> str:
         why = not_learnt(obstacle) if obstacle.code in _NOT_LEARNT else STEPS_NOT_KNOWN
         return f"{drawn}{with_what}. {why}"
     if learnt is None:
+        if outcome.stopped:
+            return f"{drawn}{with_what}. {_stopped(outcome)}"
         kept = "Its run is kept, and is learnt from with the next picture" if outcome.kept else ""
         problem = outcome.problem or "Nothing could be learnt from it."
         return " ".join(p for p in (f"{drawn}{with_what}.", problem, kept and f"{kept}.") if p)
@@ -103,6 +109,12 @@ def _in_full(outcome: Outcome) -> str:
     else:
         told = f"{told} Nothing is gained at {few} here: take more steps, or improve the recipe."
     return f"{told} {_not_kept(learnt.problem)}".strip()
+
+
+def _stopped(outcome: Outcome) -> str:
+    if outcome.ready:
+        return f"{STOPPED} From the next picture on: {counted(outcome.ready)}."
+    return STOPPED_KEPT if outcome.kept else STOPPED
 
 
 def _enough(outcome: Outcome) -> bool:
