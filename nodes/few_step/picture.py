@@ -111,7 +111,7 @@ class Picture:
     def with_model(self, planned: int, work) -> Learnt:
         """What `work` returns, run inside one sampling call with the picture's own conditioning."""
         previews = len(self.of.shape) > 2
-        teller = Teller(self.of.patcher, self.node, previews, text_of_host=False)
+        teller = Teller(self.of.patcher, self.node, previews)
 
         def timed(denoisers: tuple) -> Learnt:
             assert self.told is not None

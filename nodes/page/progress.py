@@ -7,7 +7,6 @@ import math
 import time
 from typing import Any
 
-from ..host.running_prompt import tell
 from .log import log
 from .price import remember_pace
 
@@ -48,12 +47,14 @@ class Teller:
     `phase` names what is being done.
 
     patcher: the MODEL, for previews. node: the node's id on the page, or None. previews: False for
-    latents that have none. text_of_host: whether the host shows the plan too, above our card.
+    latents that have none. keeps: whether what is finished stays, where the run is stopped.
+
+    The host's own text below a node is left alone: it would say the same a second time, and stay.
     """
 
-    def __init__(self, patcher, node: str | None, previews: bool = True, text_of_host: bool = True):
+    def __init__(self, patcher, node: str | None, previews: bool = True):
         self.patcher, self.node, self.previews = patcher, node, previews
-        self.text_of_host = text_of_host
+        self.keeps = False
         self.phase, self.done, self.planned, self.text = "", 0, 1, ""
         self.pace = Pace()
         self._told, self._shown = -math.inf, ""  # when, and of which phase, the page last heard
@@ -64,13 +65,11 @@ class Teller:
         alone, so that no two times stand on a node."""
         self.text, self.planned, self.done = text, max(planned, 1), 0
         log.info("StepDistill: %s", text)
-        if self.text_of_host:
-            tell(text)
         self._send(phase="plan", plan=text)
 
     def usable(self) -> None:
         """What is finished can be used while the rest goes on."""
-        tell(f"{self.text}\n{USABLE}")
+        self._send(plan=f"{self.text}\n{USABLE}")
 
     def progress(self, done: int, planned: int, phase: str) -> None:
         """The library's own account: its numbers are right, ours lead by a batch."""
@@ -102,6 +101,7 @@ class Teller:
             "done": self.done,
             "planned": self.planned,
             "seconds_left": None,
+            "keeps": self.keeps,
         }
         send(EVENT, {"node": self.node} | about | data)
 

@@ -149,9 +149,19 @@ def _under(brief) -> str:
     from ...scheduler.record.words import distinguished
 
     try:
-        return distinguished(_store().load(brief.file))
+        return _with_starts(distinguished(found := _store().load(brief.file)), found)
     except StepDistillError:  # removed, or broken, meanwhile
         return _in_brief(brief)
+
+
+def _with_starts(words: str, record) -> str:
+    """The words, and the denoise that each recipe below the model's top was made for."""
+    from ...scheduler.lookup.starts import denoise_of
+
+    found = {denoise_of(record, each.start_sigma) for each in record.recipes}
+    below = sorted(each for each in found if each < 1)
+    named = ("also " if 1 in found else "") + "denoise " + ", ".join(f"{each:g}" for each in below)
+    return f"{words} · {named}" if below else words
 
 
 def _in_brief(brief) -> str:
@@ -159,7 +169,7 @@ def _in_brief(brief) -> str:
     from ...scheduler.record.words import size
 
     cfg = brief.numbers[3]
-    parts = [f"guidance {cfg:g}" if cfg is not None else "", brief.patches]
+    parts = [f"cfg {cfg:g}" if cfg is not None else "", brief.patches]
     parts += [size(brief.latent_shape)] if brief.latent_shape else []
     return " · ".join(part for part in parts if part)
 

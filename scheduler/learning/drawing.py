@@ -268,6 +268,7 @@ class _Picture:
         self._tell(decision, found.recipe.steps, calls, improving=True)
         before = base_record(self.store, here) or found.record
         assert before is not None
+        was = found.recipe
 
         def work(denoise: Denoiser, heard: Progress) -> Learnt:
             runs = self._kept_runs()
@@ -280,7 +281,8 @@ class _Picture:
             outcome = Outcome(decision, here, found, problem=str(problem))
             return self.host.draw(found, None), outcome
         found = chosen(here, (self.store, OneRecord(learnt.record)))
-        return self.host.draw(found, None), Outcome(decision, here, found, learnt, improved=True)
+        outcome = Outcome(decision, here, found, learnt, improved=True, before=was)
+        return self.host.draw(found, None), outcome
 
     def _learn(self, runs: Sequence[Recording]) -> Learnt:
         here = self.situation

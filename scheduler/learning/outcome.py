@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from ..lookup.selection import Selection
+from ..record import Recipe
 from .deciding import AT_HAND, IN_FULL, LEARN_FIRST, Decision
 from .fitting import Learnt
 from .situation import Situation
@@ -41,7 +42,7 @@ class Outcome:
     learning, None where nothing did; problem: why not, where it was tried. kept: whether its run was
     kept as a recording. improved: whether the recipe was improved before it was drawn. stopped: whether
     the user stopped the learning after it was drawn. ready: the steps of the recipe that was there by
-    then, or 0.
+    then, or 0. before: the recipe that was improved.
     """
 
     decision: Decision
@@ -53,6 +54,7 @@ class Outcome:
     improved: bool = False
     stopped: bool = False
     ready: int = 0
+    before: Recipe | None = None
 
     @property
     def steps(self) -> int:

@@ -13,6 +13,7 @@ from ..lookup.match import NEAREST
 from ..lookup.selection import Selection
 from ..record import Recipe
 from ..record.verdict import steps_saved
+from ..record.verdict_words import share_words
 from ..record.words import NO_LABELS, Labels, counted, duration, model_calls, size
 from . import deciding
 from .choosing import ENOUGH_TIMES, gained, times_fitted
@@ -132,7 +133,7 @@ def _learnt(outcome: Outcome) -> str:
         return outcome.problem
     calls, few = model_calls(learnt.calls), counted(learnt.recipe.steps)
     if outcome.improved:
-        better = f"{calls} went into a better recipe."
+        better = f"{calls} went into a better recipe{_gained(outcome)}."
         told = better if learnt.changed else f"The recipe stays: {calls} found no better one."
         return f"{told} {_not_kept(learnt.problem)}".strip()
     if not learnt.ours:
@@ -140,6 +141,15 @@ def _learnt(outcome: Outcome) -> str:
     what = _to_learn(learnt.kin_own).removeprefix("to learn ")
     told = f"Learnt {what} with {calls}{_pays_back(learnt)}.{_kin(learnt)}"
     return f"{told} {_not_kept(learnt.problem)}".strip()
+
+
+def _gained(outcome: Outcome) -> str:
+    """What improving brought, by the shares that both recipes state; "" where one states none."""
+    assert outcome.before is not None and outcome.learnt is not None
+    was, now = (each.evidence.get("ratio") for each in (outcome.before, outcome.learnt.recipe))
+    if was is None or now is None or now >= was:
+        return ""
+    return f": {share_words(now)} of the best stock choice's error, {share_words(was)} before"
 
 
 def _drawn(outcome: Outcome, labels: Labels) -> str:

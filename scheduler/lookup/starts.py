@@ -9,6 +9,7 @@ from ..errors import SigmaRangeError
 from ..record import SAME_START
 
 if TYPE_CHECKING:
+    from ..record import Record
     from .model_facts import ModelFacts
 
 # A denoise that counts as 1: A1111 takes no more than .999, ComfyUI's boxes have two decimals, and
@@ -32,6 +33,18 @@ def start_for(facts: ModelFacts, denoise: float, start_sigma: float | None = Non
     if not 0 < denoise <= 1:
         raise SigmaRangeError(f"denoise is {denoise:g}; it must be above 0 and at most 1.")
     return None if denoise >= WHOLE else facts.table.percent_to_sigma(1 - denoise)
+
+
+def denoise_of(record: Record, start: float) -> float:
+    """The denoise, in hundredths, that stands for a start of a record's model; 1 at its top."""
+    from ..sigmas import table_for
+
+    model = record.model
+    if start >= model.sigma_max or same_start(start, model.sigma_max):
+        return 1.0
+    table = table_for(model.sigma_min, model.sigma_max, model.parametrisation, model.shift)
+    shares = [share / 100 for share in range(1, 101)]
+    return min(shares, key=lambda share: abs(math.log(table.percent_to_sigma(1 - share) / start)))
 
 
 def same_start(one: float, other: float) -> bool:

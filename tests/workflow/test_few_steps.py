@@ -261,7 +261,7 @@ def test_a_place_that_is_free_among_the_nodes_is_taken():
 
 def test_of_a_sampler_at_the_top_left_it_goes_beside_or_below_and_never_before():
     for sampler in (at(0, 0), {"pos": {"0": 0, "1": 0}, "size": [100, 150]}):
-        left, top = free_place((-310, -220), (300, 400), [sampler, at(150, 0, 400, 900)])
+        left, top = free_place((-310, -220), (300, 400), [sampler, at(400, 0, 400, 900)])
         assert left >= 0 and top >= 0
         assert top >= 150 + 30  # below it
 
