@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from .request_guard import Refused, number_of, text_of
 
+MOST_NODES = 50
+
 
 def price(query: Mapping) -> dict:
     """What Distill Schedule will cost as its widgets stand, or ("of": "compare") Compare Schedules, in
@@ -30,6 +32,17 @@ def _compare(query: Mapping) -> str:
     schedulers = str(query.get("schedulers") or "")[:10_000]
     asked = text_of(query, "sampler_name"), schedulers, text_of(query, "steps"), seeds
     return compare_price(Asked(*asked, second=query.get("second") == "true"))
+
+
+def foretold(data: dict) -> dict:
+    """What the next picture of each asked Few-Step KSampler will be, as far as it is known."""
+    from ..few_step import foretelling
+
+    prompt, nodes = data.get("prompt"), data.get("nodes")
+    if not isinstance(prompt, dict) or not isinstance(nodes, list):
+        raise Refused(400, "`prompt` must be an object and `nodes` a list.")
+    asked = [str(node) for node in nodes[:MOST_NODES]]
+    return {"nodes": {node: foretelling.foretold(prompt, node) for node in asked}}
 
 
 def improving(query: Mapping) -> dict:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from threading import Lock
 
 from .asked_nodes import learn_kinds, only_of, with_makers
-from .costs import improve, improving, price
+from .costs import foretold, improve, improving, price
 from .request_guard import Refused, body_of, number_of, text_of
 from .sources import sources
 
@@ -298,6 +298,7 @@ POSTS = {
     "/keep": (keep, RECORD_BYTES),
     "/remove": (remove, 10_000),
     "/improve": (improve, 10_000),
+    "/foretold": (foretold, WORKFLOW_BYTES),
     "/swap": (swap, WORKFLOW_BYTES),
     "/fitting": (fitting, WORKFLOW_BYTES),
 }

@@ -112,6 +112,46 @@ def draw_and_learn(
     return finished or picture.drawn(improve_calls)
 
 
+def foretell(
+    store: Store,
+    situation: Situation,
+    mode: str,
+    prompt: str | None = None,
+    obstacle: Obstacle | None = None,
+) -> Announcement | None:
+    """What would happen to a picture, decided as `draw_and_learn` decides, with nothing drawn and nothing
+    kept. prompt: as of Host.prompt; None where it is not known: then None where it matters. Raises
+    what `chosen` does."""
+    host = _Nobody(prompt)
+    picture = _Picture(host, _Source(store, (), None, False), situation, mode, obstacle)
+    found = picture.source.chosen(picture.situation)
+    told = picture.foretold(picture._decided(found), found)
+    learns = told.calls > 0
+    unknown = prompt is None and learns and bool(store.recordings(picture.situation.key))
+    return None if unknown else told
+
+
+class _Nobody:
+    """Of a host, as much as is needed to decide."""
+
+    interruption = KeyboardInterrupt
+
+    def __init__(self, known: str | None):
+        self.known = known
+
+    def prompt(self) -> str | None:
+        return self.known
+
+    def draw(self, found: Selection, recording: Recording | None) -> Any:
+        raise NotImplementedError
+
+    def with_model(self, planned: int, work: Callable[[Denoiser, Progress], Learnt]) -> Learnt:
+        raise NotImplementedError
+
+    def tell(self, told: Announcement) -> None:
+        raise NotImplementedError
+
+
 @dataclass(frozen=True)
 class _Source:
     """Where recipes come from."""
@@ -173,11 +213,23 @@ class _Picture:
         own = bool(self.situation.own_sigmas)
         if improve_calls and decision.action == deciding.FEW and not own:
             return self._improve_first(decision, found, improve_calls)
-        self._tell(decision, found.recipe.steps, found=found)
+        self.host.tell(self.foretold(decision, found))
         nothing = NOTHING_LEFT if own else NOTHING_TO_IMPROVE
         problem = nothing if improve_calls else ""
         outcome = Outcome(decision, self.situation, found, problem=problem)
         return self.host.draw(found, None), outcome
+
+    def foretold(self, decision: Decision, found: Selection | None) -> Announcement:
+        """What is about to happen after a decision, of a recipe that was found."""
+        if decision.action == deciding.LEARN_FIRST:
+            rows = sum(each.rows for each in self._kept_runs())
+            return self._announced(decision, self.situation.steps, self._planned(rows), rows=rows)
+        if decision.action == deciding.IN_FULL:
+            steps = full_run(self.situation).recipe.steps
+            planned = self._planned(ROWS) if decision.learns else 0
+            return self._announced(decision, steps, planned, rows=ROWS)
+        assert found is not None
+        return self._announced(decision, found.recipe.steps, found=found)
 
     def _decided(self, found: Selection | None) -> Decision:
         first = decide(self.situation, found, self.mode, False, self.obstacle)
@@ -196,8 +248,7 @@ class _Picture:
     def _in_full(self, decision: Decision) -> tuple[Any, Outcome]:
         """Drawn in full; then its run is kept and learnt from."""
         full = full_run(self.situation)
-        planned = self._planned(ROWS) if decision.learns else 0
-        self._tell(decision, full.recipe.steps, planned, rows=ROWS)
+        self.host.tell(self.foretold(decision, None))
         if not decision.learns:
             return self.host.draw(full, None), Outcome(decision, self.situation, full)
         recording = self._recording(full)
@@ -238,9 +289,7 @@ class _Picture:
         """A recipe for this picture, from kept runs of its prompt or a teacher of its own; where that
         fails it is drawn in full."""
         runs = self._kept_runs()
-        steps = self.situation.steps
-        rows = sum(each.rows for each in runs)
-        self._tell(decision, steps, self._planned(rows), rows=rows)
+        self.host.tell(self.foretold(decision, None))
         try:
             learnt = self._learn(runs)
             if self._at_once(learnt):
@@ -265,7 +314,7 @@ class _Picture:
     ) -> tuple[Any, Outcome]:
         """The recipe improved with a stated number of calls, then the picture drawn with it."""
         here = self.situation
-        self._tell(decision, found.recipe.steps, calls, improving=True)
+        self.host.tell(self._announced(decision, found.recipe.steps, calls, improving=True))
         before = base_record(self.store, here) or found.record
         assert before is not None
         was = found.recipe
@@ -316,7 +365,7 @@ class _Picture:
             prompt=self.host.prompt(),
         )
 
-    def _tell(
+    def _announced(
         self,
         decision: Decision,
         steps: int,
@@ -324,7 +373,7 @@ class _Picture:
         improving: bool = False,
         rows: int | None = None,
         found: Selection | None = None,
-    ) -> None:
+    ) -> Announcement:
         """rows: recorded ones that something is learnt from, where that is about to happen."""
         told = Announcement(decision, self.situation, steps, calls, improving, found=found)
         known = self.situation.steps != AT_THE_BEND and calls > 0 and rows is not None
@@ -332,7 +381,7 @@ class _Picture:
         if kin is not None:
             spent = calls_from_kin(rows or 0, self.situation)
             told = replace(told, kin=kin.title, kin_own=apart(kin), kin_calls=spent)
-        self.host.tell(told)
+        return told
 
 
 def _unwritable(store: Store) -> Obstacle | None:

@@ -53,6 +53,24 @@ def before(told: Announcement, seconds: float | None = None) -> str:
     return f"Drawing {steps}{_with_recipe(told.found)}."
 
 
+def ahead(told: Announcement, seconds: float | None = None) -> str:
+    """What the next picture will be, while nothing runs. seconds: as of `before`."""
+    action, steps = told.decision.action, counted(told.steps)
+    price = f"at most {model_calls(told.calls)}"
+    if told.kin:
+        price = f"{price} ({told.kin_calls} if {kin_words.whose(told.kin, told.kin_own)} holds)"
+    price += f", about {duration(seconds)}" if seconds is not None else ""
+    if action == deciding.LEARN_FIRST:
+        return f"Next picture: {steps}, learnt first: {price}."
+    if action == deciding.IN_FULL and told.decision.learns:
+        cfg = told.situation.key.cfg
+        here = "" if cfg is None else f" at cfg {cfg:g}"
+        return f"Next picture: drawn in full, {steps}, to learn this model{here}: {price}."
+    if action == deciding.IN_FULL:
+        return f"Next picture: drawn in full, {steps}."
+    return f"Next picture: {steps}."
+
+
 def after(outcome: Outcome, labels: Labels = NO_LABELS) -> str:
     """What happened, what comes next, and what the picture was drawn with."""
     action = outcome.decision.action

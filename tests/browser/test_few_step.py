@@ -178,6 +178,35 @@ def test_what_it_becomes_is_no_taller_than_it_needs(page):
     page.settled(f"{sampler} && {sampler}.size[1] < {sampler}.computeSize()[1] + 3")
 
 
+def test_its_card_says_what_the_next_picture_will_be(page):
+    swapped(page, ROOMY)
+    draw(page)
+    ahead = page.card().locator(".sd-next")
+    ahead.get_by_text("Next picture: 6 steps.").wait_for()
+    page.do(f"widget({SAMPLER}, 'cfg').value = 8; widget({SAMPLER}, 'cfg').callback?.(8)")
+    ahead.get_by_text("drawn in full, 24 steps, to learn this model at cfg 8: at most").wait_for()
+    assert page.do(BELOW) >= 0
+
+
+def test_what_it_became_and_is_again_tells_of_no_picture(page):
+    swapped(page, ROOMY)
+    draw(page)
+    page.command("PutBack")
+    sampler = "root.nodes.find((n) => n.type === 'KSampler')"
+    page.settled(sampler)
+    page.page.wait_for_timeout(500)
+    assert not page.do(f"return {sampler}.properties.stepdistill_shown")
+    if page.vue:  # nor does it wear our badge
+        node = page.page.locator(f"[data-node-id='{page.do(f'return {sampler}.id')}']")
+        assert "stepdistill" not in node.inner_text()
+    page.undo()
+    page.settled(SAMPLER)
+    if page.vue:
+        page.page.wait_for_timeout(500)
+        node = page.page.locator(f"[data-node-id='{page.do(f'return {SAMPLER}.id')}']")
+        assert "stepdistill" in node.inner_text()  # the badge is there where it belongs
+
+
 def test_it_is_not_offered_few_steps_again_and_toasts_name_it_by_its_title(page):
     swapped(page, ROOMY)
     x, y = page.place(page.do(f"return String({SAMPLER}.id)"))

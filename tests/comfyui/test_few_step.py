@@ -4,6 +4,7 @@ learnt, and that its pictures can be drawn again."""
 from __future__ import annotations
 
 import os
+import re
 import time
 from dataclasses import replace
 
@@ -157,6 +158,32 @@ def test_interrupted_while_it_learns_the_picture_comes_out_and_is_saved(server, 
     assert len(Store(server.store).list_recordings()) == 1
     _, told, made = drawn(server, seed=6)
     assert told["action"] in ("learn_first", "few") and made <= 6 + GOAL - 5  # of what was paid
+
+
+def test_the_next_picture_is_foretold_as_it_is_then_drawn(server, client):
+    """By the graph as the page has it; of a model that has not run nothing is said."""
+
+    def ahead(digits="3", width=64, **changed):
+        s = scene(rows=1, digits=digits)
+        s.graph.prompt[s.latent.node]["inputs"]["width"] = width
+        out = few(s, model=s.recorded("foretold"), **changed)
+        asked = {"prompt": s.graph.prompt, "nodes": [out.node]}
+        return client.post("/stepdistill/foretold", asked)["nodes"][out.node], s, out
+
+    fresh = scene(rows=1)
+    out = few(fresh, model=fresh.recorded("not yet"))
+    asked = {"prompt": fresh.graph.prompt, "nodes": [out.node]}
+    assert client.post("/stepdistill/foretold", asked)["nodes"] == {out.node: ""}
+    client.run(ahead()[1].graph)
+    assert ahead(digits="7")[0] == ahead()[0] == "Next picture: 6 steps."
+    assert ahead(steps=8)[0].startswith("Next picture: 8 steps, learnt first: at most 5")
+    assert "drawn in full, 24 steps, to learn this model at cfg 3" in ahead(denoise=0.5)[0]
+    assert "drawn in full" in ahead(width=256)[0] and ahead(width=65)[0] == ""
+    said, s, out = ahead(cfg=8.0)
+    assert "drawn in full, 24 steps, to learn this model at cfg 8: at most" in said
+    most = int(re.search(r"at most (\d+) model calls", said)[1])
+    (card,) = client.run(s.graph).ui(out)["stepdistill"]
+    assert card["learning"]["action"] == "in_full" and 0 < card["learning"]["calls"] <= most
 
 
 def interrupted_picture(server, client, ready) -> str:

@@ -3,6 +3,7 @@
 import { Card, HEIGHT } from "./card.mjs"
 import { noStep } from "./history.mjs"
 import { api, app, nodeOf, setting, toast } from "./host.mjs"
+import { follow as followNext, foretell, later } from "./foretold.mjs"
 import { improve, improved, KIND } from "./improve.mjs"
 import { LineCard } from "./line.mjs"
 import { compact, payloadFrom } from "./payload.mjs"
@@ -57,6 +58,10 @@ export function addCard(node) {
   }
   ready = true
   if (priced(node.comfyClass)) follow(node, card)
+  if (node.comfyClass === KIND) {
+    followNext(node)
+    later()
+  }
   if (node.comfyClass === "StepDistillLoad") showLabels(node)
   const removed = node.onRemoved
   node.onRemoved = function (...given) {
@@ -159,6 +164,7 @@ export function grown(node) {
 /** Follow the server's messages. */
 export function listen() {
   queueWithoutLast()
+  foretell((node) => cards.get(node))
   const running = new Map()  // card: [its node, its last progress]
   const stop = () => {
     for (const card of running.keys()) card.stopped()
