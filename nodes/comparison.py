@@ -76,9 +76,9 @@ def most_calls(names: list[str], sampler: str, counts: list[int], seeds: int) ->
 
 def most_schedules() -> list[str]:
     """The stock schedules, with the published tables of the kind of model that has most of them."""
-    from ..scheduler.sigmas import STOCK, flow_table, flux_table, published_for, sd_table
+    from ..scheduler.sigmas import STOCK, flow_table, published_for, sd_table
 
-    kinds = (flow_table(3.0), flux_table(), sd_table())
+    kinds = (flow_table(3.0), sd_table())
     return [*STOCK, *max((published_for(each) for each in kinds), key=len)]
 
 

@@ -12,7 +12,15 @@ from ..host.picture_records import signatures
 from ..host.running_prompt import is_link, running_node
 
 SCENE = ("model", "positive", "negative", "latent_image")
-TEXTS = ("text", "text_g", "text_l", "clip_l", "t5xxl", "prompt", "digits")  # another prompt, no more
+TEXTS = (
+    "text",
+    "text_g",
+    "text_l",
+    "clip_l",
+    "t5xxl",
+    "prompt",
+    "digits",
+)  # another prompt, no more
 SEEDS = ("seed", "noise_seed")
 MARK = "stepdistill_store"  # of a queued prompt (server/queued.py)
 SIZES = ("width", "height", "batch_size")

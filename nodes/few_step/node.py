@@ -155,7 +155,7 @@ def _answer(drawn, outcome, scene, node: str | None, seed: int, wished: int = 0)
     """What the host gets of a picture: the graph's own file says what drew it. wished: model calls
     that were to improve a recipe."""
     from ...scheduler.learning import words
-    from ...scheduler.learning.drawing import NOTHING_TO_IMPROVE
+    from ...scheduler.learning.one_picture import NOTHING_TO_IMPROVE
     from ...scheduler.lookup.match import WORKFLOW
     from ..host.picture_records import attach
     from ..page.card_data import shown

@@ -12,8 +12,8 @@ import torch
 from ...scheduler.learning import words
 from ...scheduler.learning.at_hand import drew_this
 from ...scheduler.learning.deciding import IN_FULL
-from ...scheduler.learning.drawing import ROWS
 from ...scheduler.learning.fitting import Learnt
+from ...scheduler.learning.one_picture import ROWS
 from ...scheduler.learning.outcome import Announcement
 from ...scheduler.lookup.selection import Selection
 from ...scheduler.recordings import Recording

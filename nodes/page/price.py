@@ -12,6 +12,7 @@ USUAL, FEW = 24, 6  # steps of a picture before and after
 IMPROVING = (100, 300, 1000)  # model calls that may be spent on a better recipe at once
 SHAPE = (16, 128, 128)  # of a latent where none is known yet: no plan depends much on it
 
+
 @dataclass(frozen=True)
 class Asked:
     """What Compare Schedules' widgets say. second: whether a second model is connected."""

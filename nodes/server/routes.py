@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from threading import Lock
 
 from .asked_nodes import learn_kinds, only_of, with_makers
+from .briefs import in_brief, under
 from .costs import foretold, improve, improving, price
 from .request_guard import Refused, body_of, number_of, text_of
 from .sources import sources
@@ -112,7 +113,7 @@ def records(query: Mapping) -> dict:
             "steps_words": brief.steps_words,
             "latent_shape": list(brief.latent_shape or ()),
             "bytes": brief.stamp[0],
-            "under": _under(brief) if place < MOST_TOLD else _in_brief(brief),
+            "under": under(brief) if place < MOST_TOLD else in_brief(brief),
         }
         for place, brief in enumerate(briefs[:MOST_LISTED])
     ]
@@ -141,37 +142,6 @@ def labels(query: Mapping) -> dict:
     from ..records import choices
 
     return {"labels": labels_of(_store().records()[:MOST_LISTED]), "names": choices()}
-
-
-def _under(brief) -> str:
-    """What tells a record from another of its model: guidance, size, LoRAs, effort, evidence."""
-    from ...scheduler.errors import StepDistillError
-    from ...scheduler.record.words import distinguished
-
-    try:
-        return _with_starts(distinguished(found := _store().load(brief.file)), found)
-    except StepDistillError:  # removed, or broken, meanwhile
-        return _in_brief(brief)
-
-
-def _with_starts(words: str, record) -> str:
-    """The words, and the denoise that each recipe below the model's top was made for."""
-    from ...scheduler.lookup.starts import denoise_of
-
-    found = {denoise_of(record, each.start_sigma) for each in record.recipes}
-    below = sorted(each for each in found if each < 1)
-    named = ("also " if 1 in found else "") + "denoise " + ", ".join(f"{each:g}" for each in below)
-    return f"{words} · {named}" if below else words
-
-
-def _in_brief(brief) -> str:
-    """The same as far as the index knows it."""
-    from ...scheduler.record.words import size
-
-    cfg = brief.numbers[3]
-    parts = [f"cfg {cfg:g}" if cfg is not None else "", brief.patches]
-    parts += [size(brief.latent_shape)] if brief.latent_shape else []
-    return " · ".join(part for part in parts if part)
 
 
 def record(query: Mapping) -> dict:

@@ -27,9 +27,7 @@ STEPS_NOT_KNOWN = (
 )
 
 STOPPED = "Learning was stopped."
-STOPPED_KEPT = (
-    "Learning was stopped; its run is kept, and the next picture of this prompt goes on."
-)
+STOPPED_KEPT = "Learning was stopped; its run is kept, and the next picture of this prompt goes on."
 AT_HAND = (
     "before its learning was stopped: this is that picture, not drawn again. With another seed "
     "this model is learnt first, from what was drawn."

@@ -43,11 +43,13 @@ const meets = (a, b) => a[0] < b[2] && b[0] < a[2] && a[1] < b[3] && b[1] < a[3]
 const added = root.nodes.filter((n) => n.type === "StepDistillFromText");
 """
 LIES_OVER = f"""{BOXES}
-return added.flatMap((a) => root.nodes.filter((b) => a !== b && meets(box(a), box(b))).map((b) => [a.type, b.type, ...box(a), ...box(b)]))
+const under = (a) => root.nodes.filter((b) => a !== b && meets(box(a), box(b)));
+return added.flatMap((a) => under(a).map((b) => [a.type, b.type, ...box(a), ...box(b)]))
 """
 BEFORE_ALL = f"""{BOXES}
 const others = root.nodes.filter((n) => !added.includes(n)).map(box);
-return added.filter((n) => box(n)[0] < Math.min(...others.map((b) => b[0])) || box(n)[1] < Math.min(...others.map((b) => b[1]))).map((n) => box(n))
+const least = (k) => Math.min(...others.map((b) => b[k]));
+return added.map(box).filter((b) => b[0] < least(0) || b[1] < least(1))
 """
 
 

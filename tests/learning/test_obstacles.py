@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from scheduler.errors import UnknownNameError
-from scheduler.learning import deciding, drawing, words
+from scheduler.learning import choosing, deciding, one_picture, words
 from scheduler.learning.bend import FEWEST
 from scheduler.learning.full_run import FULL_STEPS, full_run
 from scheduler.learning.situation import AT_THE_BEND
@@ -153,7 +153,7 @@ def test_a_lora_is_learnt_of_its_own_and_its_strength_may_be_animated(taught):
 @pytest.mark.parametrize("changes", [{"cfg": 8.0}, {"denoise": 0.3}])
 def test_what_was_learnt_for_something_else_is_not_taken(taught, changes):
     host = Studio()
-    found = drawing.chosen(situation(**changes), (taught,))
+    found = choosing.chosen(situation(**changes), (taught,))
     decision = deciding.decide(situation(**changes), found, "from my pictures")
     assert decision.learns and host.calls == 0
 
@@ -161,7 +161,7 @@ def test_what_was_learnt_for_something_else_is_not_taken(taught, changes):
 def test_another_size_is_not_taken(taught):
     here = situation()
     larger = replace(here, key=replace(here.key, latent_shape=(16, 64, 64)))
-    found = drawing.chosen(larger, (taught,))
+    found = choosing.chosen(larger, (taught,))
     assert deciding.decide(larger, found, "from my pictures").learns
 
 
@@ -213,7 +213,7 @@ def test_another_mode_is_refused(store):
 
 def test_there_must_be_a_recipe_to_improve(store):
     _, _, outcome = picture(store, mode="off", improve_calls=50)
-    assert drawing.NOTHING_TO_IMPROVE in words.after(outcome)
+    assert one_picture.NOTHING_TO_IMPROVE in words.after(outcome)
 
 
 @pytest.mark.parametrize("code", [deciding.MASK, deciding.HOOKS, deciding.UNSUITED])

@@ -198,7 +198,9 @@ class AtOnce(Studio):
 def test_a_model_that_answers_at_once_is_told_by_what_it_does(store, mode):
     of = situation(cfg=1.0)
     host, _, outcome = picture(store, AtOnce(), mode, of=of)
-    assert outcome.steps == FULL_STEPS and "put Maker's Sigmas after its loader" in words.after(outcome)
+    assert outcome.steps == FULL_STEPS and "put Maker's Sigmas after its loader" in words.after(
+        outcome
+    )
     host, _, outcome = picture(store, AtOnce(), mode, of=of)
     assert host.calls == 6 and outcome.found.match is None  # no recipe of many steps
     assert "put Maker's Sigmas after its loader" in words.after(outcome)
