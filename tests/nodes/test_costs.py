@@ -35,7 +35,7 @@ def test_compare_schedules_costs_what_its_plan_does_at_most():
     everything = costs.price(asked | {"steps": "4, 6, 8, 12", "schedulers": "", "seeds": "4"})[
         "text"
     ]
-    assert text < everything and "At most 1,960 model calls" in everything
+    assert "At most 1,960 model calls" in everything
     assert "second model" in costs.price(asked | {"steps": "4", "second": "true"})["text"]
 
 
