@@ -138,7 +138,7 @@ class _as_it_was:  # noqa: N801 - read as a statement
 
 def _learnt(lesson: Lesson, model: Any, begun: _Counted) -> Learnt:
     from ..scheduler.learning.choosing import base_record
-    from ..scheduler.learning.fitting import calls_from, learn, runs_to_go_on
+    from ..scheduler.learning.fitting import calls_to_learn, learn, runs_to_go_on
     from .progress_bar import shown
     from .starts_learnt import with_start
     from .stores import store
@@ -146,7 +146,7 @@ def _learnt(lesson: Lesson, model: Any, begun: _Counted) -> Learnt:
     here, place, prompt = lesson.situation, store(), lesson.prompt
     runs = runs_to_go_on(place, here, prompt) or [lesson.recording]
     before = base_record(place, here)
-    planned = calls_from(sum(run.rows for run in runs), here.steps)
+    planned = calls_to_learn(here, sum(run.rows for run in runs))
     what = f"the picture is done; learning a {here.steps}-step recipe from it"
     with shown(what, planned) as progress:
         clock, heard = lesson.here.clock, begun.heard

@@ -135,12 +135,12 @@ def _differs(found: Selection) -> str:
 
 def _difference(one: Difference) -> str:
     """A way in which a record differs, sizes in pixels."""
-    from ..scheduler.lookup import words
+    from ..scheduler.lookup import made_words
     from ..scheduler.lookup.differences import SIZE
     from ..scheduler.record.words import size
 
     if one.code != SIZE:
-        told = words.difference(one).replace("distilled at", "learnt at")
+        told = made_words.difference(one).replace("distilled at", "learnt at")
         return told.replace("at cfg", "at CFG")
     made, here = (size(each) if isinstance(each, tuple) else "?" for each in (one.made, one.here))
     return f"learnt at {made}, you use {here}"

@@ -51,11 +51,11 @@ class StepDistillApply:
         from .dropdowns.apply_mark import Applied, mark
         from .dropdowns.apply_wrapper import hang
         from .expected import expected
-        from .host.downstream import runs_after
+        from .host.downstream import few_steps_after, runs_after
         from .host.running_prompt import running_node
 
         node = running_node()
-        card, info = expected(model, record, use_offsets, runs_after(node))
+        card, info = expected(model, record, use_offsets, runs_after(node), few_steps_after(node))
         info = f"{info} {WILL_KEEP}" if learn else info
         clone = model.clone()
         mark(clone, Applied(record, use_offsets, learn, None if node is None else node.id))

@@ -200,6 +200,7 @@ class _Task:
     def run(self, measure: bool, again: bool):
         """(the record, the report). The price is told once, for all that is to be done."""
         from .host.store import store, unfinished
+        from .page.price import pace_key
         from .page.progress import Teller
 
         self.plan = self._plan()
@@ -212,7 +213,8 @@ class _Task:
         self.kept = name or ""
         if name is not None and (measured or not measure):
             return found, distill_report.from_store(found, self.notes)
-        self.teller = Teller(self.scene.patcher, self.node, previews=len(self.scene.shape) > 2)
+        previews, of = len(self.scene.shape) > 2, pace_key(self.scene)
+        self.teller = Teller(self.scene.patcher, self.node, previews, of=of)
         self.began = time.monotonic()
         if name is not None:
             return self._measured(found)
@@ -277,6 +279,7 @@ class _Task:
         record = self._run(self.teller, folder)
         if self.full is not None:
             record = self._checked_at_full_length(record, self.teller)
+        self.teller.finished()
         record, kept = self._keep(record)
         _remove(folder)
         seconds = time.monotonic() - self.began

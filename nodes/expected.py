@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..scheduler.lookup import SIMPLE, words
+from ..scheduler.lookup import SIMPLE, made_words, words
 from ..scheduler.lookup.given import given_match
 from ..scheduler.lookup.key import Key, frame_bucket, guidance_bucket, resolution_bucket
 from ..scheduler.lookup.match import STORE, Match
@@ -22,16 +22,37 @@ from .names import DISTILLED
 from .page.card_data import of_match, shown
 
 MOST_NAMED = 4  # records
+CHOOSES = (
+    "Few-Step KSampler after it chooses its recipe by itself, whatever stands here: for that node this "
+    "one can be taken out."
+)
 UNDECIDED = "undecided"  # a source beside those of a selection
 
 
 def expected(
-    model: Any, record: Record | None, offsets: bool, runs: Sequence[Run] = ()
+    model: Any,
+    record: Record | None,
+    offsets: bool,
+    runs: Sequence[Run] = (),
+    few_steps: bool = False,
 ) -> tuple[dict, str]:
     """(the card, what to say) of what runs of a MODEL will use. runs: those that the prompt has.
+    few_steps: whether a Few-Step KSampler is among what follows, too.
 
     Raises RecipeError and SigmaRangeError as `nodes.lookup.find` does.
     """
+    if not few_steps:
+        return _expected(model, record, offsets, runs)
+    if not runs:
+        return of_match(None, CHOOSES) | {"source": UNDECIDED}, CHOOSES
+    card, info = _expected(model, record, offsets, runs)
+    info = f"{info} {CHOOSES}"
+    return card | {"info": info}, info
+
+
+def _expected(
+    model: Any, record: Record | None, offsets: bool, runs: Sequence[Run]
+) -> tuple[dict, str]:
     ours = [run for run in runs if run.scheduler in (None, DISTILLED)]
     if runs and not ours:
         return _nothing(_not_ours(runs))
@@ -75,7 +96,7 @@ def _of_record(match: Match, offsets: bool, under: Under) -> tuple[dict, str]:
     parts = [
         f"Samplers whose scheduler is 'distilled' use the record of {match.title} "
         f"({contents(match.record)}){_offsets_promised(match.record, offsets)}.",
-        words.differs_or_made_at(match),
+        made_words.differs_or_made_at(match),
         cfg_not_known(match, under),
     ]
     info = " ".join(part for part in parts if part)
@@ -104,7 +125,7 @@ def _open(key: Key, found: Key) -> tuple:
 
 
 def _undecided(matches: Sequence[Match], changed: bool) -> tuple[dict, str]:
-    made = [words.made_under(match.record) or "not stated" for match in matches]
+    made = [made_words.made_under(match.record) or "not stated" for match in matches]
     named = list(dict.fromkeys(made))
     listed = "; ".join([*named[:MOST_NAMED], *(["…"] if len(named) > MOST_NAMED else [])])
     on = "what the nodes between make of the model" if changed else "the cfg and size it runs at"

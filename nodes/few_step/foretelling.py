@@ -30,13 +30,23 @@ MOST = 64
 @dataclass(frozen=True)
 class Seen:
     """Of a run: the model's facts, its latent's shape, the distilled guidance, why it was not learnt
-    from, and the size that its empty latent's node named (None: other nodes)."""
+    from, the size that its empty latent's node named (None: other nodes), what its pace is remembered by,
+    and whether cfg was 1."""
 
     facts: Any
     shape: tuple[int, ...]
     guidance: float | None
     obstacle: Any
     size: tuple[int, int] | None
+    paced: str
+    unguided: bool
+
+    def pace(self, shape: tuple[int, ...], cfg: float) -> float | None:
+        """Seconds a model call takes, where any of this size and as many evaluations were timed."""
+        from ..page.price import pace
+
+        same = shape == self.shape and (cfg == 1) == self.unguided
+        return pace(self.paced) if same else None
 
 
 _seen: dict[str, Seen] = {}
@@ -44,8 +54,10 @@ _prompts: dict[str, str] = {}  # what a prompt's run is known by again
 _lock = Lock()
 
 
-def remember(facts: Any, scene: Any, guidance: float | None, obstacle: Any, prompt: str) -> None:
-    """Note what the running node draws with."""
+def remember(
+    facts: Any, scene: Any, guidance: float | None, obstacle: Any, prompt: str, paced: str
+) -> None:
+    """Note what the running node draws with. paced: what its pace is remembered by (price.pace_key)."""
     node = running_node()
     if node is None:
         return
@@ -53,7 +65,8 @@ def remember(facts: Any, scene: Any, guidance: float | None, obstacle: Any, prom
     if not asked.whole:
         return
     with _lock:
-        _put(_seen, asked.scene, Seen(facts, tuple(scene.shape), guidance, obstacle, asked.size))
+        whole = tuple(scene.shape), guidance, obstacle, asked.size, paced, scene.cfg == 1
+        _put(_seen, asked.scene, Seen(facts, *whole))
         _put(_prompts, asked.exact(scene.cfg), prompt)
 
 
@@ -79,7 +92,6 @@ def _told(seen: Seen, shape: tuple[int, ...], inputs: Mapping, prompt: str | Non
     from ...scheduler.learning.drawing import foretell
     from ...scheduler.learning.situation import Situation
     from ..host.store import store
-    from ..page.price import pace
     from .picture import TIMING
 
     key = seen.facts.key(float(inputs["cfg"]), shape, seen.guidance)
@@ -87,9 +99,9 @@ def _told(seen: Seen, shape: tuple[int, ...], inputs: Mapping, prompt: str | Non
     told = foretell(store(), here, str(inputs.get("learn")), prompt, seen.obstacle)
     if told is None:
         return ""
-    if told.decision.action == deciding.LEARN_FIRST:  # which first tells how long a call takes
+    seconds = seen.pace(shape, float(inputs["cfg"]))
+    if told.decision.action == deciding.LEARN_FIRST and seconds is None:  # it tells first
         told = told.priced(told.calls + TIMING, TIMING)
-    seconds = pace()
     return words.ahead(told, None if seconds is None else seconds * told.calls)
 
 

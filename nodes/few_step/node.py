@@ -112,7 +112,7 @@ class StepDistillKSampler:
         picture = Picture(scene, facts.process, int(seed), unique_id)
         obstacle = _obstacle(scene, bool(hooks), again, unique_id, int(seed))
         lasting = obstacle if obstacle is None or obstacle.code != AS_BEFORE else None
-        remember(facts, scene, guidance, lasting, picture.prompt())
+        remember(facts, scene, guidance, lasting, picture.prompt(), picture.paced_as)
         wished = taken(unique_id)
         drawn, outcome = draw_and_learn(
             picture,

@@ -11,7 +11,7 @@ import torch
 
 from ...scheduler.learning import words
 from ...scheduler.learning.at_hand import drew_this
-from ...scheduler.learning.deciding import IN_FULL
+from ...scheduler.learning.deciding import IN_FULL, LEARN_FIRST
 from ...scheduler.learning.fitting import Learnt
 from ...scheduler.learning.one_picture import ROWS
 from ...scheduler.learning.outcome import Announcement
@@ -22,6 +22,7 @@ from ..host.guider import RATIOS, Guided, run
 from ..host.masks import mask_of
 from ..host.sample_sigmas import Listed
 from ..page.log import log
+from ..page.price import BESIDE, pace, pace_key
 from ..page.progress import Teller, say
 from .conditioning import prompt_hash
 
@@ -40,9 +41,13 @@ class Picture:
         self.told: Announcement | None = None
         self._pace: float | None = None  # seconds a model call
         self._prompt: str | None = None
+        self.paced_as = pace_key(of)
 
     def tell(self, told: Announcement) -> None:
         """Say what is about to happen; what is learnt is said again with its seconds (with_model)."""
+        first = told.improving or told.decision.action == LEARN_FIRST
+        if first and self._seconds_a_call() is None:  # which calls of their own tell
+            told = told.priced(told.calls + TIMING, TIMING)
         self.told = told
         text = words.before(told)
         log.info("StepDistill: %s", text)
@@ -111,16 +116,20 @@ class Picture:
     def with_model(self, planned: int, work) -> Learnt:
         """What `work` returns, run inside one sampling call with the picture's own conditioning."""
         previews = len(self.of.shape) > 2
-        teller = Teller(self.of.patcher, self.node, previews)
+        teller = Teller(self.of.patcher, self.node, previews, self.paced_as)
 
         def timed(denoisers: tuple) -> Learnt:
             assert self.told is not None
-            calls = self._timed(denoisers[0])
-            told = self.told.priced(planned + calls, calls)
-            text = words.before(told, told.calls * (self._pace or 0.0))
-            teller.plan(text, told.calls)
-            learnt = work(denoisers[0], teller.progress)
-            return replace(learnt, calls=learnt.calls + calls)
+            beside = self._timed(denoisers[0])
+            text = words.before(self.told, self.told.calls * (self._seconds_a_call() or 0.0))
+            teller.plan(text, self.told.calls)
+
+            def heard(done: int, most: int, phase: str) -> None:
+                teller.progress(done + beside, most + beside, phase)
+
+            learnt = work(denoisers[0], heard)
+            teller.finished()
+            return replace(learnt, calls=learnt.calls + beside)
 
         top = float(self.of.patcher.get_model_object("model_sampling").sigma_max)
         learnt = run(self.of, timed, top, self.seed, heard=teller.heard)
@@ -150,10 +159,18 @@ class Picture:
 
         return denoise
 
+    def _seconds_a_call(self) -> float | None:
+        """What a call of learning takes, with the fitting beside it: as the last time, else by a call of
+        the model alone; None before any."""
+        known = pace(self.paced_as)
+        if known is not None:
+            return known
+        return None if self._pace is None else self._pace + BESIDE
+
     def _timed(self, denoise: Any) -> int:
-        """Model calls made to know how long one takes, of which the first loads; none where a picture
-        was just drawn."""
-        if self._pace is not None:
+        """Model calls made to know how long one takes, of which the first loads; none where that is
+        known."""
+        if self._seconds_a_call() is not None:
             return 0
         x = torch.randn((1, *self.of.shape), generator=torch.Generator().manual_seed(0))
         sampling = self.of.patcher.get_model_object("model_sampling")

@@ -20,6 +20,7 @@ FOLLOWED = (
 LATENTS = ("latent_image", "latent")
 PROMPTS = ("positive", "conditioning", "conditioning_1", "cond1")
 USUAL_GUIDERS = ("CFGGuider", "BasicGuider")
+FEW_STEP = "StepDistillKSampler"
 FULL = 1.0
 
 
@@ -90,7 +91,22 @@ def _one(values: Iterator) -> Any:
     return found.pop() if len(found) == 1 else None
 
 
+def few_steps_after(node: RunningNode | None) -> bool:
+    """Whether a node's outputs reach a Few-Step KSampler, which looks for a record by itself."""
+    if node is None:
+        return False
+    found = (entry.get("class_type") for entry in _reached(node.prompt, node.id))
+    return any(kind == FEW_STEP for kind in found)
+
+
 def _runs(prompt: Mapping[str, Mapping], start: str) -> Iterator[Run]:
+    for entry in _reached(prompt, start):
+        if _samples(entry):
+            yield _run(prompt, entry, start)
+
+
+def _reached(prompt: Mapping[str, Mapping], start: str) -> Iterator[Mapping]:
+    """What a node's outputs reach, up to those that draw and those of ours."""
     waiting, seen = [start], {start}
     while waiting and len(seen) < MOST_NODES:
         here = waiting.pop(0)
@@ -99,9 +115,9 @@ def _runs(prompt: Mapping[str, Mapping], start: str) -> Iterator[Run]:
                 continue
             seen.add(id)
             entry = prompt[id]
-            if _samples(entry):
-                yield _run(prompt, entry, start)
-            elif not str(entry.get("class_type")).startswith("StepDistill"):
+            yield entry
+            ours = str(entry.get("class_type")).startswith("StepDistill")
+            if not ours and not _samples(entry):
                 waiting.append(id)
 
 

@@ -55,9 +55,9 @@ def _left_out(why: str, steps: list[int], of: int) -> str:
 
 
 def _origin(found: Selection) -> str:
-    from ...scheduler.lookup import selection, words
+    from ...scheduler.lookup import made_words, selection
 
-    differs = words.differs(found.match)
+    differs = made_words.differs(found.match)
     place = "the store's nearest record," if differs else "the store's record"
     if found.source == selection.GIVEN:
         place = "the record of"

@@ -24,13 +24,31 @@ class Asked:
     second: bool = False
 
 
-# Seconds a model call took in this session, the last time any were timed.
-_pace: list[float] = []
+BESIDE = 0.04  # seconds that fitting takes beside each call, until a run here has told
+
+# Seconds a model call took in this session with all that was done beside it, by what was run; the last
+# one stands at the end.
+_pace: dict[str, float] = {}
 
 
-def remember_pace(seconds_a_call: float) -> None:
-    """Note how long a model call takes here."""
-    _pace[:] = [seconds_a_call]
+def remember_pace(seconds_a_call: float, of: str = "") -> None:
+    """Note how long a model call takes here, fitting and previews included. of: of what (pace_key)."""
+    _pace.pop(of, None)
+    _pace[of] = seconds_a_call
+
+
+def pace(of: str | None = None) -> float | None:
+    """Seconds a model call takes here, where any were timed; of: of just this model and size."""
+    if of is not None:
+        return _pace.get(of)
+    return next(reversed(_pace.values()), None)
+
+
+def pace_key(scene) -> str:
+    """What a pace depends on, of a guider's scene: the model, the size, and whether cfg doubles the work."""
+    patcher = scene.patcher
+    size = getattr(patcher, "model_size", lambda: 0)()
+    return f"{type(patcher.model).__name__} {size} {scene.shape} {scene.cfg == 1}"
 
 
 def price(calls: int, measured: int = 0, seconds_a_call: float | None = None) -> str:
@@ -92,11 +110,6 @@ def compare_price(asked: Asked) -> str:
         f"{head} Every schedule draws {asked.seeds} {noises} at {steps} steps, and {NODES} steps of "
         f"second order are what they are measured by ({2 * NODES * asked.seeds:,} calls).{second}"
     )
-
-
-def pace() -> float | None:
-    """Seconds a model call takes here, where any were timed."""
-    return _pace[0] if _pace else None
 
 
 def _pictures(count: int) -> str:

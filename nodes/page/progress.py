@@ -47,16 +47,18 @@ class Teller:
     `phase` names what is being done.
 
     patcher: the MODEL, for previews. node: the node's id on the page, or None. previews: False for
-    latents that have none. keeps: whether what is finished stays, where the run is stopped.
+    latents that have none. keeps: whether what is finished stays, where the run is stopped. of: what its
+    pace is remembered by (pace_key).
 
     The host's own text below a node is left alone: it would say the same a second time, and stay.
     """
 
-    def __init__(self, patcher, node: str | None, previews: bool = True):
-        self.patcher, self.node, self.previews = patcher, node, previews
+    def __init__(self, patcher, node: str | None, previews: bool = True, of: str = ""):
+        self.patcher, self.node, self.previews, self.of = patcher, node, previews, of
         self.keeps = False
         self.phase, self.done, self.planned, self.text = "", 0, 1, ""
         self.pace = Pace()
+        self._began, self._asked = self.pace.clock(), 0
         self._told, self._shown = -math.inf, ""  # when, and of which phase, the page last heard
         self._bar = None
 
@@ -64,6 +66,7 @@ class Teller:
         """Say what will be done, before it is begun. How long it takes is told live, and there
         alone, so that no two times stand on a node."""
         self.text, self.planned, self.done = text, max(planned, 1), 0
+        self._began, self._asked = self.pace.clock(), 0
         log.info("StepDistill: %s", text)
         self._send(phase="plan", plan=text)
 
@@ -78,6 +81,7 @@ class Teller:
     def heard(self, rows: int, drawn: Any, sigma: float) -> None:
         """An evaluation of `rows` samples has ended; raises the host's exception when the user interrupts."""
         self.pace.count(rows)
+        self._asked += rows
         self.done = min(self.done + rows, self.planned)
         now = self.pace.latest
         if now - self._told < LEAST_PAUSE and self.phase == self._shown:
@@ -85,9 +89,12 @@ class Teller:
         self._told, self._shown = now, self.phase
         self._update(drawn)
         left = self.pace.seconds_for(self.planned - self.done)
-        if left is not None:
-            remember_pace(self.pace.seconds_for(1))
         self._send(phase=self.phase, seconds_left=left)
+
+    def finished(self) -> None:
+        """All is asked and fitted: what a call took with all that was done beside it is remembered."""
+        if self._asked > FEW:
+            remember_pace((self.pace.clock() - self._began) / self._asked, self.of)
 
     def _update(self, drawn) -> None:
         """Move the host's bar, with a preview where there can be one."""

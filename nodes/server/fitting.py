@@ -13,8 +13,9 @@ MOST_SITES = 20
 
 def fits(data: dict) -> dict[str, dict]:
     """{record's name: {"fit": FITS, DIFFERS, or UNKNOWN where the workflow does not tell cfg or size;
-    "differs": in words}}, the best for the first of the nodes first; none of other models. To bake:
-    PLAIN or CANNOT where the recipe itself cannot be written, "differs" says so too, in sentences."""
+    "differs": in words; of FITS what is near alone, of UNKNOWN what is not told}}, the best for the first
+    of the nodes first; none of other models. To bake: PLAIN or CANNOT where the recipe itself cannot be
+    written, "differs" says so too, in sentences."""
     from ...scheduler.lookup.rules import rule_for
     from ...scheduler.workflow import parse
     from ...scheduler.workflow.facts import facts_of
@@ -32,9 +33,12 @@ def fits(data: dict) -> dict[str, dict]:
         whose = label(site.node) if len(sites) > 1 else ""
         for match in matches_for(facts, samplers):
             _judge(found.setdefault(match.name.removesuffix(".json"), {}), match, facts, whose)
-    if data.get("to") == "baked":
-        for name, said in found.items():
+    for name, said in found.items():
+        if data.get("to") == "baked":
             _foretell(said, name, document, sites)
+        rest = said.pop("rest", {})
+        if said["fit"] in rest:
+            said["differs"] = " and ".join(dict.fromkeys(rest[said["fit"]]))
     return found
 
 
@@ -57,13 +61,22 @@ def _foretell(said: dict, name: str, document, sites) -> None:
 
 def _judge(said: dict, match, facts, whose: str) -> None:
     """What one more site adds to what is said of a record."""
-    from ...scheduler.lookup.words import differs
+    from ...scheduler.lookup.made_words import differs, made_under, near
 
-    told = differs(match)
-    whole = facts.cfg is not None and facts.size is not None
-    fit = FITS if whole else UNKNOWN
+    told, here = differs(match), near(match)
+    known = {"cfg": facts.cfg, "size": facts.size}
+    missing = " and ".join(name for name, value in known.items() if value is None)
+    fit = UNKNOWN if missing else FITS
     fit = DIFFERS if told else fit
     rank = (FITS, UNKNOWN, DIFFERS)
     said["fit"] = max(said.get("fit", FITS), fit, key=rank.index)
     told = f"{whose}: {told}" if told and whose else told
     said["differs"] = "; ".join(each for each in (said.get("differs", ""), told) if each)
+    rest = said.setdefault("rest", {})
+    if missing:
+        rest.setdefault(UNKNOWN, []).append(
+            f"the {missing} of {whose}" if whose else f"its {missing}"
+        )
+    if here:
+        made = made_under(match.as_made)
+        rest.setdefault(FITS, []).append(f" near yours (made at {made}; you use {here})")

@@ -52,8 +52,9 @@ def matches_for(facts, samplers: Sequence[str]) -> list[Match]:
     rest = [name for name in records if name not in known]  # which state no weights
     for name in rest:
         other = Key.of(records[name])
-        apart = differences(filled(key, other), other)
-        found.append(Match(records[name], NEAREST, None, apart, name=name))
+        asked = filled(key, other)
+        apart = differences(asked, other)
+        found.append(Match(records[name], NEAREST, None, apart, name=name, asked=asked))
     found[len(known) :] = sorted(found[len(known) :], key=lambda match: len(match.differences))
     return found
 

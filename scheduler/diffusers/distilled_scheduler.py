@@ -15,7 +15,7 @@ from diffusers.utils import BaseOutput, logging
 
 from ..errors import RecipeError, ScheduleError, StepsError
 from ..fingerprint import Fingerprint
-from ..lookup import words
+from ..lookup import made_words, words
 from ..lookup.given import given_match
 from ..lookup.model_facts import ModelFacts
 from ..lookup.selection import STOCK, Selection, select
@@ -124,7 +124,7 @@ class StepDistillScheduler(SchedulerMixin, ConfigMixin):
         match = given_match(record, key_of_pipeline(pipe, **call))
         if match.differences:
             logger.warning(
-                f"StepDistill: this record differs from what you run: {words.differs(match)}."
+                f"StepDistill: this record differs from what you run: {made_words.differs(match)}."
             )
         return cls.from_record(record, pipe.scheduler, sampler)
 

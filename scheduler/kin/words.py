@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from ..fingerprint.kinship import SAME
-from ..lookup.differences import CFG, SIZE, Value
+from ..lookup.differences import CFG, SIZE
+from ..lookup.made_words import condition
 from ..record.verdict_words import choice_words, share_words
-from ..record.words import NO_LABELS, Labels, size
+from ..record.words import NO_LABELS, Labels
 from .finding import Kin
 from .judging import HOLDS, REFINE
 
@@ -33,19 +32,11 @@ def apart(kin: Kin) -> tuple[str, str] | None:
         return None
     if any(each.code not in _TOLD for each in found):
         return None
-    made = " and ".join(_TOLD[each.code](each.made) for each in found)
-    return made, " and ".join(_TOLD[each.code](each.here) for each in found)
+    made = " and ".join(condition(each.code, each.made) for each in found)
+    return made, " and ".join(condition(each.code, each.here) for each in found)
 
 
-def _cfg(value: Value) -> str:
-    return "no cfg" if value is None else f"cfg {value:g}"
-
-
-def _size(value: Value) -> str:
-    return size([int(side) for side in value]) if isinstance(value, tuple) else "no size"
-
-
-_TOLD: dict[str, Callable[[Value], str]] = {CFG: _cfg, SIZE: _size}
+_TOLD = (CFG, SIZE)
 
 
 def whose(title: str, own: tuple[str, str] | None) -> str:

@@ -51,7 +51,7 @@ def settled(
     if situation.own_run is not None:
         own = situation.own_run.steps
         return situation.with_steps(few_of(own) if own else FEWEST)
-    matches = [given] if given is not None else _exact(situation, shelves)
+    matches = [given] if given is not None else exact_matches(situation, shelves)
     for match in matches:
         steps = _bend(match.record, situation)
         if steps is not None:
@@ -143,7 +143,7 @@ class OneRecord:
 
 def base_record(store: Store, situation: Situation) -> Record | None:
     """The store's record of just these conditions that has recipes for `distilled`, or None."""
-    for match in _exact(situation, (OfItsKind(store, situation),)):
+    for match in exact_matches(situation, (OfItsKind(store, situation),)):
         if any(each.sampler == DISTILLED for each in match.record.recipes):
             return match.record
     return None
@@ -158,7 +158,8 @@ def fitted(record: Record, situation: Situation) -> list[Recipe]:
     ]
 
 
-def _exact(situation: Situation, shelves: Sequence[Shelf]) -> list[Match]:
+def exact_matches(situation: Situation, shelves: Sequence[Shelf]) -> list[Match]:
+    """The records of just these conditions, the best first; by_check those of another cfg."""
     key = replace(situation.key, sampler=None)
     found = matches_on(shelves, key, (DISTILLED,), "exact")
     return [each for each in found if each.kind == EXACT or (each.allowed and not each.differences)]

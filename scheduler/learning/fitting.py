@@ -3,6 +3,7 @@ store."""
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
@@ -16,6 +17,7 @@ from ..distilling.effort import INSTANT, budget_for
 from ..distilling.improve import improve
 from ..distilling.meter import Progress
 from ..distilling.own_run import distill_own_run, own_calls
+from ..distilling.plan import plan_for
 from ..distilling.run import distill
 from ..errors import BudgetError, OutputError, RecordError, UnknownNameError
 from ..kin import Kin, KinVerdict, find_kin
@@ -24,13 +26,14 @@ from ..kin.planning import calls_of_check
 from ..kin.words import apart
 from ..lookup.match import EXACT
 from ..record import Recipe, Record
-from ..record.cfg_range import with_checks_from
+from ..record.cfg_range import stamped, with_checks_from
 from ..recordings import Recording
 from ..samplers.names import DISTILLED
 from ..sources import beside
 from ..store import Store
 from ..store.joining import joined, same_run
 from .choosing import OfItsKind, base_record, fitted
+from .former import keep_former
 from .full_run import FULL_STEPS
 from .situation import Situation
 from .unfinished import answers_folder, finished, is_begun
@@ -39,6 +42,7 @@ from .unfinished import answers_folder, finished, is_begun
 # On the bundled flow checkpoint the error is 9 % less than with 30 calls, and 20 % more than with 72.
 CALLS_A_STEP = 6.5
 MOST_NOW = 97  # "under a hundred" with the calls that tell the time
+ELEMENTS = 1 << 16  # of a latent, where none is known
 MOST_ROWS = 2  # runs that a recipe is fitted to at once
 
 _putting = threading.Lock()
@@ -78,14 +82,35 @@ def calls_own(situation: Situation) -> int:
     return own_calls(len(situation.own_sigmas) - 1, situation.steps)
 
 
-def calls_from(recordings: int, steps: int) -> int:
-    """The most model calls of a recipe fitted to so many recorded rows."""
-    return int(CALLS_A_STEP * steps) * max(recordings, 1)
+def calls_from(recordings: int, steps: int, elements: int = ELEMENTS, below: bool = False) -> int:
+    """The most model calls of a recipe fitted to so many recorded rows, as its plan has them. elements: of
+    a latent. below: the recipe begins below where the recordings do."""
+    budget = int(CALLS_A_STEP * steps) * max(recordings, 1)
+    return _planned(steps, budget, elements, max(recordings, 1), below)
 
 
-def calls_now(steps: int) -> int:
+def calls_now(steps: int, elements: int = ELEMENTS) -> int:
     """The most model calls of a recipe with a teacher of its own."""
-    return min(MOST_NOW, budget_for(INSTANT, (DISTILLED,), (steps,)))
+    budget = min(MOST_NOW, budget_for(INSTANT, (DISTILLED,), (steps,)))
+    return _planned(steps, budget, elements, 0, False)
+
+
+def _planned(steps: int, budget: int, elements: int, recorded: int, below: bool) -> int:
+    try:
+        plan = plan_for((DISTILLED,), (steps,), budget, 1, None, elements, recorded, None, below)
+    except BudgetError:  # which says itself what is needed, when it is tried
+        return budget
+    return plan.calls
+
+
+def calls_to_learn(situation: Situation, rows: int, steps: int | None = None) -> int:
+    """The same of a situation, with so many recorded rows from its start, or with none. steps: where it
+    does not know them yet."""
+    steps = steps or situation.steps
+    elements = (
+        math.prod(situation.key.latent_shape or ()) if situation.key.latent_shape else ELEMENTS
+    )
+    return calls_from(rows, steps, elements) if rows else calls_now(steps, elements)
 
 
 def kin_of(store: Store, situation: Situation) -> Kin | None:
@@ -152,8 +177,7 @@ def learn(
     work = _Work(store, situation, progress, prompt=prompt)
     if situation.own_sigmas:
         return work.own_run(denoise, recordings)
-    budget = calls_from(rows, situation.steps) if recordings else calls_now(situation.steps)
-    return work.run(denoise, budget, recordings)
+    return work.run(denoise, calls_to_learn(situation, rows), recordings)
 
 
 def improved(
@@ -287,9 +311,13 @@ class _Work:
         """The record as the store has it now; where it cannot be kept, as it is."""
         about = self.situation.facts.provenance
         record = replace(record, provenance=record.provenance | about) if about else record
+        if self.before is not None:  # of a cfg near this one
+            record = stamped(record, self.before, self.situation.key.cfg)
         try:
             with _putting:
                 whole = _with_others(self.store, self.situation, self.before, record)
+                if self.before is not None:
+                    keep_former(self.store, self.situation, self.before, whole)
                 self.store.put(whole)
         except (OutputError, RecordError) as problem:
             self.problem = str(problem)

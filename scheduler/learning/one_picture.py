@@ -33,10 +33,9 @@ from .choosing import (
 from .deciding import Decision, Obstacle, decide
 from .fitting import (
     Learnt,
-    calls_from,
     calls_from_kin,
-    calls_now,
     calls_own,
+    calls_to_learn,
     improved,
     kept_runs,
     kin_of,
@@ -254,7 +253,7 @@ class Picture:
         if self.situation.own_sigmas:
             return calls_own(self.situation)
         steps = self.situation.steps or MOST_STEPS  # where the curve bends is seen after the run
-        return calls_from(rows, steps) if rows else calls_now(steps)
+        return calls_to_learn(self.situation, rows, steps)
 
     def _recording(self, full: Selection) -> Recording:
         key = self.situation.key

@@ -7,14 +7,14 @@ import json
 from collections.abc import Callable
 
 from ..kin import words as kin_words
+from ..lookup import made_words
 from ..lookup import words as lookup_words
-from ..lookup.differences import SIZE
 from ..lookup.match import NEAREST
 from ..lookup.selection import Selection
 from ..record import Recipe
 from ..record.verdict import steps_saved
 from ..record.verdict_words import share_words
-from ..record.words import NO_LABELS, Labels, counted, duration, model_calls, size
+from ..record.words import NO_LABELS, Labels, counted, duration, model_calls
 from . import deciding
 from .choosing import ENOUGH_TIMES, gained, times_fitted
 from .deciding import Obstacle
@@ -45,7 +45,7 @@ def before(told: Announcement, seconds: float | None = None) -> str:
     if told.improving:
         return f"First the recipe is improved, {learning}; then the picture, {steps}."
     if action == deciding.LEARN_FIRST:
-        return f"First {steps} of this model are learnt, {learning}; then the picture is drawn."
+        return f"A recipe for {steps} is learnt first, {learning}; then the picture is drawn."
     if action == deciding.IN_FULL and told.decision.learns:
         return f"Drawing in full, {steps}, {_to_learn(told.kin_own)}: {learning} after the picture."
     return f"Drawing {steps}{_with_recipe(told.found)}."
@@ -176,30 +176,22 @@ def _drawn(outcome: Outcome, labels: Labels) -> str:
         return lookup_words.info(found, labels)
     name = f"recipe {recipe_name(found.recipe)}"
     if found.match.kind == NEAREST:  # made under other conditions: what it does here is not known
-        named = f"{steps}, {lookup_words.differs(found.match)}; {name}"
+        named = f"{steps}, {made_words.differs(found.match)}; {name}"
     else:
         named = f"{steps}{_in_place_of(found)}, {name}"
     poor = found.recipe.choice.stock and gained(found)
     note = " Nothing is gained by these few here: take more steps." if poor else ""
-    return f"{named}. {lookup_words.info(found, labels)}{_other_size(outcome)}{note}"
-
-
-def _other_size(outcome: Outcome) -> str:
-    """That a recipe was made for another size of about the same area, as a sentence after another."""
-    found, here = outcome.found, outcome.situation.key.latent_shape
-    made = found.record.conditions.latent_shape if found.record is not None else None
-    differs = any(each.code == SIZE for each in found.differences)  # is said already
-    if differs or not made or not here or tuple(made) == tuple(here):
-        return ""
-    return f" It was made for {size(made)}, the nearest to your {size(here)}."
+    return f"{named}. {lookup_words.info(found, labels)}{note}"
 
 
 def _with_recipe(found: Selection | None) -> str:
     """Which recipe is about to draw, and the record's model and cfg; "" for a stock schedule."""
     if found is None or found.match is None:
         return ""
-    cfg = found.match.record.conditions.cfg
-    made = found.match.title if cfg is None else f"{found.match.title}, cfg {cfg:g}"
+    match, cfg = found.match, found.match.made_at(found.recipe)
+    made = match.title if cfg is None else f"{match.title}, cfg {cfg:g}"
+    if match.asked is not None and match.at_other_cfg(found.recipe):
+        made = f"{match.title}, made at cfg {cfg:g} (you use {match.asked.cfg:g})"
     return f" with recipe {recipe_name(found.recipe)} of {made}"
 
 
@@ -213,7 +205,7 @@ def _kin(learnt: Learnt) -> str:
 def _in_place_of(found: Selection) -> str:
     """How many stock steps a recipe of ours does the work of, where the record knows it of this cfg."""
     recipe = found.recipe
-    if found.by_check is not None:
+    if found.match is not None and found.match.at_other_cfg(recipe):
         return ""
     saved = steps_saved(recipe.evidence) if recipe.choice.ours else None
     if saved is None or saved[0] <= recipe.steps:

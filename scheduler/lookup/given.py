@@ -7,11 +7,11 @@ from ..fingerprint.kinship import OTHER, SAME
 from ..record import Record
 from .differences import UNNAMED, Difference, differences, filled, range_difference
 from .key import Key, same_noise
+from .made_words import difference
 from .match import GIVEN, INPUT, Match, at_asked_cfg, by_check, kinship_of, solvable
 from .model_facts import facts_of_record
 from .selection import Selection, select
 from .wanted import SIGMAS, Wanted
-from .words import difference
 
 
 def given_match(record: Record, key: Key, name: str = "", place: str = INPUT) -> Match:
@@ -51,8 +51,9 @@ def given_match(record: Record, key: Key, name: str = "", place: str = INPUT) ->
             "distil for your model."
         )
     unnamed = () if known else (Difference(UNNAMED),)
-    apart = (*unnamed, *again, *differences(filled(key, found), found))
-    return Match(record, GIVEN, kin, apart, name=name, place=place)
+    asked = filled(key, found)
+    apart = (*unnamed, *again, *differences(asked, found))
+    return Match(record, GIVEN, kin, apart, name=name, place=place, asked=asked)
 
 
 def select_from(

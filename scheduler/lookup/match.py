@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 from ..errors import UnknownNameError
 from ..fingerprint.kinship import OTHER, QUANTISED, SAME, Kinship, kinship
-from ..record import Record
-from ..record.cfg_range import at_cfg, span
+from ..record import Recipe, Record
+from ..record.cfg_range import SAME_CFG, at_cfg, made_at, span
 from ..record.pair_half import half_of_patches
 from .differences import NO_RECIPE, RANGE, Difference, differences, range_difference
 from .guiders import is_second
@@ -41,7 +41,7 @@ class Match:
     nobody has checked here, only where the user asked for that. name: its file in the store or the
     source, or "". place: where it was found; origin: of a source's. by_check: the cfgs between which its
     recipes were checked, where it serves by that; the record is then that of the cfg asked for, `whole`
-    as it was made.
+    as it was made. asked: what was asked for, of which the record may differ within a bucket.
     """
 
     record: Record
@@ -54,6 +54,7 @@ class Match:
     origin: Origin | None = None
     by_check: tuple[float, float] | None = None
     whole: Record | None = None
+    asked: Key | None = None
 
     @property
     def other_range(self) -> bool:
@@ -66,10 +67,20 @@ class Match:
         return any(each.code in (RANGE, NO_RECIPE) for each in self.differences)
 
     @property
-    def made_at(self) -> float | None:
-        """The cfg that its record was made at."""
-        record = self.record if self.whole is None else self.whole
-        return record.conditions.cfg
+    def as_made(self) -> Record:
+        """Its record as it was made."""
+        return self.record if self.whole is None else self.whole
+
+    def made_at(self, recipe: Recipe | None = None) -> float | None:
+        """The cfg that its record, or a recipe of it, was made at."""
+        if recipe is None:
+            return self.as_made.conditions.cfg
+        return made_at(self.as_made, recipe)
+
+    def at_other_cfg(self, recipe: Recipe | None = None) -> bool:
+        """Whether that is another than runs, be it one of the same bucket."""
+        made, here = self.made_at(recipe), self.asked.cfg if self.asked is not None else None
+        return made is not None and here is not None and abs(made - here) > SAME_CFG
 
     @property
     def same_weights(self) -> bool:
@@ -109,12 +120,13 @@ def judged(
         return None
     apart = (*again, *differences(key, found))
     if kin.kind == SAME and not apart:
-        return Match(record, EXACT, kin, name=name)
+        return Match(record, EXACT, kin, name=name, asked=key)
     theirs = any(
         is_second(each.name) for each in apart
     )  # other weights, though not the model's own
     near = policy == "near" and kin.kind in (SAME, QUANTISED) and not theirs
-    return Match(record, NEAREST, kin, apart, allowed=near or policy == "any", name=name)
+    allowed = near or policy == "any"
+    return Match(record, NEAREST, kin, apart, allowed=allowed, name=name, asked=key)
 
 
 def at_asked_cfg(record: Record, key: Key, found: Key) -> Record | None:

@@ -16,12 +16,12 @@ def measured_words(found: Selection, labels: Labels = NO_LABELS) -> str:
     """What was measured of what runs, as a clause: of a recipe from another cfg the check's own numbers
     there, else for which cfg it was measured; of a lengthened one, those of the steps it was fitted for."""
     recipe, match = _fitted(found), found.match
-    if match is None or match.by_check is None:
+    if match is None or not match.at_other_cfg(recipe):
         return evidence_words(recipe, labels)
     checked = _check_here(recipe, match)
     if checked:
         return _checked(checked, labels)
-    return f"measured at cfg {_cfg(match.made_at)}: {evidence_words(recipe, labels)}"
+    return f"measured at cfg {_cfg(match.made_at(recipe))}: {evidence_words(recipe, labels)}"
 
 
 def _fitted(found: Selection) -> Recipe:
@@ -34,9 +34,8 @@ def _fitted(found: Selection) -> Recipe:
 
 def _check_here(recipe: Recipe, match: Match) -> dict | None:
     """The check at the very cfg that runs, where it has numbers."""
-    here = match.record.conditions.cfg
-    whole = match.record if match.whole is None else match.whole
-    own = [each for each in whole.recipes if _numbers(each) == _numbers(recipe)]
+    here = match.asked.cfg if match.asked is not None else None
+    own = [each for each in match.as_made.recipes if _numbers(each) == _numbers(recipe)]
     for each in checks_of(own[0]) if own else ():
         if here is not None and abs(each["cfg"] - here) <= SAME_CFG:
             return each if each.get("stock_rms") and "rms" in each else None

@@ -22,7 +22,7 @@ from .model_facts import ModelFacts
 from .rules import ALIKE, STOCHASTIC_ONE, Rule, default_sampler, rule_for
 from .serving import NO_RECORD, Reason, Served, Substitution, solve, stated
 from .shelves import Matches, Shelf, matches_on
-from .stand_in import MEASURED, PUBLISHED, StandIn, stand_in
+from .stand_in import MEASURED, PUBLISHED, StandIn, measures, stand_in
 from .starts import same_start
 from .wanted import Wanted
 
@@ -204,11 +204,15 @@ def _best(
     """The first record that states the recipe, else the first that serves without one fitted.
 
     That is: solved, or run without coefficients. A record of other weights does not go before one
-    that serves, whatever it states.
+    that serves, whatever it states; nor does one of other conditions before the stock schedule that
+    was measured under these.
     """
     first: tuple[Match, Served] | None = None
     reason: Reason | None = None
+    measured = False
     for match in matches.allowed:
+        if measured and match.differences:
+            continue
         if first is not None and not (match.same_weights or _same_kinship(match, first[0])):
             continue
         answer: Served | Reason | None = stated(match, wanted, rule)
@@ -216,6 +220,8 @@ def _best(
             answer = solve(match, wanted, rule, facts)
         if isinstance(answer, Reason):
             reason = reason or answer
+            known = match.same_weights and not match.differences
+            measured = measured or (known and measures(match.record, wanted, rule, facts))
         elif answer is not None and answer.fitted:
             return match, answer
         elif answer is not None:

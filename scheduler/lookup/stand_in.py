@@ -72,6 +72,13 @@ def stand_in(
     return found or _stock(USUAL, usual if usual in STOCK else SIMPLE, wanted, facts)
 
 
+def measures(record: Record, wanted: Wanted, rule: Rule, facts: ModelFacts) -> bool:
+    """Whether a record measured a stock schedule for a stock sampler's run, which stands in then."""
+    whole = wanted.start is None or same_start(wanted.start, facts.sigma_max)
+    ours = rule.serves == DISTILLED
+    return whole and not ours and _measured(wanted, rule, facts, [record]) is not None
+
+
 def measured_best(
     records: Iterable[Record], sampler: str, steps: int, names: Collection[str]
 ) -> tuple[str, int] | None:

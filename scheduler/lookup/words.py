@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..errors import RecipeError
-from ..fingerprint.kinship import SAME
-from ..record import Record
 from ..record.verdict_words import described
-from ..record.words import NO_LABELS, Labels, counted, made, sampler_label, size
-from . import differences as apart
+from ..record.words import NO_LABELS, Labels, counted, made, sampler_label
 from . import rules, serving, stand_in
-from .differences import Difference, Value
+from .made_words import difference, differs, differs_or_made_at, made_under, near, value
 from .match import EXACT, GIVEN, WORKFLOW, Match, Origin
 from .measured_words import measured_words
 from .selection import Selection
@@ -19,64 +16,8 @@ from .serving import Reason, Substitution
 from .solving import MOST_SOLVED, NOTHING_FOR, STOCK_WON
 from .wanted import SIGMAS
 
-UNCHECKED = "Unchecked, from kin:"  # a record of other weights or conditions, used as it is
-
-
-def difference(one: Difference) -> str:
-    """A clause: how a record was made, and what runs."""
-    return _DIFFERENCES[one.code](one)
-
-
-def _beside(what: str) -> Callable[[Difference], str]:
-    return lambda one: f"distilled at {what} {_value(one.made)}, you use {_value(one.here)}"
-
-
-def _size(one: Difference) -> str:
-    return f"distilled for {_shape(one.made)}, yours is {_shape(one.here)}"
-
-
-def _strength(one: Difference) -> str:
-    return f"with {one.name} at strength {_value(one.made)}, you use {_value(one.here)}"
-
-
-def _range(one: Difference) -> str:
-    return f"distilled for sigmas {_span(one.made)}, your model has {_span(one.here)}"
-
-
-_DIFFERENCES: dict[str, Callable[[Difference], str]] = {
-    apart.CFG: _beside("cfg"),
-    apart.GUIDANCE: _beside("guidance"),
-    apart.SHIFT: _beside("shift"),
-    apart.SIZE: _size,
-    apart.PATCH_MISSING: lambda one: f"without {one.name}",
-    apart.PATCH_MORE: lambda one: f"with {one.name}, which you do not use",
-    apart.PATCH_OTHER: lambda one: f"with another or otherwise set {one.name}",
-    apart.PATCH_STRENGTH: _strength,
-    apart.RANGE: _range,
-    apart.NO_RECIPE: lambda one: f"no recipe for {one.name}",
-    apart.UNNAMED: lambda one: "it names no checkpoint",
-}
-
-
-def _span(value: Value) -> str:
-    low, high = value if isinstance(value, tuple) else (0.0, 0.0)
-    return f"{low:g} to {high:g}"
-
-
-def _value(value: Value) -> str:
-    return "none stated" if value is None else f"{value:g}"
-
-
-def _shape(shape: Value) -> str:
-    if not isinstance(shape, tuple) or not shape:
-        return "an unstated size"
-    return size([int(side) for side in shape])
-
-
-def differs(match: Match) -> str:
-    """All in which a record differs from what runs, in clauses; "" where in nothing."""
-    parts = [] if match.kin is None or match.kin.kind == SAME else [match.kin.words]
-    return "; ".join([*parts, *map(difference, match.differences)])
+UNCHECKED = "Unchecked, from kin:"  # a record of other weights, used as it is
+UNCHECKED_HERE = "Unchecked here, from the record of"  # of the very model, under other conditions
 
 
 def match_sentence(match: Match) -> str:
@@ -121,33 +62,6 @@ def substitution(one: Substitution, sampler: str, labels: Labels = NO_LABELS) ->
     }.get(one.code, "")
 
 
-def made_at(record: Record) -> str:
-    """Under which conditions a record was made, as a sentence, or ""."""
-    under = made_under(record)
-    return f"Made at {under}." if under else ""
-
-
-def made_under(record: Record) -> str:
-    """The guidance and size that a record was made at, or ""."""
-    under = record.conditions
-    parts = [f"cfg {under.cfg:g}"] if under.cfg is not None else []
-    parts += [_shape(under.latent_shape)] if under.latent_shape else []
-    return " and ".join(parts)
-
-
-def differs_or_made_at(match: Match) -> str:
-    """How a record differs from what runs, or else what it was made at, and where it was checked, as a
-    sentence."""
-    words = differs(match)
-    if words:
-        return f"It differs from what you run: {words}."
-    if match.by_check is None:
-        return made_at(match.record)
-    under = made_under(match.record if match.whole is None else match.whole)
-    low, high = match.by_check
-    return f"Made at {under}, checked from cfg {low:g} to {high:g}."
-
-
 def info(found: Selection, labels: Labels = NO_LABELS) -> str:
     """What runs, where it comes from and what was measured, in one to four sentences.
 
@@ -163,15 +77,17 @@ def info(found: Selection, labels: Labels = NO_LABELS) -> str:
     notes = [substitution(each, sampler, labels) for each in reversed(found.substituted)]
     parts += [sentence("; ".join(note for note in notes if note))] if any(notes) else []
     parts += [f"Made {made(found.match.record)}."] if found.match.origin is not None else []
-    return " ".join(part for part in (*parts, differs_or_made_at(found.match)) if part)
+    return " ".join(part for part in (*parts, differs_or_made_at(found.match, recipe)) if part)
 
 
 def checked_between(match: Match) -> str:
-    """That a record of another cfg serves because it was checked, as what follows a comma; or ""."""
+    """That a record of another cfg serves, because it was checked or is near, as what follows a comma;
+    or ""."""
     if match.by_check is None:
-        return ""
+        here = near(match)
+        return f", made at {made_under(match.as_made)}; you use {here}" if here else ""
     low, high = match.by_check
-    return f", made at cfg {_value(match.made_at)} and checked from {low:g} to {high:g}"
+    return f", made at cfg {value(match.made_at())} and checked from {low:g} to {high:g}"
 
 
 def _head(match: Match, source: str) -> str:
@@ -183,7 +99,9 @@ def _head(match: Match, source: str) -> str:
     if source == EXACT:
         whose = "Distilled for" if match.by_check is None else "From the record of"
         return f"{whose} {match.title}"
-    return f"{UNCHECKED if differs(match) else 'From the record of'} {match.title}"
+    if not differs(match):
+        return f"From the record of {match.title}"
+    return f"{UNCHECKED_HERE if match.same_weights else UNCHECKED} {match.title}"
 
 
 def _stock_info(found: Selection, labels: Labels) -> str:
@@ -223,11 +141,16 @@ def _not_stated(why: Reason) -> str:
 
 
 def _nothing_for(why: Reason) -> str:
-    return f"Nothing was distilled for {why.sampler} here; distil for {why.sampler} too."
+    asked = why.wanted.sampler or why.sampler
+    if asked == why.sampler:
+        return f"Nothing was distilled for {asked} here; distil for {asked} too."
+    return f"Nothing was distilled for {asked} here; distil for {why.sampler}, whose schedule it takes."
 
 
 def _stock_won(why: Reason) -> str:
-    won = f"Stock ({why.choice}) won for {why.sampler} at {counted(why.steps or 0)}"
+    asked = why.wanted.sampler or why.sampler
+    whose = "" if asked == why.sampler else f", whose schedule {asked} takes,"
+    won = f"Stock ({why.choice}) won for {why.sampler}{whose} at {counted(why.steps or 0)}"
     return f"{won}, so no schedule of ours is solved for {why.wanted.steps}."
 
 

@@ -289,4 +289,4 @@ def _counts(record: Record) -> str:
 def _about(record: Record) -> str:
     name = record.model.name or "unnamed model"
     cfg = record.conditions.cfg
-    return name if cfg is None else f"{name}, guidance {cfg:g}"
+    return name if cfg is None else f"{name}, cfg {cfg:g}"

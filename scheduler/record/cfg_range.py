@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .model import Recipe, Record
 
 CHECKS = "cfg_checks"
+FITTED_AT = "cfg"  # of a recipe's evidence: where it was fitted, if not at its record's
 MOST_CHECKS = 50
 SAME_CFG = 1e-6
 
@@ -37,9 +38,37 @@ def checks_of(recipe: Recipe) -> list[dict]:
     return list(recipe.evidence.get(CHECKS, ()))
 
 
+def fitted_at(recipe: Recipe, own: float | None) -> float | None:
+    """The cfg that a recipe was fitted at. own: its record's."""
+    return recipe.evidence.get(FITTED_AT, own)
+
+
+def made_at(record: Record, recipe: Recipe) -> float | None:
+    """The same of one that runs, by its record as it was made."""
+    known = {_numbers(each): each for each in record.recipes}
+    return fitted_at(known.get(_numbers(recipe), recipe), record.conditions.cfg)
+
+
+def stamped(record: Record, known: Record, cfg: float | None) -> Record:
+    """A record whose recipes that `known` does not have say at which cfg they were fitted, where that is
+    not the record's own (which holds for all near it)."""
+    own = record.conditions.cfg
+    if cfg is None or own is None or abs(cfg - own) <= SAME_CFG:
+        return record
+    old = set(known.recipes)
+    recipes = (
+        each
+        if each in old
+        else replace(each, evidence=each.evidence | {FITTED_AT: each.evidence.get(FITTED_AT, cfg)})
+        for each in record.recipes
+    )
+    return replace(record, recipes=tuple(recipes))
+
+
 def span(recipe: Recipe, own: float | None) -> tuple[float, float] | None:
     """(lowest, highest) cfg that a recipe made at `own` serves by its checks; None where it has none that
     held."""
+    own = fitted_at(recipe, own)
     if own is None:
         return None
     checks = checks_of(recipe)
@@ -64,7 +93,8 @@ def with_checks_from(record: Record, other: Record) -> Record:
 
 
 def _numbers(recipe: Recipe) -> tuple:
-    return recipe.sampler, recipe.sigmas, recipe.offsets, recipe.coefficients
+    """Without the start, which a host may round."""
+    return recipe.sampler, recipe.sigmas[1:], recipe.offsets, recipe.coefficients
 
 
 def whole_span(record: Record) -> tuple[float, float] | None:
@@ -90,8 +120,10 @@ def at_cfg(record: Record, cfg: float) -> Record | None:
 def _moved(recipe: Recipe, own: float | None, cfg: float) -> Recipe:
     """A recipe as one of another cfg: where it was made it holds."""
     others = [each for each in checks_of(recipe) if abs(each["cfg"] - cfg) > SAME_CFG]
-    checks = sorted([*others, {"cfg": own, "holds": True}], key=lambda each: each["cfg"])
-    return replace(recipe, evidence=recipe.evidence | {CHECKS: checks})
+    here = {"cfg": fitted_at(recipe, own), "holds": True}
+    checks = sorted([*others, here], key=lambda each: each["cfg"])
+    evidence = {name: each for name, each in recipe.evidence.items() if name != FITTED_AT}
+    return replace(recipe, evidence=evidence | {CHECKS: checks})
 
 
 def _within(ends: tuple[float, float] | None, cfg: float) -> bool:

@@ -119,6 +119,7 @@ RECIPE_EVIDENCE = fields(
         "model_calls": COUNT,
         "note": text(2000),
         "streams": items(STREAM_ERRORS, 0, 20),
+        "cfg": number(-1000, 1000),
         "cfg_checks": items(CFG_CHECK, 0, 50),
     },
     open=True,

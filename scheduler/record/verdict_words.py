@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from .cfg_range import CHECKS
 from .choice import PUBLISHED as PUBLISHED_CHOICE
 from .choice import Choice
 from .left_out import evidence_notes
@@ -123,7 +124,8 @@ def _seen(found: dict) -> str:
     pictures = "the picture" if fitted == 1 else f"the {fitted} pictures"
     if unseen:
         return f"on {pictures} that it was fitted to and {unseen} that it was not"
-    return f"on {pictures} that it was fitted to; no other was measured"
+    others = "" if found.get(CHECKS) else "; no other was measured"
+    return f"on {pictures} that it was fitted to{others}"
 
 
 def _without_verdict(recipe: Recipe) -> str:
@@ -222,7 +224,7 @@ def recommendation(record: Record, labels: Labels = NO_LABELS) -> str:
     left_out = record.evidence.get("left_out", [])
     if not advice:
         measured = left_out or "curve" in record.evidence
-        parts = [NOTHING if measured else _on_own_rows(record, labels)]
+        parts = [_on_own_rows(record, labels) or (NOTHING if measured else "")]
     else:
         parts = [_advice(record, advice, labels), *_tallies(record, labels)]
     parts += evidence_notes(left_out)

@@ -25,7 +25,6 @@ VIDEO_CHANNELS = 16
 FRAMES = 4  # frames of the video that a latent frame stands for, but for the first
 BY_CALLS = "budget"  # the effort of a plan that follows from a number of calls: nobody chose it
 OWN_SOLVER = "adams3"
-LEAST_SIDE = 16  # cells; what is smaller is no family's latent but a toy's
 
 
 def sampler_label(name: str, labels: Labels = NO_LABELS) -> str:
@@ -56,18 +55,17 @@ def duration(seconds: float) -> str:
 
 def size(shape: Sequence[int]) -> str:
     """A latent as the picture or video that it stands for, "1024x1024" or "832x480, 81 frames",
-    where its scale is known; else its own shape, "latent 16x8x8".
+    where its scale is known; else its own shape, "latent 8x64x64".
 
     Known are the latents of 4 channels (Stable Diffusion 1, 2 and XL) and of 16 (SD3, FLUX, Chroma,
     Qwen Image, and as videos Wan and Hunyuan), of 8 pixels a cell; in videos the first latent frame
-    stands for one frame and each other for four. Sides below 16 cells are nobody's pictures.
+    stands for one frame and each other for four.
     """
     channels, *rest = shape
     cells = rest[-2:]
-    known = len(cells) == 2 and min(cells) >= LEAST_SIDE
-    if known and len(shape) == 3 and channels in PICTURE_CHANNELS:
+    if len(shape) == 3 and channels in PICTURE_CHANNELS:
         return _pixels(cells)
-    if known and len(shape) == 4 and channels == VIDEO_CHANNELS:
+    if len(shape) == 4 and channels == VIDEO_CHANNELS:
         frames = FRAMES * (rest[0] - 1) + 1
         return f"{_pixels(cells)}, {frames} frame{'s' if frames != 1 else ''}"
     return "latent " + "x".join(map(str, shape))
@@ -91,26 +89,31 @@ def contents(record: Record, labels: Labels = NO_LABELS) -> str:
 
 
 def conditions(record: Record) -> str:
-    """What a record was made under: "guidance 4, 1024x1024, 2 prompts, seed 0"."""
+    """What a record was made under: "cfg 4, 1024x1024, 2 prompts, seed 0"."""
     under = record.conditions
     patches = patch_words(record)
     parts = [
-        _guidance(record),
-        f"distilled guidance {under.guidance:g}" if under.guidance is not None else "",
+        _cfg(record),
+        f"guidance {under.guidance:g}" if under.guidance is not None else "",
         size(under.latent_shape) if under.latent_shape else "",
         f"with {', '.join(patches)}" if patches else "",
         f"{under.prompts} prompt{'s' if under.prompts != 1 else ''}" if under.prompts else "",
-        f"seed {under.seed}" if under.seed is not None else "",
+        f"seed {under.seed}" if under.seed is not None and _own_teacher(record) else "",
     ]
     return ", ".join(part for part in parts if part)
 
 
-def _guidance(record: Record) -> str:
-    """ "guidance 3", with the cfgs that a recipe was checked at, as far as they hold."""
+def _own_teacher(record: Record) -> bool:
+    """Whether its rows were drawn for it, from its own seed, and are no recorded pictures'."""
+    return not any(each.get("recordings") for each in record.provenance.get("stages", ()))
+
+
+def _cfg(record: Record) -> str:
+    """ "cfg 3", with the cfgs that a recipe was checked at, as far as they hold."""
     cfg, ends = record.conditions.cfg, whole_span(record)
     if cfg is None:
         return ""
-    return f"guidance {cfg:g}" + (f" (checked from {ends[0]:g} to {ends[1]:g})" if ends else "")
+    return f"cfg {cfg:g}" + (f" (checked from {ends[0]:g} to {ends[1]:g})" if ends else "")
 
 
 def patch_words(record: Record) -> list[str]:
@@ -150,12 +153,12 @@ def _lora_files(record: Record) -> list[tuple[str, float | None]]:
 
 
 def distinguished(record: Record) -> str:
-    """What tells a record from another of its model: guidance, size, LoRAs, effort, evidence."""
+    """What tells a record from another of its model: cfg, size, LoRAs, effort, evidence."""
     under = record.conditions
     plans = record.provenance.get("plans") or [{}]
     seeds, effort = record.evidence.get("seeds"), str(plans[-1].get("effort", ""))
     parts = [
-        _guidance(record),
+        _cfg(record),
         size(under.latent_shape) if under.latent_shape else "",
         ", ".join(patch_words(record)),
         effort if effort != BY_CALLS else "",

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ..record.words import counted
 from .borrowing import stochastic_note
 from .distilled import check_sampler_and_model, maker_values, retype_maker, unlinked
 from .document import Document
@@ -25,15 +26,17 @@ if TYPE_CHECKING:
 Find = Callable[[SiteFacts], "Record | None"]
 
 TARGET = "few"
-LEARNS_AT = 6  # steps of the node where nothing is known yet
 LEARN = "from my pictures"
 KEPT = ("model", "positive", "negative", "latent_image", "seed", CONTROL, "cfg", "denoise")
 
 
-def to_few_steps(document: Document, site: Site, find: Find, anyway: bool = False) -> Outcome:
+def to_few_steps(
+    document: Document, site: Site, find: Find, anyway: bool = False, learns: bool = True
+) -> Outcome:
     """Change one site, or leave it and say why.
 
-    find: the record for what a node runs, or None. anyway: step-distilled models too.
+    find: the record for what a node runs, or None. anyway: step-distilled models too. learns: whether
+    the node may learn there: not where the workflow carries the one record that is to be used.
     """
 
     def change() -> Done:
@@ -42,7 +45,7 @@ def to_few_steps(document: Document, site: Site, find: Find, anyway: bool = Fals
             return Done("already", f"it runs the sampler '{ENTRY}' already")
         record = find(facts)
         if site.node.kind == "KSampler":
-            return _few_step_node(site, facts, record)
+            return _few_step_node(site, facts, record, learns)
         if record is None:
             raise Left("no_gain", _UNKNOWN)
         if "scheduler" in site.spec:
@@ -69,12 +72,9 @@ def _facts(document: Document, site: Site, anyway: bool) -> SiteFacts:
     return facts
 
 
-def _few_step_node(site: Site, facts: SiteFacts, record: Record | None) -> Done:
+def _few_step_node(site: Site, facts: SiteFacts, record: Record | None, learns: bool) -> Done:
     node = site.node
-    steps, words = LEARNS_AT, _learns(facts)
-    if record is not None:
-        gain = _gain(record, facts, node.value("scheduler"), nearly=True)  # it can be set to more
-        steps, words = gain.steps, gain.words
+    steps, words, code = _promised(facts, record, node.value("scheduler"), learns)
     values = {name: node.value(name) for name in ("seed", CONTROL, "cfg", "denoise")}
     control = values[CONTROL]
     values |= {"steps": steps, "learn": LEARN}
@@ -82,8 +82,30 @@ def _few_step_node(site: Site, facts: SiteFacts, record: Record | None) -> Done:
     kept = {name: name for name in KEPT}
     memory = {"to": TARGET} | edits(node).retype(node, FEW, values, kept)
     edits(node).remember(node, memory)
-    code = LEARNS if record is None else None
     return Done("swapped", words, stochastic_note(facts.sampler), code)
+
+
+def _promised(
+    facts: SiteFacts, record: Record | None, now: object, learns: bool
+) -> tuple[int, str, str | None]:
+    """(steps of the node, what is gained or learnt, LEARNS where that is still to come)."""
+    if record is None:
+        return _to_learn(facts, "of this model")
+    from .first_run import IN_FULL, learnt_at, steps_to_learn, was_fitted  # numpy, as _gain's
+    from .gain import calls_of
+
+    try:
+        gain = _gain(record, facts, now, nearly=True)  # it can be set to more
+    except Left:
+        steps = steps_to_learn(calls_of(facts))
+        if not learns or was_fitted(record, facts, steps):
+            raise
+        start = "" if facts.denoise == 1 else f" from denoise {facts.denoise:g}"
+        return _to_learn(facts, f"in so few steps{start}")
+    place = learnt_at(record, gain.recipe, facts) if learns else ""
+    if place:
+        return gain.steps, f"{gain.words}; {IN_FULL} at {place}", LEARNS
+    return gain.steps, gain.words, None
 
 
 def _gain(record: Record, facts: SiteFacts, now: object = None, nearly: bool = False) -> Gain:
@@ -92,11 +114,19 @@ def _gain(record: Record, facts: SiteFacts, now: object = None, nearly: bool = F
     return gain_of(record, facts, now, nearly)
 
 
-def _learns(facts: SiteFacts) -> str:
-    return (
-        f"nothing is known of this model yet: Few-Step KSampler draws the first picture in full, to "
-        f"learn it, and from the next on takes {LEARNS_AT} steps in place of {facts.steps}"
+def _to_learn(facts: SiteFacts, what: str) -> tuple[int, str, str]:
+    """The same, where nothing is known; how near so few steps come is not either."""
+    from .first_run import IN_FULL, steps_to_learn
+    from .gain import calls_of
+
+    steps = steps_to_learn(calls_of(facts))
+    if steps >= calls_of(facts):
+        raise Left("no_gain", f"nothing would be gained: {counted(steps)} can be no fewer")
+    words = (
+        f"nothing is known {what} yet: {IN_FULL}, and from the next on Few-Step KSampler takes "
+        f"{counted(steps)} where {facts.steps} run now; how near these come is said then"
     )
+    return steps, words, LEARNS
 
 
 def _dropdowns(document: Document, site: Site, facts: SiteFacts, record: Record) -> Done:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ..lookup.given import select_from
 from ..lookup.wanted import COEFFICIENTS
 from ..record import Recipe, Record
-from ..record.cfg_range import SAME_CFG
+from ..record.cfg_range import SAME_CFG, made_at
 from ..record.choice import Choice
 from ..record.verdict import SEEN, STOCK, WORSE, steps_saved
 from ..record.words import counted
@@ -23,10 +23,11 @@ TWO_CALLS = ("heun", "dpm_2", "heunpp2")
 
 @dataclass(frozen=True)
 class Gain:
-    """steps: of ours. words: what is gained."""
+    """steps: of ours. words: what is gained. recipe: whose."""
 
     steps: int
     words: str
+    recipe: Recipe
 
 
 def gain_of(record: Record, facts: SiteFacts, now: object = None, nearly: bool = False) -> Gain:
@@ -36,30 +37,39 @@ def gain_of(record: Record, facts: SiteFacts, now: object = None, nearly: bool =
     nearly: whether steps that do nearly as well (NEARLY) are a gain too, and said as that.
     """
     assert facts.steps is not None and facts.denoise is not None
-    calls = facts.steps * _calls_a_step(facts.sampler)
+    calls = calls_of(facts)
     ours = sorted(_ours(record, facts, calls), key=lambda recipe: recipe.steps)
     if not ours:
         raise Left("no_gain", _nothing_known(record, facts))
     error = _measured(record, facts, now)
-    elsewhere = _measured_at(record, facts)
     for recipe in ours:
         if recipe.steps < calls and _does_as_well(recipe, calls, error):
-            return Gain(recipe.steps, _fewer(recipe, facts, calls) + elsewhere)
+            return Gain(
+                recipe.steps,
+                _fewer(recipe, facts, calls) + _measured_at(record, recipe, facts),
+                recipe,
+            )
     same = ours[-1]
     ratio = same.evidence.get("ratio")
     if same.steps == facts.steps == calls and ratio is not None and ratio < 1:
-        return Gain(same.steps, _better(same, facts, ratio) + elsewhere)
+        return Gain(
+            same.steps, _better(same, facts, ratio) + _measured_at(record, same, facts), same
+        )
     for recipe in ours if nearly else ():
         equal, beyond = steps_saved(recipe.evidence) or (0, False)
         if equal > recipe.steps and equal >= NEARLY * calls:
-            return Gain(recipe.steps, _near(recipe, facts, equal, beyond) + elsewhere)
+            return Gain(
+                recipe.steps,
+                _near(recipe, facts, equal, beyond) + _measured_at(record, recipe, facts),
+                recipe,
+            )
     raise Left("no_gain", _not_enough(ours, facts))
 
 
-def _measured_at(record: Record, facts: SiteFacts) -> str:
+def _measured_at(record: Record, recipe: Recipe, facts: SiteFacts) -> str:
     """Which cfg the numbers are of, where it is not the site's."""
-    made = record.conditions.cfg
-    if None in (made, facts.cfg) or abs(made - facts.cfg) <= SAME_CFG:
+    made, here = made_at(record, recipe), facts.cfg
+    if made is None or here is None or abs(made - here) <= SAME_CFG:
         return ""
     return f" (measured at cfg {made:g})"
 
@@ -117,6 +127,11 @@ def _measured(record: Record, facts: SiteFacts, now: object) -> float | None:
     return None
 
 
+def calls_of(facts: SiteFacts) -> int:
+    """Model calls of a site's run; its steps must be known."""
+    return (facts.steps or 0) * _calls_a_step(facts.sampler)
+
+
 def _calls_a_step(sampler: str | None) -> int:
     name = without_gpu(sampler or "")
     return 2 if name in TWO_CALLS else ON_PATHS.get(name, 1)
@@ -147,8 +162,9 @@ def _not_enough(ours: list[Recipe], facts: SiteFacts) -> str:
             f"nothing would be gained: no recipe of the record was measured as good as "
             f"{_own(facts)}; Distill Schedule again (standard or thorough), or Improve, may help"
         )
+    do = "does" if steps == 1 else "do"
     return (
-        f"nothing would be gained: the record's {counted(steps)} do what {equal} of stock's do, and "
+        f"nothing would be gained: the record's {counted(steps)} {do} what {equal} of stock's do, and "
         f"{facts.steps} run here; choose {equal} or fewer here, or distil for more steps"
     )
 

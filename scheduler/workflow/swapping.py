@@ -254,7 +254,7 @@ class _Making:
 
             return to_vendor(document, site)
         if self.to == "few":
-            return to_few_steps(document, site, self.find, self.anyway)
+            return to_few_steps(document, site, self.find, self.anyway, self.record is None)
         if self.to == "baked" and self.record is not None:
             from .baked import to_baked  # numpy, which the other targets do without
 

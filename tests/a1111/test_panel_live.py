@@ -140,7 +140,7 @@ def test_learning_is_not_called_off_before_the_panel_has_turned_it_on(asked, lea
         (
             {"width": 128},
             "Try it: Distilled, 6 steps",
-            "learnt at latent 4x8x8, you use latent 4x8x16",
+            "learnt at 64x64, you use 128x64",
         ),
         (
             {"denoising_strength": 0.5},

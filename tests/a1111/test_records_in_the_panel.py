@@ -32,7 +32,7 @@ def names(webui):
 def test_records_are_listed_in_words(names, record, stored):
     """Model, cfg, size, steps and date; no name of a file."""
     made_on = record.provenance["created"][:10]
-    label = f"tiny, CFG 7, latent 4x8x8, 3-6 steps, {made_on}"
+    label = f"tiny, CFG 7, 64x64, 3-6 steps, {made_on}"
     assert names.listed() == ["Automatic", "Stock schedule", label]
     assert names.label_of(stored) == names.label_of(f"{stored}.json") == label
     assert names.name_of(label) == stored == names.name_of(stored)

@@ -7,8 +7,8 @@ import pytest
 from scheduler.store import Store
 from tests.browser.made import made
 
-LABEL = "flow · cfg 3 · latent 16x8x8 · 4-8 steps · 2026-11-21 00:00"
-OTHER = "other · cfg 3 · latent 16x8x8 · 4-8 steps · 2026-11-20 00:00"
+LABEL = "flow · cfg 3 · 64x64 · 4-8 steps · 2026-11-21 00:00"
+OTHER = "other · cfg 3 · 64x64 · 4-8 steps · 2026-11-20 00:00"
 NODE = "root.nodes.find((n) => n.type === 'StepDistillLoad')"
 WIDGET = f"widget({NODE}, 'name')"
 MIDDLE = f"""

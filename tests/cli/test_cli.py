@@ -557,7 +557,7 @@ def test_recordings_are_listed_and_cleared(recorded, capsys):
     assert re.search(r"2 recordings, [0-9,]+ bytes", shown.err)
     head, _, newest, oldest = shown.out.splitlines()
     assert head.split() == ["model", "size", "rows", "steps", "sampler", "made", "bytes"]
-    assert "My Model" in newest and "latent 4x8x8" in newest and "DPM++ 2M Karras" in newest
+    assert "My Model" in newest and "64x64" in newest and "DPM++ 2M Karras" in newest
     assert " 16  dpmpp_2m " in oldest
     assert run("store", "recordings", "--clear", "--folder", recorded) == 0
     assert "removed 2 recordings" in capsys.readouterr().err

@@ -40,7 +40,7 @@ def test_now_learns_first_and_says_how_long(server, client):
         for m in seen
         if m["type"] == "stepdistill.progress" and "plan" in m["data"]
     ]
-    assert len(plans) == 1 and "First 6 steps of this model are learnt" in plans[0]
+    assert len(plans) == 1 and "A recipe for 6 steps is learnt first" in plans[0]
     assert ", about " in plans[0] and " s" in plans[0]
     learnt = calls(server, "now") - 6
     assert 60 < learnt < 100

@@ -156,7 +156,7 @@ def test_the_menus_list_the_record_first_that_runs(server, ask, cfg):
     finally:
         store.remove(other)
     first, *rest = answer["records"]
-    assert first["fit"] == "fits" and f"guidance {cfg:g}" in first["under"]
+    assert first["fit"] == "fits" and f"cfg {cfg:g}" in first["under"]
     assert [each["fit"] for each in rest] == ["differs"] * 2
     told = " ".join(each["differs"] for each in rest)
     assert f"you use {cfg:g}" in told and "distilled for 256x256" in told
@@ -166,7 +166,7 @@ def test_few_steps_by_right_click_asks_for_the_same_record(ask):
     s = scene()
     s.ksampler(cfg=7.0, scheduler="normal", steps=20)
     asked = {"workflow": json.dumps(s.graph.prompt), "to": "few"}
-    assert ask("fitting", asked)["records"][0]["under"].startswith("guidance 7")
+    assert ask("fitting", asked)["records"][0]["under"].startswith("cfg 7")
 
 
 def test_records_of_another_model_are_told_so(server, ask):

@@ -8,7 +8,7 @@ import pytest
 
 from scheduler.kin import HOLDS
 from scheduler.kin.planning import calls_of_check
-from scheduler.learning import deciding, words
+from scheduler.learning import deciding, drawing, fitting, words
 from scheduler.learning.full_run import FULL_STEPS
 from scheduler.lookup.given import given_match
 from scheduler.lookup.match import EXACT, NEAREST
@@ -54,7 +54,7 @@ def test_a_record_of_no_cfg_has_no_range(learnt):
 def test_the_store_serves_inside_as_exactly_and_outside_as_before(taught, learnt):
     taught.put(checked(learnt, (6.0, HELD)))
     inside = taught.lookup(asked(5.0))
-    assert inside.kind == EXACT and inside.by_check == (3.0, 6.0) and inside.made_at == 3.0
+    assert inside.kind == EXACT and inside.by_check == (3.0, 6.0) and inside.made_at() == 3.0
     assert taught.lookup(asked(5.0), "exact").allowed
     outside = taught.lookup(asked(9.0))
     assert outside.kind == NEAREST and outside.by_check is None
@@ -126,7 +126,7 @@ def test_a_picture_at_another_cfg_widens_the_record(taught):
     again, _, few = picture(taught, studio(FINETUNE, seed=2, digit=5), of=between)
     assert few.decision.action == deciding.FEW and again.calls == 6
     said = words.after(few)
-    assert "Made at cfg 3 and latent 16x8x8, checked from cfg 3 to 5." in said
+    assert "Made at cfg 3 and 64x64, checked from cfg 3 to 5; you use cfg 4." in said
     assert "differs" not in said and "ade at cfg 4" not in said
     assert "measured at cfg 3: 6 steps = about stock's" in said and "in place of" not in said
     there, _, few = picture(taught, studio(FINETUNE, seed=2, digit=5), of=here)
@@ -172,3 +172,40 @@ def test_a_check_is_noted_in_the_record_as_it_is_by_then(learnt):
     )
     assert whole_span(same) == (3.0, 5.0) and same.provenance["note"] == "newer"
     assert whole_span(other) is None  # that recipe was not checked
+
+
+def improved_at_its_own_cfg(store, before: Record) -> Record:
+    """The store's record with another recipe in the place of its own, as improving puts it."""
+    (recipe,) = before.recipes
+    coefficients = [[0.01 * each for each in row] for row in recipe.coefficients]
+    better = replace(recipe, coefficients=coefficients, evidence={"verdict": "seen", "rms": 0.05})
+    work = fitting._Work(store, of(known(), cfg=3.0), None, before)
+    return work._put(replace(before, recipes=(better,)))
+
+
+def test_improving_loses_no_cfg_at_which_the_former_recipe_holds(taught, learnt):
+    before = checked(learnt, (5.0, HELD))
+    taught.put(before)
+    after = improved_at_its_own_cfg(taught, before)
+    for cfg, says in (
+        (3.0, "Made at cfg 3 and 64x64."),
+        (4.0, "Made at cfg 3 and 64x64, checked from cfg 3 to 5; you use cfg 4."),
+        (4.6, "Made at cfg 3 and 64x64, checked from cfg 3 to 5; you use cfg 4.6."),
+        (5.0, "Made at cfg 3 and 64x64, checked from cfg 3 to 5; you use cfg 5."),
+    ):
+        found = drawing.chosen(of(known(), cfg=cfg), (taught,))
+        assert deciding.decide(of(known(), cfg=cfg), found, "from my pictures").action == "few"
+        ours = after if cfg == 3.0 else before
+        assert found.recipe.coefficients == ours.recipes[0].coefficients
+        assert words.lookup_words.info(found).endswith(says)
+    improved_at_its_own_cfg(taught, before)
+    assert len(taught.records()) == 2
+
+
+def test_what_another_cfg_has_of_its_own_stays(taught, learnt):
+    own = replace(learnt, conditions=replace(learnt.conditions, cfg=5.0))
+    taught.put(own)
+    before = checked(learnt, (5.0, HELD))
+    improved_at_its_own_cfg(taught, before)
+    found = drawing.chosen(of(known(), cfg=5.0), (taught,))
+    assert found.record.conditions.cfg == found.match.made_at(found.recipe) == 5.0

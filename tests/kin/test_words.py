@@ -50,8 +50,8 @@ def test_unchecked_it_serves_only_if_asked_and_is_named_so(taught):
 def test_a_record_says_its_range_and_where_it_is_from(learnt):
     recipe = learnt.recipe("distilled", 6)
     wide = with_check(learnt, recipe, 7.0, {"verdict": HOLDS, "rms": 0.1, "stock_rms": 0.2})
-    assert "guidance 3 (checked from 3 to 7)" in conditions(wide)
-    assert conditions(learnt).startswith("guidance 3, ")
+    assert "cfg 3 (checked from 3 to 7)" in conditions(wide)
+    assert conditions(learnt).startswith("cfg 3, ")
     kin = {"name": "Other", "kinship": "related", "verdict": HOLDS, "cfg": 5.0}
     entry = kin | {"rms": 0.1, "stock_rms": 0.25}
     told = replace(learnt, provenance=learnt.provenance | {"kin": [entry]})
@@ -81,6 +81,6 @@ def test_a_finetune_and_another_source_are_named(taught):
     """Of cfg and size alone, of the very weights, it is one's own."""
     same, finetune = known(), known("Mine", print_of(0.1))
     (own,) = find_kin(taught, same, same.key(7.0, (16, 64, 64)))
-    assert kin_words.apart(own) == ("cfg 3 and latent 16x8x8", "cfg 7 and 512x512")
+    assert kin_words.apart(own) == ("cfg 3 and 64x64", "cfg 7 and 512x512")
     (other,) = find_kin(taught, finetune, finetune.key(7.0, SHAPE))
     assert kin_words.apart(other) is None

@@ -7,14 +7,15 @@ from dataclasses import replace
 import pytest
 import torch
 
+from scheduler.distilling.plan import plan_for
 from scheduler.learning import deciding, words
 from scheduler.learning.bend import FEWEST, MOST
 from scheduler.learning.drawing import foretell
-from scheduler.learning.fitting import Learnt
+from scheduler.learning.fitting import Learnt, calls_to_learn
 from scheduler.learning.full_run import FULL_STEPS, full_run
 from scheduler.learning.situation import AT_THE_BEND
 from scheduler.store import Store
-from tests.learning.studio import Studio, error, picture, record_of, situation
+from tests.learning.studio import CFG, Studio, error, picture, record_of, situation
 
 GOAL = 40  # extra calls until the first few-step picture
 
@@ -57,13 +58,25 @@ def test_the_next_picture_takes_few_steps_and_is_nearer_than_stock(taught):
     assert error(host, outcome.found) < 0.8 * error(host, stock)
 
 
-def test_a_recipe_of_a_near_size_says_for_which_it_was_made(taught):
-    _, _, outcome = picture(taught, Studio(seed=1, digit=4))
-    assert "the nearest to" not in words.after(outcome)
-    here = outcome.situation
-    near = replace(here, facts=here.facts, key=replace(here.key, latent_shape=(16, 8, 6)))
-    said = words.after(replace(outcome, situation=near))
-    assert said.endswith(" It was made for latent 16x8x8, the nearest to your latent 16x8x6.")
+def test_near_its_cfg_a_recipe_says_where_it_was_made_before_and_after(taught):
+    here = situation(cfg=CFG + 0.2)
+    host, _, outcome = picture(taught, Studio(seed=1, digit=4), of=here)
+    assert outcome.decision.action == deciding.FEW
+    assert "made at cfg 3 (you use 3.2)." in words.before(host.told[0])
+    said = words.after(outcome)
+    assert said.endswith("Made at cfg 3 and 64x64; you use cfg 3.2, not checked there.")
+    assert "in place of" not in said and "measured at cfg 3: 6 steps = about stock's" in said
+
+
+def test_what_is_learnt_near_a_records_cfg_says_at_which(taught):
+    here = situation(denoise=0.5, cfg=CFG + 0.2)
+    picture(taught, Studio(seed=1), of=here)
+    _, _, outcome = picture(taught, Studio(seed=2), of=here)
+    assert record_of(taught).conditions.cfg == CFG
+    said = words.after(outcome)
+    assert said.endswith("Made at cfg 3.2 and 64x64.") and "measured at cfg" not in said
+    _, _, whole = picture(taught, Studio(seed=2))
+    assert words.after(whole).endswith("Made at cfg 3 and 64x64.")
 
 
 def test_the_same_record_and_seed_draw_the_same(taught):
@@ -87,10 +100,34 @@ def test_now_learns_before_the_picture_with_under_a_hundred_calls(store):
     host, _, outcome = picture(store, mode="now")
     assert outcome.steps == 6 and 60 < outcome.data["calls"] == host.calls - 6 < 100
     (told,) = host.told
-    assert told.calls >= outcome.data["calls"] and "First 6 steps of this model are learnt" in (
+    assert told.calls >= outcome.data["calls"] and "A recipe for 6 steps is learnt first" in (
         words.before(told)
     )
     assert words.after(outcome).startswith("Learnt this model with")
+
+
+@pytest.mark.parametrize("rows", [0, 1])
+@pytest.mark.parametrize("steps", [2, 6, 8, 12, 16])
+def test_what_is_promised_is_what_the_plan_has(rows, steps):
+    """One number: said before, on the bar, and as the budget itself."""
+    here = situation(steps)
+    promised, elements = calls_to_learn(here, rows), 1024
+    plan = plan_for(("distilled",), (steps,), promised, 1, None, elements, rows)
+    assert plan.calls == promised
+
+
+class Watched(Studio):
+    """Who hears how many calls are planned."""
+
+    def with_model(self, planned, work):
+        self.plans = {planned}
+        return work(self.asked, lambda done, planned, phase: self.plans.add(planned))
+
+
+def test_the_bar_shows_what_was_promised(taught):
+    host, _, outcome = picture(taught, Watched(seed=0, digit=3), of=situation(8))
+    (told,) = host.told
+    assert host.plans == {told.calls} and outcome.learnt.calls <= told.calls
 
 
 def test_off_takes_a_stand_in_by_its_name_and_keeps_nothing(store):
@@ -144,7 +181,8 @@ def test_what_a_picture_will_be_is_foretold_and_nothing_is_done(taught):
 def test_of_an_unknown_prompt_nothing_is_foretold_where_runs_are_kept(first):
     eight = situation(8)
     told = foretell(first[0], eight, "from my pictures", "digit 3")
-    assert words.ahead(told) == "Next picture: 8 steps, learnt first: at most 52 model calls."
+    most = calls_to_learn(eight, 1)
+    assert words.ahead(told) == f"Next picture: 8 steps, learnt first: at most {most} model calls."
     assert foretell(first[0], eight, "from my pictures") is None
     assert (
         words.ahead(foretell(first[0], situation(), "from my pictures")) == "Next picture: 6 steps."

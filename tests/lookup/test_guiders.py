@@ -9,8 +9,8 @@ from scheduler.lookup.guiders import guider_patch, number_patch, second_patches
 from scheduler.lookup.held import closed_over, digest, settings_of
 from scheduler.lookup.hooks import hook_patches, hook_settings
 from scheduler.lookup.key import Key, patch
+from scheduler.lookup.made_words import difference
 from scheduler.lookup.match import EXACT, judged
-from scheduler.lookup.words import difference
 from scheduler.record import Record
 from tests.lookup.made import facts, record
 

@@ -24,8 +24,9 @@ from scheduler.lookup.key import (
     resolution_bucket,
     same_range,
 )
+from scheduler.lookup.made_words import difference
 from scheduler.lookup.match import judged, kinship_of
-from scheduler.lookup.words import difference, match_sentence
+from scheduler.lookup.words import match_sentence
 from tests.examples import examples
 from tests.weights import asked, cast, prefixed, record_of, smooth_gram, weights
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -38,6 +40,19 @@ def test_a_record_of_the_model_tells_the_best_stock_schedule():
     borrowed = found(Wanted("euler_ancestral", 5), made)
     assert borrowed.stand_in == stock.stand_in and borrowed.measured == selection.BORROWED
     assert borrowed.substituted[0].sampler == "euler"
+
+
+def test_what_was_measured_here_goes_before_what_another_cfg_s_record_would_run():
+    """Nobody asked for that one; for `distilled` somebody did."""
+    here = record(measured(steps=4, karras=0.2, beta=0.1))
+    there = record(recipe("euler", 5), recipe("distilled", 5), cfg=9.0)
+    key = facts().key(4.0)
+    stock = select(EULER, facts(), key, shelves=(Shelf(here, there),))
+    assert stock.stand_in == StandIn(stand_in.MEASURED, "beta", 4)
+    asked = select(replace(EULER, sampler="distilled"), facts(), key, shelves=(Shelf(here, there),))
+    assert asked.match.record.conditions.cfg == 9.0
+    alone = select(EULER, facts(), key, shelves=(Shelf(there),))
+    assert alone.source == selection.NEAREST
 
 
 def test_a_stochastic_sampler_s_own_measurements_go_before_those_of_the_one_like_it():

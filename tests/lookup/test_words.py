@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from scheduler.lookup import differences, rules, selection, serving, solving, words
+from scheduler.lookup import differences, made_words, rules, selection, serving, solving, words
 from scheduler.lookup.differences import Difference
 from scheduler.lookup.given import given_match
 from scheduler.lookup.match import WORKFLOW, judged
@@ -31,7 +31,7 @@ CODES = [
 @pytest.mark.parametrize("code", CODES)
 def test_every_difference_has_words(code):
     made, here = DIFFERENCES.get(code, (0.8, 0.4))
-    said = words.difference(Difference(code, made, here, "detail"))
+    said = made_words.difference(Difference(code, made, here, "detail"))
     assert said and "None" not in said and not said.endswith(".")
 
 
@@ -68,15 +68,15 @@ def test_ranges_and_patches_in_words():
         ((lora, {"name": "style", "strength": 1.0}), "without style"),
     ):
         found = select(Wanted("euler", 3), facts(patches=mine), shelves=(Shelf(made),))
-        assert words.differs(found.match) == says
+        assert made_words.differs(found.match) == says
 
 
 def test_what_a_record_was_made_at():
     bare = record(cfg=None)
     conditions = replace(bare.conditions, latent_shape=None)
-    assert words.made_at(replace(bare, conditions=conditions)) == ""
-    assert words.made_at(bare) == "Made at 512x512."
-    assert words.made_at(record(cfg=2.5)) == "Made at cfg 2.5 and 512x512."
+    assert made_words.made_at(replace(bare, conditions=conditions)) == ""
+    assert made_words.made_at(bare) == "Made at 512x512."
+    assert made_words.made_at(record(cfg=2.5)) == "Made at cfg 2.5 and 512x512."
 
 
 def test_an_exact_hit():
@@ -87,12 +87,56 @@ def test_an_exact_hit():
     )
 
 
+def near(made, cfg=None, shape=None, guidance=None):
+    asked = facts().key(cfg, shape, guidance)
+    return select(Wanted("euler", 3), facts(), asked, shelves=(Shelf(made),))
+
+
+@pytest.mark.parametrize(
+    "made, here, says",
+    [
+        (4.0, 4.0, "Made at cfg 4 and 512x512."),
+        (4.0, 4.4, "Made at cfg 4 and 512x512; you use cfg 4.4, not checked there."),
+        (0.0, 1.0, "Made at cfg 0 and 512x512; you use cfg 1, not checked there."),
+    ],
+)
+def test_a_cfg_that_is_near_is_served_with_a_sentence_that_says_so(made, here, says):
+    found = near(record(recipe(rms=0.05), cfg=made), here)
+    assert found.source == "exact" and words.info(found).endswith(says)
+    claims = "; not compared;" if made == here else f"; measured at cfg {made:g}: not compared;"
+    assert claims in words.info(found)
+    said = words.match_sentence(found.match)
+    assert ("you use" in said) == (made != here)
+
+
+def test_a_near_cfg_that_was_checked_says_where():
+    checks = [{"cfg": 1.0, "holds": True, "rms": 0.1, "stock_rms": 0.4, "rows": 1}]
+    found = near(record(recipe(evidence={"cfg_checks": checks}), cfg=0.0), 1.0)
+    said = words.info(found)
+    assert said.endswith("Made at cfg 0 and 512x512, checked from cfg 0 to 1; you use cfg 1.")
+    assert "checked at cfg 1: 0.25 of the error" in said
+
+
+def test_a_near_guidance_and_size_are_said_too():
+    made = record()
+    made = replace(made, conditions=replace(made.conditions, guidance=3.6))
+    said = words.info(near(made, 4.0, (16, 60, 68), 4.2))
+    told = "Made at cfg 4 and guidance 3.6 and 512x512; you use guidance 4.2 and 544x480."
+    assert said.endswith(told)
+
+
+def test_a_recipe_that_was_fitted_at_another_cfg_than_its_record_says_that():
+    found = near(record(recipe(evidence={"cfg": 4.2, "rms": 0.05}), cfg=4.0), 4.2)
+    said = words.info(found)
+    assert said.endswith("Made at cfg 4.2 and 512x512.") and "measured at" not in said
+
+
 def test_what_is_not_exact_does_not_say_distilled_for():
     solved = words.info(find(record(gram=GRAM), start=0.5))
     assert solved.startswith("From the record of Made Up, 3 steps from sigma 0.5:")
     assert "solved again" in solved
     near = select(Wanted("euler", 3), facts(), facts().key(7.0), shelves=(Shelf(record()),))
-    assert words.info(near).startswith("Unchecked, from kin: Made Up, 3 steps")
+    assert words.info(near).startswith("Unchecked here, from the record of Made Up, 3 steps")
     assert words.info(near).endswith("It differs from what you run: distilled at cfg 4, you use 7.")
 
 
@@ -191,3 +235,16 @@ def test_codes_are_plain_and_tell_selections_apart():
     ]  # fmt: skip
     assert len({repr(each.codes) for each in several}) == len(several)
     assert selection.EXACT in several[0].codes
+
+
+@pytest.mark.parametrize("code", [solving.NOTHING_FOR, solving.STOCK_WON])
+def test_the_sampler_of_the_artist_is_named_and_the_one_whose_schedule_it_takes(code):
+    asked = serving.Reason(code, Wanted("euler_ancestral", 7), None, "euler", "karras", 3)
+    assert "euler_ancestral" in words.reason(asked) and " euler" in words.reason(asked)
+    own = replace(asked, wanted=Wanted("euler", 7))
+    assert "whose" not in words.reason(own)
+
+
+def test_of_the_very_model_nothing_is_called_kin():
+    near = select(Wanted("euler", 3), facts(), facts().key(7.0), shelves=(Shelf(record()),))
+    assert "kin" not in words.info(near)

@@ -122,6 +122,20 @@ def test_what_the_prompt_says_of_the_run_after_it():
     assert found.denoise == 1.0 and not found.changed
 
 
+def test_a_few_step_ksampler_after_it_chooses_for_itself(two, model):
+    few = {"class_type": "StepDistillKSampler", "inputs": {"model": ["3", 0]}}
+    prompt = prompt_of() | {"10": few}
+    prompt["3"] = {"class_type": "LoraLoaderModelOnly", "inputs": {"model": ["2", 0]}}
+    asking = running_prompt.RunningNode(prompt, "2", "StepDistillApply", {})
+    assert downstream.few_steps_after(asking) and not downstream.runs_after(asking)
+    alone = running_prompt.RunningNode(prompt_of(sampler(3.0)), "2", "StepDistillApply", {})
+    assert not downstream.few_steps_after(alone) and not downstream.few_steps_after(None)
+    card, info = expected.expected(model, None, True, (), True)
+    assert info == card["info"] == expected.CHOOSES and card["source"] == "undecided"
+    card, info = expected.expected(model, None, True, [run(3.0)], True)
+    assert info == card["info"] and info.endswith(expected.CHOOSES) and "Made at cfg 3" in info
+
+
 def test_a_number_that_another_node_holds_and_one_that_nobody_knows():
     prompt = prompt_of(sampler(["20", 0]), sampler(["21", 0]))
     prompt["20"] = {"class_type": "PrimitiveFloat", "inputs": {"value": 4.5}}

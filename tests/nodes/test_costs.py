@@ -12,7 +12,7 @@ price = module("nodes.page.price")
 
 @pytest.fixture(autouse=True)
 def nothing_timed(monkeypatch):
-    monkeypatch.setattr(price, "_pace", [])
+    monkeypatch.setattr(price, "_pace", {})
 
 
 def test_what_may_be_spent_in_pictures_and_once_it_is_known_in_time():

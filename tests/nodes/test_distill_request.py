@@ -85,7 +85,7 @@ def test_the_price_is_what_the_plan_asks_for_and_the_tooltip_says_it():
 
 
 def test_the_price_knows_the_time_once_calls_were_timed(monkeypatch):
-    monkeypatch.setattr(pricing, "_pace", [])
+    monkeypatch.setattr(pricing, "_pace", {})
     assert "about" not in pricing.asked_price("distilled", 8, "instant", False)
     pricing.remember_pace(2.0)
     text = pricing.asked_price("distilled", 8, "instant", True)

@@ -52,6 +52,26 @@ def teller(monkeypatch):
     return progress.Teller(None, "7"), heard
 
 
+def test_what_a_call_took_with_all_that_was_done_beside_it_is_remembered(teller, monkeypatch):
+    """The dialog's price and the node's are of this one number."""
+    price = module("nodes.page.price")
+    monkeypatch.setattr(price, "_pace", {})
+    teller, _ = teller
+    now, teller.of = [0.0], "flow 64x64"
+    teller.pace.clock = lambda: now[0]
+    teller.plan("Learning.", 8)
+    now[0] += 2.0  # what is solved before the first call
+    for _ in range(8):
+        now[0] += 0.5
+        teller.heard(1, None, 1.0)
+    assert price.pace() is None  # not before it is known what the end takes
+    now[0] += 2.0
+    teller.finished()
+    assert price.pace() == price.pace("flow 64x64") == pytest.approx(1.0)
+    assert price.pace("another") is None
+    assert price.improve_prices(6)[0]["text"].endswith("about 1 min 40 s")
+
+
 def test_the_plan_is_said_first_and_the_time_live_alone(teller):
     teller, heard = teller
     teller.plan("Distilling.", 20)

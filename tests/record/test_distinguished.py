@@ -29,7 +29,7 @@ def test_guidance_size_loras_effort_and_evidence():
     known = made(["film grain"], plans=[{"steps": [4], "calls": 1, "effort": "standard"}])
     known = replace(known, evidence={"seeds": 8})
     assert distinguished(known) == (
-        "guidance 4 · 1024x1024 · film grain at 0.8, merge-1 at 1 · standard · "
+        "cfg 4 · 1024x1024 · film grain at 0.8, merge-1 at 1 · standard · "
         "measured on 8 other pictures"
     )
     assert "film grain at 0.8" in conditions(known)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from scheduler.record import Recipe
 from scheduler.record.evidence_table import verdict_word
-from scheduler.record.verdict_words import evidence_words, verdict
+from scheduler.record.verdict_words import evidence_words, recommendation, verdict
+from tests.lookup.made import record
 
 
 def recipe(rows: dict) -> Recipe:
@@ -41,3 +44,17 @@ def test_it_says_on_which_rows_and_never_that_it_is_proved(rows, told):
     assert verdict_word(made) == "on its own rows"
     words = evidence_words(made)
     assert words.startswith("2 steps = about stock's 14") and "held-out" not in words
+
+
+def test_where_it_was_checked_at_other_cfgs_others_were_measured():
+    made = recipe({"fit": 1})
+    checked = made.evidence | {"cfg_checks": [{"cfg": 5.0, "holds": True}]}
+    assert verdict(replace(made, evidence=checked)).endswith("that it was fitted to")
+
+
+def test_what_its_own_rows_say_is_recommended_where_nothing_else_was_measured():
+    found = record(recipe({"fit": 1}))
+    curve = replace(found, evidence={"curve": {}})
+    assert recommendation(curve).startswith("At 2 steps use the distilled sampler: 0.25 of")
+    bare = replace(curve, recipes=(replace(found.recipes[0], evidence={}),))
+    assert recommendation(bare) == "Nothing was measured, so nothing is recommended."

@@ -60,7 +60,7 @@ def record(*recipes, **changes) -> Record:
         ((16, 128, 128), "1024x1024"),
         ((16, 21, 60, 104), "832x480, 81 frames"),
         ((16, 1, 60, 104), "832x480, 1 frame"),
-        ((16, 8, 8), "latent 16x8x8"),
+        ((16, 8, 8), "64x64"),
         ((128, 32, 32), "latent 128x32x32"),
         ((4, 16, 64, 64), "latent 4x16x64x64"),
         ((64, 4096), "latent 64x4096"),
@@ -102,19 +102,22 @@ def test_contents_by_the_hosts_names():
 
 
 def test_conditions():
-    assert conditions(record()) == "guidance 4, 768x1024, 2 prompts, seed 0"
+    assert conditions(record()) == "cfg 4, 768x1024, 2 prompts, seed 0"
+    stages = [{"stage": "recording", "recordings": [{"name": "dpmpp_2m beta"}]}]
+    pictures = record().provenance | {"stages": stages}  # whose seeds are the artist's
+    assert conditions(replace(record(), provenance=pictures)) == "cfg 4, 768x1024, 2 prompts"
     patched = record(
         model=Model("flow", 0.003, 1.0, patches=[{"name": "lora", "strength": 0.5}]),
         conditions=Conditions(guidance=3.5, prompts=1),
     )
-    assert conditions(patched) == "distilled guidance 3.5, with lora at 0.5, 1 prompt"
+    assert conditions(patched) == "guidance 3.5, with lora at 0.5, 1 prompt"
 
 
 def test_about():
     found = record(recipe(), evidence={"seeds": 8})
     assert about(found).splitlines() == [
         "Model:      Mine (flow, shift 3, sigma 0.003 to 1)",
-        "Conditions: guidance 4, 768x1024, 2 prompts, seed 0",
+        "Conditions: cfg 4, 768x1024, 2 prompts, seed 0",
         "Teacher:    4 pictures of 40 steps",
         "Made:       2026-11-21T00:00:00Z, StepDistill 0.1.0, 1,068 model calls, 2,000 more for the evidence",
         "Evidence:   8 held-out samples",

@@ -27,8 +27,11 @@ def ours(steps: int, **evidence) -> Recipe:
     return Recipe("distilled", steps, 1.0, sigmas, offsets, coefficients, evidence=told)
 
 
-def made(**evidence):
-    return replace(record(), recipes=tuple(ours(steps, **evidence) for steps in EQUALS))
+def made(cfg: float = 7.0, **evidence):
+    """Learnt at the cfg of the workflows here."""
+    conditions = replace(record().conditions, cfg=cfg)
+    recipes = tuple(ours(steps, **evidence) for steps in EQUALS)
+    return replace(record(), recipes=recipes, conditions=conditions)
 
 
 def few(data: dict, known=None, **options):
@@ -64,9 +67,8 @@ def test_what_was_seen_on_the_fits_own_rows_is_said_so():
 
 def test_its_own_pair_counts_where_it_was_measured():
     """At 12 steps the record holds what euler on `normal` does there: .09, as 5 of ours would."""
-    known = replace(
-        record(), recipes=(ours(4), ours(6), ours(12, stock={"normal + euler": {"rms": 0.07}}))
-    )
+    measured = ours(12, stock={"normal + euler": {"rms": 0.07}})
+    known = replace(made(), recipes=(ours(4), ours(6), measured))
     after, _, outcomes = few(plain(steps=12, sampler="euler", scheduler="normal").data, known)
     assert node(after, 2)["widgets_values"][2] == 6
     assert "12 steps of euler -> 6 steps, same error; -50 % time" == outcomes[2].text
@@ -86,9 +88,7 @@ def test_as_few_steps_may_gain_in_error():
         (plain(steps=60), made(), "the record's 12 steps do what 30 of stock's do, and 60 run here"),
         (plain(steps=20), made(verdict="worse"), "no recipe of ours in 20 steps or fewer"),
         (plain(steps=20), made(equals_stock_steps=None), "no recipe of the record was measured"),
-        (plain(steps=3), made(), "no recipe of ours in 3 steps or fewer"),
-        (plain(denoise=0.5), made(), "from denoise 0.5"),
-        (plain(), record(), "no recipe for the sampler distilled; distil for distilled"),
+        (plain(steps=1), None, "1 step can be no fewer"),
         (advanced("BasicScheduler", ["simple", 20, 1.0]), None, "draw one picture with Few-Step"),
     ],
 )  # fmt: skip
@@ -112,11 +112,53 @@ def test_of_those_the_fewest_are_offered():
     assert text == "34 steps of euler -> 8 steps, as near as 22 of the best stock choice"
 
 
-def test_at_another_cfg_the_numbers_say_which_they_are_of():
-    known = replace(made(), conditions=replace(record().conditions, cfg=5.0))
-    text = few(plain(cfg=5.0).data, known)[2][2].text
+def test_at_another_cfg_the_first_run_is_said_too():
+    text = few(plain(cfg=5.0).data, made(5.0))[2][2].text
     assert text.endswith("same error; -60 % time")
-    assert few(plain(cfg=7.0).data, known)[2][2].text == f"{text} (measured at cfg 5)"
+    _, _, outcomes = few(plain(cfg=7.0).data, made(5.0))
+    first = "the first picture is drawn in full, to learn it at cfg 7"
+    assert outcomes[2].text == f"{text} (measured at cfg 5); {first}"
+    assert outcomes[2].code == "learns"
+
+
+def test_where_it_was_checked_nothing_is_drawn_in_full():
+    checked = made(5.0, cfg_checks=[{"cfg": 9.0, "holds": True}])
+    assert "in full" not in few(plain(cfg=7.0).data, checked)[2][2].text
+
+
+def test_another_size_is_learnt_first():
+    graph = plain()
+    empty = graph.add("EmptyLatentImage", [512, 512, 1], sockets=([], ["LATENT"]))
+    graph.link(empty, 2, "latent_image")
+    known = made()
+    known = replace(known, conditions=replace(known.conditions, latent_shape=(4, 128, 128)))
+    assert few(graph.data, known)[2][2].text.endswith("to learn it at 512x512")
+
+
+def test_a_record_that_the_workflow_carries_is_not_learnt_beside():
+    """The node takes it and no other: nothing is drawn in full for it, and nothing else is gained."""
+    text = swapped(plain(cfg=7.0).data, "few", record=made(5.0))[2][2].text
+    assert text.endswith("(measured at cfg 5)")
+    assert swapped(plain(denoise=0.5).data, "few", record=made())[2][2].code == "no_gain"
+
+
+@pytest.mark.parametrize(
+    "graph, known, steps, words",
+    [
+        (plain(denoise=0.5), made(), 6, "in so few steps from denoise 0.5 yet"),
+        (plain(), record(), 6, "in so few steps yet"),
+        (plain(steps=3), made(), 2, "takes 2 steps where 3 run now"),
+        (plain(steps=4), replace(made(), recipes=(ours(4, ratio=1.5, equals_stock_steps=2),)), 2,
+         "takes 2 steps where 4 run now"),
+        (plain(), None, 6, "takes 6 steps where 20 run now; how near these come is said then"),
+    ],
+)  # fmt: skip
+def test_what_the_node_can_learn_is_swapped_too(graph, known, steps, words):
+    after, _, outcomes = few(graph.data, known)
+    assert node(after, 2)["type"] == "StepDistillKSampler"
+    assert node(after, 2)["widgets_values"][2] == steps
+    assert outcomes[2].code == "learns" and words in outcomes[2].text
+    assert "the first picture is drawn in full, to learn it" in outcomes[2].text
 
 
 def test_what_runs_ours_already_is_left():
