@@ -18,12 +18,13 @@ def under(brief) -> str:
 
 def _with_starts(words: str, record) -> str:
     """The words, and the denoise that each recipe below the model's top was made for."""
-    from ...scheduler.lookup.starts import denoise_of
+    from ...scheduler.lookup.starts import start_words
 
-    found = {denoise_of(record, each.start_sigma) for each in record.recipes}
-    below = sorted(each for each in found if each < 1)
-    named = ("also " if 1 in found else "") + "denoise " + ", ".join(f"{each:g}" for each in below)
-    return f"{words} · {named}" if below else words
+    starts = sorted({each.start_sigma for each in record.recipes})
+    named = list(dict.fromkeys(start_words(record, each) for each in starts))
+    below = [each for each in named if each != "denoise 1"]
+    also = "also " if len(below) < len(named) else ""
+    return f"{words} · {also}{', '.join(below)}" if below else words
 
 
 def in_brief(brief) -> str:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 
 from ..kin import words as kin_words
+from ..kin.judging import HOLDS
 from ..lookup import made_words
 from ..lookup import words as lookup_words
 from ..lookup.match import NEAREST
@@ -181,7 +182,17 @@ def _drawn(outcome: Outcome, labels: Labels) -> str:
         named = f"{steps}{_in_place_of(found)}, {name}"
     poor = found.recipe.choice.stock and gained(found)
     note = " Nothing is gained by these few here: take more steps." if poor else ""
-    return f"{named}. {lookup_words.info(found, labels)}{note}"
+    return f"{named}. {lookup_words.info(found, labels)}{_of_source(found)}{note}"
+
+
+def _of_source(found: Selection) -> str:
+    """Whose recipe a record began with, where that was somebody else's, as a sentence after another."""
+    told = found.record.provenance.get("kin", ()) if found.record is not None else ()
+    held = [each for each in told if each["verdict"] == HOLDS and each.get("source")]
+    mine = [each for each in held if each.get("steps") == found.recipe.steps]
+    if not mine:
+        return ""
+    return f" It began with a recipe of {mine[-1]['source']}, which held when it was checked here."
 
 
 def _with_recipe(found: Selection | None) -> str:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 # A denoise that counts as 1: A1111 takes no more than .999, ComfyUI's boxes have two decimals, and
 # in between both hosts run as many steps as were asked for.
 WHOLE = 0.999
+NEAR = 1e-4  # of a start that stands for a denoise: hosts round
 
 
 def start_for(facts: ModelFacts, denoise: float, start_sigma: float | None = None) -> float | None:
@@ -35,8 +36,9 @@ def start_for(facts: ModelFacts, denoise: float, start_sigma: float | None = Non
     return None if denoise >= WHOLE else facts.table.percent_to_sigma(1 - denoise)
 
 
-def denoise_of(record: Record, start: float) -> float:
-    """The denoise, in hundredths, that stands for a start of a record's model; 1 at its top."""
+def denoise_of(record: Record, start: float) -> float | None:
+    """The denoise, in hundredths, that stands for a start of a record's model; 1 at its top, None where it
+    is that of no denoise."""
     from ..sigmas import table_for
 
     model = record.model
@@ -44,7 +46,14 @@ def denoise_of(record: Record, start: float) -> float:
         return 1.0
     table = table_for(model.sigma_min, model.sigma_max, model.parametrisation, model.shift)
     shares = [share / 100 for share in range(1, 101)]
-    return min(shares, key=lambda share: abs(math.log(table.percent_to_sigma(1 - share) / start)))
+    sigmas = {share: table.percent_to_sigma(1 - share) for share in shares}
+    return next((each for each in shares if math.isclose(sigmas[each], start, rel_tol=NEAR)), None)
+
+
+def start_words(record: Record, start: float) -> str:
+    """ "denoise 0.5" or, of no denoise, "from sigma 0.75"."""
+    denoise = denoise_of(record, start)
+    return f"from sigma {start:.4g}" if denoise is None else f"denoise {denoise:g}"
 
 
 def same_start(one: float, other: float) -> bool:
