@@ -31,6 +31,13 @@ return [(x + offset[0]) * scale + box.left, (y + offset[1]) * scale + box.top]
 GAP_VALUE = f"{SAMPLER}.widgets.at(-1).y - widget({SAMPLER}, 'learn').y - window.LiteGraph.NODE_WIDGET_HEIGHT"
 GAP = f"return {GAP_VALUE}"
 FIRST = "Last picture: drawn in full, 24 steps, to learn this model."
+OURS = (
+    "Few-Step KSampler",
+    "Distill Schedule",
+    "Distilled Sampler",
+    "Maker's Sigmas",
+    "Distil Pair",
+)
 TIGHT, ROOMY = 412, 640  # where the node below is; KSampler ends at 362
 
 
@@ -263,6 +270,21 @@ def test_improve_without_such_a_node(page):
     page.load({"1": {"class_type": "StepDistillFromText", "inputs": {"text": ""}}})
     page.command("Improve")
     page.page.get_by_text("There is no Few-Step KSampler here").last.wait_for()
+
+
+@pytest.mark.parametrize("words", ["few steps", "faster", "turbo"])
+def test_of_ours_a_search_finds_it_first(page, words):
+    page.page.mouse.dblclick(*page.empty_place())
+    box = page.page.locator("[role=dialog] input, .comfy-vue-node-search-container input").first
+    box.wait_for()
+    box.fill(words)
+    found = page.page.locator("[role=dialog], .comfy-vue-node-search-container, [role=listbox]")
+    found.get_by_text("Few-Step KSampler").first.wait_for()
+    page.page.wait_for_timeout(600)
+    told = "\n".join(found.all_inner_texts())
+    page.page.keyboard.press("Escape")
+    ours = {name: told.find(name) for name in OURS if name in told}
+    assert ours["Few-Step KSampler"] == min(ours.values()), ours
 
 
 def test_the_templates_stand_in_their_order(page):
