@@ -223,7 +223,7 @@ def test_it_is_not_offered_few_steps_again_and_toasts_name_it_by_its_title(page)
     page.open_submenu(entry, back)
     assert page.page.get_by_text("Few steps", exact=True).count() == 0
     back.click()
-    toasts = page.page.locator(".p-toast")
+    toasts = page.page.locator(".p-toast, [data-toast-kind]")  # of newer pages
     toasts.get_by_text("Few-Step KSampler").last.wait_for()
     assert toasts.get_by_text("StepDistillKSampler").count() == 0
 
