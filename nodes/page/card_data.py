@@ -32,9 +32,9 @@ def shown(
 ) -> dict:
     """The payload of a node's `ui`: for a schedule (`found`), or for a record.
 
-    recipe: which of the record's; default: of its default sampler, at its knee, or in the middle of
-    its step counts. won: whether the schedule is a stock one that was measured as the best. Whatever
-    is not known is None or empty; below 60 KB always.
+    recipe: which of the record's; default: the one that it recommends, else of its default sampler, at
+    its knee, or in the middle of its step counts. won: whether the schedule is a stock one that was
+    measured as the best. Whatever is not known is None or empty; below 60 KB always.
     """
     if found is not None:
         from ...scheduler.lookup.words import info as in_words
@@ -155,6 +155,13 @@ def _knee(record: Record | None, recipe: Recipe | None) -> int | None:
 def _typical(record: Record | None, sampler: str | None, steps: int | None) -> Recipe | None:
     if record is None or not record.recipes:
         return None
+    if sampler is None and steps is None:
+        from ...scheduler.record.verdict_words import advised
+
+        found = advised(record)
+        if found is not None:
+            return found
+        steps = record.evidence.get("recommendation", {}).get("steps")  # of stock's
     if sampler is None:
         from ...scheduler.lookup.rules import default_sampler
 

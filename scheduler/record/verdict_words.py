@@ -272,15 +272,29 @@ def _gains(recipe: Recipe, labels: Labels) -> str:
     return f"{described(recipe, labels)}: {verdict(recipe, labels)}{match}"
 
 
+def advised(record: Record) -> Recipe | None:
+    """The recipe that `recommendation` speaks of first; None where it names stock, or none."""
+    advice = record.evidence.get("recommendation", {})
+    if advice:
+        return None if "stock" in advice else _advised(record, advice)
+    return _best_on_own_rows(record)
+
+
 def _on_own_rows(record: Record, labels: Labels) -> str:
     """Of a record that nothing was measured for apart: what its own rows say of its best recipe."""
+    best = _best_on_own_rows(record)
+    return "" if best is None else f"At {counted(best.steps)} use {_gains(best, labels)}."
+
+
+def _best_on_own_rows(record: Record) -> Recipe | None:
     ours = [
         each for each in record.recipes if each.choice.ours and each.evidence.get("verdict") == SEEN
     ]
-    if not ours:
-        return ""
-    best = max(ours, key=lambda each: (steps_saved(each.evidence) or (0, False))[0] / each.steps)
-    return f"At {counted(best.steps)} use {_gains(best, labels)}."
+
+    def saves(recipe: Recipe) -> float:
+        return (steps_saved(recipe.evidence) or (0, False))[0] / recipe.steps
+
+    return max(ours, key=saves, default=None)
 
 
 def _advised(record: Record, advice: Mapping) -> Recipe | None:

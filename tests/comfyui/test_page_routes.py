@@ -190,6 +190,16 @@ def test_few_steps_where_nothing_is_gained(ask, flow):
     assert "nothing would be gained" in node["text"] and "distil" in node["text"].lower()
 
 
+def test_few_steps_at_another_cfg_says_what_the_first_run_does(client, ask, flow):
+    s = scene()
+    s.ksampler(name="other", scheduler="normal", steps=8, cfg=9.0)
+    changed, (node,) = few(ask, s.graph)
+    assert node["text"].endswith("; the first picture is drawn in full, to learn it at cfg 9")
+    number = next(k for k, each in changed.items() if each["class_type"] == "StepDistillKSampler")
+    (said,) = client.run(changed).outputs[number]["text"]
+    assert said.startswith("Drawn in full, 24 steps, to learn it at cfg 9")
+
+
 def test_few_steps_on_an_empty_store_learns_and_says_so(server, ask):
     for file in server.store.glob("*.json"):
         file.unlink()

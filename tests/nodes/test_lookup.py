@@ -292,3 +292,21 @@ def test_settings_and_resume_folder(store, model, monkeypatch, tmp_path):
     )
     store.put(record_of(model))
     assert stores.revision() != before and not store.problems()
+
+
+def test_a_record_shows_the_recipe_that_it_recommends(model):
+    """Its card's curve is that of its first sentence."""
+    told = {"verdict": "seen", "rms": 0.1, "ratio": 0.3, "samples": 1, "rows": {"fit": 1}}
+    told |= {"best_stock": "beta + dpmpp_2m", "equals_stock_steps": 9}
+    best = recipe("distilled", offsets=OFFSETS, coefficients=[[0.0] * 4] * 3)
+    best.evidence.update(told)
+    levels = [1.0, 0.8, 0.6, 0.3, 0.1, 0.0]
+    others = [recipe("distilled", [1.0, *levels[2:]]), recipe("distilled", levels)]
+    others.append(recipe("euler", EULER))
+    found = shown.shown(record=record_of(model, *others, best))
+    assert (found["sampler"], found["steps"]) == ("distilled", 3)
+    advised = record_of(model, *others, best)
+    advised.evidence["recommendation"] = {"sampler": "euler", "steps": 3, "offsets": False}
+    assert shown.shown(record=advised)["sampler"] == "euler"
+    advised.evidence["recommendation"] = {"stock": {"schedule": "beta"}, "steps": 5}
+    assert shown.shown(record=advised)["steps"] == 5
