@@ -274,6 +274,7 @@ def test_improve_without_such_a_node(page):
 
 @pytest.mark.parametrize("words", ["few steps", "faster", "turbo"])
 def test_of_ours_a_search_finds_it_first(page, words):
+    page.load({"1": {"class_type": "StepDistillFromText", "inputs": {"text": ""}}})
     page.page.mouse.dblclick(*page.empty_place())
     box = page.page.locator("[role=dialog] input, .comfy-vue-node-search-container input").first
     box.wait_for()
