@@ -85,7 +85,7 @@ def test_as_few_steps_may_gain_in_error():
 @pytest.mark.parametrize(
     "graph, known, words",
     [
-        (plain(steps=60), made(), "the record's 12 steps do what 30 of stock's do, and 60 run here"),
+        (plain(steps=70), made(), "the record's 12 steps do what 30 of stock's do, and 70 run here"),
         (plain(steps=20), made(verdict="worse"), "no recipe of ours in 20 steps or fewer"),
         (plain(steps=20), made(equals_stock_steps=None), "no recipe of the record was measured"),
         (plain(steps=1), None, "1 step can be no fewer"),
@@ -101,9 +101,9 @@ def test_where_nothing_is_gained_nothing_is_changed(graph, known, words):
 
 def test_steps_that_do_nearly_as_well_are_offered_and_said_as_that():
     after, _, outcomes = few(plain(steps=40, sampler="euler").data, made())
-    assert node(after, 2)["widgets_values"][2] == 12
+    assert node(after, 2)["widgets_values"][2] == 8
     assert (
-        outcomes[2].text == "40 steps of euler -> 12 steps, as near as 30 of the best stock choice"
+        outcomes[2].text == "40 steps of euler -> 8 steps, as near as 22 of the best stock choice"
     )
 
 
