@@ -8,7 +8,7 @@ import pytest
 
 from scheduler.kin import HOLDS
 from scheduler.kin.planning import calls_of_check
-from scheduler.learning import deciding, drawing, fitting, words
+from scheduler.learning import choosing, deciding, fitting, words
 from scheduler.learning.full_run import FULL_STEPS
 from scheduler.lookup.given import given_match
 from scheduler.lookup.match import EXACT, NEAREST
@@ -193,7 +193,7 @@ def test_improving_loses_no_cfg_at_which_the_former_recipe_holds(taught, learnt)
         (4.6, "Made at cfg 3 and 64x64, checked from cfg 3 to 5; you use cfg 4.6."),
         (5.0, "Made at cfg 3 and 64x64, checked from cfg 3 to 5; you use cfg 5."),
     ):
-        found = drawing.chosen(of(known(), cfg=cfg), (taught,))
+        found = choosing.chosen(of(known(), cfg=cfg), (taught,))
         assert deciding.decide(of(known(), cfg=cfg), found, "from my pictures").action == "few"
         ours = after if cfg == 3.0 else before
         assert found.recipe.coefficients == ours.recipes[0].coefficients
@@ -207,5 +207,5 @@ def test_what_another_cfg_has_of_its_own_stays(taught, learnt):
     taught.put(own)
     before = checked(learnt, (5.0, HELD))
     improved_at_its_own_cfg(taught, before)
-    found = drawing.chosen(of(known(), cfg=5.0), (taught,))
+    found = choosing.chosen(of(known(), cfg=5.0), (taught,))
     assert found.record.conditions.cfg == found.match.made_at(found.recipe) == 5.0
