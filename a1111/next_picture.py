@@ -3,6 +3,7 @@ few steps there are for it. Nothing is drawn or loaded for the question."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -144,19 +145,20 @@ def _lesson(tab: AsSet, here: Pass, model: Any) -> str:
     why = MASKED if tab.masked else why_not_with(here.name, tab.steps) or too_short(here)
     if why:
         return "" if learnt else why
-    second = f"That of its second pass takes {_price(few)} at most." if tab.hires else ""
+    numbers = math.prod(here.shape or ())
+    second = f"That of its second pass takes {_price(few, numbers)} at most." if tab.hires else ""
     if learnt:
         return f"Nothing more to learn from it. {second}".strip()
-    told = f"its learning takes {_price(found.recipe.steps)} at most, after the picture is shown."
+    told = f"its learning takes {_price(found.recipe.steps, numbers)} at most, after the picture is shown."
     return f"{told} {second}".strip()
 
 
-def _price(few: int) -> str:
-    """What learning so many steps takes at most."""
+def _price(few: int, numbers: int) -> str:
+    """What learning so many steps takes at most. numbers: of a latent; of more it takes no more."""
     from ..scheduler.learning.fitting import calls_from
     from .words import steps_of_work
 
-    return steps_of_work(calls_from(1, few))
+    return steps_of_work(calls_from(1, few, numbers))
 
 
 def _asked(here: Pass) -> int:
