@@ -145,20 +145,20 @@ def _lesson(tab: AsSet, here: Pass, model: Any) -> str:
     why = MASKED if tab.masked else why_not_with(here.name, tab.steps) or too_short(here)
     if why:
         return "" if learnt else why
-    numbers = math.prod(here.shape or ())
-    second = f"That of its second pass takes {_price(few, numbers)} at most." if tab.hires else ""
+    second = f"That of its second pass takes {_price(few)} at most." if tab.hires else ""
     if learnt:
         return f"Nothing more to learn from it. {second}".strip()
-    told = f"its learning takes {_price(found.recipe.steps, numbers)} at most, after the picture is shown."
+    told = f"its learning takes {_price(found.recipe.steps, here.shape)} at most, after the picture is shown."
     return f"{told} {second}".strip()
 
 
-def _price(few: int, numbers: int) -> str:
-    """What learning so many steps takes at most. numbers: of a latent; of more it takes no more."""
-    from ..scheduler.learning.fitting import calls_from
+def _price(few: int, shape: tuple[int, ...] | None = None) -> str:
+    """What learning so many steps takes at most. shape: of a latent, small ones of which take fewer;
+    None: the most."""
+    from ..scheduler.learning.fitting import ELEMENTS, calls_from
     from .words import steps_of_work
 
-    return steps_of_work(calls_from(1, few, numbers))
+    return steps_of_work(calls_from(1, few, math.prod(shape) if shape else ELEMENTS))
 
 
 def _asked(here: Pass) -> int:
