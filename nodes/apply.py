@@ -16,7 +16,7 @@ class StepDistillApply:
         "after ModelSampling nodes."
     )
     CATEGORY = CATEGORY
-    SEARCH_ALIASES = ("few steps", "fewer steps", "speed", "optimal steps", "scheduler")
+    SEARCH_ALIASES = ("distilled scheduler", "use a record")
     FUNCTION = "make"
     HAS_INTERMEDIATE_OUTPUT = True  # newer hosts then show the text of a cached run too
     RETURN_TYPES = ("MODEL", "STRING")

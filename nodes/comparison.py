@@ -62,6 +62,26 @@ def mistake(schedulers: str, steps: str) -> str | None:
     return None
 
 
+def most_calls(names: list[str], sampler: str, counts: list[int], seeds: int) -> int:
+    """The most model calls of a comparison of these schedules ([]: of all) on whatever model: its plan's,
+    where every schedule has every step count."""
+    from ..scheduler.evidence.plan import calls_of
+
+    stock = RELATIVE if sampler == OURS else sampler
+    names = names or [OURS, *most_schedules()]
+    runs = {name: sampler if name == OURS else stock for name in names}
+    drawn = sum(calls_of(each, steps) for each in runs.values() for steps in counts)
+    return seeds * (2 * NODES + drawn)
+
+
+def most_schedules() -> list[str]:
+    """The stock schedules, with the published tables of the kind of model that has most of them."""
+    from ..scheduler.sigmas import STOCK, flow_table, published_for, sd_table
+
+    kinds = (flow_table(3.0), sd_table())
+    return [*STOCK, *max((published_for(each) for each in kinds), key=len)]
+
+
 @dataclass
 class Results:
     """errors: {schedule: {steps: (seeds,) RMS distances from the teacher's end}}. ends: {schedule:

@@ -67,15 +67,7 @@ class StepDistillDistill:
     """Runs the library's `distill` inside one sampling call of the user's own guider."""
 
     DESCRIPTION, CATEGORY, FUNCTION, OUTPUT_NODE = DESCRIPTION, CATEGORY, "distill", True
-    SEARCH_ALIASES = (
-        "few steps",
-        "fewer steps",
-        "optimal steps",
-        "speed",
-        "faster",
-        "distill",
-        "turbo",
-    )
+    SEARCH_ALIASES = ("distill", "train a schedule", "schedule from my model")
     RETURN_TYPES, RETURN_NAMES = (RECORD, "IMAGE", "STRING"), ("record", "plot", "report")
     OUTPUT_TOOLTIPS = (
         "The recipes and their evidence, for the other StepDistill nodes.",
@@ -154,14 +146,12 @@ def _with_help(inputs: dict) -> dict:
 
 def _answer(record, text: str, kept: str) -> dict:
     from .host.picture_records import attach
-    from .host.running_prompt import tell
     from .page.images import record_image
 
     attach(record)
     plot, trouble = record_image(record)
     text = f"{text}\n{trouble}" if trouble else text
     info = distill_report.short(text, record)
-    tell(" ")  # the plan is over; the card says what came of it
     return {
         "ui": {"text": [text], "stepdistill": [shown(record=record, info=info) | {"kept": kept}]},
         "result": (record, plot, text),
@@ -367,7 +357,9 @@ class _Task:
         from .host.store import unfinished
 
         try:
-            return make_folder(unfinished(self.key, stage))
+            folder = make_folder(unfinished(self.key, stage))
+            self.teller.keeps = not self.wish.own_sigmas
+            return folder
         except OutputError as problem:
             self.notes.append(f"An interrupted run cannot be resumed here: {problem}")
             return None

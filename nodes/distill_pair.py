@@ -36,7 +36,7 @@ class StepDistillPair:
     """Runs the library's `distill_pair` inside one sampling call of both models."""
 
     DESCRIPTION, CATEGORY, FUNCTION, OUTPUT_NODE = DESCRIPTION, CATEGORY, "distill", True
-    SEARCH_ALIASES = ("few steps", "two models", "refiner", "wan 2.2", "high noise", "low noise")
+    SEARCH_ALIASES = ("two models", "refiner", "wan 2.2", "high noise", "low noise")
     RETURN_TYPES = (RECORD, RECORD, "STRING")
     RETURN_NAMES = ("first", "second", "report")
     OUTPUT_TOOLTIPS = (

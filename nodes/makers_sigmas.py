@@ -14,7 +14,7 @@ class StepDistillMakersSigmas:
         "Schedule then take that run as the truth, and learn fewer steps from it."
     )
     CATEGORY = CATEGORY
-    SEARCH_ALIASES = ("turbo", "lightning", "step-distilled", "own sigmas")
+    SEARCH_ALIASES = ("step-distilled", "own sigmas")
     FUNCTION = "make"
     RETURN_TYPES = ("MODEL",)
     RETURN_NAMES = ("model",)

@@ -31,7 +31,7 @@ class StepDistillLoad:
     """A record of the store by its name."""
 
     DESCRIPTION = "Loads a record from StepDistill's store, by name."
-    SEARCH_ALIASES = ("ays", "align your steps", "gits", "optimal steps", "published schedules")
+    SEARCH_ALIASES = ("ays", "align your steps", "gits", "optimalsteps", "published schedules")
     CATEGORY, FUNCTION, HAS_INTERMEDIATE_OUTPUT = (
         CATEGORY,
         "load",

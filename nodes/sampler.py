@@ -12,7 +12,7 @@ class StepDistillSampler:
         "The distilled sampler with its own sigmas. Connect both to the same sampling node."
     )
     CATEGORY = CATEGORY
-    SEARCH_ALIASES = ("few steps", "fewer steps", "fast sampler", "speed", "optimal steps")
+    SEARCH_ALIASES = ("distilled sampler", "custom sampler")
     FUNCTION = "make"
     HAS_INTERMEDIATE_OUTPUT = True  # newer hosts then show the text of a cached run too
     RETURN_TYPES = ("SAMPLER", "SIGMAS", "STRING")

@@ -11,7 +11,7 @@ class StepDistillSigmas:
 
     DESCRIPTION = "The distilled schedule for a sampler, as sigmas for SamplerCustom and the like."
     CATEGORY = CATEGORY
-    SEARCH_ALIASES = ("few steps", "optimal steps", "align your steps", "scheduler", "speed")
+    SEARCH_ALIASES = ("distilled scheduler", "align your steps", "custom sigmas")
     FUNCTION = "make"
     HAS_INTERMEDIATE_OUTPUT = True  # newer hosts then show the text of a cached run too
     RETURN_TYPES = ("SIGMAS", "STRING")

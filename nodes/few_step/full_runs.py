@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from ...scheduler.learning.drawing import ROWS
 from ...scheduler.learning.keeping import LEAST_STEPS, kept, not_kept
+from ...scheduler.learning.one_picture import ROWS
 from ...scheduler.recordings import Recording
 from ..host.guider_facts import facts_under
 from ..host.model_facts import cfg_of, guidance_of

@@ -89,6 +89,7 @@ class StepDistillKSampler:
         record=None, recipe=AS_SAVED, unique_id=None,
     ):  # fmt: skip
         """The LATENT and what is to be said of it; raises StepDistillError with a sentence."""
+        from ...scheduler.learning.deciding import AS_BEFORE
         from ...scheduler.learning.drawing import draw_and_learn
         from ...scheduler.learning.situation import Situation
         from ...scheduler.lookup.given import given_match
@@ -97,6 +98,7 @@ class StepDistillKSampler:
         from ..host.store import store
         from ..host.workflow_records import WorkflowRecords
         from .conditioning import hook_patches_of
+        from .foretelling import remember
         from .picture import Picture
 
         scene = guided(model, positive, negative, cfg, latent_image)
@@ -104,9 +106,13 @@ class StepDistillKSampler:
         hooks = hook_patches_of(scene.guider)
         patches = (*facts.patches, *hooks)
         facts = replace(facts, patches=patches, streams=scene.streams)
-        key = facts.key(scene.cfg, scene.shape, guidance_of(positive))
+        guidance = guidance_of(positive)
+        key = facts.key(scene.cfg, scene.shape, guidance)
         again = recipe == AS_SAVED and record is None
         picture = Picture(scene, facts.process, int(seed), unique_id)
+        obstacle = _obstacle(scene, bool(hooks), again, unique_id, int(seed))
+        lasting = obstacle if obstacle is None or obstacle.code != AS_BEFORE else None
+        remember(facts, scene, guidance, lasting, picture.prompt(), picture.paced_as)
         wished = taken(unique_id)
         drawn, outcome = draw_and_learn(
             picture,
@@ -116,7 +122,7 @@ class StepDistillKSampler:
             carried=(WorkflowRecords(),),
             given=None if record is None else given_match(record, key),
             newest=not again,
-            obstacle=_obstacle(scene, bool(hooks), again, unique_id, int(seed)),
+            obstacle=obstacle,
             improve_calls=wished,
             handed=picture.handed,
         )
@@ -149,7 +155,7 @@ def _answer(drawn, outcome, scene, node: str | None, seed: int, wished: int = 0)
     """What the host gets of a picture: the graph's own file says what drew it. wished: model calls
     that were to improve a recipe."""
     from ...scheduler.learning import words
-    from ...scheduler.learning.drawing import NOTHING_TO_IMPROVE
+    from ...scheduler.learning.one_picture import NOTHING_TO_IMPROVE
     from ...scheduler.lookup.match import WORKFLOW
     from ..host.picture_records import attach
     from ..page.card_data import shown

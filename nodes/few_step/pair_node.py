@@ -23,7 +23,7 @@ class StepDistillPairKSampler:
     """Draws a picture by a pair's recipe, each half in a sampling call of its own."""
 
     DESCRIPTION, CATEGORY, FUNCTION = DESCRIPTION, CATEGORY, "draw"
-    SEARCH_ALIASES = ("few steps", "two models", "refiner", "wan 2.2", "high noise", "low noise")
+    SEARCH_ALIASES = ("two models", "refiner", "wan 2.2", "high noise", "low noise")
     RETURN_TYPES = ("LATENT", "STRING")
     RETURN_NAMES = ("LATENT", "info")
     OUTPUT_TOOLTIPS = ("The picture, for VAE Decode.", "What it was drawn with.")

@@ -11,9 +11,9 @@ import torch
 
 from ...scheduler.learning import words
 from ...scheduler.learning.at_hand import drew_this
-from ...scheduler.learning.deciding import LEARN_FIRST
-from ...scheduler.learning.drawing import ROWS
+from ...scheduler.learning.deciding import IN_FULL, LEARN_FIRST
 from ...scheduler.learning.fitting import Learnt
+from ...scheduler.learning.one_picture import ROWS
 from ...scheduler.learning.outcome import Announcement
 from ...scheduler.lookup.selection import Selection
 from ...scheduler.recordings import Recording
@@ -41,7 +41,7 @@ class Picture:
         self.told: Announcement | None = None
         self._pace: float | None = None  # seconds a model call
         self._prompt: str | None = None
-        self._paced_as = pace_key(of)
+        self.paced_as = pace_key(of)
 
     def tell(self, told: Announcement) -> None:
         """Say what is about to happen; what is learnt is said again with its seconds (with_model)."""
@@ -52,6 +52,12 @@ class Picture:
         text = words.before(told)
         log.info("StepDistill: %s", text)
         say(self.node, text)
+
+    @property
+    def interruption(self) -> type[BaseException]:
+        from comfy.model_management import InterruptProcessingException
+
+        return InterruptProcessingException
 
     def prompt(self) -> str:
         if self._prompt is None:
@@ -110,7 +116,7 @@ class Picture:
     def with_model(self, planned: int, work) -> Learnt:
         """What `work` returns, run inside one sampling call with the picture's own conditioning."""
         previews = len(self.of.shape) > 2
-        teller = Teller(self.of.patcher, self.node, previews, False, self._paced_as)
+        teller = Teller(self.of.patcher, self.node, previews, self.paced_as)
 
         def timed(denoisers: tuple) -> Learnt:
             assert self.told is not None
@@ -126,7 +132,10 @@ class Picture:
             return replace(learnt, calls=learnt.calls + beside)
 
         top = float(self.of.patcher.get_model_object("model_sampling").sigma_max)
-        return run(self.of, timed, top, self.seed, heard=teller.heard)
+        learnt = run(self.of, timed, top, self.seed, heard=teller.heard)
+        if self.told is not None and self.told.decision.action == IN_FULL:
+            _hear_no_late_interrupt()
+        return learnt
 
     def _asked(
         self,
@@ -153,7 +162,7 @@ class Picture:
     def _seconds_a_call(self) -> float | None:
         """What a call of learning takes, with the fitting beside it: as the last time, else by a call of
         the model alone; None before any."""
-        known = pace(self._paced_as)
+        known = pace(self.paced_as)
         if known is not None:
             return known
         return None if self._pace is None else self._pace + BESIDE
@@ -171,3 +180,11 @@ class Picture:
             denoise(x * sigma, sigma)
             self._pace = time.monotonic() - began
         return TIMING
+
+
+def _hear_no_late_interrupt() -> None:
+    """One that came after the last model call of the learning would stop the nodes that decode and save
+    the picture, where it was to stop the learning."""
+    from comfy.model_management import interrupt_current_processing
+
+    interrupt_current_processing(False)

@@ -4,12 +4,25 @@ pictures it is earned back."""
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 from ...scheduler.record.words import duration, model_calls
 
 USUAL, FEW = 24, 6  # steps of a picture before and after
 IMPROVING = (100, 300, 1000)  # model calls that may be spent on a better recipe at once
 SHAPE = (16, 128, 128)  # of a latent where none is known yet: no plan depends much on it
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What Compare Schedules' widgets say. second: whether a second model is connected."""
+
+    sampler: str
+    schedulers: str
+    steps: str
+    seeds: int
+    second: bool = False
+
 
 BESIDE = 0.04  # seconds that fitting takes beside each call, until a run here has told
 
@@ -79,6 +92,24 @@ def asked_price(sampler_name: str, max_steps: int, quality: str, measure: bool) 
     plan = plan_request(asked, None, 0, None, quality)
     measured = measuring_calls(asked, every=quality == QUALITY[-1]) if measure else 0
     return price(plan.calls, measured, pace())
+
+
+def compare_price(asked: Asked) -> str:
+    """The price of what Compare Schedules' widgets ask for, the most it can be; raises StepDistillError."""
+    from ..comparison import NODES, most_calls, named, step_counts
+
+    counts = step_counts(asked.steps)
+    total = most_calls(named(asked.schedulers), asked.sampler, counts, asked.seeds)
+    pictures = _pictures(math.ceil(total / USUAL))
+    seconds = pace()
+    time = "" if seconds is None else f", about {duration(seconds * total)}"
+    steps, noises = ", ".join(map(str, counts)), "noise" if asked.seeds == 1 else "noises"
+    head = f"At most {model_calls(total)}: as many as {pictures} of {USUAL} steps take{time}."
+    second = " The second model's runs come on top." if asked.second else ""
+    return (
+        f"{head} Every schedule draws {asked.seeds} {noises} at {steps} steps, and {NODES} steps of "
+        f"second order are what they are measured by ({2 * NODES * asked.seeds:,} calls).{second}"
+    )
 
 
 def _pictures(count: int) -> str:

@@ -7,7 +7,6 @@ import math
 import time
 from typing import Any
 
-from ..host.running_prompt import tell
 from .log import log
 from .price import remember_pace
 
@@ -48,20 +47,15 @@ class Teller:
     `phase` names what is being done.
 
     patcher: the MODEL, for previews. node: the node's id on the page, or None. previews: False for
-    latents that have none. text_of_host: whether the host shows the plan too, above our card. of: what
-    its pace is remembered by (pace_key).
+    latents that have none. keeps: whether what is finished stays, where the run is stopped. of: what its
+    pace is remembered by (pace_key).
+
+    The host's own text below a node is left alone: it would say the same a second time, and stay.
     """
 
-    def __init__(
-        self,
-        patcher,
-        node: str | None,
-        previews: bool = True,
-        text_of_host: bool = True,
-        of: str = "",
-    ):
+    def __init__(self, patcher, node: str | None, previews: bool = True, of: str = ""):
         self.patcher, self.node, self.previews, self.of = patcher, node, previews, of
-        self.text_of_host = text_of_host
+        self.keeps = False
         self.phase, self.done, self.planned, self.text = "", 0, 1, ""
         self.pace = Pace()
         self._began, self._asked = self.pace.clock(), 0
@@ -74,13 +68,11 @@ class Teller:
         self.text, self.planned, self.done = text, max(planned, 1), 0
         self._began, self._asked = self.pace.clock(), 0
         log.info("StepDistill: %s", text)
-        if self.text_of_host:
-            tell(text)
         self._send(phase="plan", plan=text)
 
     def usable(self) -> None:
         """What is finished can be used while the rest goes on."""
-        tell(f"{self.text}\n{USABLE}")
+        self._send(plan=f"{self.text}\n{USABLE}")
 
     def progress(self, done: int, planned: int, phase: str) -> None:
         """The library's own account: its numbers are right, ours lead by a batch."""
@@ -116,6 +108,7 @@ class Teller:
             "done": self.done,
             "planned": self.planned,
             "seconds_left": None,
+            "keeps": self.keeps,
         }
         send(EVENT, {"node": self.node} | about | data)
 

@@ -6,16 +6,43 @@ from collections.abc import Mapping
 
 from .request_guard import Refused, number_of, text_of
 
+MOST_NODES = 50
+
 
 def price(query: Mapping) -> dict:
-    """What Distill Schedule will cost as its widgets stand, in words."""
+    """What Distill Schedule will cost as its widgets stand, or ("of": "compare") Compare Schedules, in
+    words."""
     from ..page.price import asked_price
 
+    if query.get("of") == "compare":
+        return {"text": _compare(query)}
     most = number_of(query.get("max_steps"))
     if most is None:
         raise Refused(400, "`max_steps` is missing.")
     asked = text_of(query, "sampler_name"), most, text_of(query, "quality")
     return {"text": asked_price(*asked, query.get("measure") == "true")}
+
+
+def _compare(query: Mapping) -> str:
+    from ..page.price import Asked, compare_price
+
+    seeds = number_of(query.get("seeds"))
+    if not seeds:
+        raise Refused(400, "`seeds` must be a whole number above 0.")
+    schedulers = str(query.get("schedulers") or "")[:10_000]
+    asked = text_of(query, "sampler_name"), schedulers, text_of(query, "steps"), seeds
+    return compare_price(Asked(*asked, second=query.get("second") == "true"))
+
+
+def foretold(data: dict) -> dict:
+    """What the next picture of each asked Few-Step KSampler will be, as far as it is known."""
+    from ..few_step import foretelling
+
+    prompt, nodes = data.get("prompt"), data.get("nodes")
+    if not isinstance(prompt, dict) or not isinstance(nodes, list):
+        raise Refused(400, "`prompt` must be an object and `nodes` a list.")
+    asked = [str(node) for node in nodes[:MOST_NODES]]
+    return {"nodes": {node: foretelling.foretold(prompt, node) for node in asked}}
 
 
 def improving(query: Mapping) -> dict:

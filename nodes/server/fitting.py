@@ -53,8 +53,9 @@ def _foretell(said: dict, name: str, document, sites) -> None:
     words = [f"{whose}: {text}" if len(sites) > 1 else text for done, text, whose in told if text]
     if not words:
         return
-    differs = f"Differs: {said['differs']}. " if said["differs"] else ""
     said["fit"] = PLAIN if any(done for done, _, _ in told) else CANNOT
+    apart = said["differs"] and said["fit"] == PLAIN  # no matter where nothing can be written
+    differs = f"Differs: {said['differs']}. " if apart else ""
     said["differs"] = differs + " ".join(words)
 
 

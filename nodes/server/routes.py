@@ -14,7 +14,8 @@ from collections.abc import Callable, Mapping
 from threading import Lock
 
 from .asked_nodes import learn_kinds, only_of, with_makers
-from .costs import improve, improving, price
+from .briefs import in_brief, under
+from .costs import foretold, improve, improving, price
 from .request_guard import Refused, body_of, number_of, text_of
 from .sources import sources
 
@@ -112,7 +113,7 @@ def records(query: Mapping) -> dict:
             "steps_words": brief.steps_words,
             "latent_shape": list(brief.latent_shape or ()),
             "bytes": brief.stamp[0],
-            "under": _under(brief) if place < MOST_TOLD else _in_brief(brief),
+            "under": under(brief) if place < MOST_TOLD else in_brief(brief),
         }
         for place, brief in enumerate(briefs[:MOST_LISTED])
     ]
@@ -141,27 +142,6 @@ def labels(query: Mapping) -> dict:
     from ..records import choices
 
     return {"labels": labels_of(_store().records()[:MOST_LISTED]), "names": choices()}
-
-
-def _under(brief) -> str:
-    """What tells a record from another of its model: guidance, size, LoRAs, effort, evidence."""
-    from ...scheduler.errors import StepDistillError
-    from ...scheduler.record.words import distinguished
-
-    try:
-        return distinguished(_store().load(brief.file))
-    except StepDistillError:  # removed, or broken, meanwhile
-        return _in_brief(brief)
-
-
-def _in_brief(brief) -> str:
-    """The same as far as the index knows it."""
-    from ...scheduler.record.words import size
-
-    cfg = brief.numbers[3]
-    parts = [f"cfg {cfg:g}" if cfg is not None else "", brief.patches]
-    parts += [size(brief.latent_shape)] if brief.latent_shape else []
-    return " · ".join(part for part in parts if part)
 
 
 def record(query: Mapping) -> dict:
@@ -288,6 +268,7 @@ POSTS = {
     "/keep": (keep, RECORD_BYTES),
     "/remove": (remove, 10_000),
     "/improve": (improve, 10_000),
+    "/foretold": (foretold, WORKFLOW_BYTES),
     "/swap": (swap, WORKFLOW_BYTES),
     "/fitting": (fitting, WORKFLOW_BYTES),
 }

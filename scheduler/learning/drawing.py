@@ -1,83 +1,25 @@
 """One picture from beginning to end: decided, drawn, kept, learnt from. What a host must be able to
-do for that is `Host`."""
+do for that is `host.Host`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 from ..denoiser import Denoiser
 from ..distilling.meter import Progress
-from ..errors import OutputError, RecordingError, StepDistillError
-from ..files import make_folder
-from ..kin.words import apart
 from ..lookup.match import Match
 from ..lookup.selection import Selection
 from ..lookup.shelves import Shelf
-from ..record.verdict_words import answers_at_once
 from ..recordings import Recording
 from ..store import Store
 from . import deciding
-from .at_hand import not_learnt_from
-from .bend import MOST as MOST_STEPS
-from .bend import bend_of
-from .choosing import (
-    AT_ONCE,
-    NAME_ITS_RUN,
-    OneRecord,
-    base_record,
-    chosen,
-    recognised,
-    settled,
-)
-from .deciding import Decision, Obstacle, decide
-from .fitting import (
-    Learnt,
-    calls_from_kin,
-    calls_own,
-    calls_to_learn,
-    improved,
-    kept_runs,
-    kin_of,
-    learn,
-)
-from .full_run import full_run
-from .modes import FROM_PICTURES
+from .deciding import Obstacle
+from .fitting import Learnt
+from .host import Handed, Host
+from .one_picture import Picture, Source
 from .outcome import Announcement, Outcome
-from .situation import AT_THE_BEND, Situation
-
-NOTHING_TO_IMPROVE = "There is no recipe of this model to improve yet."
-NOTHING_LEFT = (
-    "Its maker's noise levels are few, and all of them were tried: nothing is left to improve."
-)
-ROWS = 1  # of a batch that are recorded: one picture brings a recipe, and what it costs
-
-# The picture that one of these runs has drawn already, where it is the very one that a selection
-# would draw now (at_hand.drew_this); else None.
-Handed = Callable[[Selection, Sequence[Recording]], Any]
-
-
-class Host(Protocol):
-    """What a host does for one picture; its interruption passes through as its own exception."""
-
-    def draw(self, found: Selection, recording: Recording | None) -> Any:
-        """The picture, drawn with a recipe; the first ROWS of the run told to the recording, at the
-        model's own calls."""
-        ...
-
-    def with_model(self, planned: int, work: Callable[[Denoiser, Progress], Learnt]) -> Learnt:
-        """What `work` returns, given the model under the picture's own conditioning for at most so
-        many model calls, and somebody who hears how far they are."""
-        ...
-
-    def tell(self, told: Announcement) -> None:
-        """Say what is about to happen."""
-        ...
-
-    def prompt(self) -> str | None:
-        """A hash by which the picture's conditioning is known again."""
-        ...
+from .situation import Situation
 
 
 def draw_and_learn(
@@ -95,232 +37,55 @@ def draw_and_learn(
     """(what the host drew, what happened). mode: of deciding.MODES. carried, given, newest: as for
     `chosen`. obstacle: why the host would not have this picture learnt from. improve_calls: spent on
     a better recipe before the picture is drawn. handed: of a host that can hand over a picture that
-    was drawn in full before its learning was stopped.
+    was drawn in full before the host went down in its learning.
 
     A picture never fails because nothing could be learnt: the outcome says why. Raises what the host
-    raises, and StepDistillError where there is nothing to draw with.
+    raises (an interruption only before the picture is drawn), and StepDistillError where there is nothing
+    to draw with.
     """
-    source = _Source(store, tuple(carried), given, newest)
+    source = Source(store, tuple(carried), given, newest)
     if given is not None:
         obstacle = Obstacle(deciding.RECORD_GIVEN)
-    picture = _Picture(host, source, situation, mode, obstacle)
+    picture = Picture(host, source, situation, mode, obstacle)
     finished = picture.at_hand(handed) if handed is not None else None
     return finished or picture.drawn(improve_calls)
 
 
-@dataclass(frozen=True)
-class _Source:
-    """Where recipes come from."""
-
-    store: Store
-    carried: tuple[Shelf, ...]
-    given: Match | None
-    newest: bool
-
-    def settled(self, situation: Situation) -> Situation:
-        own = (self.store,)
-        shelves = (*own, *self.carried) if self.newest else (*self.carried, *own)
-        return settled(situation, shelves, self.given)
-
-    def chosen(self, situation: Situation) -> Selection | None:
-        """What is there for a picture; None where its steps are not known yet."""
-        if situation.steps == AT_THE_BEND:
-            return None
-        return chosen(situation, (self.store,), self.carried, self.given, self.newest)
+def foretell(
+    store: Store,
+    situation: Situation,
+    mode: str,
+    prompt: str | None = None,
+    obstacle: Obstacle | None = None,
+) -> Announcement | None:
+    """What would happen to a picture, decided as `draw_and_learn` decides, with nothing drawn and nothing
+    kept. prompt: as of Host.prompt; None where it is not known: then None where it matters. Raises
+    what `chosen` does."""
+    host = _Nobody(prompt)
+    picture = Picture(host, Source(store, (), None, False), situation, mode, obstacle)
+    found = picture.source.chosen(picture.situation)
+    told = picture.foretold(picture.decided(found), found)
+    learns = told.calls > 0
+    unknown = prompt is None and learns and bool(store.recordings(picture.situation.key))
+    return None if unknown else told
 
 
-class _Picture:
-    """One picture on its way."""
+class _Nobody:
+    """Of a host, as much as is needed to decide."""
 
-    def __init__(
-        self,
-        host: Host,
-        source: _Source,
-        situation: Situation,
-        mode: str,
-        obstacle: Obstacle | None,
-    ):
-        self.host, self.store, self.source = host, source.store, source
-        self.mode, self.obstacle = mode, obstacle
-        self.situation = source.settled(recognised(situation, source.store))
+    interruption: type[BaseException] = KeyboardInterrupt
 
-    def at_hand(self, handed: Handed) -> tuple[Any, Outcome] | None:
-        """The picture, where it was drawn in full before its learning was stopped."""
-        if self.mode != FROM_PICTURES:
-            return None
-        decision = self._decided(self.source.chosen(self.situation))
-        if not decision.learns and decision.action != deciding.LEARN_FIRST:
-            return None
-        full = full_run(self.situation)
-        runs = not_learnt_from(self.store, self.situation, self._kept_runs(), full)
-        picture = handed(full, runs) if runs else None
-        if picture is None:
-            return None
-        return picture, Outcome(Decision(deciding.AT_HAND), self.situation, full)
+    def __init__(self, known: str | None):
+        self.known = known
 
-    def drawn(self, improve_calls: int) -> tuple[Any, Outcome]:
-        found = self.source.chosen(self.situation)
-        decision = self._decided(found)
-        if decision.action == deciding.LEARN_FIRST:
-            return self._learn_first(decision)
-        if decision.action == deciding.IN_FULL:
-            return self._in_full(decision)
-        assert found is not None
-        own = bool(self.situation.own_sigmas)
-        if improve_calls and decision.action == deciding.FEW and not own:
-            return self._improve_first(decision, found, improve_calls)
-        self._tell(decision, found.recipe.steps, found=found)
-        nothing = NOTHING_LEFT if own else NOTHING_TO_IMPROVE
-        problem = nothing if improve_calls else ""
-        outcome = Outcome(decision, self.situation, found, problem=problem)
-        return self.host.draw(found, None), outcome
+    def prompt(self) -> str | None:
+        return self.known
 
-    def _decided(self, found: Selection | None) -> Decision:
-        first = decide(self.situation, found, self.mode, False, self.obstacle)
-        if not first.learns and first.action != deciding.LEARN_FIRST:
-            return first
-        unwritable = _unwritable(self.store)
-        if unwritable is not None:
-            return decide(self.situation, found, self.mode, False, unwritable)
-        return decide(self.situation, found, self.mode, bool(self._kept_runs()))
+    def draw(self, found: Selection, recording: Recording | None) -> Any:
+        raise NotImplementedError
 
-    def _kept_runs(self) -> list[Recording]:
-        return kept_runs(self.store, self.situation, self.host.prompt())
+    def with_model(self, planned: int, work: Callable[[Denoiser, Progress], Learnt]) -> Learnt:
+        raise NotImplementedError
 
-    # --- the ways ---
-
-    def _in_full(self, decision: Decision) -> tuple[Any, Outcome]:
-        """Drawn in full; then its run is kept and learnt from."""
-        full = full_run(self.situation)
-        planned = self._planned(ROWS) if decision.learns else 0
-        self._tell(decision, full.recipe.steps, planned, rows=ROWS)
-        if not decision.learns:
-            return self.host.draw(full, None), Outcome(decision, self.situation, full)
-        recording = self._recording(full)
-        picture = self.host.draw(full, recording)
-        return picture, self._learnt_from(decision, full, recording)
-
-    def _learnt_from(self, decision: Decision, full: Selection, recording: Recording) -> Outcome:
-        here, facts = self.situation, self.situation.facts
-        try:
-            if not here.own_sigmas:  # its few levels say nothing to another distillation
-                self.store.keep_recording(here.key, recording, facts.name[:300])
-        except (RecordingError, OutputError) as problem:
-            return Outcome(decision, here, full, problem=str(problem))
-        if here.steps == AT_THE_BEND:
-            here = here.with_steps(bend_of(recording.gram, here.start_sigma))
-            self.situation = here
-        runs = self._kept_runs() or [recording]
-        try:
-            learnt = self._learn(runs)
-        except StepDistillError as problem:
-            return Outcome(decision, here, full, problem=str(problem), kept=True)
-        if self._at_once(learnt):
-            return Outcome(decision, here, full, problem=AT_ONCE.format(NAME_ITS_RUN))
-        return Outcome(decision, here, full, learnt, kept=True)
-
-    def _learn_first(self, decision: Decision) -> tuple[Any, Outcome]:
-        """A recipe for this picture, from kept runs of its prompt or a teacher of its own; where that
-        fails it is drawn in full."""
-        runs = self._kept_runs()
-        steps = self.situation.steps
-        rows = sum(each.rows for each in runs)
-        self._tell(decision, steps, self._planned(rows), rows=rows)
-        try:
-            learnt = self._learn(runs)
-            if self._at_once(learnt):
-                raise StepDistillError(AT_ONCE.format(NAME_ITS_RUN))
-        except StepDistillError as problem:
-            return self._in_full_instead(problem)
-        found = full_run(self.situation)
-        if learnt.ours:
-            found = chosen(self.situation, (self.store, OneRecord(learnt.record)))
-        return self.host.draw(found, None), Outcome(decision, self.situation, found, learnt)
-
-    def _in_full_instead(self, problem: StepDistillError) -> tuple[Any, Outcome]:
-        """Kept runs that the model did not draw are no reason not to learn from a new one."""
-        learns = isinstance(problem, RecordingError)
-        picture, outcome = self._in_full(Decision(deciding.IN_FULL, learns))
-        if outcome.learnt is None and not outcome.problem:
-            outcome = Outcome(outcome.decision, self.situation, outcome.found, problem=str(problem))
-        return picture, outcome
-
-    def _improve_first(
-        self, decision: Decision, found: Selection, calls: int
-    ) -> tuple[Any, Outcome]:
-        """The recipe improved with a stated number of calls, then the picture drawn with it."""
-        here = self.situation
-        self._tell(decision, found.recipe.steps, calls, improving=True)
-        before = base_record(self.store, here) or found.record
-        assert before is not None
-
-        def work(denoise: Denoiser, heard: Progress) -> Learnt:
-            runs = self._kept_runs()
-            prompt = self.host.prompt()
-            return improved(self.store, here, before, denoise, calls, runs, heard, prompt)
-
-        try:
-            learnt = self.host.with_model(calls, work)
-        except StepDistillError as problem:
-            outcome = Outcome(decision, here, found, problem=str(problem))
-            return self.host.draw(found, None), outcome
-        found = chosen(here, (self.store, OneRecord(learnt.record)))
-        return self.host.draw(found, None), Outcome(decision, here, found, learnt, improved=True)
-
-    def _learn(self, runs: Sequence[Recording]) -> Learnt:
-        here = self.situation
-        planned = self._planned(sum(each.rows for each in runs))
-
-        def work(denoise: Denoiser, heard: Progress) -> Learnt:
-            return learn(self.store, here, denoise, runs, heard, self.host.prompt())
-
-        return self.host.with_model(planned, work)
-
-    def _at_once(self, learnt: Learnt) -> bool:
-        """Whether what was learnt tells a step-distilled model, of which many steps are no truth."""
-        return not self.situation.own_sigmas and answers_at_once(learnt.record)
-
-    def _planned(self, rows: int) -> int:
-        """The most model calls that learning takes, from so many recorded rows."""
-        if self.situation.own_sigmas:
-            return calls_own(self.situation)
-        steps = self.situation.steps or MOST_STEPS  # where the curve bends is seen after the run
-        return calls_to_learn(self.situation, rows, steps)
-
-    def _recording(self, full: Selection) -> Recording:
-        key = self.situation.key
-        assert key.latent_shape is not None
-        recipe = full.recipe
-        return Recording(
-            key.latent_shape,
-            key.process,
-            recipe.sampler,
-            name=f"{recipe.sampler} {recipe.choice}",
-            prompt=self.host.prompt(),
-        )
-
-    def _tell(
-        self,
-        decision: Decision,
-        steps: int,
-        calls: int = 0,
-        improving: bool = False,
-        rows: int | None = None,
-        found: Selection | None = None,
-    ) -> None:
-        """rows: recorded ones that something is learnt from, where that is about to happen."""
-        told = Announcement(decision, self.situation, steps, calls, improving, found=found)
-        known = self.situation.steps != AT_THE_BEND and calls > 0 and rows is not None
-        kin = kin_of(self.store, self.situation) if known else None
-        if kin is not None:
-            spent = calls_from_kin(rows or 0, self.situation)
-            told = replace(told, kin=kin.title, kin_own=apart(kin), kin_calls=spent)
-        self.host.tell(told)
-
-
-def _unwritable(store: Store) -> Obstacle | None:
-    try:
-        make_folder(store.folder)
-    except OutputError as problem:
-        return Obstacle(deciding.UNWRITABLE, str(problem))
-    return None
+    def tell(self, told: Announcement) -> None:
+        raise NotImplementedError

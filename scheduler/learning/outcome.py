@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from ..lookup.selection import Selection
+from ..record import Recipe
 from .deciding import AT_HAND, IN_FULL, LEARN_FIRST, Decision
 from .fitting import Learnt
 from .situation import Situation
@@ -39,7 +40,9 @@ class Outcome:
 
     decision: what was decided. found: what it was drawn with. steps: how many. learnt: what came of
     learning, None where nothing did; problem: why not, where it was tried. kept: whether its run was
-    kept as a recording. improved: whether the recipe was improved before it was drawn.
+    kept as a recording. improved: whether the recipe was improved before it was drawn. stopped: whether
+    the user stopped the learning after it was drawn. ready: the steps of the recipe that was there by
+    then, or 0. before: the recipe that was improved.
     """
 
     decision: Decision
@@ -49,6 +52,9 @@ class Outcome:
     problem: str = ""
     kept: bool = False
     improved: bool = False
+    stopped: bool = False
+    ready: int = 0
+    before: Recipe | None = None
 
     @property
     def steps(self) -> int:
@@ -65,7 +71,7 @@ class Outcome:
         """How many steps the next picture takes."""
         if self.learnt is not None and self.learnt.ours:
             return self.learnt.recipe.steps
-        return self.steps
+        return self.ready or self.steps
 
     @property
     def data(self) -> dict:
@@ -80,6 +86,7 @@ class Outcome:
             "pays_after": learnt.pays_after if learnt is not None and learnt.ours else None,
             "kept": self.kept,
             "improved": self.improved,
+            "stopped": self.stopped,
             "changed": learnt is not None and learnt.changed,
             "kin": learnt.kin.data | {"title": learnt.kin_title}
             if learnt is not None and learnt.kin is not None

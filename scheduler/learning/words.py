@@ -7,12 +7,14 @@ import json
 from collections.abc import Callable
 
 from ..kin import words as kin_words
+from ..kin.judging import HOLDS
 from ..lookup import made_words
 from ..lookup import words as lookup_words
 from ..lookup.match import NEAREST
 from ..lookup.selection import Selection
 from ..record import Recipe
 from ..record.verdict import steps_saved
+from ..record.verdict_words import share_words
 from ..record.words import NO_LABELS, Labels, counted, duration, model_calls
 from . import deciding
 from .choosing import ENOUGH_TIMES, gained, times_fitted
@@ -25,6 +27,8 @@ STEPS_NOT_KNOWN = (
     "How many steps this model needs is known once it is learnt; ask for a number, or learn it."
 )
 
+STOPPED = "Learning was stopped."
+STOPPED_KEPT = "Learning was stopped; its run is kept, and the next picture of this prompt goes on."
 AT_HAND = (
     "before its learning was stopped: this is that picture, not drawn again. With another seed "
     "this model is learnt first, from what was drawn."
@@ -46,6 +50,24 @@ def before(told: Announcement, seconds: float | None = None) -> str:
     if action == deciding.IN_FULL and told.decision.learns:
         return f"Drawing in full, {steps}, {_to_learn(told.kin_own)}: {learning} after the picture."
     return f"Drawing {steps}{_with_recipe(told.found)}."
+
+
+def ahead(told: Announcement, seconds: float | None = None) -> str:
+    """What the next picture will be, while nothing runs. seconds: as of `before`."""
+    action, steps = told.decision.action, counted(told.steps)
+    price = f"at most {model_calls(told.calls)}"
+    if told.kin:
+        price = f"{price} ({told.kin_calls} if {kin_words.whose(told.kin, told.kin_own)} holds)"
+    price += f", about {duration(seconds)}" if seconds is not None else ""
+    if action == deciding.LEARN_FIRST:
+        return f"Next picture: {steps}, learnt first: {price}."
+    if action == deciding.IN_FULL and told.decision.learns:
+        cfg = told.situation.key.cfg
+        here = "" if cfg is None else f" at cfg {cfg:g}"
+        return f"Next picture: drawn in full, {steps}, to learn this model{here}: {price}."
+    if action == deciding.IN_FULL:
+        return f"Next picture: drawn in full, {steps}."
+    return f"Next picture: {steps}."
 
 
 def after(outcome: Outcome, labels: Labels = NO_LABELS) -> str:
@@ -89,6 +111,8 @@ def _in_full(outcome: Outcome) -> str:
         why = not_learnt(obstacle) if obstacle.code in _NOT_LEARNT else STEPS_NOT_KNOWN
         return f"{drawn}{with_what}. {why}"
     if learnt is None:
+        if outcome.stopped:
+            return f"{drawn}{with_what}. {_stopped(outcome)}"
         kept = "Its run is kept, and is learnt from with the next picture" if outcome.kept else ""
         problem = outcome.problem or "Nothing could be learnt from it."
         return " ".join(p for p in (f"{drawn}{with_what}.", problem, kept and f"{kept}.") if p)
@@ -103,6 +127,12 @@ def _in_full(outcome: Outcome) -> str:
     else:
         told = f"{told} Nothing is gained at {few} here: take more steps, or improve the recipe."
     return f"{told} {_not_kept(learnt.problem)}".strip()
+
+
+def _stopped(outcome: Outcome) -> str:
+    if outcome.ready:
+        return f"{STOPPED} From the next picture on: {counted(outcome.ready)}."
+    return STOPPED_KEPT if outcome.kept else STOPPED
 
 
 def _enough(outcome: Outcome) -> bool:
@@ -120,7 +150,7 @@ def _learnt(outcome: Outcome) -> str:
         return outcome.problem
     calls, few = model_calls(learnt.calls), counted(learnt.recipe.steps)
     if outcome.improved:
-        better = f"{calls} went into a better recipe."
+        better = f"{calls} went into a better recipe{_gained(outcome)}."
         told = better if learnt.changed else f"The recipe stays: {calls} found no better one."
         return f"{told} {_not_kept(learnt.problem)}".strip()
     if not learnt.ours:
@@ -128,6 +158,15 @@ def _learnt(outcome: Outcome) -> str:
     what = _to_learn(learnt.kin_own).removeprefix("to learn ")
     told = f"Learnt {what} with {calls}{_pays_back(learnt)}.{_kin(learnt)}"
     return f"{told} {_not_kept(learnt.problem)}".strip()
+
+
+def _gained(outcome: Outcome) -> str:
+    """What improving brought, by the shares that both recipes state; "" where one states none."""
+    assert outcome.before is not None and outcome.learnt is not None
+    was, now = (each.evidence.get("ratio") for each in (outcome.before, outcome.learnt.recipe))
+    if was is None or now is None or now >= was:
+        return ""
+    return f": {share_words(now)} of the best stock choice's error, {share_words(was)} before"
 
 
 def _drawn(outcome: Outcome, labels: Labels) -> str:
@@ -143,7 +182,17 @@ def _drawn(outcome: Outcome, labels: Labels) -> str:
         named = f"{steps}{_in_place_of(found)}, {name}"
     poor = found.recipe.choice.stock and gained(found)
     note = " Nothing is gained by these few here: take more steps." if poor else ""
-    return f"{named}. {lookup_words.info(found, labels)}{note}"
+    return f"{named}. {lookup_words.info(found, labels)}{_of_source(found)}{note}"
+
+
+def _of_source(found: Selection) -> str:
+    """Whose recipe a record began with, where that was somebody else's, as a sentence after another."""
+    told = found.record.provenance.get("kin", ()) if found.record is not None else ()
+    held = [each for each in told if each["verdict"] == HOLDS and each.get("source")]
+    mine = [each for each in held if each.get("steps") == found.recipe.steps]
+    if not mine:
+        return ""
+    return f" It began with a recipe of {mine[-1]['source']}, which held when it was checked here."
 
 
 def _with_recipe(found: Selection | None) -> str:

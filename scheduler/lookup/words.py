@@ -14,6 +14,7 @@ from .measured_words import measured_words
 from .selection import Selection
 from .serving import Reason, Substitution
 from .solving import MOST_SOLVED, NOTHING_FOR, STOCK_WON
+from .starts import start_words
 from .wanted import SIGMAS
 
 UNCHECKED = "Unchecked, from kin:"  # a record of other weights, used as it is
@@ -70,7 +71,8 @@ def info(found: Selection, labels: Labels = NO_LABELS) -> str:
     if found.match is None:
         return _stock_info(found, labels)
     recipe = found.recipe
-    where = "" if found.wanted.start is None else f" from sigma {recipe.start_sigma:.4g}"
+    below = found.wanted.start is not None
+    where = f", {start_words(found.match.record, recipe.start_sigma)}" if below else ""
     head = f"{_head(found.match, found.source)}, {counted(recipe.steps)}{where}"
     parts = [f"{head}: {described(recipe, labels)}; {measured_words(found, labels)}."]
     sampler = found.wanted.sampler or ""

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 from ..record import Record
 from ..record.verdict_words import recommendation
@@ -94,3 +98,14 @@ def provenance(source: Source, record: Record) -> str:
 
 def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
+
+
+def adding(store: Path) -> str:
+    """The command that adds a source to this very store, with this very Python, from any folder."""
+    pack = Path(__file__).resolve().parents[2]
+    if os.name == "nt":
+        change, quoted = f'cd /d "{pack}"', lambda text: f'"{text}"'
+    else:
+        change, quoted = f"cd {shlex.quote(str(pack))}", lambda text: shlex.quote(str(text))
+    python = quoted(sys.executable or "python")
+    return f"{change} && {python} -m scheduler store source add ADDRESS --folder {quoted(store)}"

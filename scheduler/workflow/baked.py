@@ -67,7 +67,6 @@ def _baked(document: Document, site: Site, record: Record, anyway: bool, cut: Cu
     plain = _recipe(site, facts, record)
     sigmas, part = _slice(node, plain.sigmas, cut) if "slice" in spec else (plain.sigmas, "")
     text = decimals(sigmas)
-    was = node.kind
     notes = list(plain.notes)
     if _is_sampler(site):
         kind = f"SamplerCustom with {MANUAL}"
@@ -81,7 +80,7 @@ def _baked(document: Document, site: Site, record: Record, anyway: bool, cut: Cu
             )
         _bake_maker(node, text)
     steps = f"{len(sigmas) - 1} steps{part}"
-    said = f"{was} -> {kind}, {steps}, sampler {plain.sampler} ({plain.words})"
+    said = f"becomes {kind}, {steps}, sampler {plain.sampler} ({plain.words})"
     return Done("baked", said, notes)
 
 

@@ -150,9 +150,7 @@ def add(
     data = {
         "id": next_id(scope, "node"),
         "type": kind,
-        "pos": free_place(
-            beside, tuple(made["size"]), [each.data for each in scope.nodes], (left,)
-        ),
+        "pos": free_place(beside, tuple(made["size"]), [each.data for each in scope.nodes]),
         "size": list(made["size"]),
         "flags": {},
         "order": order if type(order) is int else 0,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from .document import Document
 from .facts import model_takers, selectors_of
-from .kinds import ENTRY, known
+from .kinds import ENTRY, FEW, known
 from .outcome import Done, Left, Outcome, edits, tried
 from .protocols import Node
 from .sites import asked, survey
@@ -141,6 +141,8 @@ def _takers(document: Document, nodes: list[Node]) -> list[Node]:
 
 def _by_hand(node: Node) -> Outcome:
     why = "it has no note of what it was before: choose a scheduler by hand"
+    if node.kind == FEW:
+        why = "it was put there by hand, so there is nothing before it: put a KSampler in its place"
     return Outcome(node, "left", why, "by_hand")
 
 

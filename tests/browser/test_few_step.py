@@ -31,6 +31,13 @@ return [(x + offset[0]) * scale + box.left, (y + offset[1]) * scale + box.top]
 GAP_VALUE = f"{SAMPLER}.widgets.at(-1).y - widget({SAMPLER}, 'learn').y - window.LiteGraph.NODE_WIDGET_HEIGHT"
 GAP = f"return {GAP_VALUE}"
 FIRST = "Last picture: drawn in full, 24 steps, to learn this model."
+OURS = (
+    "Few-Step KSampler",
+    "Distill Schedule",
+    "Distilled Sampler",
+    "Maker's Sigmas",
+    "Distil Pair",
+)
 TIGHT, ROOMY = 412, 640  # where the node below is; KSampler ends at 362
 
 
@@ -178,6 +185,35 @@ def test_what_it_becomes_is_no_taller_than_it_needs(page):
     page.settled(f"{sampler} && {sampler}.size[1] < {sampler}.computeSize()[1] + 3")
 
 
+def test_its_card_says_what_the_next_picture_will_be(page):
+    swapped(page, ROOMY)
+    draw(page)
+    ahead = page.card().locator(".sd-next")
+    ahead.get_by_text("Next picture: 6 steps.").wait_for()
+    page.do(f"widget({SAMPLER}, 'cfg').value = 8; widget({SAMPLER}, 'cfg').callback?.(8)")
+    ahead.get_by_text("drawn in full, 24 steps, to learn this model at cfg 8: at most").wait_for()
+    assert page.do(BELOW) >= 0
+
+
+def test_what_it_became_and_is_again_tells_of_no_picture(page):
+    swapped(page, ROOMY)
+    draw(page)
+    page.command("PutBack")
+    sampler = "root.nodes.find((n) => n.type === 'KSampler')"
+    page.settled(sampler)
+    page.page.wait_for_timeout(500)
+    assert not page.do(f"return {sampler}.properties.stepdistill_shown")
+    if page.vue:  # nor does it wear our badge
+        node = page.page.locator(f"[data-node-id='{page.do(f'return {sampler}.id')}']")
+        assert "stepdistill" not in node.inner_text()
+    page.undo()
+    page.settled(SAMPLER)
+    if page.vue:
+        page.page.wait_for_timeout(500)
+        node = page.page.locator(f"[data-node-id='{page.do(f'return {SAMPLER}.id')}']")
+        assert "stepdistill" in node.inner_text()  # the badge is there where it belongs
+
+
 def test_it_is_not_offered_few_steps_again_and_toasts_name_it_by_its_title(page):
     swapped(page, ROOMY)
     x, y = page.place(page.do(f"return String({SAMPLER}.id)"))
@@ -187,7 +223,7 @@ def test_it_is_not_offered_few_steps_again_and_toasts_name_it_by_its_title(page)
     page.open_submenu(entry, back)
     assert page.page.get_by_text("Few steps", exact=True).count() == 0
     back.click()
-    toasts = page.page.locator(".p-toast")
+    toasts = page.page.locator(".p-toast, [data-toast-kind]")  # of newer pages
     toasts.get_by_text("Few-Step KSampler").last.wait_for()
     assert toasts.get_by_text("StepDistillKSampler").count() == 0
 
@@ -234,6 +270,22 @@ def test_improve_without_such_a_node(page):
     page.load({"1": {"class_type": "StepDistillFromText", "inputs": {"text": ""}}})
     page.command("Improve")
     page.page.get_by_text("There is no Few-Step KSampler here").last.wait_for()
+
+
+@pytest.mark.parametrize("words", ["few steps", "faster", "turbo"])
+def test_of_ours_a_search_finds_it_first(page, words):
+    page.load({"1": {"class_type": "StepDistillFromText", "inputs": {"text": ""}}})
+    page.page.mouse.dblclick(*page.empty_place())
+    box = page.page.locator("[role=dialog] input, .comfy-vue-node-search-container input").first
+    box.wait_for()
+    box.fill(words)
+    found = page.page.locator("[role=dialog], .comfy-vue-node-search-container, [role=listbox]")
+    found.get_by_text("Few-Step KSampler").first.wait_for()
+    page.page.wait_for_timeout(600)
+    told = "\n".join(found.all_inner_texts())
+    page.page.keyboard.press("Escape")
+    ours = {name: told.find(name) for name in OURS if name in told}
+    assert ours["Few-Step KSampler"] == min(ours.values()), ours
 
 
 def test_the_templates_stand_in_their_order(page):

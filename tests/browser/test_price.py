@@ -1,4 +1,5 @@
-"""Distill Schedule's card before a run: its price, or what is missing, where no price would be true."""
+"""The cards of Distill Schedule and Compare Schedules before a run: the price, or what is missing, where no
+price would be true; and what a run that was stopped has kept."""
 
 from __future__ import annotations
 
@@ -60,3 +61,36 @@ def test_improve_names_no_price_without_a_model(page, note):
     page.command("Improve")
     page.page.get_by_text("No model is connected").last.wait_for()
     assert page.page.locator(".sd-dialog").count() == 0
+
+
+def test_compare_says_the_price_that_it_then_pays_at_most(page, note):
+    s = scene(rows=1)
+    settings = {"cfg": 3.0, "sampler_name": "euler", "steps": "2, 3", "seeds": 1, "noise_seed": 0}
+    settings |= {"schedulers": "simple", "latent_image": s.latent, **s.prompts}
+    s.add("StepDistillCompare", model=s.model, **settings)
+    page.load(s.graph.prompt)
+    says(page, "At most 105 model calls")
+    page.do(
+        "const n = root.nodes.find((n) => n.type === 'StepDistillCompare');"
+        "widget(n, 'seeds').value = 2; widget(n, 'seeds').callback?.(2)"
+    )
+    says(page, "At most 210 model calls")
+    page.run()
+    page.page.locator(".sd-card .sd-head").first.wait_for()
+    assert "210 model calls" in page.server.log()
+
+
+def test_what_a_stopped_distillation_kept_is_said_until_something_is_changed(page, note):
+    s = scene(rows=1)
+    s.distill(s.recorded("slow", 0.05), max_steps=6)
+    page.load(s.graph.prompt)
+    says(page, "At most")
+    page.do("await window.app.queuePrompt(0)")
+    page.page.locator(".sd-track").first.wait_for()
+    page.page.wait_for_timeout(3000)
+    page.do("await window.app.api.interrupt()")
+    says(page, "What is finished is kept")
+    texts = page.do(f"return {NODE}.widgets.map((w) => String(w.value)).join()")
+    assert "Distilling" not in texts and "Distilling" not in note.inner_text()
+    page.do(f"widget({NODE}, 'max_steps').value = 7; widget({NODE}, 'max_steps').callback?.(7)")
+    says(page, "At most")

@@ -60,7 +60,10 @@ def test_list_search_details(page, server, panel):
 def test_sources_are_listed_as_text_and_asked_nothing(page, server, panel, tmp_path):
     listed = panel.locator(".sd-sources")
     listed.locator("summary").click()
-    listed.get_by_text("store source add ADDRESS").wait_for()
+    command = listed.locator("input")
+    command.wait_for()
+    shown = command.input_value()
+    assert f"store source add ADDRESS --folder {server.store}" in shown and "\n" not in shown
     folder = folder_of(tmp_path / "ann", by="<b>Ann</b>")
     source = Sources(server.store).add(str(folder), name="anns-records")
     panel.get_by_role("button", name="Refresh", exact=True).click()

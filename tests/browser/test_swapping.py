@@ -36,6 +36,23 @@ BOTH, FIRST, NONE = (
 )
 
 
+# Pairs of nodes of which one lies on the other, and what is left of or above all that was there.
+BOXES = """
+const box = (n) => [n.pos[0], n.pos[1] - 30, n.pos[0] + n.size[0], n.pos[1] + n.size[1]];
+const meets = (a, b) => a[0] < b[2] && b[0] < a[2] && a[1] < b[3] && b[1] < a[3];
+const added = root.nodes.filter((n) => n.type === "StepDistillFromText");
+"""
+LIES_OVER = f"""{BOXES}
+const under = (a) => root.nodes.filter((b) => a !== b && meets(box(a), box(b)));
+return added.flatMap((a) => under(a).map((b) => [a.type, b.type, ...box(a), ...box(b)]))
+"""
+BEFORE_ALL = f"""{BOXES}
+const others = root.nodes.filter((n) => !added.includes(n)).map(box);
+const least = (k) => Math.min(...others.map((b) => b[k]));
+return added.map(box).filter((b) => b[0] < least(0) || b[1] < least(1))
+"""
+
+
 @pytest.fixture
 def stored(stored, server):
     """A record with recipes for few steps; its name in the store."""
@@ -196,6 +213,10 @@ def test_carried_in_the_workflow(page, samplers, stored):
     )
     assert '"stepdistill"' in text
     page.page.keyboard.press("Escape")
+    for _ in range(2):  # before a run, and grown by one
+        page.page.wait_for_timeout(600)
+        assert page.do(LIES_OVER) == [] and page.do(BEFORE_ALL) == []
+        page.run()
     page.command("PutBack")
     page.settled(SAMPLERS, NONE)
     page.settled("!root.nodes.some((n) => n.type.startsWith('StepDistill'))")
@@ -298,3 +319,32 @@ def test_the_makers_own_sigmas(page, stored):
     else:
         page.page.get_by_text("The maker's sigmas cannot run here.").last.wait_for()
         assert "KSampler" in page.kinds()
+
+
+def test_bake_offers_nothing_that_cannot_be_baked(page, stored, server):
+    """A Few-Step KSampler at the bend: there is no number of steps to bake."""
+    s = scene(rows=1)
+    settings = {"seed": 3, "steps": 0, "cfg": 3.0, "denoise": 1.0, "learn": "off"}
+    s.add("StepDistillKSampler", model=s.model, **s.prompts, latent_image=s.latent, **settings)
+    page.close_toasts()
+    page.load(s.graph.prompt)
+    page.command("Bake")
+    page.page.get_by_text("Its steps are 0").last.wait_for()
+    assert page.page.locator(".sd-dialog").count() == 0
+
+
+def test_put_back_is_not_offered_where_nothing_was_before(page, stored):
+    s = scene(rows=1)
+    settings = {"seed": 3, "steps": 6, "cfg": 3.0, "denoise": 1.0, "learn": "off"}
+    s.add("StepDistillKSampler", model=s.model, **s.prompts, latent_image=s.latent, **settings)
+    page.close_toasts()
+    page.load(s.graph.prompt)
+    node = page.do("return String(root.nodes.find((n) => n.type === 'StepDistillKSampler').id)")
+    page.page.mouse.click(*page.place(node), button="right")
+    entry = page.page.get_by_text("StepDistill", exact=True).last
+    page.open_submenu(entry, page.page.get_by_text("Bake into core nodes…", exact=True).last)
+    assert page.page.get_by_text("Put back", exact=True).count() == 0
+    page.page.keyboard.press("Escape")
+    page.command("PutBack")
+    page.page.get_by_text("put a KSampler in its place").last.wait_for()
+    page.page.keyboard.press("Escape")

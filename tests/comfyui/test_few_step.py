@@ -4,6 +4,7 @@ learnt, and that its pictures can be drawn again."""
 from __future__ import annotations
 
 import os
+import re
 import time
 from dataclasses import replace
 
@@ -134,29 +135,66 @@ def test_videos_are_learnt_and_other_numbers_of_frames_of_their_own(server, clie
     assert told[1]["steps"] == told[0]["next_steps"]
 
 
-@pytest.mark.parametrize("calls", [10, FULL + 6])
-def test_interrupted_anywhere(server, client, calls):
-    s, name = scene(rows=1, digits="3"), f"interrupted-{calls}"
-    few(s, model=s.recorded(name, 0.1))
-    prompt_id, end = client.queue(s.graph), time.monotonic() + 60
-    if calls > FULL:
+def test_interrupted_while_it_draws(server, client):
+    with pytest.raises(Interrupted):
+        client.wait(interrupted_picture(server, client, lambda: time.sleep(1.0)))
+    store = Store(server.store)
+    assert not store.records() and not store.list_recordings()
+
+
+def test_interrupted_while_it_learns_the_picture_comes_out_and_is_saved(server, client):
+    """The nodes after it run: the interruption is over with the learning."""
+
+    def learning():
+        end = time.monotonic() + 60
         while not Store(server.store).list_recordings() and time.monotonic() < end:
             time.sleep(0.02)
-        time.sleep(0.4)
-    else:
-        time.sleep(1.0)
-    client.interrupt()
-    with pytest.raises(Interrupted):
-        client.wait(prompt_id)
-    store = Store(server.store)
-    assert not store.records() and len(store.list_recordings()) == (calls > FULL)
-    if calls > FULL:  # its picture is not lost
-        said, told, made = drawn(server, name="handed")
-        assert (told["action"], made) == ("at_hand", 1) and "not drawn again" in said
-        assert np.allclose(server.array("handed.samples"), in_full(client, server), atol=2e-2)
+        time.sleep(1.6)  # of some four
+
+    result = client.wait(interrupted_picture(server, client, learning))
+    (card,) = [out["stepdistill"][0] for out in result.outputs.values() if "stepdistill" in out]
+    assert card["learning"]["stopped"] and "Learning was stopped" in card["info"]
+    assert np.allclose(server.array("stopped.samples"), in_full(client, server), atol=2e-2)
+    assert len(Store(server.store).list_recordings()) == 1
     _, told, made = drawn(server, seed=6)
-    assert told["action"] == ("learn_first" if calls > FULL else "in_full")
-    assert made <= (6 if calls > FULL else FULL) + GOAL
+    assert told["action"] in ("learn_first", "few") and made <= 6 + GOAL - 5  # of what was paid
+
+
+def test_the_next_picture_is_foretold_as_it_is_then_drawn(server, client):
+    """By the graph as the page has it; of a model that has not run nothing is said."""
+
+    def ahead(digits="3", width=64, **changed):
+        s = scene(rows=1, digits=digits)
+        s.graph.prompt[s.latent.node]["inputs"]["width"] = width
+        out = few(s, model=s.recorded("foretold"), **changed)
+        asked = {"prompt": s.graph.prompt, "nodes": [out.node]}
+        return client.post("/stepdistill/foretold", asked)["nodes"][out.node], s, out
+
+    fresh = scene(rows=1)
+    out = few(fresh, model=fresh.recorded("not yet"))
+    asked = {"prompt": fresh.graph.prompt, "nodes": [out.node]}
+    assert client.post("/stepdistill/foretold", asked)["nodes"] == {out.node: ""}
+    client.run(ahead()[1].graph)
+    assert ahead(digits="7")[0] == ahead()[0] == "Next picture: 6 steps."
+    assert ahead(steps=8)[0].startswith("Next picture: 8 steps, learnt first: at most 5")
+    assert "drawn in full, 24 steps, to learn this model at cfg 3" in ahead(denoise=0.5)[0]
+    assert "drawn in full" in ahead(width=256)[0] and ahead(width=65)[0] == ""
+    said, s, out = ahead(cfg=8.0)
+    assert "drawn in full, 24 steps, to learn this model at cfg 8: at most" in said
+    most = int(re.search(r"at most (\d+) model calls", said)[1])
+    (card,) = client.run(s.graph).ui(out)["stepdistill"]
+    assert card["learning"]["action"] == "in_full" and 0 < card["learning"]["calls"] <= most
+
+
+def interrupted_picture(server, client, ready) -> str:
+    """The queued picture's id, interrupted after `ready()`."""
+    s = scene(rows=1, digits="3")
+    out = few(s, model=s.recorded("interrupted", 0.1))
+    s.add("TestSave", name="stopped", samples=out)
+    prompt_id = client.queue(s.graph)
+    ready()
+    client.interrupt()
+    return prompt_id
 
 
 def in_full(client, server):

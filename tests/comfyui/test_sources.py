@@ -31,6 +31,7 @@ def test_what_a_source_has_is_checked_on_the_first_picture_and_then_used(server,
     assert f"The recipe of flow {whose} holds here" in said
     assert first["calls"] == calls - FULL == calls_of_check(6, 1)
     said, second, calls = drawn(server, name="source", seed=6, digits="7")
+    assert "a recipe of the source starter (by StepDistill" in said and "held when" in said
     assert second["action"] == "few" and calls == 6
 
 

@@ -54,10 +54,12 @@ def mosaic(digit: int):
 
 
 class Studio:
-    """seed: of the noise. digit: the prompt. fail_after: model calls before the user interrupts."""
+    """seed: of the noise. digit: the prompt. fail_after: model calls before the user interrupts, or the
+    process dies (`how`)."""
 
-    def __init__(self, seed: int = 0, digit: int = 3, fail_after: int | None = None):
+    def __init__(self, seed: int = 0, digit: int = 3, fail_after: int | None = None, how=None):
         self.seed, self.digit, self.fail_after = seed, digit, fail_after
+        self.interruption, self.how = Interrupted, how or Interrupted
         self.told: list = []
         self.calls = 0
         self.denoise = mosaic(digit)
@@ -98,7 +100,7 @@ class Studio:
 
     def asked(self, x, sigma):
         if self.fail_after is not None and self.calls >= self.fail_after:
-            raise Interrupted
+            raise self.how
         self.calls += len(x)
         return self.denoise(x, sigma)
 
@@ -114,6 +116,10 @@ class Studio:
 
 class Interrupted(Exception):
     """What a host raises where its user interrupts."""
+
+
+class Died(BaseException):
+    """Nothing that anything hears of."""
 
 
 def situation(steps: int = 6, denoise: float = 1.0, cfg: float = CFG, **changes) -> Situation:

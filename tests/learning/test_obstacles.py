@@ -9,37 +9,52 @@ import pytest
 import torch
 
 from scheduler.errors import UnknownNameError
-from scheduler.learning import deciding, drawing, words
+from scheduler.learning import choosing, deciding, one_picture, words
 from scheduler.learning.bend import FEWEST
 from scheduler.learning.full_run import FULL_STEPS, full_run
 from scheduler.learning.situation import AT_THE_BEND
 from scheduler.lookup.given import given_match
 from scheduler.lookup.key import patch
 from scheduler.store import Store
-from tests.learning.studio import Interrupted, Studio, picture, record_of, situation
+from tests.learning.studio import Died, Interrupted, Studio, picture, record_of, situation
 
 GOAL = 40  # extra calls until the first few-step picture
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("calls", [10, FULL_STEPS + 5])
-def test_interrupted_anywhere_nothing_wrong_is_kept(store, calls):
+def test_interrupted_before_the_picture_is_drawn_nothing_is_kept(store):
     with pytest.raises(Interrupted):
-        picture(store, Studio(fail_after=calls))
-    assert not store.records()
-    kept = calls > FULL_STEPS
-    assert len(store.list_recordings()) == kept
-    if kept:  # the next picture of that prompt needs no other to learn from
-        host, _, outcome = picture(store, Studio(seed=1))
-        assert outcome.decision.action == deciding.LEARN_FIRST and host.calls <= 6 + GOAL
+        picture(store, Studio(fail_after=10))
+    assert not store.records() and not store.list_recordings()
+
+
+@pytest.mark.parametrize("denoise", [1.0, 0.5])
+def test_interrupted_while_it_learns_the_picture_comes_out(store, denoise):
+    """And what was paid for is what the next picture goes on with."""
+    of, paid = situation(denoise=denoise), 8
+    host, drawn, outcome = picture(store, Studio(fail_after=FULL_STEPS + paid), of=of)
+    assert torch.equal(drawn, Studio().draw(full_run(of), None))
+    assert outcome.in_full and outcome.data["stopped"] and outcome.next_steps == FULL_STEPS
+    said = words.after(outcome)
+    assert said.startswith("Drawn in full, 24 steps") and words.STOPPED_KEPT in said
+    assert not store.records() and len(store.list_recordings()) == 1
+    host, _, outcome = picture(store, Studio(seed=1), of=of)
+    assert outcome.decision.action == deciding.LEARN_FIRST
+    assert host.calls <= 6 + GOAL - paid + 3  # which tell that the model is the same
+
+
+def test_interrupted_after_its_first_recipe_the_next_picture_takes_it(store):
+    _, _, outcome = picture(store, Studio(fail_after=FULL_STEPS + 20))
+    assert outcome.in_full and outcome.next_steps == 6 and record_of(store)
+    assert words.after(outcome).endswith("stopped. From the next picture on: 6 steps.")
+    assert picture(store, Studio(seed=1))[0].calls == 6
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("denoise", [1.0, 0.5])
-def test_a_picture_whose_learning_was_stopped_is_handed_over(store, denoise):
+def test_a_picture_whose_process_died_while_it_learnt_is_handed_over(store, denoise):
     of = situation(denoise=denoise)
-    with pytest.raises(Interrupted):
-        picture(store, Studio(fail_after=FULL_STEPS + 5), of=of)
+    with pytest.raises(Died):
+        picture(store, Studio(fail_after=FULL_STEPS + 5, how=Died), of=of)
     host, drawn, outcome = picture(store, of=of)
     whole = Studio().draw(full_run(of), None)
     assert host.calls == 1 and torch.equal(drawn, whole.float())
@@ -138,7 +153,7 @@ def test_a_lora_is_learnt_of_its_own_and_its_strength_may_be_animated(taught):
 @pytest.mark.parametrize("changes", [{"cfg": 8.0}, {"denoise": 0.3}])
 def test_what_was_learnt_for_something_else_is_not_taken(taught, changes):
     host = Studio()
-    found = drawing.chosen(situation(**changes), (taught,))
+    found = choosing.chosen(situation(**changes), (taught,))
     decision = deciding.decide(situation(**changes), found, "from my pictures")
     assert decision.learns and host.calls == 0
 
@@ -146,7 +161,7 @@ def test_what_was_learnt_for_something_else_is_not_taken(taught, changes):
 def test_another_size_is_not_taken(taught):
     here = situation()
     larger = replace(here, key=replace(here.key, latent_shape=(16, 64, 64)))
-    found = drawing.chosen(larger, (taught,))
+    found = choosing.chosen(larger, (taught,))
     assert deciding.decide(larger, found, "from my pictures").learns
 
 
@@ -198,7 +213,7 @@ def test_another_mode_is_refused(store):
 
 def test_there_must_be_a_recipe_to_improve(store):
     _, _, outcome = picture(store, mode="off", improve_calls=50)
-    assert drawing.NOTHING_TO_IMPROVE in words.after(outcome)
+    assert one_picture.NOTHING_TO_IMPROVE in words.after(outcome)
 
 
 @pytest.mark.parametrize("code", [deciding.MASK, deciding.HOOKS, deciding.UNSUITED])

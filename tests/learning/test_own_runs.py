@@ -53,6 +53,14 @@ def taught(tmp_path_factory):
     return (store, *picture(store, Turbo(), of=turbo()))
 
 
+def test_where_its_learning_is_stopped_no_run_is_said_to_be_kept(store):
+    host = Turbo()
+    host.fail_after = 8 + 2
+    _, _, outcome = picture(store, host, of=turbo())
+    assert outcome.in_full and outcome.data["stopped"] and not outcome.kept
+    assert words.after(outcome).endswith(words.STOPPED) and not store.list_recordings()
+
+
 def test_the_makers_run_is_drawn_and_learnt_from(taught):
     store, host, drawn, outcome = taught
     assert outcome.steps == 8 and outcome.learnt.ours and outcome.next_steps == 5

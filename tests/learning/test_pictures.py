@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from scheduler.distilling.plan import plan_for
 from scheduler.learning import deciding, words
 from scheduler.learning.bend import FEWEST, MOST
-from scheduler.learning.fitting import calls_to_learn
+from scheduler.learning.drawing import foretell
+from scheduler.learning.fitting import Learnt, calls_to_learn
 from scheduler.learning.full_run import FULL_STEPS, full_run
 from scheduler.learning.situation import AT_THE_BEND
 from scheduler.store import Store
@@ -163,3 +166,37 @@ def test_a_recipe_of_another_guidance_is_said_first_and_claims_no_gain(taught):
     said = words.after(outcome)
     assert said.startswith("6 steps, distilled at cfg 3, you use 1; recipe ")
     assert "in place of" not in said
+
+
+def test_what_a_picture_will_be_is_foretold_and_nothing_is_done(taught):
+    """As its run decides: few steps, in full to learn, learnt first from a kept run."""
+    before = [len(taught.records()), len(taught.list_recordings())]
+    known = foretell(taught, situation(), "from my pictures")
+    assert words.ahead(known) == "Next picture: 6 steps."
+    other = words.ahead(foretell(taught, situation(cfg=8.0), "from my pictures"))
+    assert other.startswith("Next picture: drawn in full, 24 steps, to learn this model at cfg 8:")
+    assert [len(taught.records()), len(taught.list_recordings())] == before
+
+
+def test_of_an_unknown_prompt_nothing_is_foretold_where_runs_are_kept(first):
+    eight = situation(8)
+    told = foretell(first[0], eight, "from my pictures", "digit 3")
+    most = calls_to_learn(eight, 1)
+    assert words.ahead(told) == f"Next picture: 8 steps, learnt first: at most {most} model calls."
+    assert foretell(first[0], eight, "from my pictures") is None
+    assert (
+        words.ahead(foretell(first[0], situation(), "from my pictures")) == "Next picture: 6 steps."
+    )
+
+
+def test_what_improving_brought_is_said(first):
+    """The shares of the error, of the recipe before and of the one after."""
+    record = record_of(first[0])
+    was, now = (replace(record.recipes[0], evidence={"ratio": each}) for each in (0.31, 0.24))
+    outcome = replace(first[3], learnt=Learnt(record, now, 100), improved=True, before=was)
+    assert words.brought(outcome) == (
+        "100 model calls went into a better recipe: 0.24 of the best stock choice's error, 0.31 before."
+    )
+    none = replace(now, evidence={})
+    told = words.brought(replace(outcome, learnt=Learnt(record, none, 100)))
+    assert told == "100 model calls went into a better recipe."

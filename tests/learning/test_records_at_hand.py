@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from scheduler.learning import deciding, drawing, words
+from scheduler.learning import choosing, deciding, one_picture, words
 from scheduler.learning.choosing import OneRecord
 from scheduler.learning.full_run import full_run
 from scheduler.lookup.given import given_match
@@ -68,13 +68,13 @@ def test_where_stock_won_one_more_picture_is_learnt_from_and_then_it_is_believed
     won = replace(
         record.recipes[0], choice=Choice("beta", "dpmpp_2m"), offsets=None, coefficients=None
     )
-    found = drawing.chosen(situation(), (OneRecord(replace(record, recipes=(won,))),))
+    found = choosing.chosen(situation(), (OneRecord(replace(record, recipes=(won,))),))
     assert deciding.decide(situation(), found, "from my pictures", kept=True).learns
     stages = record.provenance["stages"]
     twice = replace(
         record, recipes=(won,), provenance=record.provenance | {"stages": [*stages, *stages]}
     )
-    found = drawing.chosen(situation(), (OneRecord(twice),))
+    found = choosing.chosen(situation(), (OneRecord(twice),))
     assert deciding.decide(situation(), found, "from my pictures").action == deciding.FEW
 
 
@@ -84,6 +84,6 @@ def test_learning_nothing_of_a_run_leaves_the_picture(store, monkeypatch):
     def refuse(*_, **__):
         raise BudgetError("Too small.")
 
-    monkeypatch.setattr(drawing, "learn", refuse)
+    monkeypatch.setattr(one_picture, "learn", refuse)
     _, drawn, outcome = picture(store)
     assert drawn is not None and outcome.kept and "Too small." in words.after(outcome)

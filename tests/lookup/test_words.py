@@ -133,7 +133,7 @@ def test_a_recipe_that_was_fitted_at_another_cfg_than_its_record_says_that():
 
 def test_what_is_not_exact_does_not_say_distilled_for():
     solved = words.info(find(record(gram=GRAM), start=0.5))
-    assert solved.startswith("From the record of Made Up, 3 steps from sigma 0.5:")
+    assert solved.startswith("From the record of Made Up, 3 steps, denoise 0.25:")
     assert "solved again" in solved
     near = select(Wanted("euler", 3), facts(), facts().key(7.0), shelves=(Shelf(record()),))
     assert words.info(near).startswith("Unchecked here, from the record of Made Up, 3 steps")

@@ -40,12 +40,11 @@ def test_the_pace_leaves_the_first_call_out():
 @pytest.fixture
 def teller(monkeypatch):
     """(a Teller whose bar and server only write down, what they wrote down)."""
-    heard = SimpleNamespace(bar=[], sent=[], texts=[])
+    heard = SimpleNamespace(bar=[], sent=[])
     server = SimpleNamespace(
         client_id="page", send_sync=lambda event, data, sid: heard.sent.append((event, data))
     )
     monkeypatch.setattr(progress, "_server", lambda: server)
-    monkeypatch.setattr(progress, "tell", heard.texts.append)
     monkeypatch.setattr(
         progress, "_bar", lambda *_: lambda step, x0, x, total: heard.bar.append((step + 1, total))
     )
@@ -80,9 +79,10 @@ def test_the_plan_is_said_first_and_the_time_live_alone(teller):
         teller.heard(2, None, 1.0)
     teller.progress(10, 20, "teacher")
     teller.heard(2, None, 1.0)
-    assert heard.texts == ["Distilling."]
+    teller.keeps = True
     teller.usable()
-    assert heard.texts[1].startswith("Distilling.\n") and "in use" in heard.texts[1]
+    said = heard.sent.pop()[1]
+    assert said["plan"].startswith("Distilling.\n") and "in use" in said["plan"] and said["keeps"]
     assert heard.bar == [(2, 20), (4, 20), (6, 20), (8, 20), (10, 20), (12, 20)]
     events = [data for event, data in heard.sent if event == "stepdistill.progress"]
     assert (

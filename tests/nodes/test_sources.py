@@ -3,6 +3,9 @@ never used unasked."""
 
 from __future__ import annotations
 
+import shlex
+import subprocess
+
 import pytest
 
 from tests.nodes import host
@@ -26,18 +29,29 @@ lookup, expected, listing, stores, sources, publishing, record, identity, record
 
 @pytest.fixture
 def store(tmp_path, monkeypatch):
-    monkeypatch.setenv("STEPDISTILL_STORE", str(tmp_path / "store"))
+    monkeypatch.setenv("STEPDISTILL_STORE", str(tmp_path / "a store"))
     return stores.store()
 
 
 def test_the_panel_lists_them(store, tmp_path):
-    assert listing.sources({}) == {"sources": [], "problems": []}
+    found = listing.sources({})
+    assert found["sources"] == found["problems"] == []
     source = sources.beside(store.folder).add(str(folder_of(tmp_path / "ann")))
     (row,) = listing.sources({})["sources"]
     assert row["name"] == "ann" and row["line"].startswith("3 records · by Ann · 20")
     (source.folder / "source.json").write_text("{")
     found = listing.sources({})
     assert found["sources"] == [] and found["problems"][0][0] == "ann"
+
+
+def test_the_command_that_the_panel_shows_adds_to_this_very_store(store, tmp_path):
+    """From any folder, though its own name and the store's have blanks."""
+    folder = folder_of(tmp_path / "of ann")
+    shown = listing.sources({})["adding"]
+    asked = shown.replace("ADDRESS", shlex.quote(str(folder))) + " --name ann"
+    done = subprocess.run(asked, shell=True, cwd=tmp_path, capture_output=True, text=True)  # noqa: S602
+    assert done.returncode == 0, done.stderr
+    assert [each["name"] for each in listing.sources({})["sources"]] == ["ann"]
 
 
 @pytest.fixture

@@ -62,7 +62,7 @@ def test_a_ksampler_becomes_a_sampler_custom():
     assert report.needs == ["the node ManualSigmas, which ComfyUI's core has since December 2025"]
     assert (
         outcomes[2].text
-        == "KSampler -> SamplerCustom with ManualSigmas, 20 steps, sampler dpmpp_2m (distilled)"
+        == "becomes SamplerCustom with ManualSigmas, 20 steps, sampler dpmpp_2m (distilled)"
     )
 
 

@@ -85,7 +85,7 @@ def test_as_few_steps_may_gain_in_error():
 @pytest.mark.parametrize(
     "graph, known, words",
     [
-        (plain(steps=60), made(), "the record's 12 steps do what 30 of stock's do, and 60 run here"),
+        (plain(steps=70), made(), "the record's 12 steps do what 30 of stock's do, and 70 run here"),
         (plain(steps=20), made(verdict="worse"), "no recipe of ours in 20 steps or fewer"),
         (plain(steps=20), made(equals_stock_steps=None), "no recipe of the record was measured"),
         (plain(steps=1), None, "1 step can be no fewer"),
@@ -101,9 +101,9 @@ def test_where_nothing_is_gained_nothing_is_changed(graph, known, words):
 
 def test_steps_that_do_nearly_as_well_are_offered_and_said_as_that():
     after, _, outcomes = few(plain(steps=40, sampler="euler").data, made())
-    assert node(after, 2)["widgets_values"][2] == 12
+    assert node(after, 2)["widgets_values"][2] == 8
     assert (
-        outcomes[2].text == "40 steps of euler -> 12 steps, as near as 30 of the best stock choice"
+        outcomes[2].text == "40 steps of euler -> 8 steps, as near as 22 of the best stock choice"
     )
 
 
@@ -292,20 +292,33 @@ def test_added_nodes_lie_on_none(to):
             assert apart or top - 30 >= y + height
 
 
-def test_a_place_that_is_free_is_taken():
-    assert free_place((10.4, 20), (100, 50), [{"pos": "no"}, {"pos": [500, 500]}]) == [10, 20]
-    assert free_place((0, 0), (100, 50), [{"pos": {"0": 20, "1": 20}, "size": [50, 50]}]) == [
-        0,
-        -100,
-    ]
+def at(left, top, width=100, height=150, **more):
+    return {"pos": [left, top], "size": [width, height], **more}
 
 
-def test_a_column_that_is_free_nearer_is_taken():
-    column = [{"pos": [0, -200 * k], "size": [100, 150]} for k in range(4)]
-    assert free_place((0, 0), (100, 50), column)[1] < -600
-    sampler = {"pos": [310, 0], "size": [300, 200]}
-    left, top = free_place((0, 0), (100, 50), [*column, sampler], (310,))
-    assert left == 310 and -200 < top < -50
+def test_a_place_that_is_free_among_the_nodes_is_taken():
+    others = [{"pos": "no"}, at(0, 0), at(500, 500)]
+    assert free_place((200.4, 220), (100, 50), others) == [200, 220]
+
+
+def test_of_a_sampler_at_the_top_left_it_goes_beside_or_below_and_never_before():
+    for sampler in (at(0, 0), {"pos": {"0": 0, "1": 0}, "size": [100, 150]}):
+        left, top = free_place((-310, -220), (300, 400), [sampler, at(400, 0, 400, 900)])
+        assert left >= 0 and top >= 0
+        assert top >= 150 + 30  # below it
+
+
+def test_among_many_it_goes_where_room_is():
+    column = [at(0, 200 * k) for k in range(50)]
+    left, top = free_place((0, 400), (100, 50), column)
+    assert left > 100 and 300 < top < 500
+
+
+def test_the_room_that_a_few_step_ksampler_grows_into_is_left_to_it():
+    few = at(0, 0, type="StepDistillKSampler")
+    for wished in ((0, 160), (20, 300)):
+        left, top = free_place(wished, (100, 50), [few, at(0, 900, 2000)])
+        assert left >= 100 or top >= 150 + 210
 
 
 DETAILER = ["guide_size", "seed", "control_after_generate", "steps", "cfg", "sampler_name"]

@@ -15,7 +15,8 @@ export class Card {
     this.last = last
     this.changed = changed
     this.payload = this.progress = null
-    this.note = ""
+    this.note = this.plan = ""
+    this.nothing = "card.empty"  // the text of a card that has nothing to show yet
     this.element = make("div", { class: "sd-card", "data-view": "empty" })
     followTheme(this.element)
     this.watch = new ResizeObserver(() => this.draw())
@@ -24,8 +25,9 @@ export class Card {
 
   /** The height that the card needs at least, in pixels. */
   get height() {
+    const noted = this.progress ? this.plan : this.note
     const base = this.payload ? (this.plots.length ? HEIGHT.full : HEIGHT.words) : this.progress ? 14 : HEIGHT.empty
-    return base + (this.progress ? HEIGHT.progress : 0) + (this.note && !this.progress ? HEIGHT.note : 0)
+    return base + (this.progress ? HEIGHT.progress : 0) + (noted ? HEIGHT.note : 0)
   }
 
   /** Which plots there is data for. */
@@ -47,8 +49,16 @@ export class Card {
     this.render()
   }
 
+  /** Say what a run does, above its progress. */
+  planned(plan) {
+    if (plan === this.plan) return
+    this.plan = plan
+    if (this.progress) this.render()
+  }
+
   /** A run has ended, however it did. */
   stopped() {
+    this.plan = ""
     this.running(null)
   }
 
@@ -62,9 +72,10 @@ export class Card {
   render() {
     this.watch.disconnect()
     this.bar = this.place = null
-    const note = this.note && !this.progress ? fading(make("div", { class: "sd-note", title: this.note }, this.note)) : null
+    const said = this.progress ? this.plan : this.note
+    const note = said ? fading(make("div", { class: "sd-note", title: said }, said)) : null
     const parts = [note, this.progress && this.progressPart(), ...(this.payload ? this.parts() : [])].filter(Boolean)
-    if (!parts.length) parts.push(make("div", { class: "sd-quiet" }, t("card.empty")))
+    if (!parts.length) parts.push(make("div", { class: "sd-quiet" }, t(this.nothing)))
     this.element.dataset.view = this.payload ? "full" : this.progress ? "progress" : "empty"
     this.element.style.setProperty("--sd-least", `${this.height}px`)
     this.element.replaceChildren(...parts)

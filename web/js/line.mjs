@@ -14,6 +14,7 @@ export class LineCard extends Card {
     super(view, changed, last)
     this.action = action
     this.measure = room
+    this.ahead = ""  // what the next picture will be
     this.room = this.laid = 0  // laid: its height on the screen when it was last at rest
     this.element.classList.add("sd-short")
     this.render()
@@ -21,7 +22,7 @@ export class LineCard extends Card {
 
   /** Whether there is nothing to say, or no room to say it. */
   get empty() {
-    const nothing = !this.payload && !this.progress && !this.note
+    const nothing = !this.payload && !this.progress && !this.note && !this.ahead
     return nothing || this.room < LINE.least
   }
 
@@ -32,6 +33,7 @@ export class LineCard extends Card {
 
   get height() {
     if (this.empty) return 0
+    if (!this.payload && this.ahead && !this.progress && !this.note) return Math.min(this.room, LINE.two)
     if (!this.payload || this.progress || this.note) return Math.min(this.room, this.progress ? LINE.progress : LINE.least)
     return Math.round(Math.min(this.room, Math.max(LINE.three, Math.min(this.wanted, LINE.most))))
   }
@@ -39,12 +41,19 @@ export class LineCard extends Card {
   /** What its whole text takes, about: the headline up to three lines. */
   get wanted() {
     const letters = ((this.element.clientWidth || WIDE) - EDGES) / LETTER
-    const rows = this.payload.info.split("\n").map((text) => Math.ceil(text.length / letters) || 1)
+    const rows = [...this.payload.info.split("\n"), this.ahead].map((text) => Math.ceil(text.length / letters) || 1)
     return EDGES + ROW * (rows.reduce((sum, each) => sum + each, 0) + 2)
   }
 
   get plots() {
     return []
+  }
+
+  /** Say what the next picture will be: "" for nothing. */
+  next(text) {
+    if (text === this.ahead) return
+    this.ahead = text
+    if (!this.progress) this.render()
   }
 
   stopped() {
@@ -80,13 +89,16 @@ export class LineCard extends Card {
       return [part]
     }
     if (this.note) return [line(this.note, this.note)]
+    const next = this.ahead ? fading(make("div", { class: "sd-next", title: this.ahead }, this.ahead)) : null
+    if (!this.payload) return [next]
     const { info } = this.payload
     const [first, rest] = split(info)
+    const roomy = this.height >= LINE.three
     const words = rest && this.height > LINE.least + 20 ? fading(make("div", { class: "sd-words", title: info }, rest)) : null
     const head = line(this.lastly(first), info, this.pressed())
     head.classList.toggle("sd-two", this.height >= LINE.two)
     head.classList.toggle("sd-three", this.height >= LINE.three)
-    return [head, words].filter(Boolean)
+    return [roomy && next, head, words].filter(Boolean)
   }
 
   pressed() {

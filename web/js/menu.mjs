@@ -87,9 +87,12 @@ function actions(nodes) {
     ...(few ? [] : [plain, withRecord]),
     { content: t("menu.bake"), callback: () => void bake(nodes) },
     { content: t("menu.vendor"), callback: () => void vendor(nodes) },
-    { content: t("menu.putBack"), callback: () => void swap("stock", nodes) },
+    ...(few && nodes.every(byHand) ? [] : [{ content: t("menu.putBack"), callback: () => void swap("stock", nodes) }]),
   ]
 }
+
+/** Whether a Few-Step KSampler stands in no other node's place. */
+const byHand = (node) => !node.properties?.stepdistill
 
 const item = (content, options) => ({ content, has_submenu: true, submenu: { options } })
 
@@ -113,8 +116,15 @@ async function bake(nodes) {
   const closest = { value: "closest", label: t("choose.closest"), note: t("choose.closestNote") }
   const here = Boolean((window.LiteGraph ?? {}).registered_node_types?.ManualSigmas)
   const ways = here ? [baked] : [closest, baked], text = here ? "choose.bakeText" : "choose.bakeTextOld"
-  const chosen = await chosenRecord("baked", nodes, "choose.bakeTitle", text, ways, "choose.bake")
+  const chosen = await chosenRecord("baked", nodes, "choose.bakeTitle", text, ways, "choose.bake", bakeable)
   return chosen && swap(chosen.way, nodes, { record: chosen.record })
+}
+
+/** The records that can be baked; where none of the nodes' own model can, the reason, in a sentence. */
+function bakeable(records) {
+  const can = records.filter((each) => each.fit !== "cannot"), cannot = records.find((each) => each.fit === "cannot")
+  if (cannot && can.every((each) => each.fit === "other")) throw new Error(cannot.differs)
+  return can
 }
 
 /** Explicit sigmas run in core's ManualSigmas alone. */
@@ -123,10 +133,12 @@ function vendor(nodes) {
   return here ? swap("vendor", nodes) : toast("warn", t("swap.noManual"), t("swap.noManualHow"))
 }
 
-async function chosenRecord(to, nodes, title, text, ways, label) {
+async function chosenRecord(to, nodes, title, text, ways, label, only = (all) => all) {
   try {
-    return await chooseRecord(t(title), t(text), await fittingRecords(to, nodes), ways, t(label))
+    const found = await fittingRecords(to, nodes)
+    return await chooseRecord(t(title), t(text), only(found), ways, t(label))
   } catch (problem) {
+    if (to === "baked") return void toast("warn", t("swap.unchanged"), problem.message)
     toast("error", t("panel.failed"), problem.message)
     return null
   }

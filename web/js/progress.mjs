@@ -9,7 +9,7 @@ export function progressFrom(raw) {
   const phase = typeof raw.phase === "string" ? raw.phase.slice(0, 100) : ""
   return {
     node: String(raw.node), phase, done: number(raw.done) ?? 0, planned: Math.max(number(raw.planned) ?? 1, 1),
-    seconds: number(raw.seconds_left), said: typeof raw.plan === "string" ? raw.plan.slice(0, 1000) : said(raw),
+    keeps: raw.keeps === true, seconds: number(raw.seconds_left), said: typeof raw.plan === "string" ? raw.plan.slice(0, 1000) : said(raw),
   }
 }
 

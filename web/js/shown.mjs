@@ -3,11 +3,12 @@
 import { Card, HEIGHT } from "./card.mjs"
 import { noStep } from "./history.mjs"
 import { api, app, nodeOf, setting, toast } from "./host.mjs"
+import { follow as followNext, foretell, later } from "./foretold.mjs"
 import { improve, improved, KIND } from "./improve.mjs"
 import { LineCard } from "./line.mjs"
 import { compact, payloadFrom } from "./payload.mjs"
-import { follow } from "./price.mjs"
-import { progressFrom } from "./progress.mjs"
+import { finished, follow, priced, stoppedAt } from "./price.mjs"
+import { progressFrom, progressWords } from "./progress.mjs"
 import { refreshLabels, showLabels } from "./record_labels.mjs"
 import { roomFor } from "./room.mjs"
 import { t } from "./texts.mjs"
@@ -19,6 +20,7 @@ const NODES = new Set([
 ].map((name) => `StepDistill${name}`))
 /** Nodes whose card tells of a run that is over, and how it says so. */
 const LAST = new Map([[KIND, "card.lastPicture"], ...["Apply", "Sampler", "Sigmas"].map((name) => [`StepDistill${name}`, "card.lastRun"])])
+const EMPTY = new Map([["StepDistillDistill", "card.emptyDistill"], ["StepDistillCompare", "card.emptyCompare"]])
 const SMALL = new Set([KIND, "StepDistillSave"])  // one takes another node's place, the other has little to say
 const WIDTH = 330
 const ROW_GAP = 4  // pixels that the page adds to each widget
@@ -30,7 +32,7 @@ export const hasCard = (type) => NODES.has(type)
 /** The card of a node, made if it has none yet. */
 export function addCard(node) {
   if (cards.has(node)) return cards.get(node)
-  const first = node.comfyClass === "StepDistillDistill" || node.comfyClass === "StepDistillCompare" ? "error" : "schedule"
+  const first = priced(node.comfyClass) ? "error" : "schedule"
   const view = { plot: first, log: setting("LogScale", true) === true }
   let ready = false
   const small = SMALL.has(node.comfyClass)
@@ -44,6 +46,7 @@ export function addCard(node) {
   widget.serialize = false
   widget.computeLayoutSize ??= () => ({ minHeight: card.height, minWidth: 200 })
   card.widget = widget
+  card.nothing = EMPTY.get(node.comfyClass) ?? "card.empty"
   card.titled = action && titleButton(node, "stepdistill_improve", action.label, action.act)
   cards.set(node, card)
   if (small) {
@@ -54,7 +57,11 @@ export function addCard(node) {
     node.setSize([Math.max(node.size[0], WIDTH), node.computeSize()[1] + more])
   }
   ready = true
-  if (node.comfyClass === "StepDistillDistill") follow(node, card)
+  if (priced(node.comfyClass)) follow(node, card)
+  if (node.comfyClass === KIND) {
+    followNext(node)
+    later()
+  }
   if (node.comfyClass === "StepDistillLoad") showLabels(node)
   const removed = node.onRemoved
   node.onRemoved = function (...given) {
@@ -103,7 +110,8 @@ export function ran(node, output) {
   const payload = payloadFrom(output?.stepdistill?.[0])
   const card = cards.get(node)
   improved(node, output?.stepdistill?.[0]?.learning)
-  card?.running(null)
+  finished(node)
+  card?.stopped()
   card?.say("")
   if (!payload || !card) return
   card.show(payload)
@@ -115,6 +123,12 @@ export function ran(node, output) {
 function keep(node, payload) {
   if (setting("KeepPlots", true) === false) delete node.properties?.[KEY]
   else node.setProperty ? node.setProperty(KEY, compact(payload)) : (node.properties[KEY] = compact(payload))
+}
+
+/** Another kind of node stands in its place since: what it said is of no picture of it. */
+export function forget(node) {
+  delete node.properties?.[KEY]
+  cards.get(node)?.show(null)
 }
 
 /** What the workflow saved. */
@@ -150,24 +164,32 @@ export function grown(node) {
 /** Follow the server's messages. */
 export function listen() {
   queueWithoutLast()
-  const running = new Set()
+  foretell((node) => cards.get(node))
+  const running = new Map()  // card: [its node, its last progress]
   const stop = () => {
-    for (const card of running) card.stopped()
+    for (const card of running.keys()) card.stopped()
     running.clear()
+  }
+  const halted = () => {
+    const halves = [...running].filter(([card, [node, { keeps, done }]]) => card.progress && keeps && done && priced(node.comfyClass))
+    stop()
+    for (const [card, [node, progress]] of halves) stoppedAt(node, card, progressWords({ ...progress, seconds: null }).calls)
   }
   api.addEventListener("stepdistill.progress", (event) => {
     const progress = progressFrom(event.detail)
-    const card = progress && cards.get(nodeOf(progress.node) ?? {})
+    const node = progress && nodeOf(progress.node)
+    const card = node && cards.get(node)
     if (!card) return
-    running.add(card)
-    if (progress.said && card instanceof LineCard) card.say(progress.said)
+    running.set(card, [node, progress])
+    if (progress.said) card instanceof LineCard ? card.say(progress.said) : card.planned(progress.said)
     if (progress.phase || !progress.said) card.running(progress)
   })
   api.addEventListener("stepdistill.ran", ({ detail }) => {
     const node = nodeOf(detail?.node)
     if (node && cards.has(node)) ran(node, { stepdistill: [detail.shown] })
   })
-  for (const name of ["execution_error", "execution_interrupted", "execution_success"]) api.addEventListener(name, stop)
+  for (const name of ["execution_error", "execution_interrupted"]) api.addEventListener(name, halted)
+  api.addEventListener("execution_success", stop)
   api.addEventListener("execution_success", () => void refreshLabels())
   api.addEventListener("executing", ({ detail }) => detail === null && stop())
 }

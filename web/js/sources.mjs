@@ -14,13 +14,24 @@ export class SourceList {
 
   async refresh() {
     try {
-      const { sources, problems } = await ask("sources")
+      const { sources, problems, adding } = await ask("sources")
       const row = ({ name, address, line }) => make("div", { title: address }, name, make("small", {}, ` ${line}`))
       const damaged = problems.map(([name, reason]) => make("div", {}, t("panel.broken", { name, reason })))
       this.title.replaceChildren(sources.length ? t("panel.sourceCount", { count: sources.length }) : t("panel.sources"))
-      this.rows.replaceChildren(...(sources.length ? sources.map(row) : [t("panel.noSource")]), ...damaged)
+      const how = make("div", {}, t(sources.length ? "panel.addSource" : "panel.noSource"))
+      this.rows.replaceChildren(...sources.map(row), ...damaged, how, command(adding))
     } catch (problem) {
       this.rows.replaceChildren(problem.message)
     }
   }
+}
+
+/** A command in one line, to be copied. */
+function command(text) {
+  const copy = async () => {
+    await navigator.clipboard?.writeText(text)
+    button.textContent = t("panel.copied")
+  }
+  const button = make("button", { type: "button", class: "sd-plain", onclick: () => void copy() }, t("panel.copy"))
+  return make("div", { class: "sd-command" }, make("input", { type: "text", readonly: true, value: text, title: text }), button)
 }

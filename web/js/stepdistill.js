@@ -6,6 +6,7 @@ import { api, app } from "./host.mjs"
 import { canvasItems, commands, nodeItems, prepareMenus, toolboxCommands } from "./menu.mjs"
 import { addPanel } from "./panel.mjs"
 import { refreshLabels } from "./record_labels.mjs"
+import { letGo } from "./same_id.mjs"
 import { settings } from "./settings.mjs"
 import { addCard, hasCard, listen, ran, restore } from "./shown.mjs"
 import { orderTemplates } from "./templates.mjs"
@@ -34,6 +35,8 @@ app.registerExtension({
   getSelectionToolboxCommands: toolboxCommands,
 
   refreshComboInNodes: refreshLabels,
+
+  beforeConfigureGraph: letGo,
 
   async setup() {
     listen()

@@ -4,7 +4,7 @@
 import { reportDialog } from "./dialogs.mjs"
 import { loadAsOneStep } from "./history.mjs"
 import { allNodes, ask, rootGraph, toast } from "./host.mjs"
-import { grown } from "./shown.mjs"
+import { forget, grown } from "./shown.mjs"
 import { counted, t } from "./texts.mjs"
 
 /** Where a node is, as the server knows it: the subgraph's id, or nothing, and its own. */
@@ -19,8 +19,9 @@ export async function swap(to, nodes, options = {}) {
   try {
     const before = rootGraph().serialize()
     const tall = new Map(allNodes().filter(grown).map((node) => [place(node), node.type]))
+    const kinds = new Map(allNodes().map((node) => [place(node), node.type]))
     const report = titled(await ask("swap", { workflow: JSON.stringify(before), to, only, widgets: otherPacks(), ...options }))
-    if (report.changed) await loadAsOneStep(JSON.parse(report.workflow), () => shrink(tall))
+    if (report.changed) await loadAsOneStep(JSON.parse(report.workflow), () => shrink(tall, kinds))
     tell(report, to, nodes, options)
     return report
   } catch (problem) {
@@ -29,10 +30,12 @@ export async function swap(to, nodes, options = {}) {
   }
 }
 
-/** Nodes that were as tall as their words, and are of another kind now, are as tall as they need. tall: {place: kind}. */
-function shrink(tall) {
+/** Nodes of another kind than before say nothing of a picture; those that were as tall as their words are as tall as they need.
+ * tall, kinds: {place: kind}. */
+function shrink(tall, kinds) {
   for (const node of allNodes()) {
-    const was = tall.get(place(node))
+    const was = tall.get(place(node)), kind = kinds.get(place(node))
+    if (kind && kind !== node.type) forget(node)
     if (was && was !== node.type) node.setSize([node.size[0], node.computeSize()[1]])
   }
 }

@@ -1,0 +1,59 @@
+// What the next picture of every Few-Step KSampler will be, on its card while nothing runs: asked of the server with the prompt as it would be
+// queued, whenever something changed.
+
+import { allNodes, api, app, ask, rootGraph, runIds } from "./host.mjs"
+import { KIND } from "./improve.mjs"
+
+const PAUSE = 400  // milliseconds: a number that is dragged changes many times
+let waiting = null, cardOf = () => null
+
+/** cards(node): the card of a node. */
+export function foretell(cards) {
+  cardOf = cards
+  for (const name of ["graphChanged", "execution_success", "execution_interrupted", "execution_error"]) api.addEventListener(name, later)
+}
+
+/** Ask anew, presently. */
+export function later() {
+  clearTimeout(waiting)
+  waiting = setTimeout(() => void tell(), PAUSE)
+}
+
+/** Have a node's widgets and links ask anew. */
+export function follow(node) {
+  for (const widget of node.widgets ?? []) {
+    if (widget.type === "stepdistill") continue
+    const before = widget.callback
+    widget.callback = function (...given) {
+      later()
+      return before?.apply(this, given)
+    }
+  }
+  const connected = node.onConnectionsChange
+  node.onConnectionsChange = function (...given) {
+    later()
+    return connected?.apply(this, given)
+  }
+}
+
+/** A workflow from a picture draws with what it carries. */
+const carries = () => Object.keys(rootGraph()?.extra ?? {}).some((name) => name.startsWith("stepdistill"))
+
+async function tell() {
+  const nodes = allNodes().filter((node) => node.type === KIND && cardOf(node))
+  if (!nodes.length) return
+  const said = carries() ? {} : await answers(nodes)
+  for (const node of nodes) {
+    const texts = new Set(runIds(node).map((id) => said[id] ?? ""))  // of a subgraph that stands in several places
+    cardOf(node).next(texts.size === 1 ? [...texts][0] : "")
+  }
+}
+
+async function answers(nodes) {
+  try {
+    const { output } = await app.graphToPrompt()
+    return (await ask("foretold", { prompt: output, nodes: nodes.flatMap((node) => runIds(node)) })).nodes
+  } catch {  // a graph that is not whole: nothing is known of its next picture
+    return {}
+  }
+}
