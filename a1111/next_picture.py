@@ -3,6 +3,7 @@ few steps there are for it. Nothing is drawn or loaded for the question."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -147,16 +148,17 @@ def _lesson(tab: AsSet, here: Pass, model: Any) -> str:
     second = f"That of its second pass takes {_price(few)} at most." if tab.hires else ""
     if learnt:
         return f"Nothing more to learn from it. {second}".strip()
-    told = f"its learning takes {_price(found.recipe.steps)} at most, after the picture is shown."
+    told = f"its learning takes {_price(found.recipe.steps, here.shape)} at most, after the picture is shown."
     return f"{told} {second}".strip()
 
 
-def _price(few: int) -> str:
-    """What learning so many steps takes at most."""
-    from ..scheduler.learning.fitting import calls_from
+def _price(few: int, shape: tuple[int, ...] | None = None) -> str:
+    """What learning so many steps takes at most. shape: of a latent, small ones of which take fewer;
+    None: the most."""
+    from ..scheduler.learning.fitting import ELEMENTS, calls_from
     from .words import steps_of_work
 
-    return steps_of_work(calls_from(1, few))
+    return steps_of_work(calls_from(1, few, math.prod(shape) if shape else ELEMENTS))
 
 
 def _asked(here: Pass) -> int:

@@ -33,8 +33,9 @@ def learnt_under(found: Selection, here: Pass) -> str:
     if kin is not None:
         return _checked(kin, match.record)
     apart = []
-    if under.cfg is not None and abs(under.cfg - cfg_of(here.p)) > SAME_CFG:
-        apart.append(f"CFG {under.cfg:g}")
+    cfg = match.made_at(found.recipe)
+    if cfg is not None and abs(cfg - cfg_of(here.p)) > SAME_CFG:
+        apart.append(f"CFG {cfg:g}")
     if under.latent_shape and here.shape and tuple(under.latent_shape) != tuple(here.shape):
         apart.append(size_of(under.latent_shape))
     return f"learnt at {' and '.join(apart)}" if apart else ""

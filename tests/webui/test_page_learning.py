@@ -128,6 +128,7 @@ def test_use_it_promises_nothing_where_nothing_was_learnt(host, server):
 
 def test_the_panel_goes_by_the_page_before_the_picture(host, server):
     """One tick for both tabs from the first opening; the prompt's LoRAs, a mask, a second pass."""
+    host.draw()  # Forge loads its checkpoint with the first picture
     with Page(server) as page:
         page.wait(BUILT, 120)
         unfold(page, "panel", "learn")
