@@ -200,6 +200,7 @@ def test_records_are_renamed_noted_and_removed(page, host, stored, label):
     known(page, "for portraits", "held")
     page.click(PANEL.format("show"))
     page.wait(f"{text_of('table')}.includes('64x64')", 30)
+    known(page, "best stock", "told")  # Show's answer is there
     page.click(PANEL.format("remove"))
     known(page, "There is no way back", "told")
     assert len(host.get("/stepdistill/v1/records")) == 1
