@@ -213,7 +213,8 @@ def test_records_are_renamed_noted_and_removed(page, host, stored, label):
 
 
 def test_sources_are_listed_as_text(host, server, tmp_path):
-    """Those that are there when a page is opened."""
+    """Those that are there when a page is opened. The page stays for a while: the host never ends what a
+    page asks as it opens where that has gone, and waits for it when it is to reload."""
     from scheduler.sources import Sources
     from tests.sources.made import folder_of
 
@@ -224,6 +225,7 @@ def test_sources_are_listed_as_text(host, server, tmp_path):
         opened.wait(BUILT, 120)
         opened.wait(f"{listed}.textContent.includes('ann: 3 records · by <b>Ann</b> · 20')", 30)
         assert not opened.run(f"!!{listed}.querySelector('b')")
+        opened.run("new Promise(done => setTimeout(done, 5000))")
     sources.remove("ann")
 
 
