@@ -18,12 +18,14 @@ def record_plot(record: Record) -> str:
     """Error against steps in the theme's own colours, as HTML, or its schedule where no error was
     measured on other pictures than those that it was learnt from; "" where matplotlib is not there."""
     import tempfile
+    from functools import partial
     from pathlib import Path
 
     try:
         from ..scheduler.plots.curves import plot_errors, plot_schedules
 
-        plot = plot_errors if record.evidence.get("curve") else plot_schedules
+        measured = record.evidence.get("curve")
+        plot = plot_errors if measured else partial(plot_schedules, narrow=True)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "record.svg"
             plot(record, path)
@@ -38,6 +40,7 @@ def in_theme(drawn: str) -> str:
     start = drawn.find("<svg")
     for ours, theirs in INKS:
         drawn = drawn.replace(ours, theirs)
-    return (
-        f"<div style='overflow-x:auto;max-width:70em'>{drawn[start:]}</div>" if start >= 0 else ""
-    )
+    if start < 0:
+        return ""
+    fitting = drawn[start:].replace("<svg", "<svg style='max-width:100%;height:auto'", 1)
+    return f"<div style='max-width:70em'>{fitting}</div>"

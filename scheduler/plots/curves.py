@@ -44,8 +44,10 @@ BEST_STOCK: Style = {"color": "#9A9A9A", "linewidth": 2.0, "marker": ".", "marke
 Points = list[tuple[int, float]]
 
 
-def plot_schedules(record: Record, path: PathLike, steps: int | None = None) -> None:
-    """Sigma against step at one number of steps, linear and logarithmic.
+def plot_schedules(
+    record: Record, path: PathLike, steps: int | None = None, narrow: bool = False
+) -> None:
+    """Sigma against step at one number of steps, linear and logarithmic; `narrow`: the latter alone.
 
     The record's recipes over ComfyUI's stock schedules. `steps` None: `chosen_steps`. The file's
     suffix says the format (png, svg, pdf). Raises RecipeError and OutputError.
@@ -56,16 +58,16 @@ def plot_schedules(record: Record, path: PathLike, steps: int | None = None) -> 
         raise RecipeError(
             f"This record has no recipe with {steps} steps; it has {_counts(record)}."
         )
-    figure = new_figure(11, 5.2)
-    axes = figure.subplots(1, 2)
+    figure = new_figure(7 if narrow else 11, 5.2)
+    axes = figure.subplots(1, 1 if narrow else 2, squeeze=False)[0]
     for axis in axes:
         _draw_schedules(axis, record, recipes, steps)
         axis.set_xlabel("step")
         plain_axes(axis)
         whole_steps(axis)
     axes[0].set_ylabel("noise level sigma")
-    axes[1].set_ylabel("sigma, logarithmic (without the last, 0)")
-    readable_log(axes[1])
+    axes[-1].set_ylabel("sigma, logarithmic (without the last, 0)")
+    readable_log(axes[-1])
     lines = _legend(axes[:1])
     head(figure, f"Schedules at {steps} steps", _about(record))
     legend_below(figure, lines, columns=min(len(lines), 3), gap=3)

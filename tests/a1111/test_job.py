@@ -223,4 +223,5 @@ def test_plots_wear_the_pages_own_colours(webui):
     )
     shown = in_theme(drawn)
     assert "fill: none" in shown and "fill: currentColor" in shown and "<?xml" not in shown
+    assert "max-width:100%" in shown  # as wide as there is room for
     assert in_theme("nothing") == ""
