@@ -9,6 +9,7 @@ from scheduler.store import Store
 from tests.browser.page import FEW
 from tests.comfyui.graphs import scene
 
+ALIASES = "return window.LiteGraph.registered_node_types.StepDistillKSampler.nodeData?.search_aliases?.length"
 SAMPLER = "root.nodes.find((n) => n.type === 'StepDistillKSampler')"
 PLACES = """
 const at = { UNETLoader: [0, 100], EmptySD3LatentImage: [0, 420], KSampler: [360, 100] };
@@ -279,6 +280,8 @@ def test_improve_without_such_a_node(page):
 
 @pytest.mark.parametrize("words", ["few steps", "faster", "turbo"])
 def test_of_ours_a_search_finds_it_first(page, words):
+    if not page.do(ALIASES):
+        pytest.skip("this host's search knows names alone")
     page.load({"1": {"class_type": "StepDistillFromText", "inputs": {"text": ""}}})
     page.page.mouse.dblclick(*page.empty_place())
     box = page.page.locator("[role=dialog] input, .comfy-vue-node-search-container input").first
