@@ -57,7 +57,7 @@ def _whose(found: Selection, here: Pass, pasted: bool) -> str:
 
 def _steps(found: Selection, here: Pass) -> str:
     """ "6 steps", "6 steps (5 of them run at denoising 0.75)"."""
-    from ..scheduler.record.words import counted
+    from ..scheduler.counted import counted
 
     runs, asked = found.recipe.steps, int(here.requested or here.p.steps)
     if not here.img2img or asked == runs:

@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 # From the ground up; what stands on one line may not use each other.
 LAYERS = (
-    ("errors", "version"),
+    ("errors", "version", "counted"),
     ("files", "denoiser"),
     ("rows", "streams"),
     ("sigmas",),

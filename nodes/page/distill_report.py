@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from ...scheduler.record.words import duration, model_calls
+from ...scheduler.counted import model_calls
+from ...scheduler.record.words import duration
 from .price import price
 
 KEPT = (

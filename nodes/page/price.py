@@ -6,7 +6,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from ...scheduler.record.words import duration, model_calls
+from ...scheduler.counted import model_calls
+from ...scheduler.record.words import duration
 
 USUAL, FEW = 24, 6  # steps of a picture before and after
 IMPROVING = (100, 300, 1000)  # model calls that may be spent on a better recipe at once

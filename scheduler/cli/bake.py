@@ -6,10 +6,10 @@ import argparse
 import textwrap
 from pathlib import Path
 
+from ..counted import counted
 from ..errors import RecipeError
 from ..presets import PRESETS, preset_recipe
 from ..record import load_record
-from ..record.words import counted
 from ..workflow.recipes import Plain, decimals, plain_recipe
 from .console import add_json, command, positive, print_json, say
 

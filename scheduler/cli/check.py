@@ -98,7 +98,7 @@ def _check_same(kin: Kin) -> None:
 
 
 def _tell(found: list[Checked]) -> None:
-    from ..record.words import counted, model_calls
+    from ..counted import counted, model_calls
 
     for recipe, verdict in found:
         print(f"{counted(recipe.steps)}: {verdict.words} ({model_calls(verdict.calls)})")

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import torch
 
+from ..counted import counted
 from ..denoiser import Denoiser
 from ..distilling.meter import Meter, Progress
 from ..distilling.recordings import check_usable, grouped
@@ -15,7 +16,6 @@ from ..distilling.resume import FinishedParts
 from ..errors import RecipeError
 from ..lookup.model_facts import ModelFacts
 from ..record import Conditions, Recipe
-from ..record.words import counted
 from ..recordings import Recording
 from ..samplers.names import DISTILLED
 from .finding import Kin

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..counted import counted
 from ..errors import UnknownNameError
 from ..lookup.makers_run import MakersRun
 from ..lookup.selection import Selection
-from ..record.words import counted
 from .choosing import fits, gained
 from .full_run import MOST_LEARNT
 from .modes import MODES, NOW, OFF

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable
 
+from ..counted import counted, model_calls
 from ..kin import words as kin_words
 from ..kin.judging import HOLDS
 from ..lookup import made_words
@@ -15,7 +16,7 @@ from ..lookup.selection import Selection
 from ..record import Recipe
 from ..record.verdict import steps_saved
 from ..record.verdict_words import share_words
-from ..record.words import NO_LABELS, Labels, counted, duration, model_calls
+from ..record.words import NO_LABELS, Labels, duration
 from . import deciding
 from .choosing import ENOUGH_TIMES, gained, times_fitted
 from .deciding import Obstacle

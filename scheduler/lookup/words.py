@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ..counted import counted
 from ..errors import RecipeError
 from ..record.verdict_words import described
-from ..record.words import NO_LABELS, Labels, counted, made, sampler_label
+from ..record.words import NO_LABELS, Labels, made, sampler_label
 from . import rules, serving, stand_in
 from .made_words import difference, differs, differs_or_made_at, made_under, near, value
 from .match import EXACT, GIVEN, WORKFLOW, Match, Origin

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from ..counted import counted
 from .cfg_range import CHECKS
 from .choice import PUBLISHED as PUBLISHED_CHOICE
 from .choice import Choice
@@ -26,7 +27,7 @@ from .verdict import (
     outcome,
     steps_saved,
 )
-from .words import NO_LABELS, Labels, about, contents, counted, sampler_label
+from .words import NO_LABELS, Labels, about, contents, sampler_label
 
 if TYPE_CHECKING:
     from .model import Recipe, Record

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from ..counted import model_calls
 from .cfg_range import whole_span
 from .counts import ranges
 
@@ -30,16 +31,6 @@ OWN_SOLVER = "adams3"
 def sampler_label(name: str, labels: Labels = NO_LABELS) -> str:
     """A sampler as the host calls it."""
     return labels.get(name, name)
-
-
-def counted(steps: int) -> str:
-    """ "1 step", "6 steps"."""
-    return f"{steps} step{'s' if steps != 1 else ''}"
-
-
-def model_calls(calls: int) -> str:
-    """ "1 model call", "1,068 model calls"."""
-    return f"{calls:,} model call{'s' if calls != 1 else ''}"
 
 
 def duration(seconds: float) -> str:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..counted import counted
 from ..denoiser import half_log_snr
 from ..errors import RecordingError
 from ..record.inner_products import MAX_NODES
-from ..record.words import counted
 from .residuals import end_share, noise_shares, steps_taken
 
 if TYPE_CHECKING:

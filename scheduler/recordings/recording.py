@@ -8,10 +8,11 @@ from functools import cached_property
 import numpy as np
 import torch
 
+from ..counted import counted
 from ..denoiser import check_process
 from ..errors import RecordingError
 from ..record.inner_products import Gram
-from ..record.words import NO_LABELS, Labels, counted, sampler_label
+from ..record.words import NO_LABELS, Labels, sampler_label
 from ..search.gram import gram_of, row_products
 from .checking import usable
 from .own_error import own_error

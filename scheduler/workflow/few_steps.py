@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..record.words import counted
+from ..counted import counted
 from .borrowing import stochastic_note
 from .distilled import check_sampler_and_model, maker_values, retype_maker, unlinked
 from .document import Document
@@ -18,6 +18,7 @@ from .model_paths import other_model
 from .outcome import LEARNS, Done, Left, Outcome, edits, tried
 from .protocols import Node
 from .sites import Site, survey
+from .to_learn import IN_FULL, calls_of, steps_to_learn
 
 if TYPE_CHECKING:
     from ..record import Record
@@ -91,8 +92,7 @@ def _promised(
     """(steps of the node, what is gained or learnt, LEARNS where that is still to come)."""
     if record is None:
         return _to_learn(facts, "of this model")
-    from .first_run import IN_FULL, learnt_at, steps_to_learn, was_fitted  # numpy, as _gain's
-    from .gain import calls_of
+    from .first_run import learnt_at, was_fitted  # numpy, as _gain's
 
     try:
         gain = _gain(record, facts, now, nearly=True)  # it can be set to more
@@ -116,9 +116,6 @@ def _gain(record: Record, facts: SiteFacts, now: object = None, nearly: bool = F
 
 def _to_learn(facts: SiteFacts, what: str) -> tuple[int, str, str]:
     """The same, where nothing is known; how near so few steps come is not either."""
-    from .first_run import IN_FULL, steps_to_learn
-    from .gain import calls_of
-
     steps = steps_to_learn(calls_of(facts))
     if steps >= calls_of(facts):
         raise Left("no_gain", f"nothing would be gained: {counted(steps)} can be no fewer")

@@ -1,5 +1,5 @@
 """What a Few-Step KSampler does at its first run in a place: whether the recipe that its swap promises
-serves there, as far as the file tells, and how many steps it learns where nothing is known."""
+serves there, as far as the file tells."""
 
 from __future__ import annotations
 
@@ -15,14 +15,6 @@ from ..lookup.wanted import Wanted
 from ..record import Recipe, Record
 from ..samplers.names import DISTILLED
 from .facts import SiteFacts
-
-LEARNS_AT = 6  # steps of the node where nothing is known yet
-IN_FULL = "the first picture is drawn in full, to learn it"
-
-
-def steps_to_learn(calls: int) -> int:
-    """In place of so many calls: half of them, at most LEARNS_AT."""
-    return min(LEARNS_AT, -(-calls // 2))
 
 
 def learnt_at(record: Record, recipe: Recipe, facts: SiteFacts) -> str:

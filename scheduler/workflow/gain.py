@@ -6,19 +6,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ..counted import counted
 from ..lookup.given import select_from
 from ..lookup.wanted import COEFFICIENTS
 from ..record import Recipe, Record
 from ..record.cfg_range import SAME_CFG, made_at
 from ..record.choice import Choice
 from ..record.verdict import SEEN, STOCK, WORSE, steps_saved
-from ..record.words import counted
-from ..samplers.names import DISTILLED, ON_PATHS, without_gpu
+from ..samplers.names import DISTILLED
 from .facts import SiteFacts
 from .outcome import Left
+from .to_learn import calls_of
 
 NEARLY = 0.5  # of the steps that run: 6 of ours that equal 10 are offered for 20, not for 30
-TWO_CALLS = ("heun", "dpm_2", "heunpp2")
 
 
 @dataclass(frozen=True)
@@ -125,16 +125,6 @@ def _measured(record: Record, facts: SiteFacts, now: object) -> float | None:
             if (choice.schedule, choice.sampler or recipe.sampler) == (now, facts.sampler):
                 return each.get("rms")
     return None
-
-
-def calls_of(facts: SiteFacts) -> int:
-    """Model calls of a site's run; its steps must be known."""
-    return (facts.steps or 0) * _calls_a_step(facts.sampler)
-
-
-def _calls_a_step(sampler: str | None) -> int:
-    name = without_gpu(sampler or "")
-    return 2 if name in TWO_CALLS else ON_PATHS.get(name, 1)
 
 
 def _fewer(recipe: Recipe, facts: SiteFacts, calls: int) -> str:

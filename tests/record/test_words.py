@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from scheduler.counted import counted, model_calls
 from scheduler.record import Conditions, Model, Recipe, Record
 from scheduler.record import verdict_words as said
 from scheduler.record.evidence_table import column_notes, evidence_table, verdict_word
@@ -14,10 +15,8 @@ from scheduler.record.words import (
     about,
     conditions,
     contents,
-    counted,
     duration,
     made,
-    model_calls,
     ranges,
     size,
 )
