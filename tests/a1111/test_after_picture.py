@@ -131,6 +131,7 @@ def test_what_breaks_is_said_and_the_next_pass_is_learnt(after, webui, monkeypat
 @pytest.mark.parametrize(
     "error, told", [(0.1, "answers its first call with a picture"), (0.9, "gain nothing yet")]
 )
+@pytest.mark.slow
 def test_what_answers_at_once_is_said_in_place_of_a_gain(webui, record, error, told):
     stages = [{"stage": "teacher", "first_answer": {"error": error}}]
     learnt = SimpleNamespace(
@@ -156,6 +157,7 @@ def test_a_picture_that_was_broken_off_says_that_it_teaches_nothing(after, webui
 
 
 @pytest.mark.parametrize("learnt_before", [False, True])
+@pytest.mark.slow
 def test_too_few_steps_are_told_of_where_nothing_is_learnt_yet(
     webui, checkpoint, record, monkeypatch, learnt_before
 ):

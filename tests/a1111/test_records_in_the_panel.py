@@ -90,6 +90,7 @@ def test_mistakes_are_a_sentence(actions, names, stored, what):
     assert "Write it into the field" in work(names.label_of(stored), "  ")[0]
 
 
+@pytest.mark.slow
 def test_every_button_takes_the_record_that_automatic_takes(
     actions, names, webui, checkpoint, stored
 ):
@@ -104,6 +105,7 @@ def test_every_button_takes_the_record_that_automatic_takes(
         assert "The stock schedule is no record" in work("Stock schedule")[0]
 
 
+@pytest.mark.slow
 def test_a_record_without_error_curves_is_shown_by_its_schedules(webui, record):
     """Such as one that was learnt from pictures: nothing was measured on others."""
     pytest.importorskip("matplotlib")

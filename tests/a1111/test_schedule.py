@@ -131,6 +131,7 @@ def test_samplers_that_drop_a_sigma(webui, checkpoint, record, stored):
     ],
 )
 @pytest.mark.parametrize("steps", [1, 2, 5, pytest.param(8, marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_every_img2img_pass_is_a_valid_schedule(
     webui, checkpoint, stored, steps, strength, fixed, drops
 ):

@@ -44,6 +44,7 @@ def test_at_another_guidance_it_holds_and_the_record_can_keep_that(record_file, 
     assert whole_span(load_record(record_file)) == (3.0, 5.0)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_checked_or_kept_is_said_in_a_sentence(record_file, capsys):
     assert run("check", record_file, "eps", "--quiet") == cli.MISTAKE
     assert "nothing to check" in capsys.readouterr().err
@@ -58,6 +59,7 @@ def test_what_cannot_be_checked_or_kept_is_said_in_a_sentence(record_file, capsy
     assert said.endswith("(0 model calls)\n")
 
 
+@pytest.mark.slow
 def test_distilling_for_a_store_begins_with_the_kin_that_it_has(
     made, tmp_path, capsys, monkeypatch
 ):

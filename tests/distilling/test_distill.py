@@ -81,6 +81,7 @@ def undated(record: Record) -> Record:
 
 
 @pytest.mark.parametrize("parametrisation", BOTH)
+@pytest.mark.slow
 def test_every_recipe_is_there_and_valid(parametrisation, tmp_path):
     low, high = RANGES[parametrisation]
     steps, samplers, plans, model = (
@@ -190,6 +191,7 @@ def test_starts_cost_what_was_planned(samplers, steps, start_sigma, cautious):
     [pytest.param(name, marks=[] if name == "instant" else pytest.mark.slow) for name in EFFORTS],
 )
 @pytest.mark.parametrize("parametrisation", BOTH)
+@pytest.mark.slow
 def test_every_effort_keeps_to_its_plan(parametrisation, effort):
     model, plans = Counted(small_mixture(parametrisation)), []
     samplers, steps = ("uni_pc", "euler", "distilled"), (2, 3, 5)
@@ -225,6 +227,7 @@ def test_equal_runs_are_equal_and_the_seed_matters():
     assert run(steps=(3,), seed=1).recipes != run(steps=(3,), seed=2).recipes
 
 
+@pytest.mark.slow
 def test_ours_beats_stock_euler_on_noise_of_its_own():
     record, (low, high) = run("ve", budget=1500, steps=(6,)), RANGES["ve"]
     noise, denoise = unit_noise(24, *SHAPE, seed=99), small_mixture("ve")
@@ -242,6 +245,7 @@ def test_ours_beats_stock_euler_on_noise_of_its_own():
     assert error(record.sample(denoise, noise, "euler", 6)) < np.median(stock)
 
 
+@pytest.mark.slow
 def test_a_sequence_of_denoisers_is_fitted_together():
     means = unit_noise(2, 8, seed=5)
     models = [Counted(mixture_denoiser(means[k : k + 1], [1.0], 0.05)) for k in range(2)]
@@ -253,6 +257,7 @@ def test_a_sequence_of_denoisers_is_fitted_together():
 
 
 @pytest.mark.parametrize("parametrisation", BOTH)
+@pytest.mark.slow
 def test_one_sample_is_enough_to_run(parametrisation):
     model = Counted(small_mixture(parametrisation))
     record = run(parametrisation, model, samples=1, evidence_budget=2000)
@@ -408,12 +413,14 @@ def narrow(x, sigma):
 
 
 @pytest.mark.parametrize("denoise", [narrow, lambda x, sigma: small_mixture()(x, sigma).double()])
+@pytest.mark.slow
 def test_a_denoiser_may_answer_in_another_precision(denoise):
     record = run(denoise=denoise)
     assert all(np.isfinite(recipe.sigmas).all() for recipe in record.recipes)
 
 
 @pytest.mark.parametrize("shape", [(2, 2, 2), (2, 2, 2, 1)])
+@pytest.mark.slow
 def test_latents_of_any_rank(shape):
     record = run(latent_shape=shape, steps=(2,))
     assert record.conditions.latent_shape == shape
@@ -559,6 +566,7 @@ def test_noise_is_the_seeds():
     assert not torch.equal(noise, noise_for((2, 3), 4, 6, torch.device("cpu")))
 
 
+@pytest.mark.slow
 def test_a_record_carries_its_inner_products_and_says_who_did_what():
     record = run(evidence_budget=1500, steps=(3, 5))
     again = Record.from_json(record.to_json())

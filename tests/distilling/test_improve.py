@@ -44,6 +44,7 @@ def record() -> Record:
     return distill(Model(), **ABOUT, steps=4, conditions=Conditions(cfg=1.0))
 
 
+@pytest.mark.slow
 def test_a_step_count_is_added_for_its_own_calls_and_the_rest_stays(record):
     before, model = record.to_json(), Model()
     better = improve(record, model, budget=90, steps=5)
@@ -57,6 +58,7 @@ def test_a_step_count_is_added_for_its_own_calls_and_the_rest_stays(record):
     assert Record.from_json(better.to_json()) == better
 
 
+@pytest.mark.slow
 def test_another_start_brings_its_own_numbers(record):
     better = improve(record, Model(), budget=50, start_sigma=0.6)
     lower = better.recipe("distilled", 6, start_sigma=0.6)
@@ -65,12 +67,14 @@ def test_another_start_brings_its_own_numbers(record):
     assert better.recipe("distilled", 4) == record.recipe("distilled", 4)
 
 
+@pytest.mark.slow
 def test_what_nothing_beats_stays_as_it_is(record):
     again = improve(record, Model(), budget=60, steps=4)
     kept, was = again.recipe("distilled", 4), record.recipe("distilled", 4)
     assert kept == was or kept.evidence["verdict"] == "seen" and kept.sigmas != was.sigmas
 
 
+@pytest.mark.slow
 def test_new_rows_are_others_than_the_record_was_made_on(record):
     better = improve(record, Model(), budget=60, steps=4)
     seeds = [each["seed"] for each in better.provenance["stages"] if "seed" in each]
@@ -91,6 +95,7 @@ def test_stopped_before_anything_is_better_it_hands_the_record_back(record):
     assert stop.value.record == record
 
 
+@pytest.mark.slow
 def test_a_record_is_usable_after_the_first_recipe_and_a_stop_carries_it():
     heard = []
     with pytest.raises(Stopped) as stop:
@@ -99,6 +104,7 @@ def test_a_record_is_usable_after_the_first_recipe_and_a_stop_carries_it():
     assert Record.from_json(heard[0].to_json()).recipe("distilled", 4).steps == 4
 
 
+@pytest.mark.slow
 def test_a_picture_that_was_drawn_is_the_teacher():
     run, model = drawn(), Model()
     made = distill(model, **ABOUT, steps=4, recordings=[run])
@@ -111,6 +117,7 @@ def test_a_picture_that_was_drawn_is_the_teacher():
     assert apart == pytest.approx(made.recipe("distilled", 4).evidence["rms"], rel=0.02)
 
 
+@pytest.mark.slow
 def test_pictures_of_several_grids_and_prompts_are_learnt_from_together(record):
     runs = [drawn(seed=1), drawn(seed=2, steps=20)]
     made = improve(record, [Model(), Model()], budget=60, recordings=runs, steps=5)
@@ -140,6 +147,7 @@ def test_another_models_run_is_refused_after_one_question():
 @pytest.mark.parametrize(
     ("budget", "used"), [(75, 1), pytest.param(400, 3, marks=pytest.mark.slow)]
 )
+@pytest.mark.slow
 def test_few_calls_go_into_runs_of_one_picture_before_rows_of_several(budget, used):
     """A latent of ample numbers: of three pictures as many are fitted to as there are calls for."""
     model = Model()

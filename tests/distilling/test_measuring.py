@@ -24,6 +24,7 @@ def record():
     return distill(denoise, (1, 4, 4), 1.0, 0.01, **about)
 
 
+@pytest.mark.slow
 def test_a_record_gets_its_evidence_within_what_was_planned(record):
     calls = []
     found = measure(record, denoise, batch=2, progress=lambda *told: calls.append(told))
@@ -50,6 +51,7 @@ def test_stopped_it_goes_on_where_it_was(record, tmp_path):
     assert found.evidence["curve"] == measure(record, denoise).evidence["curve"]
 
 
+@pytest.mark.slow
 def test_what_cannot_be_measured_is_refused(record):
     bare = replace(record, conditions=replace(record.conditions, latent_shape=None))
     with pytest.raises(RecordError, match="nothing to measure"):

@@ -45,6 +45,7 @@ def made() -> tuple[Record, Model]:
     return distill_own_run(model, sigmas=OWN, steps=[4, 5], samples=2, **ABOUT), model
 
 
+@pytest.mark.slow
 def test_it_comes_nearer_to_the_own_run_than_stock_on_noise_that_it_has_not_seen(made):
     record, _ = made
     denoise = FLOW.denoiser(torch.arange(8) % 10)
@@ -58,6 +59,7 @@ def test_it_comes_nearer_to_the_own_run_than_stock_on_noise_that_it_has_not_seen
         assert (ours - end).norm() < 0.5 * (stock - end).norm()
 
 
+@pytest.mark.slow
 def test_ours_asks_at_the_models_own_levels_alone(made):
     record, _ = made
     for recipe in record.recipes:
@@ -134,6 +136,7 @@ def test_a_model_that_answers_at_once_is_known_by_its_first_answer():
 
 
 @pytest.mark.parametrize("prompts, told", [(1, True), (3, False)])
+@pytest.mark.slow
 def test_a_spread_over_seeds_is_recorded_of_one_prompt_alone(prompts, told):
     about = ABOUT | {"conditions": Conditions(cfg=1.0, shift=3.0, prompts=prompts)}
     made = distill(Model(), **about, steps=2, budget=120)

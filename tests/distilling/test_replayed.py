@@ -56,6 +56,7 @@ def whole():
 
 
 @pytest.mark.parametrize("calls", STOPS)
+@pytest.mark.slow
 def test_what_was_asked_is_asked_no_more(tmp_path, whole, calls):
     record, asked = whole
     stopped(tmp_path, calls)
@@ -76,6 +77,7 @@ def test_stopped_twice(tmp_path, whole):
 
 
 @pytest.mark.parametrize("calls", STOPS)
+@pytest.mark.slow
 def test_answers_of_another_model_are_not_used(tmp_path, whole, calls):
     stopped(tmp_path, calls, strength=0.9)
     again = Model()

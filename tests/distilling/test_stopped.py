@@ -59,6 +59,7 @@ def test_evidence_of_finished_step_counts_is_in_the_record():
     assert stages.count("evidence") == 1 and record.provenance["evidence_calls"] > 0
 
 
+@pytest.mark.slow
 def test_runs_of_an_unfinished_refinement_are_in_the_record():
     record, (started, last) = stopped(lambda _, phases: phases.count("refinement") >= 8)
     assert last is record and record.recipes != started.recipes

@@ -115,6 +115,7 @@ def test_a_run_drawn_anyway_is_weighed_too(record):
     }
 
 
+@pytest.mark.slow
 def test_a_stream_worse_than_stock_is_named(record):
     from dataclasses import replace
 

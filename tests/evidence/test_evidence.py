@@ -226,6 +226,7 @@ def test_calls_are_counted_row_by_row_and_no_stock_run_is_done_twice():
     "budget",
     [1500, 3000, 20_000, *(pytest.param(n, marks=pytest.mark.slow) for n in (2000, 5000, 8000))],
 )
+@pytest.mark.slow
 def test_it_keeps_to_its_budget_and_says_what_it_leaves_out(budget):
     wanted = recipes(steps=(2, 3, 4, 5, 6))
     found = measured(wanted, budget=budget)

@@ -64,6 +64,7 @@ KINDS = [
 
 @OF_EACH
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.slow
 def test_what_it_expects_comes_true_where_the_surrogate_is_right(process, kind):
     answers = exactly_known(process)
     start = answers.run(stock(process, *kind))

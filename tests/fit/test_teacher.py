@@ -44,6 +44,7 @@ def test_records_the_sampler_it_runs(parametrisation, solver):
 
 @pytest.mark.parametrize("parametrisation", ["flow", "ve"])
 @pytest.mark.parametrize("solver", ["heun", "dpmpp_2m"])
+@pytest.mark.slow
 def test_second_order(parametrisation, solver):
     """Halving the steps divides the end error by about four."""
     denoise, noise = small_mixture(parametrisation), unit_noise(6, 8)

@@ -62,6 +62,7 @@ def kin(learnt):
 
 
 @pytest.mark.parametrize(("how", "seed", "code"), [(FINETUNE, 1, HOLDS), (DISTANT, 5, REFINE)])
+@pytest.mark.slow
 def test_on_one_recording(kin, how, seed, code):
     denoise = Counted(mosaic(4, **how))
     found = check_kin(kin, denoise, 6, recordings=(drawn(denoise.denoise, seed),))
@@ -71,6 +72,7 @@ def test_on_one_recording(kin, how, seed, code):
 
 
 @pytest.mark.parametrize("how", STRANGERS)
+@pytest.mark.slow
 def test_one_that_draws_otherwise_is_refused_whatever_its_weights_say(kin, how):
     denoise = mosaic(4, **how)
     for truth in ({"recordings": (drawn(denoise),)}, {"latent_shape": SHAPE}):

@@ -108,6 +108,7 @@ def test_another_models_checks_say_nothing_here(taught, learnt):
     assert found.kind == NEAREST and found.by_check is None
 
 
+@pytest.mark.slow
 def test_a_picture_at_another_cfg_widens_the_record(taught):
     here = of(known(), cfg=5.0)
     host, _, outcome = picture(taught, studio(FINETUNE, seed=1, digit=4), of=here)
@@ -136,6 +137,7 @@ def test_a_picture_at_another_cfg_widens_the_record(taught):
     assert "ade at cfg 5" not in said and "stock's" not in said
 
 
+@pytest.mark.slow
 def test_where_it_does_not_hold_the_range_stops_and_another_is_learnt(taught):
     here = of(known(), cfg=8.0)
     _, _, outcome = picture(taught, studio(STRANGERS[0], seed=1, digit=4), of=here)
@@ -183,6 +185,7 @@ def improved_at_its_own_cfg(store, before: Record) -> Record:
     return work._put(replace(before, recipes=(better,)))
 
 
+@pytest.mark.slow
 def test_improving_loses_no_cfg_at_which_the_former_recipe_holds(taught, learnt):
     before = checked(learnt, (5.0, HELD))
     taught.put(before)

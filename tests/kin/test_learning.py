@@ -36,6 +36,7 @@ def record_named(store, name) -> Record:
     return store.load(brief.file)
 
 
+@pytest.mark.slow
 def test_a_finetune_takes_its_bases_recipe_after_a_check(taught, learnt):
     host, _, outcome = picture(taught, studio(FINETUNE, seed=1, digit=4), of=of(mine()))
     assert outcome.learnt.kin.code == HOLDS
@@ -53,6 +54,7 @@ def test_a_finetune_takes_its_bases_recipe_after_a_check(taught, learnt):
     assert kin["calls"] == CHECK == record.provenance["model_calls"]
 
 
+@pytest.mark.slow
 def test_the_next_picture_takes_it(taught):
     picture(taught, studio(FINETUNE, seed=1, digit=4), of=of(mine()))
     host, _, outcome = picture(taught, studio(FINETUNE, seed=2, digit=5), of=of(mine()))
@@ -72,6 +74,7 @@ def test_where_it_is_only_a_start_it_is_refined(taught, learnt):
 
 
 @pytest.mark.parametrize("how", STRANGERS)
+@pytest.mark.slow
 def test_false_kin_is_refused_and_the_model_is_learnt_as_any(taught, learnt, how):
     host, _, outcome = picture(taught, studio(how, seed=1, digit=4), of=of(mine()))
     assert (outcome.learnt.kin.code, outcome.learnt.kin.stranger) == (REFUSE, WAY)
@@ -84,6 +87,7 @@ def test_false_kin_is_refused_and_the_model_is_learnt_as_any(taught, learnt, how
     assert recipe.sigmas != learnt.recipe("distilled", 6).sigmas
 
 
+@pytest.mark.slow
 def test_now_a_kins_recipe_serves_the_first_picture(taught):
     host = studio(FINETUNE, seed=1, digit=4)
     _, _, outcome = picture(taught, host, mode="now", of=of(mine()))
@@ -92,6 +96,7 @@ def test_now_a_kins_recipe_serves_the_first_picture(taught):
     assert told.kin_calls == calls_of_check(6)
 
 
+@pytest.mark.slow
 def test_kin_without_such_a_recipe_is_none(taught):
     host, _, outcome = picture(taught, studio(FINETUNE, seed=1), of=of(mine(), steps=5))
     assert outcome.learnt.kin is None and host.told[0].kin == ""

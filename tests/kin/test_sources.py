@@ -28,6 +28,7 @@ def with_source(learnt, tmp_path, store):
     return store
 
 
+@pytest.mark.slow
 def test_a_record_of_the_very_model_is_checked_and_then_ones_own(with_source, learnt):
     host, _, outcome = picture(with_source, studio(BASE, seed=11, digit=4), of=of(known()))
     assert outcome.learnt.kin.code == HOLDS and host.calls == FULL_STEPS + CHECK
@@ -41,12 +42,14 @@ def test_a_record_of_the_very_model_is_checked_and_then_ones_own(with_source, le
     assert outcome.decision.action == deciding.FEW and host.calls == 6
 
 
+@pytest.mark.slow
 def test_it_serves_a_finetune_too(with_source):
     mine = known("Mine", print_of(0.1))
     host, _, outcome = picture(with_source, studio(FINETUNE, seed=1, digit=4), of=of(mine))
     assert outcome.learnt.kin.code == HOLDS and host.calls == FULL_STEPS + CHECK
 
 
+@pytest.mark.slow
 def test_a_record_with_somebody_elses_fingerprint_is_refused(with_source, learnt):
     host, _, outcome = picture(with_source, studio(STRANGERS[1], seed=1, digit=4), of=of(known()))
     assert outcome.learnt.kin.code == REFUSE
@@ -54,6 +57,7 @@ def test_a_record_with_somebody_elses_fingerprint_is_refused(with_source, learnt
     assert recipe.sigmas != learnt.recipe("distilled", 6).sigmas
 
 
+@pytest.mark.slow
 def test_another_cfg_makes_a_record_of_ones_own_and_changes_nobodys(with_source, learnt):
     picture(with_source, studio(BASE, seed=1, digit=4), of=of(known(), cfg=4.6))
     record = record_of(with_source)

@@ -43,6 +43,7 @@ def checked(kin, denoise):
 
 
 @pytest.mark.parametrize("model", [known("Other", UNRELATED), replace(known(), fingerprint=None)])
+@pytest.mark.slow
 def test_without_related_weights_nothing_is_asked_however_well_it_would_serve(learnt, model):
     verdict, made, calls = checked(Kin.of(learnt, model), mosaic(4, **FINETUNE))
     assert (verdict.code, verdict.stranger, verdict.calls, calls) == (REFUSE, WEIGHTS, 0, 0)
@@ -56,12 +57,14 @@ def test_without_related_weights_nothing_is_asked_however_well_it_would_serve(le
     assert (told["verdict"], told["stranger"]) == (REFUSE, WEIGHTS) and "rms" not in told
 
 
+@pytest.mark.slow
 def test_a_record_that_names_no_weights_is_nobodys_kin(learnt):
     nameless = replace(learnt, model=replace(learnt.model, fingerprint=None, samples=None))
     verdict, _, calls = checked(Kin.of(nameless, known()), mosaic(4))
     assert (verdict.stranger, calls) == (WEIGHTS, 0)
 
 
+@pytest.mark.slow
 def test_latents_of_other_channels_are_refused(learnt):
     conditions = replace(learnt.conditions, latent_shape=(4, 8, 8))
     kin = Kin.of(replace(learnt, conditions=conditions), known("Mine", FINETUNED))
@@ -75,6 +78,7 @@ def from_source(record, model) -> Kin:
 
 
 @pytest.mark.parametrize("model", [known(), known("Mine", FINETUNED)])
+@pytest.mark.slow
 def test_somebody_elses_record_must_show_how_its_model_draws(learnt, model):
     verdict, _, calls = checked(from_source(replace(learnt, gram=None), model), mosaic(4))
     assert (verdict.stranger, calls) == (UNSHOWN, 0)
@@ -90,6 +94,7 @@ def test_somebody_elses_record_must_show_how_its_model_draws(learnt, model):
 
 
 @pytest.mark.parametrize("how", STRANGERS)
+@pytest.mark.slow
 def test_one_with_anothers_weights_is_known_by_its_way(learnt, how):
     verdict, made, calls = checked(from_source(learnt, known()), mosaic(4, **how))
     assert (verdict.code, verdict.stranger) == (REFUSE, WAY)
@@ -97,6 +102,7 @@ def test_one_with_anothers_weights_is_known_by_its_way(learnt, how):
     assert made.verdict.stranger == WAY
 
 
+@pytest.mark.slow
 def test_a_record_that_shows_too_little_of_its_way_shows_nothing(learnt):
     gram = learnt.gram
     few = with_sigmas(gram, [gram.sigmas[0], gram.sigmas[5], 0.0])
@@ -104,6 +110,7 @@ def test_a_record_that_shows_too_little_of_its_way_shows_nothing(learnt):
     assert verdict.stranger == WAY
 
 
+@pytest.mark.slow
 def test_ones_own_record_of_the_very_weights_is_run_whatever_its_way(learnt):
     verdict, _, _ = checked(Kin.of(learnt, known()), mosaic(4, **STRANGERS[0]))
     assert verdict.stranger == "" and verdict.ratio > 1

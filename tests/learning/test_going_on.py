@@ -47,6 +47,7 @@ def test_of_a_prompt_that_is_not_known_nothing_is_gone_on_with(store):
     assert runs_to_go_on(store, situation(), None) == []
 
 
+@pytest.mark.slow
 def test_one_run_is_learnt_from_until_a_fit_gained_nothing(store):
     """Whatever lies there of pictures whose learning was stopped before its first answer: the price is
     that of one."""

@@ -18,6 +18,7 @@ def drawn(steps=24, seed=0, prompt="digit 3"):
     return recording
 
 
+@pytest.mark.slow
 def test_a_kept_run_is_learnt_from_before_the_next_picture(store):
     assert kept(store, situation().key, drawn(20)) == KEPT
     host, _, outcome = picture(store, Studio(seed=1))

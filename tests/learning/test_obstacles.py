@@ -28,6 +28,7 @@ def test_interrupted_before_the_picture_is_drawn_nothing_is_kept(store):
 
 
 @pytest.mark.parametrize("denoise", [1.0, 0.5])
+@pytest.mark.slow
 def test_interrupted_while_it_learns_the_picture_comes_out(store, denoise):
     """And what was paid for is what the next picture goes on with."""
     of, paid = situation(denoise=denoise), 8
@@ -42,6 +43,7 @@ def test_interrupted_while_it_learns_the_picture_comes_out(store, denoise):
     assert host.calls <= 6 + GOAL - paid + 3  # which tell that the model is the same
 
 
+@pytest.mark.slow
 def test_interrupted_after_its_first_recipe_the_next_picture_takes_it(store):
     _, _, outcome = picture(store, Studio(fail_after=FULL_STEPS + 20))
     assert outcome.in_full and outcome.next_steps == 6 and record_of(store)
@@ -151,6 +153,7 @@ def test_a_lora_is_learnt_of_its_own_and_its_strength_may_be_animated(taught):
 
 
 @pytest.mark.parametrize("changes", [{"cfg": 8.0}, {"denoise": 0.3}])
+@pytest.mark.slow
 def test_what_was_learnt_for_something_else_is_not_taken(taught, changes):
     host = Studio()
     found = choosing.chosen(situation(**changes), (taught,))
@@ -158,6 +161,7 @@ def test_what_was_learnt_for_something_else_is_not_taken(taught, changes):
     assert decision.learns and host.calls == 0
 
 
+@pytest.mark.slow
 def test_another_size_is_not_taken(taught):
     here = situation()
     larger = replace(here, key=replace(here.key, latent_shape=(16, 64, 64)))

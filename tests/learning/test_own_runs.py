@@ -61,6 +61,7 @@ def test_where_its_learning_is_stopped_no_run_is_said_to_be_kept(store):
     assert words.after(outcome).endswith(words.STOPPED) and not store.list_recordings()
 
 
+@pytest.mark.slow
 def test_the_makers_run_is_drawn_and_learnt_from(taught):
     store, host, drawn, outcome = taught
     assert outcome.steps == 8 and outcome.learnt.ours and outcome.next_steps == 5
@@ -75,6 +76,7 @@ def test_the_makers_run_is_drawn_and_learnt_from(taught):
     assert own_run(record_of(store)) and not store.list_recordings()
 
 
+@pytest.mark.slow
 def test_the_next_takes_few_steps_at_its_levels_and_is_near_it(taught):
     store = taught[0]
     host, drawn, outcome = picture(store, Turbo(seed=4, digit=7), of=turbo())
@@ -93,6 +95,7 @@ def test_it_is_not_improved_with_many_steps(taught):
     assert own_run(record_of(taught[0]))
 
 
+@pytest.mark.slow
 def test_other_step_counts_are_added_to_what_is_there(taught, store):
     store.put(record_of(taught[0]))
     _, _, outcome = picture(store, Turbo(), of=turbo(6))
@@ -101,6 +104,7 @@ def test_other_step_counts_are_added_to_what_is_there(taught, store):
     assert {each.steps for each in record.recipes} == {5, 6} and own_run(record)
 
 
+@pytest.mark.slow
 def test_learnt_now(store):
     host, _, outcome = picture(store, Turbo(), "now", of=turbo())
     assert outcome.decision.action == deciding.LEARN_FIRST and outcome.steps == 5
@@ -114,6 +118,7 @@ def test_where_nothing_is_gained_it_is_said_once_and_not_tried_again(store):
     assert host.calls == 5 and outcome.found.recipe.choice.stock
 
 
+@pytest.mark.slow
 def test_as_many_steps_as_known_where_none_are_asked_for(store):
     _, _, outcome = picture(store, Turbo(), of=turbo(AT_THE_BEND))
     assert outcome.next_steps == few_of(8) == 5
@@ -195,6 +200,7 @@ class AtOnce(Studio):
 
 
 @pytest.mark.parametrize("mode", ["from my pictures", "now"])
+@pytest.mark.slow
 def test_a_model_that_answers_at_once_is_told_by_what_it_does(store, mode):
     of = situation(cfg=1.0)
     host, _, outcome = picture(store, AtOnce(), mode, of=of)

@@ -68,6 +68,7 @@ def test_near_its_cfg_a_recipe_says_where_it_was_made_before_and_after(taught):
     assert "in place of" not in said and "measured at cfg 3: 6 steps = about stock's" in said
 
 
+@pytest.mark.slow
 def test_what_is_learnt_near_a_records_cfg_says_at_which(taught):
     here = situation(denoise=0.5, cfg=CFG + 0.2)
     picture(taught, Studio(seed=1), of=here)
@@ -96,6 +97,7 @@ def test_a_start_below_the_top_is_learnt_of_its_own(taught):
     assert picture(taught)[2].decision.action == deciding.FEW  # the other start is there as before
 
 
+@pytest.mark.slow
 def test_now_learns_before_the_picture_with_under_a_hundred_calls(store):
     host, _, outcome = picture(store, mode="now")
     assert outcome.steps == 6 and 60 < outcome.data["calls"] == host.calls - 6 < 100
@@ -124,6 +126,7 @@ class Watched(Studio):
         return work(self.asked, lambda done, planned, phase: self.plans.add(planned))
 
 
+@pytest.mark.slow
 def test_the_bar_shows_what_was_promised(taught):
     host, _, outcome = picture(taught, Watched(seed=0, digit=3), of=situation(8))
     (told,) = host.told
@@ -136,6 +139,7 @@ def test_off_takes_a_stand_in_by_its_name_and_keeps_nothing(store):
     assert not store.folder.exists()
 
 
+@pytest.mark.slow
 def test_other_steps_are_added_from_the_kept_run_of_the_same_prompt(first, tmp_path):
     store = Store(tmp_path / "other")
     recording = first[0].recordings(situation().key)[0]

@@ -75,6 +75,7 @@ def test_a_narrow_terminal_shows_what_became_of_a_job(account, monkeypatch):
     assert "size" not in lines[0]  # nothing stands in that column
 
 
+@pytest.mark.slow
 def test_the_report_is_a_page_that_needs_nothing_else(account, tmp_path):
     write_report(account, tmp_path / "night.html")
     page = (tmp_path / "night.html").read_text("utf-8")

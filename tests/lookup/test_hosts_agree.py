@@ -100,6 +100,7 @@ def hosts(written, monkeypatch):
     return written[1]
 
 
+@pytest.mark.slow
 def test_the_hosts_answer_alike(hosts):
     answers = set()
     for wish in WISHES:
@@ -109,6 +110,7 @@ def test_the_hosts_answer_alike(hosts):
     assert answers == {"exact", "nearest", "stock"}
 
 
+@pytest.mark.slow
 def test_swap_and_bake_and_the_store_give_the_hosts_recipe(hosts):
     """What they have in the place of a record's name aside: there it is the only one."""
     from scheduler.store import Store

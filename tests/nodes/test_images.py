@@ -55,6 +55,7 @@ def test_pil_and_back():
     )
 
 
+@pytest.mark.slow
 def test_a_record_without_evidence_shows_its_schedules():
     image, trouble = pictures.record_image(record(recipe()))
     assert trouble == "" and image.shape[1] > 400 and image.shape[-1] == 3

@@ -44,6 +44,7 @@ def test_the_panel_lists_them(store, tmp_path):
     assert found["sources"] == [] and found["problems"][0][0] == "ann"
 
 
+@pytest.mark.slow
 def test_the_command_that_the_panel_shows_adds_to_this_very_store(store, tmp_path):
     """From any folder, though its own name and the store's have blanks."""
     folder = folder_of(tmp_path / "of ann")

@@ -97,6 +97,7 @@ def test_other_formats(tmp_path):
     assert b"<svg" in (tmp_path / "a.svg").read_bytes()
 
 
+@pytest.mark.slow
 def test_pictures(tmp_path):
     pictures = np.random.default_rng(0).random((3, 8, 8))
     rows = [

@@ -523,6 +523,7 @@ def test_round_trip(record):
 
 @given(st.data())
 @examples(400)
+@pytest.mark.slow
 def test_changed_bytes(draw):
     text = bytearray(
         example(provenance={"version": "0", "created": "2026-11-21T00:00:00Z", "model_calls": 1})
@@ -569,6 +570,7 @@ PLACES = list(places(data()))[1:]
     anything | st.sampled_from([0, -0.0, 1, 1.0, "ours", [], {}, [0.0], 1e308, 10**19]),
 )
 @examples(400)
+@pytest.mark.slow
 def test_changed_values(path, value):
     record = data()
     put(*path, value)(record)

@@ -70,6 +70,7 @@ def changed(path, value) -> dict:
     anything | st.sampled_from([0, -1, 1.5, "", "ours", [], {}, [0.0], 1e300, "\x1b", 10**19]),
 )
 @examples(300)
+@pytest.mark.slow
 def test_what_it_refuses_we_refuse(path, value):
     record = changed(path, value)
     try:

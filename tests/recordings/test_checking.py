@@ -35,12 +35,14 @@ def refused(recording, **about) -> str:
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
 @pytest.mark.parametrize("process", ["flow", "ve"])
+@pytest.mark.slow
 def test_every_deterministic_sampler_passes(process, sampler):
     for steps in (LEAST_STEPS, 25):
         drawn(process, sampler, steps, rows=1).check()
 
 
 @pytest.mark.parametrize("name", ["flow", "eps"])
+@pytest.mark.slow
 def test_heun_on_a_real_network_passes(name):
     checkpoint = load_checkpoint(name)
     process = checkpoint.parametrisation

@@ -31,6 +31,7 @@ def on(process):
 
 
 @pytest.mark.parametrize(("process", "sampler"), [(p, s) for p in CASES for s in on(p)])
+@pytest.mark.slow
 def test_end_states_equal_comfyui_s_with_the_same_noise(process, sampler):
     results, model = CASES[process]
     top = TABLES[process].percent_to_sigma(1e-4)

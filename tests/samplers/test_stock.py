@@ -115,6 +115,7 @@ def test_a_window_too_long_or_too_short_is_refused(rule):
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.slow
 def test_convergence_order(sampler):
     """Halving steps halves a first-order sampler's error and quarters a second-order one's, on a
     linear problem with a known answer."""

@@ -171,6 +171,7 @@ def test_node_weights(parametrisation):
 
 @pytest.mark.parametrize("parametrisation", ["flow", "ve"])
 @pytest.mark.parametrize("sampler", LINEAR)
+@pytest.mark.slow
 def test_schedules_of_every_length_are_valid(sampler, parametrisation):
     gram = recorded(parametrisation, nodes=8).gram
     for start in (None, gram.sigmas[4], 0.37 * gram.sigmas[0]):

@@ -28,6 +28,7 @@ def problem(case):
 
 
 @pytest.mark.parametrize("case", CASES)
+@pytest.mark.slow
 def test_equals_the_authors_search_sample_by_sample(case):
     denoise, noise = problem(case)
     found = oss_search(denoise, noise, case["grid"], case["student_steps"])

@@ -125,6 +125,7 @@ def test_every_layout_goes_there_and_back(
 @pytest.mark.parametrize("graph", GRAPHS)
 @pytest.mark.parametrize("to", TARGETS)
 @pytest.mark.parametrize("seed", range(3))
+@pytest.mark.slow
 def test_layouts_of_no_program_go_there_and_back(graph, to, seed):
     text = ragged(named(GRAPHS[graph], NAME), random.Random(f"{graph}, {to}, {seed}"))
     written, report = there(text, to)

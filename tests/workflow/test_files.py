@@ -93,6 +93,7 @@ BASES = {"graph": plain().data, "nested": nested(), "full": full(), "prompt": pr
 
 @examples(150, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data(), st.sampled_from(list(BASES)), st.sampled_from(["distilled", "baked", "carried"]))
+@pytest.mark.slow
 def test_damaged_files_never_raise_anything_else_and_go_back(draw, base, to):
     """Any part replaced, doubled or gone: a sentence or a swap; and what had no notes before goes
     back exactly."""
