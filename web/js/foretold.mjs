@@ -1,6 +1,7 @@
 // What the next picture of every Few-Step KSampler will be, on its card while nothing runs: asked of the server with the prompt as it would be
 // queued, whenever something changed.
 
+import { onChange } from "./changes.mjs"
 import { allNodes, api, app, ask, rootGraph, runIds } from "./host.mjs"
 import { KIND } from "./improve.mjs"
 
@@ -20,21 +21,7 @@ export function later() {
 }
 
 /** Have a node's widgets and links ask anew. */
-export function follow(node) {
-  for (const widget of node.widgets ?? []) {
-    if (widget.type === "stepdistill") continue
-    const before = widget.callback
-    widget.callback = function (...given) {
-      later()
-      return before?.apply(this, given)
-    }
-  }
-  const connected = node.onConnectionsChange
-  node.onConnectionsChange = function (...given) {
-    later()
-    return connected?.apply(this, given)
-  }
-}
+export const follow = (node) => onChange(node, later)
 
 /** A workflow from a picture draws with what it carries. */
 const carries = () => Object.keys(rootGraph()?.extra ?? {}).some((name) => name.startsWith("stepdistill"))

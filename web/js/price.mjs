@@ -1,6 +1,7 @@
 // What Distill Schedule and Compare Schedules will cost as their widgets stand, on their cards before they are run; or what they lack, where
 // they cannot run; and what a run that was stopped has kept.
 
+import { onChange } from "./changes.mjs"
 import { api, ask } from "./host.mjs"
 import { missing } from "./missing.mjs"
 import { t } from "./texts.mjs"
@@ -31,19 +32,7 @@ export function follow(node, card) {
     clearTimeout(waiting)
     waiting = setTimeout(() => tell(node, card), PAUSE)
   }
-  for (const widget of node.widgets ?? []) {
-    if (widget.type === "stepdistill") continue
-    const before = widget.callback
-    widget.callback = function (...given) {
-      later()
-      return before?.apply(this, given)
-    }
-  }
-  const connected = node.onConnectionsChange
-  node.onConnectionsChange = function (...given) {
-    later()
-    return connected?.apply(this, given)
-  }
+  onChange(node, later)
   const graphChanged = () => (node.graph ? later() : null)  // a loader's file, further up
   api.addEventListener("graphChanged", graphChanged)
   const removed = node.onRemoved
