@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from ..lookup.differences import PATCH_STRENGTH
@@ -51,7 +51,7 @@ def settled(
     if situation.own_run is not None:
         own = situation.own_run.steps
         return situation.with_steps(few_of(own) if own else FEWEST)
-    matches = [given] if given is not None else exact_matches(situation, shelves)
+    matches = (given,) if given is not None else exact_matches(situation, shelves)
     for match in matches:
         steps = _bend(match.record, situation)
         if steps is not None:
@@ -124,10 +124,9 @@ class OfItsKind:
     def __init__(self, shelf: Shelf, situation: Situation):
         self.shelf, self.own = shelf, situation.own_run is not None
 
-    def matches(self, key: Key, policy: str = "near") -> list[Match]:
-        return [
-            each for each in self.shelf.matches(key, policy) if own_run(each.record) == self.own
-        ]
+    def matches(self, key: Key, policy: str = "near") -> Iterator[Match]:
+        found = self.shelf.matches(key, policy)
+        return (each for each in found if own_run(each.record) == self.own)
 
 
 class OneRecord:
@@ -158,11 +157,11 @@ def fitted(record: Record, situation: Situation) -> list[Recipe]:
     ]
 
 
-def exact_matches(situation: Situation, shelves: Sequence[Shelf]) -> list[Match]:
+def exact_matches(situation: Situation, shelves: Sequence[Shelf]) -> Iterator[Match]:
     """The records of just these conditions, the best first; by_check those of another cfg."""
     key = replace(situation.key, sampler=None)
     found = matches_on(shelves, key, (DISTILLED,), "exact")
-    return [each for each in found if each.kind == EXACT or (each.allowed and not each.differences)]
+    return (each for each in found if each.kind == EXACT or (each.allowed and not each.differences))
 
 
 def _bend(record: Record, situation: Situation) -> int | None:

@@ -46,9 +46,7 @@ def draw_and_learn(
     source = Source(store, tuple(carried), given, newest)
     if given is not None:
         obstacle = Obstacle(deciding.RECORD_GIVEN)
-    picture = Picture(host, source, situation, mode, obstacle)
-    finished = picture.at_hand(handed) if handed is not None else None
-    return finished or picture.drawn(improve_calls)
+    return Picture(host, source, situation, mode, obstacle).made(improve_calls, handed)
 
 
 def foretell(

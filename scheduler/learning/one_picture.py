@@ -90,12 +90,16 @@ class Picture:
         self.mode, self.obstacle = mode, obstacle
         self.situation = source.settled(recognised(situation, source.store))
 
-    def at_hand(self, handed: Handed) -> tuple[Any, Outcome] | None:
-        """The picture, where it was drawn in full before its learning was stopped."""
-        if self.mode != FROM_PICTURES:
-            return None
-        decision = self.decided(self.source.chosen(self.situation))
-        if not decision.learns and decision.action != deciding.LEARN_FIRST:
+    def made(self, improve_calls: int, handed: Handed | None) -> tuple[Any, Outcome]:
+        """The picture, handed over where it was drawn in full before its learning was stopped."""
+        found = self.source.chosen(self.situation)
+        decision = self.decided(found)
+        there = None if handed is None else self._at_hand(decision, handed)
+        return there or self._drawn(decision, found, improve_calls)
+
+    def _at_hand(self, decision: Decision, handed: Handed) -> tuple[Any, Outcome] | None:
+        learns = decision.learns or decision.action == deciding.LEARN_FIRST
+        if self.mode != FROM_PICTURES or not learns:
             return None
         full = full_run(self.situation)
         runs = not_learnt_from(self.store, self.situation, self._kept_runs(), full)
@@ -104,9 +108,9 @@ class Picture:
             return None
         return picture, Outcome(Decision(deciding.AT_HAND), self.situation, full)
 
-    def drawn(self, improve_calls: int) -> tuple[Any, Outcome]:
-        found = self.source.chosen(self.situation)
-        decision = self.decided(found)
+    def _drawn(
+        self, decision: Decision, found: Selection | None, improve_calls: int
+    ) -> tuple[Any, Outcome]:
         if decision.action == deciding.LEARN_FIRST:
             return self._learn_first(decision)
         if decision.action == deciding.IN_FULL:
