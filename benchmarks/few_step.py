@@ -43,7 +43,7 @@ PAIRS = tuple(
     for schedule in ("simple", "sgm_uniform", "beta", "normal")
 )
 DEFAULT = ("euler", "simple")
-REPEATS = 30
+REPEATS = 100
 
 
 def few_step(s: Scene, seed: int, steps: int, denoise: float, latent=None, model=None):
@@ -226,7 +226,7 @@ def _timed(server: Server, seed: int, few: bool) -> float:
     return milliseconds(server.client, s.graph)
 
 
-def _recording(repeats: int = 20) -> str:
+def _recording(repeats: int = 150) -> str:
     """What recording adds to 24 calls of the bundled network, and its memory; for a latent of
     1024x1024 (16, 128, 128), what a call's recording takes by itself."""
     checkpoint = load_checkpoint("flow")
@@ -249,8 +249,11 @@ def _recording(repeats: int = 20) -> str:
         return time.process_time() - began
 
     shape = checkpoint.latent_shape
-    pairs = [(run(Recording(shape, "flow")), run(None)) for _ in range(repeats)]
-    shares = [recorded / plain - 1 for recorded, plain in pairs[2:]]
+    times: dict[bool, list[float]] = {True: [], False: []}
+    for k in range(repeats):
+        for recorded in (k % 2 == 0, k % 2 == 1):  # who goes first, in turns
+            times[recorded].append(run(Recording(shape, "flow") if recorded else None))
+    recorded, plain = (statistics.median(times[each][2:]) for each in (True, False))
     large, step = torch.zeros(1, 16, 128, 128), Recording((16, 128, 128), "flow")
     began = time.process_time()
     for k in range(FULL_STEPS):
@@ -258,7 +261,7 @@ def _recording(repeats: int = 20) -> str:
     each = (time.process_time() - began) / FULL_STEPS
     size = (2 * FULL_STEPS + 1) * large.nbytes / 2**20
     return (
-        f"a recorded run of the bundled network: {100 * statistics.median(shares):+.1f} %\n"
+        f"a recorded run of the bundled network: {100 * (recorded / plain - 1):+.1f} %\n"
         f"at 1024x1024 of FLUX: {1000 * each:.1f} ms a call, {size:.0f} MB for a picture's run"
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from .running_prompt import running_extra
@@ -108,12 +109,21 @@ def listed(extra: dict | None) -> dict:
 
 
 def _read(data: object) -> Record | None:
+    try:
+        text = json.dumps(data)
+    except (TypeError, ValueError, RecursionError):
+        return None
+    return _record(text) if len(text) <= LONGEST else None
+
+
+@lru_cache(maxsize=2 * MOST)
+def _record(text: str) -> Record | None:
+    """A record of what a workflow carries, kept in memory: a run asks for it again and again."""
     from ...scheduler.errors import StepDistillError
     from ...scheduler.record import Record
 
     try:
-        text = json.dumps(data)
-        return Record.from_json(text) if len(text) <= LONGEST else None
+        return Record.from_json(text)
     except (StepDistillError, TypeError, ValueError, RecursionError):
         return None
 
