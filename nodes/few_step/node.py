@@ -96,7 +96,7 @@ class StepDistillKSampler:
         from ..host.guider import guided
         from ..host.model_facts import facts_of, guidance_of
         from ..host.store import store
-        from ..host.workflow_records import WorkflowRecords
+        from ..host.workflow_records import shelves
         from .conditioning import hook_patches_of
         from .foretelling import remember
         from .picture import Picture
@@ -119,7 +119,7 @@ class StepDistillKSampler:
             store(),
             Situation.of(facts, key, int(steps), float(denoise)),
             learn,
-            carried=(WorkflowRecords(),),
+            carried=shelves(),
             given=None if record is None else given_match(record, key),
             newest=not again,
             obstacle=obstacle,

@@ -98,6 +98,11 @@ class WorkflowRecords:
         return [replace(match, kind=GIVEN, place=WORKFLOW) for match in allowed]
 
 
+def shelves() -> tuple[WorkflowRecords, ...]:
+    """The shelf of the running workflow's records; none where it carries none."""
+    return (WorkflowRecords(),) if listed(running_extra()) else ()
+
+
 def carried(name: str) -> Record | None:
     """The record that the running workflow carries under the name it had in a store, or None."""
     return _read(listed(running_extra()).get(name))

@@ -23,6 +23,7 @@ class Relatives:
     def __init__(self, full: Callable[[Brief], Fingerprint | None]):
         self._full = full
         self._kinds: dict[tuple[str, str], str] = {}
+        self._last: tuple[Index, Key, list[tuple[float, Brief]]] | None = None
 
     def nearest(self, index: Index, key: Key) -> list[tuple[float, Brief]]:
         """(distance, record) of those to try, best first; relatives with other ids are sought only
@@ -38,10 +39,18 @@ class Relatives:
         """The same for all records; after those of an exact hit's weights their relatives'."""
         if key.fingerprint is None:
             return
-        found = index.ranked(key, {key.fingerprint.id: SAME}, MOST_TRIED)
+        found = self._of_its_weights(index, key)
         if found and found[0][0] == 0:
             yield from found
         yield from index.ranked(key, self._kin(key.fingerprint, index, key), MOST_TRIED)
+
+    def _of_its_weights(self, index: Index, key: Key) -> list[tuple[float, Brief]]:
+        """Kept from the last time, for a picture asks for its recipe again and again."""
+        last = self._last
+        if last is None or last[0] is not index or last[1] != key:
+            last = index, key, index.ranked(key, {key.fingerprint.id: SAME}, MOST_TRIED)
+            self._last = last
+        return last[2]
 
     def _kin(self, here: Fingerprint, index: Index, key: Key) -> dict[str, str]:
         """{fingerprint: kind of kinship} of all that may be related to a model, itself among them."""
