@@ -14,9 +14,9 @@ _NODES = {
     "StepDistillSampler": ("sampler", "Distilled Sampler"),
     "StepDistillApply": ("apply", "Apply Distilled Schedule"),
     "StepDistillCompare": ("compare", "Compare Schedules"),
-    "StepDistillLoad": ("records", "Load Record"),
-    "StepDistillSave": ("records", "Save Record"),
-    "StepDistillFromText": ("records", "Record from Text"),
+    "StepDistillLoad": ("records.load", "Load Record"),
+    "StepDistillSave": ("records.save", "Save Record"),
+    "StepDistillFromText": ("records.from_text", "Record from Text"),
     "StepDistillBake": ("bake", "Bake Sigmas"),
     "StepDistillSplit": ("bake", "Split at Sigma"),
 }

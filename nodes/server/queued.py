@@ -75,7 +75,7 @@ def _after(prompt: dict, id: str) -> str:
 def _attach(prompt: dict, extra: dict) -> None:
     from ..host.picture_records import attach_remembered
     from ..host.workflow_records import listed
-    from ..records import expect
+    from ..records.names import expect
 
     expect(listed(extra))
     attach_remembered(prompt, extra)

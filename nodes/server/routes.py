@@ -139,7 +139,7 @@ def fitting(data: dict) -> dict:
 def labels(query: Mapping) -> dict:
     """What Load Record's list holds, and what the page calls the store's records by their names."""
     from ..page.record_labels import labels_of
-    from ..records import choices
+    from ..records.names import choices
 
     return {"labels": labels_of(_store().records()[:MOST_LISTED]), "names": choices()}
 
@@ -165,7 +165,7 @@ def read(data: dict) -> dict:
 def keep(data: dict) -> dict:
     """A record that was dropped on the page, put into the store; one of the same key takes the
     place of the earlier one."""
-    from ..records import keep as keep_record
+    from ..records.keeping import keep as keep_record
 
     found = _record(data)
     name, note = keep_record(found)

@@ -39,16 +39,16 @@ class Relatives:
         """The same for all records; after those of an exact hit's weights their relatives'."""
         if key.fingerprint is None:
             return
-        found = self._of_its_weights(index, key)
+        found = self._same(key.fingerprint, index, key)
         if found and found[0][0] == 0:
             yield from found
         yield from index.ranked(key, self._kin(key.fingerprint, index, key), MOST_TRIED)
 
-    def _of_its_weights(self, index: Index, key: Key) -> list[tuple[float, Brief]]:
-        """Kept from the last time, for a picture asks for its recipe again and again."""
+    def _same(self, here: Fingerprint, index: Index, key: Key) -> list[tuple[float, Brief]]:
+        """Records of these weights, kept from the last time, for a picture asks for its recipe again and again."""
         last = self._last
         if last is None or last[0] is not index or last[1] != key:
-            last = index, key, index.ranked(key, {key.fingerprint.id: SAME}, MOST_TRIED)
+            last = index, key, index.ranked(key, {here.id: SAME}, MOST_TRIED)
             self._last = last
         return last[2]
 

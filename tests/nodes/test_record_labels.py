@@ -32,7 +32,7 @@ def test_model_cfg_size_steps_and_date(store):
 
 
 def test_the_list_is_as_the_node_would_give_it_now(store):
-    load = module("nodes.records").StepDistillLoad
+    load = module("nodes.records.load").StepDistillLoad
     assert routes.labels({})["names"][0].startswith("(no records yet")
     name = kept(store, 7.0)
     found = routes.labels({})["names"]

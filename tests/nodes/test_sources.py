@@ -13,7 +13,7 @@ from tests.nodes.made import PROVENANCE, recipe
 from tests.nodes.pack import module
 from tests.sources.made import folder_of
 
-lookup, expected, listing, stores, sources, publishing, record, identity, records, words = (
+lookup, expected, listing, stores, sources, publishing, record, identity, names, words = (
     module("nodes.lookup"),
     module("nodes.expected"),
     module("nodes.server.sources"),
@@ -22,7 +22,7 @@ lookup, expected, listing, stores, sources, publishing, record, identity, record
     module("scheduler.sources.publishing"),
     module("scheduler.record"),
     module("nodes.host.model_facts"),
-    module("nodes.records"),
+    module("nodes.records.names"),
     module("scheduler.lookup.words"),
 )
 
@@ -87,9 +87,9 @@ def test_what_a_source_has_is_named_and_not_used(store, model, own):
 
 
 def test_load_record_lists_them_and_choosing_one_is_asking(store, model, own):
-    entry, loader = "unchecked, from ann: a", records.StepDistillLoad
+    entry, loader = "unchecked, from ann: a", module("nodes.records.load").StepDistillLoad
     offered = loader.INPUT_TYPES()["required"]["name"][0]
-    assert offered[:2] == [records.NO_RECORDS, entry]
+    assert offered[:2] == [names.NO_RECORDS, entry]
     assert loader.VALIDATE_INPUTS(entry) is True
     assert loader.VALIDATE_INPUTS("unchecked, from ann: b").startswith(
         "The source ann has no record"
