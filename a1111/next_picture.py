@@ -95,7 +95,8 @@ def few_steps(tab: AsSet, model: Any) -> Selection | None:
 
     found = chosen(tab, tab.drawn(model, int(option("stepdistill_steps", 6))), model)
     ours = found.record is not None and found.recipe.choice.ours and found.measured != SOLVED
-    whole = ours and not found.substituted and found.recipe.coefficients is not None
+    fitted = not found.substituted or found.stretched
+    whole = ours and fitted and found.recipe.coefficients is not None
     return found if whole and not answers_at_once(found.record) else None
 
 

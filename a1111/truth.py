@@ -134,6 +134,15 @@ def _won(found: Selection) -> str:
     return f"it is stock's {setting(choice.schedule, sampler)}, which nothing beat"
 
 
+def learnt_from(found: Selection) -> str:
+    """Where a recipe begins that serves near its own start: "denoise 0.5"."""
+    from ..scheduler.lookup.starts import start_words
+
+    own = found.recipe.evidence.get("from_start")
+    assert found.record is not None
+    return start_words(found.record, found.recipe.start_sigma if own is None else own)
+
+
 def _instead(found: Selection) -> list[str]:
     """What stands in for the sampler or the steps, as clauses."""
     from ..scheduler.lookup import serving
@@ -146,6 +155,7 @@ def _instead(found: Selection) -> list[str]:
         words = {
             serving.UNFITTED: f"no {LABEL} is learnt in so many, so {name} runs on it",
             serving.SOLVED_AS: f"worked out as for {name}",
+            serving.STRETCHED: f"learnt at {learnt_from(found)}, which is near",
             serving.LENGTHENED: f"{each.steps} are learnt, and more draw the same: take {each.steps}",
         }
         borrowed = f"{name}'s schedule, not tried with this sampler"

@@ -163,7 +163,7 @@ def _answer(drawn, outcome, scene, node: str | None, seed: int, wished: int = 0)
 
     match = outcome.found.match
     if match is not None and match.place != WORKFLOW:  # which carries it already
-        attach(match.record, match.name, lasting=True)
+        attach(outcome.found.to_carry, match.name, lasting=True)
     elif outcome.in_full:
         note(node, seed)
     info = words.after(outcome)

@@ -32,6 +32,7 @@ TOLD = (
     "verdict",
     "note",
     "hand_over_step",
+    "from_start",
 )  # of a recipe's evidence
 
 

@@ -78,7 +78,7 @@ def chosen(
     carried = [OfItsKind(each, situation) for each in carried]
     if given is None and carried and not newest:
         found = select(wanted, facts, key, None, carried)
-        if fits(found):
+        if fits(found) and not found.stretched:
             return found
     return select(wanted, facts, key, given, (*shelves, *carried), usual=usual)
 
@@ -86,10 +86,11 @@ def chosen(
 def fits(found: Selection) -> bool:
     """Whether a recipe was fitted for these very weights, conditions, steps and start.
 
-    Only a LoRA's strength may differ: it may be animated, and is said.
+    Only a LoRA's strength may differ, for it may be animated, and the start a little; both are said.
     """
     match = found.match
-    if match is None or found.measured == SOLVED or found.substituted:
+    substituted = found.substituted and not found.stretched
+    if match is None or found.measured == SOLVED or substituted:
         return False
     near = all(each.code == PATCH_STRENGTH for each in match.differences)
     return near and match.same_weights

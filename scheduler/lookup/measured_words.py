@@ -10,12 +10,17 @@ from ..record.words import NO_LABELS, Labels
 from .match import Match
 from .selection import Selection
 from .serving import LENGTHENED
+from .starts import start_words
 
 
 def measured_words(found: Selection, labels: Labels = NO_LABELS) -> str:
     """What was measured of what runs, as a clause: of a recipe from another cfg the check's own numbers
-    there, else for which cfg it was measured; of a lengthened one, those of the steps it was fitted for."""
+    there, else for which cfg it was measured; of a lengthened one, those of the steps it was fitted for; of
+    one from a start near this one, where that is."""
     recipe, match = _fitted(found), found.match
+    own = recipe.evidence.get("from_start")
+    if match is not None and own is not None:
+        return f"learnt at {start_words(match.record, own)}, which is near; not measured here"
     if match is None or not match.at_other_cfg(recipe):
         return evidence_words(recipe, labels)
     checked = _check_here(recipe, match)

@@ -20,7 +20,7 @@ from .key import Key
 from .match import EXACT, GIVEN, NEAREST, Match
 from .model_facts import ModelFacts
 from .rules import ALIKE, STOCHASTIC_ONE, Rule, default_sampler, rule_for
-from .serving import NO_RECORD, Reason, Served, Substitution, solve, stated
+from .serving import NO_RECORD, STRETCHED, Reason, Served, Substitution, solve, stated
 from .shelves import Matches, Shelf, matches_on
 from .stand_in import MEASURED, PUBLISHED, StandIn, measures, stand_in
 from .starts import same_start
@@ -67,6 +67,18 @@ class Selection:
     @property
     def record(self) -> Record | None:
         return self.match.record if self.match is not None else None
+
+    @property
+    def stretched(self) -> bool:
+        """Whether the recipe was fitted for all of this but the very start, which is near."""
+        return any(each.code == STRETCHED for each in self.substituted)
+
+    @property
+    def to_carry(self) -> Record | None:
+        """The record with all that draws this picture again, whatever else is learnt."""
+        if self.record is None or not self.stretched:
+            return self.record
+        return replace(self.record, recipes=(*self.record.recipes, self.recipe))
 
     @property
     def name(self) -> str:
@@ -222,11 +234,16 @@ def _best(
             reason = reason or answer
             known = match.same_weights and not match.differences
             measured = measured or (known and measures(match.record, wanted, rule, facts))
-        elif answer is not None and answer.fitted:
+        elif answer is not None and (answer.fitted or _of_these(match, answer)):
             return match, answer
         elif answer is not None:
             first = first or (match, answer)
     return first or reason or Reason(NO_RECORD, wanted, matches.refused)
+
+
+def _of_these(match: Match, served: Served) -> bool:
+    """Whether it was fitted for these very weights and conditions, from a start near this one."""
+    return served.stretched and match.same_weights and not match.differences
 
 
 def _same_kinship(one: Match, other: Match) -> bool:

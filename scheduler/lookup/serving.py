@@ -6,9 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from ..errors import RecipeError, StepDistillError
-from ..record import Choice, Recipe, Record
+from ..record import SAME_START, Choice, Model, Recipe, Record
+from ..record.verdict import STRETCHED as NEAR_START
 from ..samplers.lengthened import lengthened
 from ..samplers.names import DISTILLED, ON_PATHS, RELATIVE, stock_sampler
+from ..samplers.query_offsets import bounded_offset
+from ..samplers.stretched import is_near, stretched
+from ..sigmas.noise_range import NoiseRange
 from .match import Match
 from .model_facts import ModelFacts
 from .rules import OWN_STEPS, Rule, default_sampler
@@ -19,6 +23,7 @@ from .wanted import COEFFICIENTS, SIGMAS, Wanted
 # Substitutions beside those of the rule (its kind).
 UNFITTED = "unfitted"  # no coefficients: `distilled` runs as a stock sampler
 SOLVED_AS = "solved_as"  # solved as if for another sampler
+STRETCHED = "stretched"  # as many steps of the same sampler, fitted from a start near this one
 LENGTHENED = "lengthened"  # fewer steps of the same sampler, and some that change nothing
 PLAIN = "plain"  # a stock sampler in the place of `distilled`, whose numbers sigmas cannot carry
 
@@ -38,13 +43,15 @@ STOCK_CATCHES_UP = 2  # times as many steps, where the record does not say when
 class Substitution:
     """What stands in for what was asked for.
 
-    code: a kind of rule, UNFITTED, SOLVED_AS, LENGTHENED or PLAIN. sampler: the one that serves, or
-    runs. steps: of LENGTHENED: those of the recipe that was fitted.
+    code: a kind of rule, UNFITTED, SOLVED_AS, STRETCHED, LENGTHENED or PLAIN. sampler: the one that
+    serves, or runs. steps: of LENGTHENED: those of the recipe that was fitted. start: of STRETCHED:
+    where that begins.
     """
 
     code: str
     sampler: str
     steps: int | None = None
+    start: float | None = None
 
 
 @dataclass(frozen=True)
@@ -74,9 +81,15 @@ class Served:
     solved: bool = False
 
     @property
+    def stretched(self) -> bool:
+        """Whether it was fitted for all of this but the very start."""
+        return any(each.code == STRETCHED for each in self.substituted)
+
+    @property
     def fitted(self) -> bool:
         """Whether it stands in the record for what serves the sampler, coefficients and all."""
-        return not self.solved and all(each.code != UNFITTED for each in self.substituted)
+        unfitted = any(each.code == UNFITTED for each in self.substituted)
+        return not (self.solved or unfitted or self.stretched)
 
 
 def stated(match: Match, wanted: Wanted, rule: Rule) -> Served | None:
@@ -103,9 +116,9 @@ def stated(match: Match, wanted: Wanted, rule: Rule) -> Served | None:
     if rule.serves != DISTILLED:
         pairs = [each for each in plain_recipes(record, wanted) if each.sampler == rule.serves]
         return Served(pairs[0], borrowed) if pairs else None
-    longer = _longer(record, wanted)
-    if longer is not None:
-        return longer
+    other = _longer(record, wanted) or _stretched(record, wanted)
+    if other is not None:
+        return other
     relative = _recipe(record, RELATIVE, wanted, offsets=True)
     if relative is None:
         return None
@@ -166,6 +179,41 @@ def _longer(record: Record, wanted: Wanted) -> Served | None:
     sigmas, shifts, rows = lengthened(most.sigmas, offsets, most.coefficients, wanted.steps)
     made = replace(most, steps=wanted.steps, sigmas=sigmas, offsets=shifts, coefficients=rows)
     return Served(made, (Substitution(LENGTHENED, DISTILLED, most.steps),), solved=True)
+
+
+def _stretched(record: Record, wanted: Wanted) -> Served | None:
+    """What was fitted for as many steps from the nearest start below the model's top; None where none is
+    near."""
+    model, start = record.model, wanted.start
+    if start is None:
+        return None
+    fitted = [
+        each
+        for each in record.recipes
+        if each.sampler == DISTILLED
+        and each.coefficients is not None
+        and each.choice.ours
+        and each.evidence.get("verdict") != NEAR_START
+        and each.steps == wanted.steps
+        and each.start_sigma < model.sigma_max * (1 - SAME_START)
+        and each.sigmas[-2] < start
+        and is_near(start, each.start_sigma, model.parametrisation)
+    ]
+    if not fitted:
+        return None
+    near = min(fitted, key=lambda each: abs(each.start_sigma - start))
+    made = stretched_to(near, start, model)
+    return Served(made, (Substitution(STRETCHED, DISTILLED, start=near.start_sigma),))
+
+
+def stretched_to(near: Recipe, start: float, model: Model) -> Recipe:
+    """A recipe from another start, its query offsets kept in the model's range."""
+    known = NoiseRange(model.parametrisation, model.sigma_min, model.sigma_max)
+    sigmas = stretched(near.sigmas, start, model.parametrisation)
+    shifts = zip(sigmas, near.offsets or (), strict=False)
+    offsets = tuple(bounded_offset(sigma, offset, known) for sigma, offset in shifts) or None
+    evidence = {"verdict": NEAR_START, "from_start": near.start_sigma}
+    return replace(near, start_sigma=start, sigmas=sigmas, offsets=offsets, evidence=evidence)
 
 
 def plain_recipes(record: Record, wanted: Wanted) -> Iterator[Recipe]:

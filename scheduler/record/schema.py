@@ -118,6 +118,7 @@ RECIPE_EVIDENCE = fields(
         "beats_stock_steps": integer(1, 10**6),
         "model_calls": COUNT,
         "note": text(2000),
+        "from_start": POSITIVE_SIGMA,
         "streams": items(STREAM_ERRORS, 0, 20),
         "cfg": number(-1000, 1000),
         "cfg_checks": items(CFG_CHECK, 0, 50),

@@ -15,6 +15,7 @@ ONE_SAMPLE = "one_sample"  # measured on one row, which proves nothing
 INCOMPARABLE = "incomparable"  # an error was zero or not finite
 SEEN = "seen"  # measured on the very rows that it was fitted to: no held-out row was
 SOLVED = "solved"  # made from inner products alone; not measured
+STRETCHED = "stretched"  # fitted from a start near this one (evidence: from_start); not measured
 PUBLISHED = "published"  # a vendor's or a paper's table; not measured here
 INTERPOLATED = "interpolated"  # such a table between its own step counts; not measured
 NEGLIGIBLE = 0.02  # a difference of 2 % is none, however sure

@@ -23,6 +23,7 @@ from .verdict import (
     SEEN,
     SOLVED,
     STOCK,
+    STRETCHED,
     WORSE,
     outcome,
     steps_saved,
@@ -138,6 +139,7 @@ def _without_verdict(recipe: Recipe) -> str:
 _UNMEASURED = {
     INCOMPARABLE: "no comparison: an error was zero or not finite",
     SOLVED: "solved again from the recorded teacher, without a model call; not measured",
+    STRETCHED: "fitted for a denoise near this one, and not measured at this",
     PUBLISHED: "a published schedule, not measured",
     INTERPOLATED: "a published schedule, interpolated to these steps, not measured",
 }

@@ -45,7 +45,7 @@ class Relatives:
         yield from index.ranked(key, self._kin(key.fingerprint, index, key), MOST_TRIED)
 
     def _same(self, here: Fingerprint, index: Index, key: Key) -> list[tuple[float, Brief]]:
-        """Records of these weights, kept from the last time, for a picture asks for its recipe again and again."""
+        """Records of these weights, kept from the last time: a picture asks for its recipe twice."""
         last = self._last
         if last is None or last[0] is not index or last[1] != key:
             last = index, key, index.ranked(key, {here.id: SAME}, MOST_TRIED)

@@ -141,9 +141,9 @@ def record_of(store):
     return store.load(brief.file)
 
 
-def error(host, found, seed=9) -> float:
+def error(host, found, seed=9, denoise: float = 1.0) -> float:
     """RMS distance of a recipe from 80 steps on a noise and a digit that nothing was learnt from."""
     other = Studio(seed, digit=8)
-    fine = full_run(situation(), 80)
+    fine = full_run(situation(denoise=denoise), 80)
     drawn, wanted = (other.draw(each, None) for each in (found, fine))
     return float((drawn - wanted).square().mean().sqrt())

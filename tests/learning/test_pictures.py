@@ -10,6 +10,7 @@ import torch
 from scheduler.distilling.plan import plan_for
 from scheduler.learning import deciding, words
 from scheduler.learning.bend import FEWEST, MOST
+from scheduler.learning.choosing import OneRecord
 from scheduler.learning.drawing import foretell
 from scheduler.learning.fitting import Learnt, calls_to_learn
 from scheduler.learning.full_run import FULL_STEPS, full_run
@@ -204,3 +205,46 @@ def test_what_improving_brought_is_said(first):
     none = replace(now, evidence={})
     told = words.brought(replace(outcome, learnt=Learnt(record, none, 100)))
     assert told == "100 model calls went into a better recipe."
+
+
+def test_a_start_near_one_that_is_learnt_is_drawn_at_once(store):
+    picture(store, Studio(seed=4), of=situation(denoise=0.5))
+    before = record_of(store)
+    host, _, outcome = picture(store, Studio(seed=5, digit=4), of=situation(denoise=0.55))
+    assert (outcome.decision, host.calls) == (deciding.Decision(deciding.FEW), 6)
+    assert "learnt at denoise 0.5, which is near" in words.after(outcome)
+    assert "in place of" not in words.after(outcome)
+    assert record_of(store) == before
+    stock = full_run(situation(denoise=0.55), 6)
+    ours, theirs = (error(host, each, denoise=0.55) for each in (outcome.found, stock))
+    assert ours < 0.7 * theirs
+    _, _, further = picture(store, Studio(seed=6, digit=4), of=situation(denoise=0.75))
+    assert further.decision.learns
+
+
+@pytest.mark.slow
+def test_improving_fits_one_for_the_very_start(store):
+    picture(store, Studio(seed=4), of=situation(denoise=0.5))
+    _, _, outcome = picture(
+        store, Studio(seed=5, digit=4), of=situation(denoise=0.55), improve_calls=80
+    )
+    assert outcome.improved and not outcome.found.stretched
+    assert not picture(store, Studio(seed=5, digit=4), of=situation(denoise=0.55))[
+        2
+    ].found.stretched
+
+
+@pytest.mark.slow
+def test_a_graph_draws_again_with_the_near_recipe_whatever_is_learnt_since(store):
+    here = situation(denoise=0.55)
+    picture(store, Studio(seed=4), of=situation(denoise=0.5))
+    _, drawn, outcome = picture(store, Studio(seed=5, digit=4), of=here)
+    carried = OneRecord(outcome.found.to_carry)
+    picture(store, Studio(seed=5, digit=4), of=here, improve_calls=80)
+    _, again, _ = picture(store, Studio(seed=5, digit=4), of=here, carried=(carried,))
+    assert torch.equal(drawn, again)
+    older = OneRecord(record_of(store))
+    _, _, other = picture(
+        store, Studio(seed=5, digit=4), of=situation(denoise=0.52), carried=(older,)
+    )
+    assert other.decision == deciding.Decision(deciding.FEW) and other.found.stretched
