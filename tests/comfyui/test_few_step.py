@@ -312,6 +312,25 @@ def test_a_picture_draws_the_same_whatever_was_learnt_since(server, client, else
     assert Store(elsewhere.store).records() == []
 
 
+def test_a_denoise_near_a_learnt_one_draws_at_once_and_again_from_its_file(
+    server, client, elsewhere
+):
+    """In the file stands the recipe itself: it draws again where nothing is stored, and where one has been
+    fitted for just this denoise since."""
+    _, first, _ = drawn(server, seed=1, denoise=0.5)
+    said, near, calls = drawn(server, seed=2, denoise=0.55, digits="7")
+    assert (first["action"], near["action"], calls) == ("in_full", "few", 6)
+    assert "learnt at denoise 0.5, which is near; not measured here" in said
+    graph, out = with_picture(prefix="near", denoise=0.55)
+    client.wait(client.queue(graph, PAGE))
+    ours, found = server.array("few.samples"), texts(server, "near")
+    client.post("/stepdistill/improve", {"node": out.node, "calls": 90})
+    assert "which is near" not in client.wait(client.queue(graph, PAGE)).text(out)
+    for host in (server, elsewhere):
+        assert "which is near" in opened(host, found).text(out)
+        assert np.array_equal(host.array("few.samples"), ours)
+
+
 def test_newest_leaves_the_carried_record(server, client):
     drawn(server, seed=1)
     graph, out = with_picture(prefix="newest")
