@@ -142,11 +142,11 @@ def already(found: Selection, here: Pass) -> str:
     """What is there already for a picture that was drawn in full."""
     from .gains import gain_of
     from .provenance import learnt_under
-    from .truth import learnt_from
+    from .truth import near_strength
 
     where = at(here.strength, here.hires)
     if found.stretched:
-        return f"Learnt before at {learnt_from(found)}, which is near: its {LABEL} recipe serves here too."
+        return f"Learnt before {near_strength(found)}: that serves here too."
     few = f"{int(option('stepdistill_steps', 6))} steps"  # of image to image fewer run
     if not found.recipe.choice.ours:
         return f"Learnt before{where}: {few} gain nothing here."

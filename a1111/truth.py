@@ -134,13 +134,17 @@ def _won(found: Selection) -> str:
     return f"it is stock's {setting(choice.schedule, sampler)}, which nothing beat"
 
 
-def learnt_from(found: Selection) -> str:
-    """Where a recipe begins that serves near its own start: "denoise 0.5"."""
-    from ..scheduler.lookup.starts import start_words
+def near_strength(found: Selection) -> str:
+    """At which strength a recipe was learnt that serves near it: "at denoising 0.75, which is near", "at a
+    denoising strength near this" where its start is that of none."""
+    from ..scheduler.lookup.starts import denoise_of
 
     own = found.recipe.evidence.get("from_start")
-    assert found.record is not None
-    return start_words(found.record, found.recipe.start_sigma if own is None else own)
+    record = found.record
+    strength = denoise_of(record, own) if record is not None and own is not None else None
+    if strength is None:
+        return "at a denoising strength near this"
+    return f"at denoising {strength:g}, which is near"
 
 
 def _instead(found: Selection) -> list[str]:
@@ -155,7 +159,7 @@ def _instead(found: Selection) -> list[str]:
         words = {
             serving.UNFITTED: f"no {LABEL} is learnt in so many, so {name} runs on it",
             serving.SOLVED_AS: f"worked out as for {name}",
-            serving.STRETCHED: f"learnt at {learnt_from(found)}, which is near",
+            serving.STRETCHED: f"learnt {near_strength(found)}",
             serving.LENGTHENED: f"{each.steps} are learnt, and more draw the same: take {each.steps}",
         }
         borrowed = f"{name}'s schedule, not tried with this sampler"

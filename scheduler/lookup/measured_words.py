@@ -10,7 +10,7 @@ from ..record.words import NO_LABELS, Labels
 from .match import Match
 from .selection import Selection
 from .serving import LENGTHENED
-from .starts import start_words
+from .starts import at_start
 
 
 def measured_words(found: Selection, labels: Labels = NO_LABELS) -> str:
@@ -20,7 +20,7 @@ def measured_words(found: Selection, labels: Labels = NO_LABELS) -> str:
     recipe, match = _fitted(found), found.match
     own = recipe.evidence.get("from_start")
     if match is not None and own is not None:
-        return f"learnt at {start_words(match.record, own)}, which is near; not measured here"
+        return f"learnt {at_start(match.record, own)}, which is near; not measured here"
     if match is None or not match.at_other_cfg(recipe):
         return evidence_words(recipe, labels)
     checked = _check_here(recipe, match)

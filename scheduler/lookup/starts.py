@@ -56,6 +56,12 @@ def start_words(record: Record, start: float) -> str:
     return f"from sigma {start:.4g}" if denoise is None else f"denoise {denoise:g}"
 
 
+def at_start(record: Record, start: float) -> str:
+    """ "at denoise 0.5" or "from sigma 0.75"."""
+    words = start_words(record, start)
+    return words if words.startswith("from ") else f"at {words}"
+
+
 def same_start(one: float, other: float) -> bool:
     """Whether two starts are one, up to what hosts round."""
     return math.isclose(one, other, rel_tol=SAME_START)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scheduler.lookup.starts import denoise_of, start_for, start_words
+from scheduler.lookup.starts import at_start, denoise_of, start_for, start_words
 from tests.learning.studio import facts
 from tests.workflow_graphs import record
 
@@ -20,7 +20,9 @@ def test_a_start_is_named_by_its_denoise(denoise):
     start = start_for(known, denoise)
     assert denoise_of(made, start) == denoise
     assert start_words(made, start) == f"denoise {denoise:g}"
-    assert start_words(made, start * 1.003) == f"from sigma {start * 1.003:.4g}"
+    assert at_start(made, start) == f"at denoise {denoise:g}"
+    for words in (start_words, at_start):
+        assert words(made, start * 1.003) == f"from sigma {start * 1.003:.4g}"
 
 
 def test_the_top_is_denoise_1():

@@ -75,6 +75,22 @@ def test_image_to_image_is_learnt_from_at_its_own_strength(host):
     assert as_the_record_has_it(host, told[KEY], heard)
 
 
+def test_a_strength_near_a_learnt_one_takes_its_recipe_and_is_pasted_with_it(host):
+    """And a picture in full there teaches nothing: it says what serves."""
+    image = {"init_images": [grey()], "denoising_strength": 0.75}
+    host.draw("img2img", **FULL, **image, **with_learning())
+    near = image | {"denoising_strength": 0.8}
+    told, heard = host.draw("img2img", **FEW, **near)
+    assert told[KEY].startswith("nearest | ") and len(heard) == int(0.8 * 6) + 1
+    assert "learnt at a denoising strength near this" in host.heard["comments"]
+    before, pasted = host.pixels, host.pasted()
+    host.draw("img2img", **FEW, **near, **with_learning(pasted["recipes"]))
+    assert np.array_equal(host.pixels, before)
+    _, heard = host.draw("img2img", **FULL, **near, **with_learning())
+    assert len(heard) == int(0.8 * 20) + 1
+    assert "Learnt before at a denoising strength near this" in host.heard["comments"]
+
+
 def test_image_to_image_says_how_many_steps_teach_at_its_strength(host):
     image = {"init_images": [grey()], "denoising_strength": 0.5}
     _, full = host.draw("img2img", **FULL, **image, **with_learning())
