@@ -31,6 +31,7 @@ MASK = "mask"  # it mixes the original in at every step
 HOOKS = "hooks"  # they change the model while it draws
 UNSUITED = "unsuited"  # the model, for what its detail says
 UNWRITABLE = "unwritable"  # the store
+HARDLY_DRAWN = "hardly_drawn"  # a start below all of the model's noise
 AS_BEFORE = "as_before"  # this very picture was drawn in full, and is drawn again
 # Where a few stock steps are not what the artist asked for.
 IN_FULL_THEN = (OWN_STEPS, MASK, HOOKS, UNSUITED, UNWRITABLE, UNKNOWN_MODEL)
@@ -117,4 +118,7 @@ def _obstacle(situation: Situation, learn: str) -> Obstacle | None:
         return _few_already(situation, situation.own_run)
     if situation.steps > MOST_LEARNT:
         return Obstacle(MANY_STEPS)
+    least = situation.facts.sigma_min
+    if situation.start_sigma < least or situation.starts_at(least):
+        return Obstacle(HARDLY_DRAWN)
     return _unknown(situation)

@@ -252,6 +252,9 @@ _NOT_LEARNT: dict[str, Callable[[Obstacle], str]] = {
     deciding.MANY_STEPS: lambda o: (
         f"Above {MOST_LEARNT} steps too little is gained to be learnt; ask for fewer, 6 for instance."
     ),
+    deciding.HARDLY_DRAWN: lambda o: (
+        "At so low a denoise hardly anything is drawn, so there is nothing to learn; take a higher one."
+    ),
     deciding.UNKNOWN_MODEL: lambda o: (
         "This model cannot be told from others, so nothing is learnt of it."
     ),
