@@ -40,6 +40,7 @@ BELOW_THE_TOP = (
     "Of a model that has few steps already, fewer are learnt from whole pictures alone: draw one at "
     "denoise 1."
 )
+DRAWN_SO = "So it was drawn before."
 ABOVE_CFG = (
     "This model was made for few steps without guidance, so nothing is learnt of it above cfg {:g}: set "
     "cfg to 1."
@@ -80,10 +81,11 @@ def decide(
     """
     if learn not in MODES:
         raise UnknownNameError(f"learn is {learn!r}; use one of: {', '.join(MODES)}.")
-    if obstacle is not None and obstacle.code == AS_BEFORE:
-        return Decision(IN_FULL, obstacle=obstacle)
     fitted = found is not None and fits(found)
-    if found is not None and fitted and (learn == OFF or gained(found)):
+    few = found is not None and fitted and (learn == OFF or gained(found))
+    if obstacle is not None and obstacle.code == AS_BEFORE:
+        return Decision(IN_FULL, obstacle=obstacle if few else Obstacle(AS_BEFORE, DRAWN_SO))
+    if few:
         return Decision(FEW)
     obstacle = _obstacle(situation, learn) or obstacle
     if obstacle is not None:

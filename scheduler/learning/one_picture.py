@@ -17,6 +17,7 @@ from ..record.verdict_words import answers_at_once
 from ..recordings import Recording
 from ..store import Store
 from . import deciding
+from .again import drawn_before, drawn_so
 from .at_hand import not_learnt_from
 from .bend import MOST as MOST_STEPS
 from .bend import bend_of
@@ -63,6 +64,7 @@ class Source:
     carried: tuple[Shelf, ...]
     given: Match | None
     newest: bool
+    before: str = ""  # how this very picture was drawn (again.py)
 
     def settled(self, situation: Situation) -> Situation:
         own = (self.store,)
@@ -93,6 +95,9 @@ class Picture:
 
     def made(self, improve_calls: int, handed: Handed | None) -> tuple[Any, Outcome]:
         """The picture, handed over where it was drawn in full before its learning was stopped."""
+        again = drawn_so(self.situation, self.source.before, self.source.carried)
+        if again is not None and not improve_calls:
+            return self._drawn(Decision(deciding.AS_FOUND, obstacle=drawn_before()), again, 0)
         found = self.source.chosen(self.situation)
         decision = self.decided(found)
         there = None if handed is None else self._at_hand(decision, handed)
