@@ -41,7 +41,7 @@ def write(here: Pass, steps: int) -> None:
 
 
 def _parts(found: Selection, here: Pass, steps: int) -> list[str]:
-    from ..scheduler.learning.words import recipe_name
+    from ..scheduler.learning.recipe_name import recipe_name
     from .host import sampler_labels
     from .truth import source, stand_in
 

@@ -51,6 +51,10 @@ class RecordingError(StepDistillError):
     """A recording of a run cannot be learnt from, or its file cannot be read; the text says why."""
 
 
+class LearningError(StepDistillError):
+    """Learning broke off with an error of the model's or the computer's; the text names it."""
+
+
 class SourceError(StepDistillError):
     """A source of records cannot be read, is not what it says it is, or was changed."""
 

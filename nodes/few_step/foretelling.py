@@ -10,6 +10,7 @@ from typing import Any
 
 from ..host.picture_records import signatures
 from ..host.running_prompt import is_link, running_node
+from ..names import MARK
 
 SCENE = ("model", "positive", "negative", "latent_image")
 TEXTS = (
@@ -22,7 +23,6 @@ TEXTS = (
     "digits",
 )  # another prompt, no more
 SEEDS = ("seed", "noise_seed")
-MARK = "stepdistill_store"  # of a queued prompt (server/queued.py)
 SIZES = ("width", "height", "batch_size")
 MOST = 64
 

@@ -89,7 +89,8 @@ class StepDistillKSampler:
         record=None, recipe=AS_SAVED, unique_id=None,
     ):  # fmt: skip
         """The LATENT and what is to be said of it; raises StepDistillError with a sentence."""
-        from ...scheduler.learning.deciding import AS_BEFORE
+        from ...scheduler.learning.again import IN_FULL
+        from ...scheduler.learning.deciding import AS_BEFORE, Obstacle
         from ...scheduler.learning.drawing import draw_and_learn
         from ...scheduler.learning.situation import Situation
         from ...scheduler.lookup.given import given_match
@@ -97,6 +98,7 @@ class StepDistillKSampler:
         from ..host.model_facts import facts_of, guidance_of
         from ..host.store import store
         from ..host.workflow_records import shelves
+        from .as_drawn import note, noted
         from .conditioning import hook_patches_of
         from .foretelling import remember
         from .picture import Picture
@@ -110,9 +112,10 @@ class StepDistillKSampler:
         key = facts.key(scene.cfg, scene.shape, guidance)
         again = recipe == AS_SAVED and record is None
         picture = Picture(scene, facts.process, int(seed), unique_id)
-        obstacle = _obstacle(scene, bool(hooks), again, unique_id, int(seed))
-        lasting = obstacle if obstacle is None or obstacle.code != AS_BEFORE else None
-        remember(facts, scene, guidance, lasting, picture.prompt(), picture.paced_as)
+        settings = int(seed), int(steps), float(cfg), float(denoise), learn, scene.shape
+        before = noted(unique_id, *settings) if again else ""
+        obstacle = _obstacle(scene, bool(hooks))
+        remember(facts, scene, guidance, obstacle, picture.prompt(), picture.paced_as)
         wished = taken(unique_id)
         drawn, outcome = draw_and_learn(
             picture,
@@ -122,11 +125,13 @@ class StepDistillKSampler:
             carried=shelves(),
             given=None if record is None else given_match(record, key),
             newest=not again,
-            obstacle=obstacle,
+            obstacle=Obstacle(AS_BEFORE) if before == IN_FULL else obstacle,
             improve_calls=wished,
             handed=picture.handed,
+            before=before,
         )
-        return _answer(drawn, outcome, scene, unique_id, int(seed), wished)
+        note(unique_id, outcome, *settings)
+        return _answer(drawn, outcome, scene, wished)
 
 
 def _with_help(inputs: dict) -> dict:
@@ -135,14 +140,11 @@ def _with_help(inputs: dict) -> dict:
     }
 
 
-def _obstacle(scene, hooks: bool, again: bool, node: str | None, seed: int):
+def _obstacle(scene, hooks: bool):
     """Why this picture is not learnt from, as far as the graph says it."""
-    from ...scheduler.learning.deciding import AS_BEFORE, HOOKS, MASK, UNSUITED, Obstacle
+    from ...scheduler.learning.deciding import HOOKS, MASK, UNSUITED, Obstacle
     from ..host.suitability import unsuited_guider
-    from .drawn_in_full import noted
 
-    if again and noted(node, seed):
-        return Obstacle(AS_BEFORE)
     if hooks:
         return Obstacle(HOOKS)
     reason = unsuited_guider(scene.guider)
@@ -151,21 +153,21 @@ def _obstacle(scene, hooks: bool, again: bool, node: str | None, seed: int):
     return Obstacle(MASK) if scene.latent.get("noise_mask") is not None else None
 
 
-def _answer(drawn, outcome, scene, node: str | None, seed: int, wished: int = 0) -> dict:
+def _answer(drawn, outcome, scene, wished: int = 0) -> dict:
     """What the host gets of a picture: the graph's own file says what drew it. wished: model calls
     that were to improve a recipe."""
     from ...scheduler.learning import words
     from ...scheduler.learning.one_picture import NOTHING_TO_IMPROVE
     from ...scheduler.lookup.match import WORKFLOW
     from ..host.picture_records import attach
+    from ..host.workflow_records import keep_used
     from ..page.card_data import shown
-    from .drawn_in_full import note
 
     match = outcome.found.match
-    if match is not None and match.place != WORKFLOW:  # which carries it already
+    if match is not None and match.place == WORKFLOW and not outcome.found.stretched:
+        keep_used(match.as_made)
+    elif match is not None:
         attach(outcome.found.to_carry, match.name, lasting=True)
-    elif outcome.in_full:
-        note(node, seed)
     info = words.after(outcome)
     if scene.left_out:
         info += f" Drawn without {', '.join(scene.left_out)}, which guesses steps that are no longer there."

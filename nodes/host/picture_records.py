@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from ..names import MARK
 from . import running_prompt
-from .workflow_records import put, slim
+from .attached import is_attached, mark
+from .workflow_records import EXTRA, listed, put, slim, write, written
 
 if TYPE_CHECKING:
     from ...scheduler.record import Record
@@ -26,6 +28,7 @@ MOST_PROMPTS = 4096
 _data: dict[str, dict] = {}  # what goes along, by the record's name
 # What nodes looked up: the records' names by a node's signature, at the store's revision (None: at any).
 _names: dict[str, tuple[int | None, set[str]]] = {}
+_notes: dict[str, tuple[str, dict]] = {}  # what nodes said, each of a kind, by signature
 _signed: dict[str, dict[str, str]] = {}  # the signatures of a waiting prompt's nodes, by its id
 _last: list = [None, "", None]  # a record, its name and data: a run asks for it two or three times
 
@@ -44,19 +47,31 @@ def attach(record: Record, name: str = "", lasting: bool = False) -> None:
     if data is None:
         return
     name = name.removesuffix(".json") or digest
-    put(extra, name, data)
     node = running_prompt.running_node()
     if node is None:
+        put(extra, name, data)
         return
+    _put_latest(extra, name, data, node.id)
     from .store import revision  # loaded late: the host is waiting while packs are imported
 
-    signature = signatures(node.prompt)[node.id]
+    signature = _signature(node)
     _remember(signature, name, data, None if lasting else revision())
-    for prompt_id, prompt, waiting in running_prompt.waiting_prompts():
-        if prompt_id not in _signed:
-            _bound(_signed, MOST_PROMPTS)[prompt_id] = signatures(prompt)
-        if signature in _signed[prompt_id].values():
-            put(waiting, name, data)
+    for waiting, nodes in _waiting(signature):
+        _put_record(waiting, name, data, nodes)
+
+
+def attach_note(kind: str, said: dict | None) -> None:
+    """The same for what pictures say of the node that runs (_put_note); None: nothing any more."""
+    node = running_prompt.running_node()
+    if node is None or (said is None and not _notes):
+        return
+    signature = _signature(node)
+    _notes.pop(signature, None)
+    if said is None:
+        return
+    _bound(_notes, MOST_REMEMBERED)[signature] = kind, said
+    for waiting, nodes in _waiting(signature):
+        _put_note(waiting, kind, said, nodes)
 
 
 def attach_remembered(prompt: Mapping, extra: dict) -> None:
@@ -64,12 +79,63 @@ def attach_remembered(prompt: Mapping, extra: dict) -> None:
     not changed since: where it has, they look again."""
     from .store import revision
 
-    now = revision() if _names else None
-    for signature in signatures(prompt).values() if _names else ():
+    if not _names and not _notes:
+        return
+    now = revision()
+    for node, signature in signatures(prompt).items():
         known, names = _names.get(signature, (None, ()))
         for name in names:
             if name in _data and _still(known, now, name):
-                put(extra, name, _data[name])
+                _put_record(extra, name, _data[name], (node,))
+        if signature in _notes:
+            _put_note(extra, *_notes[signature], (node,))
+
+
+def signature_of(node: running_prompt.RunningNode) -> str:
+    """What a node of a prompt is known by again wherever the prompt is queued: without our marks."""
+    return _sign(node.prompt, node.id, {}, set(), left_out=MARK)
+
+
+def _signature(node: running_prompt.RunningNode) -> str:
+    return _sign(node.prompt, node.id, {}, set())
+
+
+def _waiting(signature: str) -> Iterator[tuple[dict, list[str]]]:
+    """(what came with it, its nodes) of each waiting prompt that has a node of this signature."""
+    for prompt_id, prompt, extra in running_prompt.waiting_prompts():
+        if prompt_id not in _signed:
+            _bound(_signed, MOST_PROMPTS)[prompt_id] = signatures(prompt)
+        nodes = [node for node, each in _signed[prompt_id].items() if each == signature]
+        if nodes:
+            yield extra, nodes
+
+
+def _put_latest(extra: dict, name: str, data: dict, node: str) -> None:
+    """Let the running prompt carry what its node has just drawn with: for that one, unless its workflow
+    has carried such a record."""
+    theirs = listed(extra).items()
+    own = [other for other, each in theirs if not is_attached(extra, EXTRA, other) and each == data]
+    known = name in dict(theirs) and not is_attached(extra, EXTRA, name)
+    put(extra, name, data)
+    if not own and not known:
+        mark(extra, EXTRA, name, (node,))
+
+
+def _put_record(extra: dict, name: str, data: dict, nodes: Iterable[str]) -> None:
+    """Let a prompt carry a record for some of its nodes, unless its workflow has one of that name."""
+    if name not in listed(extra) or is_attached(extra, EXTRA, name):
+        put(extra, name, data)
+        mark(extra, EXTRA, name, nodes)
+
+
+def _put_note(extra: dict, kind: str, said: dict, nodes: Iterable[str]) -> None:
+    """Let a prompt say something of some of its nodes, where its workflow says nothing of them."""
+    kept = written(extra, kind)
+    free = [node for node in nodes if node not in kept or is_attached(extra, kind, node)]
+    if free:
+        write(extra, kind, kept | dict.fromkeys(free, said))
+        for node in free:
+            mark(extra, kind, node, (node,))
 
 
 def _still(known: int | None, now: int | None, name: str) -> bool:
@@ -88,7 +154,9 @@ def signatures(prompt: Mapping) -> dict[str, str]:
     return found
 
 
-def _sign(prompt: Mapping, node: str, found: dict[str, str], above: set[str]) -> str:
+def _sign(
+    prompt: Mapping, node: str, found: dict[str, str], above: set[str], left_out: str = ""
+) -> str:
     if node in found:
         return found[node]
     entry = prompt.get(node)
@@ -96,8 +164,12 @@ def _sign(prompt: Mapping, node: str, found: dict[str, str], above: set[str]) ->
         return ""
     parts = []
     for name, value in sorted(entry.get("inputs", {}).items()):
+        if name == left_out:
+            continue
         if running_prompt.is_link(value):
-            value = [_sign(prompt, value[0], found, above | {node}), value[1]]
+            value = [_sign(prompt, value[0], found, above | {node}, left_out), value[1]]
+        elif isinstance(value, float) and value.is_integer():  # a page writes 3.0 as 3
+            value = int(value)
         parts.append([name, value])
     text = json.dumps([entry.get("class_type"), parts], default=str)
     found[node] = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

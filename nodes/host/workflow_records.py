@@ -11,7 +11,8 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from .running_prompt import running_extra
+from .attached import of_others
+from .running_prompt import running_extra, running_ids
 
 if TYPE_CHECKING:
     from ...scheduler.lookup.key import Key
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from ...scheduler.record import Record
 
 EXTRA = "stepdistill_records"
-MOST = 4
+MOST = 8
 LONGEST = 200_000  # characters of one record
 TOLD = (
     "rms",
@@ -58,10 +59,24 @@ def write(extra: dict, name: str, data: dict) -> None:
     if not isinstance(pnginfo, dict):
         pnginfo = extra["extra_pnginfo"] = {}
     holder = pnginfo
-    if isinstance(pnginfo.get("workflow"), dict):
-        holder = pnginfo["workflow"].setdefault("extra", {})
-    if isinstance(holder, dict):
-        holder[name] = data
+    workflow = pnginfo.get("workflow")
+    if isinstance(workflow, dict):
+        if not isinstance(workflow.get("extra"), dict):
+            workflow["extra"] = {}
+        holder = workflow["extra"]
+    holder[name] = data
+
+
+def keep_used(record: Record) -> None:
+    """Of the records that the running workflow carries, let one that draws be the last to go."""
+    extra = running_extra()
+    found = listed(extra)
+    if extra is None or len(found) < MOST:
+        return
+    for name, data in found.items():
+        if _read(data) is record:
+            put(extra, name, data)
+            return
 
 
 def slim(record: Record) -> dict | None:
@@ -92,7 +107,7 @@ class WorkflowRecords:
         """
         from ...scheduler.lookup.match import EXACT, GIVEN, WORKFLOW, judged
 
-        carried = [_read(data) for data in listed(running_extra()).values()]
+        carried = [_read(data) for data in _to_draw_by().values()]
         found = [judged(record, key, policy) for record in carried if record is not None]
         allowed = [match for match in found if match is not None and match.allowed]
         allowed.sort(key=lambda match: (match.kind != EXACT, len(match.differences)))
@@ -101,7 +116,14 @@ class WorkflowRecords:
 
 def shelves() -> tuple[WorkflowRecords, ...]:
     """The shelf of the running workflow's records; none where it carries none."""
-    return (WorkflowRecords(),) if listed(running_extra()) else ()
+    return (WorkflowRecords(),) if _to_draw_by() else ()
+
+
+def _to_draw_by() -> dict:
+    """What the running workflow carries, without what was attached for nodes other than this."""
+    extra, ids = running_extra(), running_ids()
+    others = of_others(extra, EXTRA, ids[1] if ids is not None else None)
+    return {name: data for name, data in listed(extra).items() if name not in others}
 
 
 def carried(name: str) -> Record | None:
@@ -111,7 +133,7 @@ def carried(name: str) -> Record | None:
 
 def listed(extra: dict | None) -> dict:
     """The records that a prompt carries, by name."""
-    return dict(list(written(extra, EXTRA).items())[:MOST])
+    return dict(list(written(extra, EXTRA).items())[-MOST:])
 
 
 def _read(data: object) -> Record | None:

@@ -3,11 +3,11 @@ changed, and the pictures of those that do not run carry their record all the sa
 
 from __future__ import annotations
 
-from ..names import DISTILLED
+from ..names import DISTILLED, MARK
 
 FEW_STEP, APPLY = "StepDistillKSampler", "StepDistillApply"
 LOOKING_AHEAD = (APPLY, "StepDistillSampler", "StepDistillSigmas")
-INPUT = "stepdistill_store"  # the host passes over inputs that it does not know, and caches by them
+INPUT = MARK  # the host passes over inputs that it does not know, and caches by them
 
 
 def register() -> None:
@@ -39,7 +39,7 @@ def _mark(prompt: dict, extra: dict | None) -> None:
     """Put the store's revision into every node of others that names our entry: a node of the host's
     is told nothing else that could change. Few-Step KSamplers get what the workflow carries: by it
     they draw."""
-    from ..few_step.drawn_in_full import digest
+    from ..few_step.as_drawn import digest
     from ..host.store import revision
 
     carried = digest(extra)
@@ -73,9 +73,11 @@ def _after(prompt: dict, id: str) -> str:
 
 
 def _attach(prompt: dict, extra: dict) -> None:
+    from ..host.attached import ATTACHED
     from ..host.picture_records import attach_remembered
     from ..host.workflow_records import listed
     from ..records.names import expect
 
+    extra.pop(ATTACHED, None)  # of nobody but us
     expect(listed(extra))
     attach_remembered(prompt, extra)

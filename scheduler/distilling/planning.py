@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from .. import evidence
 from ..errors import BudgetError
+from ..record import SAME_START
 from ..recordings import Recording
 from .effort import INSTANT, Effort, budget_for, effort_named
 from .on_paths import planned_paths
@@ -46,7 +47,7 @@ def plan_request(
 def starts_below(request: Request, recordings: Sequence[Recording]) -> bool:
     """Whether recipes begin below the teacher, so that its first answer is none of theirs."""
     top = min((each.start_sigma for each in recordings), default=request.sigma_max)
-    return request.start_sigma < top
+    return request.start_sigma < top * (1 - SAME_START)  # a recording's sigmas are float32
 
 
 def affordable(

@@ -31,6 +31,7 @@ MASK = "mask"  # it mixes the original in at every step
 HOOKS = "hooks"  # they change the model while it draws
 UNSUITED = "unsuited"  # the model, for what its detail says
 UNWRITABLE = "unwritable"  # the store
+HARDLY_DRAWN = "hardly_drawn"  # a start below all of the model's noise
 AS_BEFORE = "as_before"  # this very picture was drawn in full, and is drawn again
 # Where a few stock steps are not what the artist asked for.
 IN_FULL_THEN = (OWN_STEPS, MASK, HOOKS, UNSUITED, UNWRITABLE, UNKNOWN_MODEL)
@@ -39,6 +40,7 @@ BELOW_THE_TOP = (
     "Of a model that has few steps already, fewer are learnt from whole pictures alone: draw one at "
     "denoise 1."
 )
+DRAWN_SO = "So it was drawn before."
 ABOVE_CFG = (
     "This model was made for few steps without guidance, so nothing is learnt of it above cfg {:g}: set "
     "cfg to 1."
@@ -79,10 +81,11 @@ def decide(
     """
     if learn not in MODES:
         raise UnknownNameError(f"learn is {learn!r}; use one of: {', '.join(MODES)}.")
-    if obstacle is not None and obstacle.code == AS_BEFORE:
-        return Decision(IN_FULL, obstacle=obstacle)
     fitted = found is not None and fits(found)
-    if found is not None and fitted and (learn == OFF or gained(found)):
+    few = found is not None and fitted and (learn == OFF or gained(found))
+    if obstacle is not None and obstacle.code == AS_BEFORE:
+        return Decision(IN_FULL, obstacle=obstacle if few else Obstacle(AS_BEFORE, DRAWN_SO))
+    if few:
         return Decision(FEW)
     obstacle = _obstacle(situation, learn) or obstacle
     if obstacle is not None:
@@ -117,4 +120,7 @@ def _obstacle(situation: Situation, learn: str) -> Obstacle | None:
         return _few_already(situation, situation.own_run)
     if situation.steps > MOST_LEARNT:
         return Obstacle(MANY_STEPS)
+    least = situation.facts.sigma_min
+    if situation.start_sigma < least or situation.starts_at(least):
+        return Obstacle(HARDLY_DRAWN)
     return _unknown(situation)

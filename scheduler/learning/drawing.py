@@ -33,17 +33,19 @@ def draw_and_learn(
     obstacle: Obstacle | None = None,
     improve_calls: int = 0,
     handed: Handed | None = None,
+    before: str = "",
 ) -> tuple[Any, Outcome]:
     """(what the host drew, what happened). mode: of deciding.MODES. carried, given, newest: as for
     `chosen`. obstacle: why the host would not have this picture learnt from. improve_calls: spent on
     a better recipe before the picture is drawn. handed: of a host that can hand over a picture that
-    was drawn in full before the host went down in its learning.
+    was drawn in full before the host went down in its learning. before: how this very picture was
+    drawn (again.how_drawn): it is drawn so again.
 
     A picture never fails because nothing could be learnt: the outcome says why. Raises what the host
     raises (an interruption only before the picture is drawn), and StepDistillError where there is nothing
     to draw with.
     """
-    source = Source(store, tuple(carried), given, newest)
+    source = Source(store, tuple(carried), given, newest, before)
     if given is not None:
         obstacle = Obstacle(deciding.RECORD_GIVEN)
     return Picture(host, source, situation, mode, obstacle).made(improve_calls, handed)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from ..errors import OutputError, RecordingError
+from ..files import make_folder
 from ..lookup.key import Key
 from ..recordings import Recording
 from ..store import Store
+from . import deciding
+from .deciding import Obstacle
 
 LEAST_STEPS = 15  # of a run drawn in full; in fewer an artist wants few steps
 KEPT = (
@@ -31,3 +34,12 @@ def kept(store: Store, key: Key, recording: Recording, title: str | None = None)
 def not_kept(why: str) -> str:
     """Why nothing is learnt from a run."""
     return f"Nothing is learnt from this run: {why}"
+
+
+def unwritable(store: Store) -> Obstacle | None:
+    """What stands in the way where a store cannot keep anything."""
+    try:
+        make_folder(store.folder)
+    except OutputError as problem:
+        return Obstacle(deciding.UNWRITABLE, str(problem))
+    return None

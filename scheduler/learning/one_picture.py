@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ..denoiser import Denoiser
 from ..distilling.meter import Progress
-from ..errors import OutputError, RecordingError, StepDistillError
-from ..files import make_folder
+from ..errors import RecordingError, StepDistillError
 from ..kin.words import apart
 from ..lookup.match import Match
 from ..lookup.selection import Selection
@@ -18,6 +17,7 @@ from ..record.verdict_words import answers_at_once
 from ..recordings import Recording
 from ..store import Store
 from . import deciding
+from .again import drawn_before, drawn_so
 from .at_hand import not_learnt_from
 from .bend import MOST as MOST_STEPS
 from .bend import bend_of
@@ -43,9 +43,11 @@ from .fitting import (
 )
 from .full_run import full_run
 from .host import Handed, Host
+from .keeping import unwritable
 from .modes import FROM_PICTURES
 from .outcome import Announcement, Outcome
 from .situation import AT_THE_BEND, Situation
+from .unharmed import unharmed
 
 NOTHING_TO_IMPROVE = "There is no recipe of this model to improve yet."
 NOTHING_LEFT = (
@@ -62,6 +64,7 @@ class Source:
     carried: tuple[Shelf, ...]
     given: Match | None
     newest: bool
+    before: str = ""  # how this very picture was drawn (again.py)
 
     def settled(self, situation: Situation) -> Situation:
         own = (self.store,)
@@ -92,6 +95,9 @@ class Picture:
 
     def made(self, improve_calls: int, handed: Handed | None) -> tuple[Any, Outcome]:
         """The picture, handed over where it was drawn in full before its learning was stopped."""
+        again = drawn_so(self.situation, self.source.before, self.source.carried)
+        if again is not None and not improve_calls:
+            return self._drawn(Decision(deciding.AS_FOUND, obstacle=drawn_before()), again, 0)
         found = self.source.chosen(self.situation)
         decision = self.decided(found)
         there = None if handed is None else self._at_hand(decision, handed)
@@ -141,9 +147,9 @@ class Picture:
         first = decide(self.situation, found, self.mode, False, self.obstacle)
         if not first.learns and first.action != deciding.LEARN_FIRST:
             return first
-        unwritable = _unwritable(self.store)
-        if unwritable is not None:
-            return decide(self.situation, found, self.mode, False, unwritable)
+        stuck = unwritable(self.store)
+        if stuck is not None:
+            return decide(self.situation, found, self.mode, False, stuck)
         return decide(self.situation, found, self.mode, bool(self._kept_runs()))
 
     def _kept_runs(self) -> list[Recording]:
@@ -163,15 +169,11 @@ class Picture:
 
     def _learnt_from(self, decision: Decision, full: Selection, recording: Recording) -> Outcome:
         """What was learnt from a picture that is drawn; an interruption ends this and not the picture."""
-        here, facts = self.situation, self.situation.facts
         try:
-            if not here.own_sigmas:  # its few levels say nothing to another distillation
-                self.store.keep_recording(here.key, recording, facts.name[:300])
-        except (RecordingError, OutputError) as problem:
-            return Outcome(decision, here, full, problem=str(problem))
-        if here.steps == AT_THE_BEND:
-            here = here.with_steps(bend_of(recording.gram, here.start_sigma))
-            self.situation = here
+            unharmed(lambda: self._keep(recording), self.host.interruption)
+        except StepDistillError as problem:
+            return Outcome(decision, self.situation, full, problem=str(problem))
+        here = self.situation
         runs = self._kept_runs() or [recording]
         try:
             learnt = self._learn(runs)
@@ -182,6 +184,14 @@ class Picture:
         if self._at_once(learnt):
             return Outcome(decision, here, full, problem=AT_ONCE.format(NAME_ITS_RUN))
         return Outcome(decision, here, full, learnt, kept=True)
+
+    def _keep(self, recording: Recording) -> None:
+        """Of a step-distilled model's own run nothing: its few levels say nothing to another distillation."""
+        here = self.situation
+        if not here.own_sigmas:
+            self.store.keep_recording(here.key, recording, here.facts.name[:300])
+        if here.steps == AT_THE_BEND:
+            self.situation = here.with_steps(bend_of(recording.gram, here.start_sigma))
 
     def _stopped(self, outcome: Outcome) -> Outcome:
         """Before the first recipe its run waits for the next picture; after it, this one serves."""
@@ -231,7 +241,7 @@ class Picture:
             return improved(self.store, here, before, denoise, calls, runs, heard, prompt)
 
         try:
-            learnt = self.host.with_model(calls, work)
+            learnt = self._asked(calls, work)
         except StepDistillError as problem:
             outcome = Outcome(decision, here, found, problem=str(problem))
             return self.host.draw(found, None), outcome
@@ -246,7 +256,10 @@ class Picture:
         def work(denoise: Denoiser, heard: Progress) -> Learnt:
             return learn(self.store, here, denoise, runs, heard, self.host.prompt())
 
-        return self.host.with_model(planned, work)
+        return self._asked(planned, work)
+
+    def _asked(self, planned: int, work: Callable[[Denoiser, Progress], Learnt]) -> Learnt:
+        return unharmed(lambda: self.host.with_model(planned, work), self.host.interruption)
 
     def _at_once(self, learnt: Learnt) -> bool:
         """Whether what was learnt tells a step-distilled model, of which many steps are no truth."""
@@ -288,11 +301,3 @@ class Picture:
             spent = calls_from_kin(rows or 0, self.situation)
             told = replace(told, kin=kin.title, kin_own=apart(kin), kin_calls=spent)
         return told
-
-
-def _unwritable(store: Store) -> Obstacle | None:
-    try:
-        make_folder(store.folder)
-    except OutputError as problem:
-        return Obstacle(deciding.UNWRITABLE, str(problem))
-    return None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable
 
 from ..counted import counted, model_calls
@@ -13,7 +11,6 @@ from ..lookup import made_words
 from ..lookup import words as lookup_words
 from ..lookup.match import NEAREST
 from ..lookup.selection import Selection
-from ..record import Recipe
 from ..record.verdict import steps_saved
 from ..record.verdict_words import share_words
 from ..record.words import NO_LABELS, Labels, duration
@@ -23,6 +20,7 @@ from .deciding import Obstacle
 from .fitting import Learnt
 from .full_run import MOST_LEARNT
 from .outcome import Announcement, Outcome
+from .recipe_name import recipe_name
 
 STEPS_NOT_KNOWN = (
     "How many steps this model needs is known once it is learnt; ask for a number, or learn it."
@@ -93,13 +91,6 @@ def brought(outcome: Outcome) -> str:
 def not_learnt(obstacle: Obstacle) -> str:
     """Why nothing is learnt, as a sentence."""
     return _NOT_LEARNT[obstacle.code](obstacle)
-
-
-def recipe_name(recipe: Recipe) -> str:
-    """Eight hex digits that name a recipe by its numbers, wherever it lies."""
-    numbers = [recipe.sampler, recipe.sigmas, recipe.offsets, recipe.coefficients]
-    data = json.dumps([*numbers, str(recipe.choice)]).encode()
-    return hashlib.blake2b(data, digest_size=4).hexdigest()
 
 
 def _in_full(outcome: Outcome) -> str:
@@ -252,6 +243,9 @@ _NOT_LEARNT: dict[str, Callable[[Obstacle], str]] = {
     deciding.MANY_STEPS: lambda o: (
         f"Above {MOST_LEARNT} steps too little is gained to be learnt; ask for fewer, 6 for instance."
     ),
+    deciding.HARDLY_DRAWN: lambda o: (
+        "At so low a denoise hardly anything is drawn, so there is nothing to learn; take a higher one."
+    ),
     deciding.UNKNOWN_MODEL: lambda o: (
         "This model cannot be told from others, so nothing is learnt of it."
     ),
@@ -265,5 +259,7 @@ _NOT_LEARNT: dict[str, Callable[[Obstacle], str]] = {
     ),
     deciding.UNSUITED: lambda o: f"Nothing is learnt: {o.detail[:1].lower()}{o.detail[1:]}",
     deciding.UNWRITABLE: lambda o: f"Nothing can be learnt, for it could not be kept: {o.detail}",
-    deciding.AS_BEFORE: lambda o: "So it was drawn before; with another seed it takes few steps.",
+    deciding.AS_BEFORE: lambda o: (
+        o.detail or "So it was drawn before; with another seed it takes few steps."
+    ),
 }

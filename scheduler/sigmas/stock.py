@@ -112,7 +112,8 @@ def log_snr_grid(sigma_min: float, sigma_max: float, nodes: int, process: str) -
 
 def _clipped(sigmas: np.ndarray, low: float, high: float) -> np.ndarray:
     positive = np.clip(sigmas[:-1], low, high)
-    if len(positive) > 1 and positive[0] == positive[-1]:
+    # Equal as `strictly_decreasing` has it: where hosts keep them, in float32.
+    if len(positive) > 1 and np.float32(positive[0]) == np.float32(positive[-1]):
         # All of it lies on one side of the range: take the whole range.
         positive[[0, -1]] = high, low
     return strictly_decreasing(np.append(positive, 0.0))

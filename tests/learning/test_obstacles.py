@@ -200,6 +200,63 @@ def test_of_a_model_with_few_steps_of_its_own_the_bend_is_no_question(store):
     assert host.calls == FEWEST and outcome.decision.obstacle.code == deciding.STEP_DISTILLED
 
 
+@pytest.mark.parametrize(
+    "how", [RuntimeError("CUDA error\nmore"), MemoryError(), OSError(28, "full")]
+)
+@pytest.mark.parametrize("after", [FULL_STEPS, FULL_STEPS + 6])
+def test_a_model_that_fails_while_it_learns_leaves_the_picture(store, how, after):
+    """Out of memory, another pack's wrapper, a full disk: at the first call of learning and later."""
+    host, drawn, outcome = picture(store, Studio(fail_after=after, how=how))
+    assert torch.equal(drawn, Studio().draw(full_run(situation()), None))
+    said = words.after(outcome)
+    assert (
+        said.startswith("Drawn in full, 24 steps") and "Learning broke off, not the picture" in said
+    )
+    assert type(how).__name__ in said and "more" not in said and outcome.kept
+    assert not store.records() and len(store.list_recordings()) == 1
+
+
+def test_a_model_that_fails_while_it_learns_first_is_drawn_in_full(first, store):
+    store.put(record_of(first[0]))
+    failed = [True]
+
+    class Fails(Studio):
+        def with_model(self, planned, work):
+            failed.append(True)
+            raise RuntimeError("out of memory")
+
+    host, _, outcome = picture(store, Fails(), mode="now", of=situation(8))
+    assert len(failed) == 2 and host.calls == FULL_STEPS and "out of memory" in words.after(outcome)
+    host, _, outcome = picture(store, Fails(), improve_calls=50)
+    assert len(failed) == 3 and host.calls == 6 and "out of memory" in words.after(outcome)
+
+
+def test_a_run_that_cannot_be_kept_for_whatever_reason_leaves_the_picture(store, monkeypatch):
+    def full(*_):
+        raise MemoryError("no room for a run")
+
+    monkeypatch.setattr(type(store), "keep_recording", full)
+    host, _, outcome = picture(store)
+    assert host.calls == FULL_STEPS and "no room for a run" in words.after(outcome)
+
+
+@pytest.mark.parametrize(
+    "denoise, steps",
+    [(0.7, 1), *(pytest.param(low, 6, marks=pytest.mark.slow) for low in (0.01, 0.004))],
+)
+def test_few_steps_of_a_low_start_are_learnt(store, denoise, steps):
+    """One step of a start that float32 rounds up; a start so low that stock's last steps all lie at it."""
+    _, _, outcome = picture(store, of=situation(steps, denoise))
+    assert outcome.learnt is not None and not outcome.problem, words.after(outcome)
+
+
+@pytest.mark.parametrize("denoise", [1e-3, 1e-4])
+def test_a_start_below_all_noise_is_said(store, denoise):
+    host, _, outcome = picture(store, of=situation(denoise=denoise))
+    assert outcome.decision.obstacle.code == deciding.HARDLY_DRAWN and host.calls == 6
+    assert "hardly anything is drawn" in words.after(outcome) and not store.list_recordings()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("denoise", [0.02, 0.2, 0.7])
 def test_every_start_is_learnt_or_drawn_with_a_sentence(store, denoise):

@@ -14,6 +14,7 @@ from scheduler.learning.choosing import OneRecord
 from scheduler.learning.drawing import foretell
 from scheduler.learning.fitting import Learnt, calls_to_learn
 from scheduler.learning.full_run import FULL_STEPS, full_run
+from scheduler.learning.recipe_name import recipe_name
 from scheduler.learning.situation import AT_THE_BEND
 from scheduler.store import Store
 from tests.learning.studio import CFG, Studio, error, picture, record_of, situation
@@ -47,7 +48,7 @@ def test_what_is_about_to_happen_is_said_first(first):
 def test_the_next_picture_takes_few_steps_and_is_nearer_than_stock(taught):
     host, _, outcome = picture(taught, Studio(seed=1, digit=4))
     assert host.calls == 6 and outcome.decision.action == deciding.FEW
-    name = words.recipe_name(outcome.found.recipe)
+    name = recipe_name(outcome.found.recipe)
     assert name in words.after(outcome)
     (told,) = host.told
     record = outcome.found.match.record

@@ -50,6 +50,6 @@ def test_a_few_step_picture_is_drawn_anew_where_its_file_carries_something_else(
         return inputs.get(queued.INPUT)
 
     carried = {"stepdistill_records": {"a": {"stepdistill": 2}}}
-    noted = {"workflow": {"extra": {"stepdistill_in_full": {"1": 5}}}}
+    noted = {"workflow": {"extra": {"stepdistill_drawn": {"1": {"of": "a", "how": "in full"}}}}}
     marks = [few({}), few(carried), few(noted)]
     assert marks[0] is None and len(set(marks)) == 3 and few(carried) == marks[1]

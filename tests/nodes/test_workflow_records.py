@@ -89,7 +89,8 @@ def test_another_models_record_and_what_is_none_are_passed_over(model, workflow)
         assert not carried.WorkflowRecords().matches(key)
 
 
-def test_few_records_are_kept_without_their_tables(model, workflow):
+def test_few_records_are_kept_without_their_tables(model, workflow, monkeypatch):
+    monkeypatch.setattr(carried, "MOST", 4)
     made = [record_of(model, cfg=float(cfg)) for cfg in (1, 2, 4, 6, 9, 14)]
     for record in made:
         pictures.attach(record)
@@ -165,3 +166,60 @@ def test_a_cached_nodes_record_goes_along_until_the_store_changes(model, workflo
     extra = {}
     pictures.attach_remembered(prompt(5), extra)
     assert not carries(extra)
+
+
+def runs(monkeypatch, prompt, id):
+    """A node of a prompt runs."""
+    node = running.RunningNode(prompt, id, prompt[id]["class_type"], prompt[id]["inputs"])
+    for each in (carried, running):
+        monkeypatch.setattr(each, "running_ids", lambda: ("a prompt", id))
+    monkeypatch.setattr(running, "running_node", lambda: node)
+    monkeypatch.setattr(running, "waiting_prompts", lambda: [])
+
+
+def test_what_is_attached_for_a_cached_node_is_no_other_nodes_record(model, workflow, monkeypatch):
+    """A second node draws by what the store has learnt, and not by what the first was drawn with."""
+    record, key = record_of(model), identity.facts_of(model).key()
+    runs(monkeypatch, prompt(1), "1")
+    pictures.attach(record, lasting=True)
+    assert carried.shelves()[0].matches(key)
+    runs(monkeypatch, prompt(1), "2")
+    assert not carried.shelves() and not carried.WorkflowRecords().matches(key)
+    assert carried.listed(carried.running_extra())  # but in the picture it is
+
+
+def test_what_the_workflow_itself_carries_is_every_nodes(model, workflow, monkeypatch):
+    record, key = record_of(model), identity.facts_of(model).key()
+    workflow["extra"] = {carried.EXTRA: {"mine": carried.slim(record)}}
+    runs(monkeypatch, prompt(1), "1")
+    pictures.attach(record)
+    runs(monkeypatch, prompt(1), "2")
+    assert carried.shelves()[0].matches(key)
+
+
+def test_a_carried_record_that_draws_is_not_pushed_out_by_others(model, workflow):
+    made = [record_of(model, cfg=float(cfg)) for cfg in (1, 2, 4, 6, 9, 14, 20, 30, 45)]
+    kept = {str(place): carried.slim(record) for place, record in enumerate(made[: carried.MOST])}
+    workflow["extra"] = {carried.EXTRA: kept}
+    key = identity.facts_of(model).key(1.0)
+    used = next(each for each in carried.WorkflowRecords().matches(key) if each.kin)
+    carried.keep_used(used.as_made)
+    pictures.attach(made[-1])
+    cfgs = {each["conditions"]["cfg"] for each in workflow["extra"][carried.EXTRA].values()}
+    assert used.as_made.conditions.cfg in cfgs and 45.0 in cfgs and len(cfgs) == carried.MOST
+
+
+@pytest.mark.parametrize("extra", [None, [], "text"])
+def test_a_workflow_whose_extra_is_nothing_gets_one(model, workflow, extra):
+    workflow["extra"] = extra
+    pictures.attach(record_of(model))
+    assert list(workflow["extra"]) == [carried.EXTRA]
+
+
+def test_numbers_are_the_same_however_a_page_writes_them():
+    one, other = prompt(1), prompt(1)
+    one["1"]["inputs"] |= {"cfg": 3.0, "denoise": 1}
+    other["1"]["inputs"] |= {"cfg": 3, "denoise": 1.0}
+    assert pictures.signatures(one) == pictures.signatures(other)
+    other["1"]["inputs"]["cfg"] = 3.5
+    assert pictures.signatures(one) != pictures.signatures(other)

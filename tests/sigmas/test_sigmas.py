@@ -26,6 +26,7 @@ from scheduler.sigmas import (
     stock_schedule,
     strictly_decreasing,
     table_for,
+    tails,
     truncate,
 )
 from tests.golden_numbers import golden, numbers_of
@@ -279,3 +280,13 @@ def test_mistakes_have_their_own_errors():
         log_snr_grid(0.9995, 1.0, 5, "flow")
     with pytest.raises(SigmaRangeError):
         NoiseTable(np.array([3.0, 2.0, 1.0]))
+
+
+@pytest.mark.parametrize("denoise", [0.002, 0.004, 0.01, 0.0123, 0.3, 0.7])
+@pytest.mark.parametrize("steps", [1, 2, 6, 16])
+def test_every_start_above_the_least_noise_has_all_stock_tails(denoise, steps):
+    """Of low ones the last steps may all lie at the start, equal but for float32."""
+    table = flow_table(3.0)
+    start = table.percent_to_sigma(1 - denoise)
+    for sigmas in tails(table, steps, start).values():
+        assert len(sigmas) == steps + 1 and sigmas[0] == start and (np.diff(sigmas) < 0).all()
