@@ -19,6 +19,7 @@ from .ledger import Ledger
 
 if TYPE_CHECKING:
     from ..checkpoints.asked import Asked
+    from ..denoiser import Denoiser
 
 NEEDS_DIFFUSERS = (
     "This job needs diffusers and transformers, which this Python lacks ({name}); "
@@ -53,11 +54,7 @@ def _checkpoint(job: Job, ledger: Ledger, watched: Watched) -> Made:
     if found is not None:
         return found
     record = distill(
-        asked.denoise,
-        asked.latent_shape,
-        asked.sigma_max,
-        asked.sigma_min,
-        asked.parametrisation,
+        *_of_model(asked),
         samplers=model.samplers,
         steps=model.steps,
         effort=job.effort,
@@ -91,11 +88,7 @@ def _there(ledger: Ledger, asked: Asked, job: Job, conditions: Conditions) -> Ma
         return None
     model = job.model
     request = request_of(
-        asked.denoise,
-        asked.latent_shape,
-        asked.sigma_max,
-        asked.sigma_min,
-        asked.parametrisation,
+        *_of_model(asked),
         samplers=model.samplers,
         steps=model.steps,
         shift=conditions.shift,
@@ -107,6 +100,12 @@ def _there(ledger: Ledger, asked: Asked, job: Job, conditions: Conditions) -> Ma
     if model.measure and "curve" not in match.record.evidence:
         return None
     return Made(match.record, match.name, found=True)
+
+
+def _of_model(asked: Asked) -> tuple[Denoiser, tuple[int, ...], float, float, str]:
+    """What distilling is told of a model, in its order."""
+    top, least = asked.sigma_max, asked.sigma_min
+    return asked.denoise, asked.latent_shape, top, least, asked.parametrisation
 
 
 def _key(asked: Asked, conditions: Conditions) -> Key:
