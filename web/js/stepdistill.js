@@ -2,6 +2,7 @@
 
 import { addStyle, themeChanged } from "./dom.mjs"
 import { dropped } from "./drop.mjs"
+import { follow } from "./foretold.mjs"
 import { api, app } from "./host.mjs"
 import { canvasItems, commands, nodeItems, prepareMenus, toolboxCommands } from "./menu.mjs"
 import { addPanel } from "./panel.mjs"
@@ -62,6 +63,7 @@ app.registerExtension({
   },
 
   nodeCreated(node) {
+    follow(node)
     if (hasCard(node.comfyClass)) addCard(node)
   },
 })
