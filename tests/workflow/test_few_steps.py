@@ -160,6 +160,18 @@ def test_at_another_cfg_the_first_run_is_said_too():
     assert outcomes[2].code == "learns"
 
 
+@pytest.mark.parametrize("known, at", [(made(5.0), " at cfg 7"), (None, "")])
+def test_where_a_run_was_kept_that_is_said(known, at):
+    """Which is learnt from before the picture, where it is of the same prompt."""
+    asked = []
+    text = few(plain().data, known, kept=lambda facts: bool(asked.append(facts.cfg) or True))[2][
+        2
+    ].text
+    assert f"it is learnt{at} before the first picture, from a run that was kept" in text
+    assert "with another prompt" in text and asked == [7.0]
+    assert "that was kept" not in few(plain().data, known, kept=lambda facts: False)[2][2].text
+
+
 def test_where_it_was_checked_nothing_is_drawn_in_full():
     checked = made(5.0, cfg_checks=[{"cfg": 9.0, "holds": True}])
     text = few(plain(cfg=7.0).data, checked)[2][2].text
@@ -203,7 +215,7 @@ def test_a_record_that_the_workflow_carries_is_not_learnt_beside():
         (plain(steps=3), made(), 2, "takes 2 steps where 3 run now"),
         (plain(steps=4), replace(made(), recipes=(ours(4, ratio=1.5, equals_stock_steps=2),)), 2,
          "takes 2 steps where 4 run now"),
-        (plain(), None, 6, "takes 6 steps where 20 run now; how near these come is said then"),
+        (plain(), None, 6, "takes 6 steps where 20 run now"),
     ],
 )  # fmt: skip
 def test_what_the_node_can_learn_is_swapped_too(graph, known, steps, words):
