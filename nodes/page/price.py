@@ -63,8 +63,8 @@ def price(
         return "Nothing is asked of the model."
     pictures = _pictures(math.ceil(total / USUAL))
     time = "" if seconds_a_call is None else f", about {duration(seconds_a_call * total)}"
-    unless = "" if again else ", none where the store has these recipes"
-    parts = f" ({measured:,} to measure; {calls:,} to distil{unless})" if measured and calls else ""
+    unless = "," if again else ", none where the store has these recipes;"
+    parts = f" ({calls:,} to distil{unless} {measured:,} to measure)" if measured and calls else ""
     head = (
         f"At most {model_calls(total)}{parts}: as many as {pictures} of {USUAL} steps take{time}."
     )

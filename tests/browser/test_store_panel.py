@@ -10,6 +10,7 @@ import pytest
 from scheduler.sources import Sources
 from scheduler.store import Store
 from tests.browser.made import made
+from tests.comfyui.graphs import scene
 from tests.sources.made import folder_of
 
 DROP = """
@@ -79,6 +80,8 @@ def test_export_and_remove_which_asks_first(page, server, panel, stored):
         panel.get_by_role("button", name="Export", exact=True).click()
     assert json.loads(download.value.path().read_text())["stepdistill"] == 2
     panel.get_by_role("button", name="Remove…", exact=True).click()
+    asked = page.page.locator(".sd-dialog").inner_text()
+    assert panel.locator(".sd-item small").first.inner_text() in asked  # as the list names it
     page.page.get_by_role("button", name="Cancel", exact=True).click()
     assert [brief.file for brief in Store(server.store).records()] == [f"{stored}.json"]
     panel.get_by_role("button", name="Remove…", exact=True).click()
@@ -106,6 +109,32 @@ def test_add_load_record(page, panel, stored):
         "root.nodes.some((n) => n.type === 'StepDistillLoad' && n.widgets[0].value === given)",
         stored,
     )
+
+
+OVER = """
+const boxes = root.nodes.map((n) => [n.pos[0], n.pos[1] - 30, n.pos[0] + n.size[0], n.pos[1] + n.size[1]]);
+return boxes.some((a, k) =>
+  boxes.slice(k + 1).some((b) => a[0] < b[2] && b[0] < a[2] && a[1] < b[3] && b[1] < a[3]))
+"""
+
+
+def test_an_added_load_record_lies_beside_the_others_and_shows_its_record(page, panel, stored):
+    sampler = "root.nodes.find((n) => n.type === 'KSampler')"
+    s = scene()
+    s.ksampler()
+    page.load(s.graph.prompt)
+    page.do(
+        "const c = window.app.canvas, box = c.canvas.getBoundingClientRect(), d = c.ds; "
+        f"{sampler}.pos = [box.width / 2 / d.scale - d.offset[0] - 100, "
+        "box.height / 2 / d.scale - d.offset[1] - 60]; c.setDirty(true, true)"
+    )
+    before = page.do(OVER)
+    panel.locator(".sd-item").first.click()
+    panel.get_by_role("button", name="Add Load Record", exact=True).click()
+    page.settled("root.nodes.some((n) => n.type === 'StepDistillLoad')")
+    assert not before and not page.do(OVER)
+    node = page.page.locator(".sd-card:not(.sd-panel .sd-card)")
+    node.locator(".sd-words", has_text="Recipes:").first.wait_for()
 
 
 @pytest.mark.parametrize("way", ["Into the store", "Into the workflow"])

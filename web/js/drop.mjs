@@ -4,6 +4,7 @@ import { dialog } from "./dialogs.mjs"
 import { make } from "./dom.mjs"
 import { app, ask, openGraph, rootGraph, toast } from "./host.mjs"
 import { carriedBy } from "./picture.mjs"
+import { freePlace } from "./place.mjs"
 import { isRecord, LARGEST, looksLikeRecord } from "./recordfile.mjs"
 import { t } from "./texts.mjs"
 
@@ -71,12 +72,13 @@ export function addLoad(name) {
   return node
 }
 
-/** A node in the middle of what is seen, as one step of the history. */
+/** A node in the middle of what is seen, or as near as there is room, as one step of the history. */
 export function addNode(type, values) {
   const node = window.LiteGraph.createNode(type)
   if (!node) return toast("error", t("drop.noNode", { type })), null
   const canvas = app.canvas, { scale, offset } = canvas.ds, box = canvas.canvas.getBoundingClientRect()
-  node.pos = [box.width / 2 / scale - offset[0] - node.size[0] / 2, box.height / 2 / scale - offset[1] - 60]
+  const middle = [box.width / 2 / scale - offset[0] - node.size[0] / 2, box.height / 2 / scale - offset[1] - 60]
+  node.pos = freePlace(middle, node.size, openGraph().nodes ?? [])
   for (const [name, value] of Object.entries(values)) {
     const widget = node.widgets?.find((each) => each.name === name)
     if (widget) widget.value = value

@@ -122,7 +122,7 @@ class Panel {
     steps.onchange = again
     const tools = make(
       "div", { class: "sd-tools" }, button("panel.add", () => addLoad(name)), button("panel.export", () => this.save(name)),
-      button("panel.remove", () => this.remove(name, found.title)),
+      button("panel.remove", () => this.remove(name)),
     )
     this.details.replaceChildren(tools, make("div", { class: "sd-tools" }, samplers, steps), card.element, facts(found.about))
     draw(found)
@@ -136,10 +136,11 @@ class Panel {
     setTimeout(() => URL.revokeObjectURL(address), 1000)
   }
 
-  async remove(name, title) {
-    if (!(await sure(
-      t("panel.removeTitle"), t("panel.removeText", { name: title || name, file: `${name}.json` }), t("panel.removeNow"),
-    ))) return
+  async remove(name) {
+    const record = this.records.find((each) => each.name === name)
+    if (!record) return
+    const about = { name: record.title || name, what: recordWords(record), file: `${name}.json` }
+    if (!(await sure(t("panel.removeTitle"), t("panel.removeText", about), t("panel.removeNow")))) return
     try {
       await ask("remove", { name })
     } catch (problem) {

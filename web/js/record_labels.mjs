@@ -4,7 +4,7 @@
 import { allNodes, app, ask } from "./host.mjs"
 
 const EDGE = 40  // pixels at both ends of a widget where its arrows are
-const KIND = "StepDistillLoad"
+export const KIND = "StepDistillLoad"
 let labels = {}, asking = null
 
 /** What a record is called in the list; a name that the store does not have stays as it is. */

@@ -3,13 +3,14 @@
 import { Card, HEIGHT } from "./card.mjs"
 import { noStep } from "./history.mjs"
 import { api, app, nodeOf, setting, toast } from "./host.mjs"
-import { foretell, later } from "./foretold.mjs"
+import { follow as followNext, foretell, later } from "./foretold.mjs"
 import { improve, improved, KIND } from "./improve.mjs"
 import { LineCard } from "./line.mjs"
 import { compact, payloadFrom } from "./payload.mjs"
 import { finished, follow, priced, stoppedAt } from "./price.mjs"
 import { progressFrom, progressWords } from "./progress.mjs"
-import { refreshLabels, showLabels } from "./record_labels.mjs"
+import { KIND as LOAD, refreshLabels, showLabels } from "./record_labels.mjs"
+import { showRecord } from "./record_shown.mjs"
 import { roomFor } from "./room.mjs"
 import { t } from "./texts.mjs"
 import { titleButton } from "./title_button.mjs"
@@ -58,8 +59,14 @@ export function addCard(node) {
   }
   ready = true
   if (priced(node.comfyClass)) follow(node, card)
-  if (node.comfyClass === KIND) later()
-  if (node.comfyClass === "StepDistillLoad") showLabels(node)
+  if (node.comfyClass === KIND) {
+    followNext(node)
+    later()
+  }
+  if (node.comfyClass === LOAD) {
+    showLabels(node)
+    showRecord(node, card)
+  }
   const removed = node.onRemoved
   node.onRemoved = function (...given) {
     card.watch.disconnect()

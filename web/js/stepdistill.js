@@ -63,7 +63,7 @@ app.registerExtension({
   },
 
   nodeCreated(node) {
-    follow(node)
     if (hasCard(node.comfyClass)) addCard(node)
+    follow(node)
   },
 })
