@@ -10,10 +10,12 @@ from .names import DISTILLED
 from .page.card_data import compared
 from .page.compare_report import beside_stock, plan_text
 
-DESCRIPTION = f"""\
-Draws the same few noises with every schedule and the same sampler at equal model calls, and measures how
-far each ends from what the model draws with many steps (a {NODES}-step teacher of second order). Nothing
-is distilled: ours comes from the record input or the store. The pictures are of the first noise."""
+DESCRIPTION = (
+    "Draws the same few noises with every schedule and the same sampler at equal model calls, and "
+    f"measures how far each ends from what the model draws with many steps (a {NODES}-step teacher "
+    "of second order). Nothing is distilled: ours comes from the record input or the store. The "
+    "pictures are of the first noise."
+)
 HELP = {
     "model": "The model to compare on, with the LoRAs and ModelSampling nodes that you draw with.",
     "positive": "The prompt to draw.",

@@ -27,11 +27,12 @@ from .reuse_stored import in_store, with_earlier
 
 MEASURING = "-measuring"  # a resume folder of its own
 MOST_SEED = 2**63  # the library adds to seeds, and torch takes no more than 64 bits
-DESCRIPTION = """\
-Distils, from this model, the few-step recipes that best reproduce what it draws with many steps, and keeps
-them in StepDistill's store, where Few-Step KSampler, the `distilled` dropdown entries and the other nodes
-find them: from the first recipe on, whether it comes to its end or not. What the store has already is
-returned at once."""
+DESCRIPTION = (
+    "Distils, from this model, the few-step recipes that best reproduce what it draws with many "
+    "steps, and keeps them in StepDistill's store, where Few-Step KSampler, the `distilled` "
+    "dropdown entries and the other nodes find them: from the first recipe on, whether it comes "
+    "to its end or not. What the store has already is returned at once."
+)
 HELP = {
     "model": "The model to distil for, with the LoRAs and ModelSampling nodes that you draw with.",
     "positive": "A prompt of the kind that you draw. Recipes carry over to other prompts.",

@@ -5,10 +5,12 @@ from __future__ import annotations
 from .fields import CATEGORY, RECORD, SCENE, SEED
 from .page.log import log
 
-DESCRIPTION = """\
-For two models that share a picture (Wan 2.2's high and low noise, SDXL base and refiner, a model and its
-Lightning LoRA): finds one few-step schedule over both, against what the pair itself draws with many steps,
-and keeps a recipe for each half. KSampler (Advanced) with the scheduler 'distilled' then runs it."""
+DESCRIPTION = (
+    "For two models that share a picture (Wan 2.2's high and low noise, SDXL base and refiner, a "
+    "model and its Lightning LoRA): finds one few-step schedule over both, against what the pair "
+    "itself draws with many steps, and keeps a recipe for each half. KSampler (Advanced) with the "
+    "scheduler 'distilled' then runs it."
+)
 HELP = {
     "model": "The model that begins: high noise, or the base.",
     "second_model": "The model that goes on: low noise, or the refiner.",

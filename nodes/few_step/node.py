@@ -9,10 +9,12 @@ from ..fields import CATEGORY, DENOISE, RECORD, SCENE
 from .wishes import count, taken
 
 AS_SAVED, NEWEST = "as saved", "newest"
-DESCRIPTION = """\
-Draws in few steps what your model draws in many: a KSampler that runs the best recipe known for this model,
-cfg, size and denoise. Where there is none yet, it draws your next picture in full (24 steps), learns from
-it, and from then on takes few steps. Nothing else need be done."""
+DESCRIPTION = (
+    "Draws in few steps what your model draws in many: a KSampler that runs the best recipe known "
+    "for this model, cfg, size and denoise. Where there is none yet, it draws your next picture "
+    "in full (24 steps), learns from it, and from then on takes few steps. Nothing else need be "
+    "done."
+)
 HELP = {
     "model": "The model to draw with, its LoRAs and ModelSampling nodes already applied.",
     "positive": "The prompt: what to draw.",

@@ -7,10 +7,11 @@ from ..distill_pair import PairTask, kept
 from ..fields import CATEGORY, SCENE
 
 NOW, OFF = "now", "off"
-DESCRIPTION = """\
-Draws one picture with two models in few steps (Wan 2.2's high and low noise, SDXL base and refiner): in the
-place of two KSampler (Advanced), with nothing to set but how many steps. Where the pair is not known yet, it
-is distilled first; the price is said before."""
+DESCRIPTION = (
+    "Draws one picture with two models in few steps (Wan 2.2's high and low noise, SDXL base and "
+    "refiner): in the place of two KSampler (Advanced), with nothing to set but how many steps. "
+    "Where the pair is not known yet, it is distilled first; the price is said before."
+)
 HELP = PAIR_HELP | {
     "seed": "The noise that the picture is drawn from.",
     "steps": "How many steps, of both models together.",

@@ -11,7 +11,7 @@ from .distilled import check_sampler_and_model, unlinked
 from .document import Document
 from .facts import SiteFacts, facts_of
 from .kinds import CONTROL, ENTRY, MANUAL
-from .outcome import Done, Left, Outcome, edits, tried
+from .outcome import LOSES, Done, Left, Outcome, edits, tried
 from .pair_swap import Cut
 from .protocols import Node, Port
 from .recipes import Plain, decimals, plain_recipe
@@ -81,7 +81,7 @@ def _baked(document: Document, site: Site, record: Record, anyway: bool, cut: Cu
         _bake_maker(node, text)
     steps = f"{len(sigmas) - 1} steps{part}"
     said = f"becomes {kind}, {steps}, sampler {plain.sampler} ({plain.words})"
-    return Done("baked", said, notes)
+    return Done("baked", said, notes, LOSES if plain.ahead else None)
 
 
 def _recipe(site: Site, facts: SiteFacts, record: Record) -> Plain:

@@ -18,7 +18,7 @@ from .facts import facts_of
 from .few_steps import KEPT
 from .kinds import CONTROL, ENTRY, known
 from .named import named
-from .outcome import Done, Left, Outcome, edits, tried
+from .outcome import LOSES, Done, Left, Outcome, edits, tried
 from .sites import Site, asked, survey
 from .swapping import Report
 
@@ -86,7 +86,7 @@ def _ksampler(document: Document, site: Site, record: Record) -> Done:
     memory = {"to": "closest"} | edits(node).retype(node, "KSampler", values, kept)
     edits(node).remember(node, memory)
     lost = "the recipe's coefficients stay behind, for core's nodes cannot carry them"
-    return Done("baked", f"KSampler, {RELATIVE} with {best}, {words}", [lost])
+    return Done("baked", f"KSampler, {RELATIVE} with {best}, {words}", [lost], LOSES)
 
 
 def best_stock(record: Record, sampler: str, steps: int) -> tuple[str, str]:

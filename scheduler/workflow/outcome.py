@@ -11,6 +11,7 @@ from .protocols import Edits, Node
 from .sites import label
 
 LEARNS = "learns"
+LOSES = "loses"
 # Why a node was left, as the corpus figures count them.
 CODES = {
     "by_hand": "chosen by hand, so there is nothing to put back",
@@ -33,7 +34,7 @@ class Outcome:
     """What became of one node.
 
     action: "swapped", "baked", "put back", "already" or "left". code: of CODES, where it was left;
-    LEARNS, where what is gained is still to come. text: what was done, or why not.
+    LEARNS, where what is gained is still to come; LOSES, where something is lost by it. text: what was done, or why not.
     """
 
     node: Node
@@ -83,7 +84,7 @@ class Left(Exception):
 
 
 class Done(NamedTuple):
-    """What was done to a node, as an outcome states it. code: LEARNS, or None."""
+    """What was done to a node, as an outcome states it. code: LEARNS, LOSES or None."""
 
     action: str
     text: str

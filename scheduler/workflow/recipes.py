@@ -94,7 +94,7 @@ def _stock_in_its_place(record: Record, found: Selection) -> Plain:
 _STAY_BEHIND = "the recipe's coefficients stay behind, for core's nodes cannot carry them"
 _ONLY_STOCK = "Core's nodes cannot carry the recipe itself: this writes its best stock schedule"
 _WAY_ON = (
-    f"it holds recipes of the sampler {ENTRY}, whose coefficients core's nodes cannot carry; bake a "
+    f"the record holds recipes of the sampler {ENTRY}, whose coefficients core's nodes cannot carry; bake a "
     "Few-Step KSampler that starts from full noise, or distil for this sampler with Distill Schedule"
 )
 _BELOW = (
@@ -110,7 +110,8 @@ def _why_not(found: Selection, fitted: bool) -> str:
     if found.wanted.sampler == ENTRY and fitted and below:
         return _BELOW.format(denoise=found.wanted.denoise)
     why = words.reason(found.reason)
-    return f"{why.rstrip('.')}: {_WAY_ON}" if fitted else why
+    what, _, _ = why.partition(";")  # without its own advice
+    return f"{what.rstrip('.')}: {_WAY_ON}" if fitted else why
 
 
 def _lost(fitted: Sequence[Recipe], found: Selection) -> str:

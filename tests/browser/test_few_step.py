@@ -216,6 +216,27 @@ def test_its_card_says_what_the_next_picture_will_be(page):
     assert page.do(BELOW) >= 0
 
 
+HEARD = """
+window.heard = [];
+const look = () => document.querySelectorAll(".sd-next").forEach((e) => window.heard.push(e.textContent));
+window.looking = new MutationObserver(look);
+window.looking.observe(document.body, { childList: true, subtree: true, characterData: true })
+"""
+CHANGE = f"widget({SAMPLER}, 'seed').callback?.(widget({SAMPLER}, 'seed').value)"
+
+
+def test_while_it_runs_nothing_is_said_of_the_next_picture(page):
+    """What is known changes meanwhile: a run is kept before its recipe is."""
+    swapped(page, ROOMY)
+    page.do(HEARD)
+    asking = f"const again = setInterval(() => {CHANGE}, 450); setTimeout(() => clearInterval(again), 20000)"
+    page.do(asking)
+    draw(page)
+    page.settled(SAYS)
+    heard = set(page.do("window.looking.disconnect(); return window.heard"))
+    assert not [each for each in heard if "learnt first" in each], heard
+
+
 KNOWN = "Next picture: 6 steps."
 SAYS = f"[...document.querySelectorAll('.sd-next')].some((e) => e.textContent === '{KNOWN}')"
 CHOOSE = """

@@ -53,6 +53,10 @@ def test_the_file_says_what_the_nodes_say():
     assert not other, f"write {FILE.relative_to(ROOT)} anew by: python tests/nodes/test_locales.py"
 
 
+def test_what_a_node_says_of_itself_is_broken_into_lines_by_the_page():
+    assert not [name for name, said in definitions().items() if "\n" in said["description"]]
+
+
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
     FILE.write_text(json.dumps(definitions(), indent=2, ensure_ascii=False) + "\n", "utf-8")

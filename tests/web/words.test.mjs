@@ -26,6 +26,10 @@ test("what is said before a run, and the line that a text begins with", () => {
   assert.deepEqual([split("No end"), split("")], [["No end", ""], ["", ""]])
 })
 
+test("one selected node is one", () => {
+  assert.deepEqual([1, 2].map((count) => counted("menu.several", count)), ["StepDistill: 1 selected node", "StepDistill: 2 selected nodes"])
+})
+
 test("another language falls back to English, what nobody wrote to its key", () => {
   takeTexts({ en: english, de: { stepdistill: { card: { log: "Log." } } } }, "de")
   assert.deepEqual([t("card.log"), t("card.linear"), t("no.such"), look("no.such"), look("card")], ["Log.", "Linear", "no.such", undefined, undefined])

@@ -5,10 +5,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
-from scheduler.workflow import parse, swap
+from scheduler.errors import RecipeError
+from scheduler.lookup.serving import Reason
+from scheduler.lookup.solving import NOTHING_FOR
+from scheduler.lookup.wanted import Wanted
+from scheduler.workflow import parse, recipes, swap
 from scheduler.workflow.baked import foretold
 from scheduler.workflow.closest import to_closest
 from scheduler.workflow.sites import survey
@@ -58,6 +63,7 @@ def test_it_is_baked_with_its_own_steps_and_what_is_lost_is_said():
     assert "6 steps, sampler dpmpp_2m" in line and "measured, beta" in line
     assert "coefficients stay behind" in line
     assert "10 times the error of now, as near as now with about 17 steps" in line
+    assert outcomes[2].code == "loses"  # which the page shows as a warning
 
 
 def test_what_is_lost_is_told_of_the_recipe_of_its_own_start():
@@ -120,6 +126,17 @@ def test_a_ksampler_of_another_sampler_is_told_the_way_on():
     _, report, outcomes = baked(plain(sampler="euler").data, record=learnt())
     assert report.changed == 0
     assert "bake a Few-Step KSampler" in outcomes[2].text and "distil" in outcomes[2].text
+    assert "sigma 1: the record holds recipes of the sampler distilled" in outcomes[2].text
+
+
+def test_of_a_sampler_that_was_not_distilled_for_only_one_way_on_is_said(monkeypatch):
+    wanted = Wanted("euler", 20)
+    nothing = SimpleNamespace(reason=Reason(NOTHING_FOR, wanted, sampler="euler"), wanted=wanted)
+    nothing.stand_in = None
+    monkeypatch.setattr(recipes, "select_from", lambda *_, **__: nothing)
+    with pytest.raises(RecipeError) as told:
+        recipes.plain_recipe(learnt(), "euler", 20)
+    assert str(told.value).startswith("Nothing was distilled for euler here: the record holds")
 
 
 def test_a_record_with_plain_recipes_is_baked_from_these():
@@ -134,7 +151,7 @@ def test_where_core_has_no_explicit_sigmas_it_becomes_a_ksampler():
     found = node(document.value, 2)
     assert found["type"] == "KSampler" and report.changed == 1
     assert found["widgets_values"][2:] == [6, 7.0, "dpmpp_2m", "beta", 1.0]
-    assert "stay behind" in report.outcomes[0].line
+    assert "stay behind" in report.outcomes[0].line and report.outcomes[0].code == "loses"
     back, _, _ = swapped(document.value, "stock")
     assert node(back, 2)["widgets_values"][2:] == [20, 7.0, "euler", "karras", 1.0]
 

@@ -6,13 +6,23 @@ import { allNodes, api, app, ask, rootGraph, runIds } from "./host.mjs"
 import { KIND } from "./improve.mjs"
 
 const PAUSE = 400  // milliseconds: a number that is dragged changes many times
-let waiting = null, cardOf = () => null
+let waiting = null, runs = false, cardOf = () => null
 
 /** cards(node): the card of a node. */
 export function foretell(cards) {
   cardOf = cards
-  for (const name of ["graphChanged", "execution_success", "execution_interrupted", "execution_error"]) api.addEventListener(name, later)
+  api.addEventListener("graphChanged", later)
+  api.addEventListener("execution_start", () => {
+    runs = true
+    for (const node of followed()) cardOf(node).next("")  // what was said is of the picture that is drawn now
+  })
+  for (const name of ["execution_success", "execution_interrupted", "execution_error"]) api.addEventListener(name, () => {
+    runs = false
+    later()
+  })
 }
+
+const followed = () => allNodes().filter((node) => node.type === KIND && cardOf(node))
 
 /** Ask anew, presently. */
 export function later() {
@@ -27,9 +37,10 @@ export const follow = (node) => onChange(node, later)
 const carries = () => Object.keys(rootGraph()?.extra ?? {}).some((name) => name.startsWith("stepdistill"))
 
 async function tell() {
-  const nodes = allNodes().filter((node) => node.type === KIND && cardOf(node))
-  if (!nodes.length) return
+  const nodes = followed()
+  if (!nodes.length || runs) return
   const said = carries() ? {} : await answers(nodes)
+  if (runs) return  // what was known before it
   for (const node of nodes) {
     const texts = new Set(runIds(node).map((id) => said[id] ?? ""))  // of a subgraph that stands in several places
     cardOf(node).next(texts.size === 1 ? [...texts][0] : "")

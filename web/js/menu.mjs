@@ -5,7 +5,7 @@ import { allNodes, app, ask, toast } from "./host.mjs"
 import { improvable, improve, KIND as FEW } from "./improve.mjs"
 import { openPanel } from "./panel.mjs"
 import { fittingRecords, swap, withInner } from "./swap.mjs"
-import { t } from "./texts.mjs"
+import { counted, t } from "./texts.mjs"
 
 const ROLES = new Set(["dropdown", "maker", "sampler"])
 let kinds = {}, entry = "distilled"
@@ -47,7 +47,7 @@ export function nodeItems(node) {
   if (!chooses(node)) return []
   const picked = selected()
   const nodes = picked.includes(node) ? picked : [node]
-  const title = nodes.length > 1 ? t("menu.several", { count: nodes.length }) : t("menu.title")
+  const title = nodes.length > 1 ? counted("menu.several", nodes.length) : t("menu.title")
   const better = improvable(nodes)
   const first = [
     better.length < nodes.length && { content: t("menu.few"), callback: () => void use(nodes) },
@@ -59,7 +59,7 @@ export function nodeItems(node) {
 /** The items for the menu of the empty canvas. */
 export function canvasItems() {
   const picked = selected()
-  const here = picked.length ? [item(t("menu.several", { count: picked.length }), actions(picked))] : []
+  const here = picked.length ? [item(counted("menu.several", picked.length), actions(picked))] : []
   return [null, ...here, item(t("menu.whole"), [...actions(null), null, { content: t("menu.store"), callback: () => openPanel() }])]
 }
 

@@ -69,8 +69,9 @@ function tell(report, to, nodes, options) {
   if (!report.nodes.length) return toast("info", t("swap.nothing"), t(nodes ? "swap.nothingHere" : "swap.nothingAnywhere"))
   const title = report.changed ? counted(`swap.changed`, report.changed) : t("swap.unchanged")
   const done = report.nodes.filter((node) => node.action !== "already" || !report.changed)
-  const gained = report.changed && !done.some((node) => node.code === "learns")  // which is still to come
-  if (!doubts && done.length <= 3) return toast(gained ? "success" : "info", title, done.map((node) => node.line).join("\n"))
+  const has = (code) => done.some((node) => node.code === code)
+  const plain = report.changed && !has("learns") ? "success" : "info"  // what is learnt is still to come
+  if (!doubts && done.length <= 3) return toast(has("loses") ? "warn" : plain, title, done.map((node) => node.line).join("\n"))
   const offered = !options.anyway && left.some((node) => node.code === "step_distilled")
   const again = offered ? () => swap(to, nodes, { ...options, anyway: true }) : null
   reportDialog(title, report, again)
