@@ -34,7 +34,8 @@ class Outcome:
     """What became of one node.
 
     action: "swapped", "baked", "put back", "already" or "left". code: of CODES, where it was left;
-    LEARNS, where what is gained is still to come; LOSES, where something is lost by it. text: what was done, or why not.
+    LEARNS, where what is gained is still to come; LOSES, where something is lost by it. text: what was
+    done, or why not.
     """
 
     node: Node
