@@ -216,6 +216,15 @@ def test_its_card_says_what_the_next_picture_will_be(page):
     assert page.do(BELOW) >= 0
 
 
+def test_where_there_is_little_room_the_next_picture_goes_before_what_the_last_one_was(page):
+    swapped(page, ROOMY)
+    page.do(f"const s = {SAMPLER}; {BELOW_NODE}.pos[1] = s.pos[1] + s.size[1] + 30 + 8 + 65")
+    draw(page)
+    page.card().locator(".sd-next").get_by_text("Next picture: 6 steps.").wait_for()
+    assert page.card().locator(".sd-words").count() == 0
+    assert page.card().locator(".sd-name").is_visible() and page.do(BELOW) >= 0
+
+
 HEARD = """
 window.heard = [];
 const look = () => document.querySelectorAll(".sd-next").forEach((e) => window.heard.push(e.textContent));
