@@ -110,7 +110,7 @@ def _why_not(found: Selection, fitted: bool) -> str:
     if found.wanted.sampler == ENTRY and fitted and below:
         return _BELOW.format(denoise=found.wanted.denoise)
     why = words.reason(found.reason)
-    what, _, _ = why.partition(";")  # without its own advice
+    what, _, _ = why.partition("; distil for ")  # its own advice
     return f"{what.rstrip('.')}: {_WAY_ON}" if fitted else why
 
 
