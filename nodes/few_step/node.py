@@ -22,9 +22,10 @@ HELP = {
     "cfg": "The guidance. A recipe is learnt for this guidance and near it.",
     "seed": "The noise that the picture is drawn from.",
     "steps": "How many steps. 0: as many as this model needs, where more steps stop to help much.",
-    "learn": "Where no recipe is known yet. From my pictures: the next picture is drawn in full, and "
-    "learnt from. Now: learnt before this picture (under a hundred model calls; how long that takes "
-    "is said first). Off: a stock schedule, named.",
+    "learn": "Where no recipe is known yet. From my pictures: the next picture is drawn in full (24 steps), "
+    "and learnt from (at most 39 model calls more, for 6 steps). Now: learnt before this picture (under a "
+    "hundred model calls; how long that takes is said first). Off: nothing is learnt; the nearest recipe "
+    "that there is, or a stock schedule, draws and is named.",
     "record": "Draw with this record and no other.",
     "recipe": "As saved: a workflow opened from a picture draws with the recipe that the picture was "
     "drawn with. Newest: with the best that has been learnt since.",
