@@ -145,3 +145,12 @@ def test_a_store_that_goes_while_learning_leaves_the_picture(server, client):
     said = result.text(out)
     assert said.startswith("Drawn in full, 24 steps") and "could not be" in said
     assert result.ui(out)["stepdistill"][0]["learning"]["problem"]
+
+
+def test_a_model_that_fails_while_it_learns_leaves_the_picture(server, client):
+    s = scene(rows=1, digits="3")
+    out = few(s, model=s.add("TestOddModel", model=s.model, which="failing"))
+    told, said = outcome(client, s, out)
+    assert told["action"] == "in_full" and told["kept"] and not Store(server.store).records()
+    assert "Learning broke off, not the picture (RuntimeError: CUDA error" in said
+    assert server.array("few.samples").shape == (1, 16, 8, 8)
