@@ -11,7 +11,7 @@ import pytest
 from scheduler.store import Store
 from tests.comfyui.graphs import scene
 from tests.comfyui.test_few_step import drawn, few, tidy, with_picture
-from tests.comfyui.test_pictures import PAGE, opened, texts
+from tests.comfyui.test_pictures import PAGE, carried, opened, texts
 
 
 @pytest.fixture(autouse=True)
@@ -73,6 +73,16 @@ def test_a_recipe_of_other_steps_is_drawn_again_after_these_were_learnt(server, 
     drawn(server, seed=1, digits="7", steps=8)
     opened(server, found)
     assert np.array_equal(server.array("few.samples"), picture)
+
+
+def test_a_record_that_was_spoilt_by_hand_is_passed_over_and_said(server, client):
+    drawn(server, seed=1)
+    found, out, picture = saved(server, "spoilt")
+    (data,) = carried(found).values()
+    data["recipes"][0]["sigmas"][1] = 5.0
+    said = opened(server, found).text(out)
+    assert said.endswith("A record that this workflow carries cannot be read, and was passed over.")
+    assert np.array_equal(server.array("few.samples"), picture)  # the store's own
 
 
 def test_a_cached_pass_does_not_hold_the_second_pass_to_its_record(server, client):
