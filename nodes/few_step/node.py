@@ -97,6 +97,7 @@ class StepDistillKSampler:
         from ...scheduler.lookup.given import given_match
         from ..host.guider import guided
         from ..host.model_facts import facts_of, guidance_of
+        from ..host.running_prompt import running_client
         from ..host.store import store
         from ..host.workflow_records import shelves
         from .as_drawn import note, noted
@@ -117,7 +118,7 @@ class StepDistillKSampler:
         before = noted(unique_id, *settings) if again else ""
         obstacle = _obstacle(scene, bool(hooks))
         remember(facts, scene, guidance, obstacle, picture.prompt(), picture.paced_as)
-        wished = taken(unique_id)
+        wished = taken(unique_id, running_client())
         carried = shelves()
         drawn, outcome = draw_and_learn(
             picture,

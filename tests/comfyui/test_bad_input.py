@@ -9,7 +9,7 @@ import time
 import pytest
 
 from scheduler.store import Store
-from tests.comfyui.client import Interrupted
+from tests.comfyui.client import Client, Interrupted
 from tests.comfyui.graphs import scene
 from tests.comfyui.server import Server
 from tests.comfyui.test_few_step import FULL, GOAL, drawn, few, tidy
@@ -154,3 +154,14 @@ def test_a_model_that_fails_while_it_learns_leaves_the_picture(server, client):
     assert told["action"] == "in_full" and told["kept"] and not Store(server.store).records()
     assert "Learning broke off, not the picture (RuntimeError: CUDA error" in said
     assert server.array("few.samples").shape == (1, 16, 8, 8)
+
+
+def test_a_wish_of_one_page_is_not_fulfilled_by_another(server, client):
+    """Both have a node of the same id."""
+    drawn(server, digits="7")
+    others = [scene(rows=1, digits=digits) for digits in ("3", "8")]
+    mine, theirs = (few(s, seed=11) for s in others)
+    wish = {"node": mine.node, "calls": 90, "client": client.id}
+    client.post("/stepdistill/improve", wish)
+    assert "better" not in Client(client.address).run(others[1].graph).text(theirs)
+    assert "model calls" in client.run(others[0].graph).text(mine)
