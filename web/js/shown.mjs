@@ -11,6 +11,7 @@ import { finished, follow, priced, stoppedAt } from "./price.mjs"
 import { progressFrom, progressWords } from "./progress.mjs"
 import { refreshLabels, showLabels } from "./record_labels.mjs"
 import { roomFor } from "./room.mjs"
+import { tidy, unfold } from "./seldom_used.mjs"
 import { t } from "./texts.mjs"
 import { titleButton } from "./title_button.mjs"
 
@@ -23,7 +24,6 @@ const LAST = new Map([[KIND, "card.lastPicture"], ...["Apply", "Sampler", "Sigma
 const EMPTY = new Map([["StepDistillDistill", "card.emptyDistill"], ["StepDistillCompare", "card.emptyCompare"]])
 const SMALL = new Set([KIND, "StepDistillSave"])  // one takes another node's place, the other has little to say
 const WIDTH = 330
-const ROW_GAP = 4  // pixels that the page adds to each widget
 let made = 0
 const cards = new WeakMap()
 
@@ -76,22 +76,6 @@ function hide(widget, hidden) {
   widget.hidden = hidden && !window.LiteGraph?.vueNodesMode
 }
 
-/** What is seldom chosen hides where the host lets it (Show Advanced in the node's menu). */
-function tidy(node) {
-  for (const widget of node.widgets ?? []) if (widget.options?.advanced) fold(node, widget)
-}
-
-/** Classic nodes keep an empty row for what is advanced, unless it is hidden as well; older pages also for that, unless it has no size. */
-function fold(node, widget) {
-  widget.advanced = true
-  let own = widget.computeSize
-  const folded = () => !node.showAdvanced && !window.LiteGraph?.vueNodesMode
-  const nothing = () => [0, -ROW_GAP]
-  const always = { configurable: true, enumerable: true }
-  Object.defineProperty(widget, "hidden", { get: folded, set() {}, ...always })
-  Object.defineProperty(widget, "computeSize", { get: () => (folded() ? nothing : own), set: (given) => (own = given), ...always })
-}
-
 /** Make a node at least as tall as its widgets need; never smaller than the user made it. */
 function fit(node, card) {
   const short = card instanceof LineCard
@@ -134,6 +118,7 @@ export function forget(node) {
 /** What the workflow saved. */
 export function restore(node) {
   const card = cards.get(node), payload = payloadFrom(node.properties?.[KEY])
+  unfold(node)
   if (card && payload) card.show(payload)
 }
 

@@ -7,6 +7,7 @@ import { canvasItems, commands, nodeItems, prepareMenus, toolboxCommands } from 
 import { addPanel } from "./panel.mjs"
 import { refreshLabels } from "./record_labels.mjs"
 import { letGo } from "./same_id.mjs"
+import { followRecords } from "./seldom_used.mjs"
 import { settings } from "./settings.mjs"
 import { addCard, hasCard, listen, ran, restore } from "./shown.mjs"
 import { orderTemplates } from "./templates.mjs"
@@ -62,6 +63,7 @@ app.registerExtension({
   },
 
   nodeCreated(node) {
+    followRecords(node)
     if (hasCard(node.comfyClass)) addCard(node)
   },
 })
