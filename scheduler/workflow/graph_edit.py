@@ -13,6 +13,7 @@ from .graph import GraphNode, GraphScope, Link, is_link
 from .graph_links import connect as link_up
 from .graph_links import cut, mend, next_id, place, redirect, settle, unroute, unsettle
 from .kinds import MADE, MEMORY, known
+from .protocols import Port
 
 __all__ = ["add", "broken", "connect", "forget", "redirect", "remember", "remove", "retype"]
 __all__ += ["settle", "sound", "unroute", "unsettle", "untype"]

@@ -91,8 +91,9 @@ def test_it_does_not_reach_the_node_below(page):
 
 
 BOXES = """
-const boxes = [...document.querySelectorAll("[data-node-id]")].map((e) => [e.dataset.nodeId, e.getBoundingClientRect()]);
-const of = (type) => boxes.find(([id]) => id === String(root.nodes.find((n) => n.type === type)?.id))?.[1];
+const element = (node) => document.querySelector(`[data-node-id="${node.id}"]`);
+const boxes = root.nodes.map((n) => [n.type, element(n).getBoundingClientRect()]);
+const of = (type) => boxes.find(([kind]) => kind === type)?.[1];
 """
 CLEAR = f"""{BOXES}
 const drawn = of("StepDistillKSampler") ?? of("KSampler"), below = of("TestPicture");
