@@ -24,7 +24,7 @@ export function later() {
 export const follow = (node) => onChange(node, later)
 
 /** A workflow from a picture draws with what it carries. */
-const carries = () => Object.keys(rootGraph()?.extra ?? {}).some((name) => name.startsWith("stepdistill"))
+export const carries = () => Object.keys(rootGraph()?.extra ?? {}).some((name) => name.startsWith("stepdistill"))
 
 async function tell() {
   const nodes = allNodes().filter((node) => node.type === KIND && cardOf(node))
