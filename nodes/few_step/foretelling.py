@@ -110,7 +110,8 @@ def _told(seen: Seen, shape: tuple[int, ...], inputs: Mapping, prompt: str | Non
 
 
 class _Asked:
-    """What a node is fed with. scene: of all that feeds it but words, seeds and an empty latent's size."""
+    """What a node is fed with. scene: of all that feeds it but an empty latent's size, and words and seeds
+    where they make no other model."""
 
     def __init__(self, prompt: Mapping, inputs: Mapping):
         links = [inputs.get(name) for name in SCENE]
@@ -120,8 +121,10 @@ class _Asked:
             return
         latent = links[-1][0]
         self.size = _size_of(prompt.get(latent))
-        loose = {id: _loose(entry, id == latent) for id, entry in prompt.items()}
         bare = {id: _without(entry, (MARK,)) for id, entry in prompt.items()}
+        model = _upstream(prompt, links[0][0])
+        loose = {id: _loose(entry, id == latent) for id, entry in prompt.items() if id not in model}
+        loose |= {id: bare[id] for id in model}
         self.scene = _fed(signatures(loose), links)
         self._exact = _fed(signatures(bare), links[1:3])
 
@@ -132,6 +135,20 @@ class _Asked:
 
 def _fed(signed: Mapping[str, str], links: list) -> str:
     return " ".join(f"{signed.get(node, '')}:{slot}" for node, slot in links)
+
+
+def _upstream(prompt: Mapping, node: str) -> set[str]:
+    """A node and all that feeds it, as far as they are in the prompt."""
+    found: set[str] = set()
+    waiting = [node]
+    while waiting:
+        here = waiting.pop()
+        entry = prompt.get(here)
+        if here in found or not isinstance(entry, Mapping):
+            continue
+        found.add(here)
+        waiting += [value[0] for value in entry.get("inputs", {}).values() if is_link(value)]
+    return found
 
 
 def _loose(entry: Any, latent: bool) -> Any:

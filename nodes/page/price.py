@@ -52,15 +52,19 @@ def pace_key(scene) -> str:
     return f"{type(patcher.model).__name__} {size} {scene.shape} {scene.cfg == 1}"
 
 
-def price(calls: int, measured: int = 0, seconds_a_call: float | None = None) -> str:
+def price(
+    calls: int, measured: int = 0, seconds_a_call: float | None = None, again: bool = False
+) -> str:
     """A plan's cost in one or two sentences. calls: model calls at most, to distil; measured: to
-    measure. seconds_a_call: None where nothing was timed yet."""
+    measure. seconds_a_call: None where nothing was timed yet. again: whether what the store has is
+    distilled again."""
     total = calls + measured
     if not total:
         return "Nothing is asked of the model."
     pictures = _pictures(math.ceil(total / USUAL))
     time = "" if seconds_a_call is None else f", about {duration(seconds_a_call * total)}"
-    parts = f" ({calls:,} to distil, {measured:,} to measure)" if measured and calls else ""
+    unless = "" if again else ", none where the store has these recipes"
+    parts = f" ({measured:,} to measure; {calls:,} to distil{unless})" if measured and calls else ""
     head = (
         f"At most {model_calls(total)}{parts}: as many as {pictures} of {USUAL} steps take{time}."
     )
@@ -81,7 +85,9 @@ def _improve_price(calls: int, steps: int) -> str:
     return f"as many model calls as {pictures} of {steps} step{'' if steps == 1 else 's'}{time}"
 
 
-def asked_price(sampler_name: str, max_steps: int, quality: str, measure: bool) -> str:
+def asked_price(
+    sampler_name: str, max_steps: int, quality: str, measure: bool, again: bool = False
+) -> str:
     """The price of what Distill Schedule's widgets ask for; raises StepDistillError."""
     from ...scheduler.distilling.measuring import measuring_calls
     from ...scheduler.distilling.planning import plan_request
@@ -92,7 +98,7 @@ def asked_price(sampler_name: str, max_steps: int, quality: str, measure: bool) 
     asked = request_of([lambda x, sigma: x], SHAPE, 1.0, 0.002, "flow", **about, shift=3.0, seed=0)
     plan = plan_request(asked, None, 0, None, quality)
     measured = measuring_calls(asked, every=quality == QUALITY[-1]) if measure else 0
-    return price(plan.calls, measured, pace())
+    return price(plan.calls, measured, pace(), again)
 
 
 def compare_price(asked: Asked) -> str:

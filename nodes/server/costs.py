@@ -20,7 +20,8 @@ def price(query: Mapping) -> dict:
     if most is None:
         raise Refused(400, "`max_steps` is missing.")
     asked = text_of(query, "sampler_name"), most, text_of(query, "quality")
-    return {"text": asked_price(*asked, query.get("measure") == "true")}
+    measure, again = (query.get(name) == "true" for name in ("measure", "again"))
+    return {"text": asked_price(*asked, measure, again)}
 
 
 def _compare(query: Mapping) -> str:

@@ -28,6 +28,33 @@ def record_for(facts):
     return found[0].record if found else None
 
 
+def run_kept(facts) -> bool:
+    """Whether the store has kept a run of a site's model at its cfg, guidance and size that a recipe may
+    be learnt from, as far as the file tells: not of which prompt, nor of which LoRAs."""
+    from ...scheduler.lookup.differences import differences, filled
+    from ..host.store import store
+
+    found = [each for each in store().list_recordings() if _of_model(facts, each)]
+    for each in found:
+        shape = each.key.latent_shape
+        if facts.size is not None and shape is not None:
+            shape = facts.size.shape(shape[0], video=len(shape) == 4)
+        under = {"cfg": facts.cfg, "guidance": facts.guidance, "latent_shape": shape}
+        if not differences(filled(replace(each.key, **under), each.key), each.key):
+            return True
+    return False
+
+
+def _of_model(facts, kept) -> bool:
+    if bool(kept.key.patches) != bool(facts.loras):
+        return False
+    prints = _prints(facts)
+    stated = kept.key.fingerprint
+    if prints and stated is not None:
+        return stated.id in prints
+    return kept.title in facts.files
+
+
 def matches_for(facts, samplers: Sequence[str]) -> list[Match]:
     """The store's records of a site's model, those that fit it best first, each with its differences.
 
@@ -63,13 +90,18 @@ def _briefs(facts) -> list:
     """The store's records of a site's model, the newest first."""
     from ..host.store import store
 
-    prints = {_fingerprint(path, path.stat().st_mtime_ns) for path in _files(facts.files)} - {None}
+    prints = _prints(facts)
     return [
         brief
         for brief in store().records()
         if brief.fingerprint in prints
         or (brief.title in facts.files and not (prints and brief.fingerprint))
     ]
+
+
+def _prints(facts) -> set[str | None]:
+    """The fingerprints of a site's model files."""
+    return {_fingerprint(path, path.stat().st_mtime_ns) for path in _files(facts.files)} - {None}
 
 
 def _key(facts, records: Sequence[Record]) -> Key:

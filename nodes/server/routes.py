@@ -184,7 +184,7 @@ def swap(data: dict) -> dict:
     """The open workflow, swapped (see scheduler.workflow), as text, with the report."""
     from ...scheduler.workflow import TARGETS, parse
     from ...scheduler.workflow import swap as swapped
-    from .records_of_files import record_for
+    from .records_of_files import record_for, run_kept
 
     learn_kinds(data.get("widgets"))
     document, to, only = parse(text_of(data, "workflow")), text_of(data, "to"), only_of(data)
@@ -201,7 +201,8 @@ def swap(data: dict) -> dict:
     else:
         find = record_for if carried is None else None
         only = with_makers(document, only)
-        report = swapped(document, to, carried, only, bool(data.get("anyway")), find)
+        anyway = bool(data.get("anyway"))
+        report = swapped(document, to, carried, only, anyway, find, kept=run_kept)
     return {"workflow": document.text(), **_report(report)}
 
 

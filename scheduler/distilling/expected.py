@@ -19,8 +19,8 @@ RIVALS = 5  # schedules: the inner products rank them by each step on its own
 VERY_MANY = 64  # steps, after which the surrogate's own distance from the end is left
 MOST_LONGER = 4  # times as many steps: how far stock is followed
 FIT, UNSEEN = "fit", "unseen_row"
-# Times its error on the rows of its fit, of a recipe on other pictures: 1.34 (geometric mean of 54 recipes from
-# one picture of 24 steps each, .8 to 2.9; `python -m benchmarks.claims`).
+# A recipe's error on other pictures, over that on the rows of its fit: 1.34 (geometric mean of 54 recipes
+# from one picture of 24 steps each, .8 to 2.9; `python -m benchmarks.claims`).
 ELSEWHERE = 1.3
 LEAST_STEPS = 3  # of a recipe that is counted in stock steps: below, both are far from the end
 

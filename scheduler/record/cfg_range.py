@@ -49,6 +49,15 @@ def made_at(record: Record, recipe: Recipe) -> float | None:
     return fitted_at(known.get(_numbers(recipe), recipe), record.conditions.cfg)
 
 
+def check_at(record: Record, recipe: Recipe, cfg: float | None) -> dict | None:
+    """The check of one that runs at the very cfg, where it has numbers, by its record as it was made."""
+    made = [each for each in record.recipes if _numbers(each) == _numbers(recipe)]
+    for each in checks_of(made[0]) if made and cfg is not None else ():
+        if abs(each["cfg"] - cfg) <= SAME_CFG:
+            return each if each.get("stock_rms") and "rms" in each else None
+    return None
+
+
 def stamped(record: Record, known: Record, cfg: float | None) -> Record:
     """A record whose recipes that `known` does not have say at which cfg they were fitted, where that is
     not the record's own (which holds for all near it)."""

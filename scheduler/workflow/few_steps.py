@@ -18,7 +18,7 @@ from .model_paths import other_model
 from .outcome import LEARNS, Done, Left, Outcome, edits, tried
 from .protocols import Node
 from .sites import Site, survey
-from .to_learn import IN_FULL, calls_of, steps_to_learn
+from .to_learn import Learning, calls_of, steps_to_learn
 
 if TYPE_CHECKING:
     from ..record import Record
@@ -32,12 +32,16 @@ KEPT = ("model", "positive", "negative", "latent_image", "seed", CONTROL, "cfg",
 
 
 def to_few_steps(
-    document: Document, site: Site, find: Find, anyway: bool = False, learns: bool = True
+    document: Document,
+    site: Site,
+    find: Find,
+    anyway: bool = False,
+    learning: Learning | None = None,
 ) -> Outcome:
     """Change one site, or leave it and say why.
 
-    find: the record for what a node runs, or None. anyway: step-distilled models too. learns: whether
-    the node may learn there: not where the workflow carries the one record that is to be used.
+    find: the record for what a node runs, or None. anyway: step-distilled models too. learning: None
+    where the node may not learn: the workflow carries the one record that is to be used.
     """
 
     def change() -> Done:
@@ -46,7 +50,7 @@ def to_few_steps(
             return Done("already", f"it runs the sampler '{ENTRY}' already")
         record = find(facts)
         if site.node.kind == "KSampler":
-            return _few_step_node(site, facts, record, learns)
+            return _few_step_node(site, facts, record, learning)
         if record is None:
             raise Left("no_gain", _UNKNOWN)
         if "scheduler" in site.spec:
@@ -73,9 +77,11 @@ def _facts(document: Document, site: Site, anyway: bool) -> SiteFacts:
     return facts
 
 
-def _few_step_node(site: Site, facts: SiteFacts, record: Record | None, learns: bool) -> Done:
+def _few_step_node(
+    site: Site, facts: SiteFacts, record: Record | None, learning: Learning | None
+) -> Done:
     node = site.node
-    steps, words, code = _promised(facts, record, node.value("scheduler"), learns)
+    steps, words, code = _promised(facts, record, node.value("scheduler"), learning)
     values = {name: node.value(name) for name in ("seed", CONTROL, "cfg", "denoise")}
     control = values[CONTROL]
     values |= {"steps": steps, "learn": LEARN}
@@ -87,24 +93,24 @@ def _few_step_node(site: Site, facts: SiteFacts, record: Record | None, learns: 
 
 
 def _promised(
-    facts: SiteFacts, record: Record | None, now: object, learns: bool
+    facts: SiteFacts, record: Record | None, now: object, learning: Learning | None
 ) -> tuple[int, str, str | None]:
     """(steps of the node, what is gained or learnt, LEARNS where that is still to come)."""
     if record is None:
-        return _to_learn(facts, "of this model")
+        return _to_learn(facts, "of this model", learning or Learning())
     from .first_run import learnt_at, was_fitted  # numpy, as _gain's
 
     try:
         gain = _gain(record, facts, now, nearly=True)  # it can be set to more
     except Left:
         steps = steps_to_learn(calls_of(facts))
-        if not learns or was_fitted(record, facts, steps):
+        if learning is None or was_fitted(record, facts, steps):
             raise
         start = "" if facts.denoise == 1 else f" from denoise {facts.denoise:g}"
-        return _to_learn(facts, f"in so few steps{start}")
-    place = learnt_at(record, gain.recipe, facts) if learns else ""
-    if place:
-        return gain.steps, f"{gain.words}; {IN_FULL} at {place}", LEARNS
+        return _to_learn(facts, f"in so few steps{start}", learning)
+    place = "" if learning is None else learnt_at(record, gain.recipe, facts)
+    if learning is not None and place:
+        return gain.steps, f"{gain.words}; {learning.first(facts, place)}", LEARNS
     return gain.steps, gain.words, None
 
 
@@ -114,14 +120,14 @@ def _gain(record: Record, facts: SiteFacts, now: object = None, nearly: bool = F
     return gain_of(record, facts, now, nearly)
 
 
-def _to_learn(facts: SiteFacts, what: str) -> tuple[int, str, str]:
-    """The same, where nothing is known; how near so few steps come is not either."""
+def _to_learn(facts: SiteFacts, what: str, learning: Learning) -> tuple[int, str, str]:
+    """The same, where nothing is known."""
     steps = steps_to_learn(calls_of(facts))
     if steps >= calls_of(facts):
         raise Left("no_gain", f"nothing would be gained: {counted(steps)} can be no fewer")
     words = (
-        f"nothing is known {what} yet: {IN_FULL}, and from the next on Few-Step KSampler takes "
-        f"{counted(steps)} where {facts.steps} run now; how near these come is said then"
+        f"nothing is known {what} yet: {learning.first(facts)}, and from the next on Few-Step "
+        f"KSampler takes {counted(steps)} where {facts.steps} run now"
     )
     return steps, words, LEARNS
 

@@ -10,10 +10,10 @@ from ..counted import counted
 from ..lookup.given import select_from
 from ..lookup.wanted import COEFFICIENTS
 from ..record import Recipe, Record
-from ..record.cfg_range import SAME_CFG, made_at
 from ..record.choice import Choice
-from ..record.verdict import SEEN, STOCK, WORSE, steps_saved
+from ..record.verdict import STOCK, WORSE, steps_saved
 from ..samplers.names import DISTILLED
+from . import gain_words
 from .facts import SiteFacts
 from .outcome import Left
 from .to_learn import calls_of
@@ -44,39 +44,16 @@ def gain_of(record: Record, facts: SiteFacts, now: object = None, nearly: bool =
     error = _measured(record, facts, now)
     for recipe in ours:
         if recipe.steps < calls and _does_as_well(recipe, calls, error):
-            return Gain(
-                recipe.steps,
-                _fewer(recipe, facts, calls) + _measured_at(record, recipe, facts),
-                recipe,
-            )
+            return Gain(recipe.steps, gain_words.fewer(record, recipe, facts, calls), recipe)
     same = ours[-1]
     ratio = same.evidence.get("ratio")
     if same.steps == facts.steps == calls and ratio is not None and ratio < 1:
-        return Gain(
-            same.steps, _better(same, facts, ratio) + _measured_at(record, same, facts), same
-        )
+        return Gain(same.steps, gain_words.better(record, same, facts, ratio), same)
     for recipe in ours if nearly else ():
-        equal, beyond = steps_saved(recipe.evidence) or (0, False)
-        if equal > recipe.steps and equal >= NEARLY * calls:
-            return Gain(
-                recipe.steps,
-                _near(recipe, facts, equal, beyond) + _measured_at(record, recipe, facts),
-                recipe,
-            )
+        if recipe.steps < _equals(recipe) and _equals(recipe) >= NEARLY * calls:
+            words = gain_words.near(record, recipe, facts, error, now)
+            return Gain(recipe.steps, words, recipe)
     raise Left("no_gain", _not_enough(ours, facts))
-
-
-def _measured_at(record: Record, recipe: Recipe, facts: SiteFacts) -> str:
-    """Which cfg the numbers are of, where it is not the site's."""
-    made, here = made_at(record, recipe), facts.cfg
-    if made is None or here is None or abs(made - here) <= SAME_CFG:
-        return ""
-    return f" (measured at cfg {made:g})"
-
-
-def _near(recipe: Recipe, facts: SiteFacts, equal: int, beyond: bool) -> str:
-    near = f"{'nearer than' if beyond else 'as near as'} {equal} of the best stock choice"
-    return f"{_own(facts)} -> {counted(recipe.steps)}, {near}"
 
 
 def _reached(ours: list[Recipe]) -> tuple[int, int]:
@@ -116,7 +93,10 @@ def _does_as_well(recipe: Recipe, calls: int, error: float | None) -> bool:
 
 
 def _measured(record: Record, facts: SiteFacts, now: object) -> float | None:
-    """The error of the node's own schedule and sampler at its own steps, where a record has it."""
+    """The error of the node's own schedule and sampler at its own steps, where a record has it: of one
+    that adds noise it is beside pictures with the same noise, and ours are not among these."""
+    if gain_words.adds_noise(facts):
+        return None
     for recipe in record.recipes:
         if recipe.steps != facts.steps or facts.denoise != 1:
             continue
@@ -127,30 +107,12 @@ def _measured(record: Record, facts: SiteFacts, now: object) -> float | None:
     return None
 
 
-def _fewer(recipe: Recipe, facts: SiteFacts, calls: int) -> str:
-    about = "about the same error" if recipe.evidence.get("verdict") == SEEN else "same error"
-    saved = round(100 * (1 - recipe.steps / calls))
-    return f"{_own(facts)} -> {counted(recipe.steps)}, {about}; -{saved} % time"
-
-
-def _better(recipe: Recipe, facts: SiteFacts, ratio: float) -> str:
-    return (
-        f"{_own(facts)} -> {counted(recipe.steps)} of {DISTILLED}, {ratio:.2f} of the error of the "
-        "best stock choice"
-    )
-
-
-def _own(facts: SiteFacts) -> str:
-    of = f" of {facts.sampler}" if facts.sampler else ""
-    return f"{counted(facts.steps or 0)}{of}"
-
-
 def _not_enough(ours: list[Recipe], facts: SiteFacts) -> str:
     equal, steps = _reached(ours)
     if equal <= steps:
         return (
             f"nothing would be gained: no recipe of the record was measured as good as "
-            f"{_own(facts)}; Distill Schedule again (standard or thorough), or Improve, may help"
+            f"{gain_words.own(facts)}; Distill Schedule again (standard or thorough), or Improve, may help"
         )
     do = "does" if steps == 1 else "do"
     return (

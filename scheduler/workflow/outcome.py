@@ -112,6 +112,14 @@ def tried(node: Node, action: str, change: Callable[[], Done]) -> Outcome:
     return outcome
 
 
+def untouched(node: Node, to: str) -> Outcome:
+    """Of a node that a swap has nothing to say of. to: its target."""
+    if to == "stock":
+        why = "StepDistill did not change it, so there is nothing to put back"
+        return Outcome(node, "left", why, "by_hand")
+    return Outcome(node, "left", "it chooses no schedule", "unknown")
+
+
 def edits(node: Node) -> Edits:
     """The module that changes nodes of this format."""
     return graph_edit if node.graph else api_edit

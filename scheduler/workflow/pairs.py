@@ -128,3 +128,20 @@ def _leaves_noise(document: Document, node: Node) -> bool:
 
 def _makers(document: Document, node: Node) -> Iterator[Node]:
     yield from document.walk([(node.origin("sigmas"), node.scope)], "SIGMAS")
+
+
+def several_models(
+    changed: list[Site], models: dict[int, tuple[str, ...]], pairs: list[Pair]
+) -> str:
+    """What must be said where one record's schedule runs on several models."""
+    names = sorted({", ".join(models[id(site)]) for site in changed if models[id(site)]})
+    if len(names) < 2:
+        return ""
+    told = f"These nodes run different models ({'; '.join(names)})"
+    halves = {id(site.node) for pair in pairs for site in (pair.first, pair.second)}
+    if all(id(site.node) in halves for site in changed):
+        return (
+            f"{told}: both halves run one record's sigmas, so they meet, but it was made for one of "
+            "the models; Distil Pair makes one for both."
+        )
+    return f"{told}, and a record fits one: name its nodes with --node."

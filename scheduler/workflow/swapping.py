@@ -20,16 +20,17 @@ from ..errors import WorkflowError
 from .document import Document, parse
 from .kinds import ENTRY, MANUAL
 from .named import named, shared
-from .outcome import Outcome, edits
+from .outcome import Outcome, edits, untouched
 from .pair_swap import STORED, Cut, cuts, is_pair, to_half, why_not
-from .pairs import Pair, apart, for_both, pairs_in, refused
-from .protocols import Node
+from .pairs import Pair, apart, for_both, pairs_in, refused, several_models
 from .sites import Site, Survey, asked, place, survey
+from .to_learn import Learning
 from .undo import put_back
 
 if TYPE_CHECKING:
     from ..record import Record
     from .few_steps import Find
+    from .to_learn import Kept
 
 
 TARGETS = ("distilled", "few", "baked", "vendor", "stock")
@@ -65,13 +66,15 @@ def swap(
     anyway: bool = False,
     find: Find | None = None,
     known: bool = False,
+    kept: Kept | None = None,
 ) -> Report:
     """Change a workflow in place and say what was done and what was left.
 
     to: one of TARGETS. record: needed for "baked"; with the others the workflow carries it. only:
     names of nodes (see named.py). anyway: also what seems step-distilled. find: for
     "few", the record of what a node runs, where it is not the same for all. known: for "distilled",
-    change nothing of which no record says what it gains. Raises WorkflowError.
+    change nothing of which no record says what it gains. kept: for "few", whether a run of a node's
+    model was kept that its first picture may be learnt from. Raises WorkflowError.
     """
     if to not in TARGETS:
         raise WorkflowError(f"A workflow can be swapped to {', '.join(TARGETS)}, not to {to!r}.")
@@ -84,17 +87,13 @@ def swap(
         outcomes = put_back(document, _with_other_halves(document, only))
         report = Report(outcomes, len(survey(document).samplers), needs=_needs(document, to))
     else:
-        make = _Making(to, record, anyway, find or (lambda facts: record), known)
+        make = _Making(to, record, anyway, find or (lambda facts: record), known, kept)
         report = _made(document, make, only)
     if only is not None and not report.outcomes:
-        report.outcomes = [_no_choice(node) for node in document.nodes() if asked(node, only)]
+        report.outcomes = [untouched(node, to) for node in document.nodes() if asked(node, only)]
     told = (report.warning, shared(document, only) if report.changed else "")
     report.warning = " ".join(each for each in told if each)
     return report
-
-
-def _no_choice(node: Node) -> Outcome:
-    return Outcome(node, "left", "it chooses no schedule", "unknown")
 
 
 def _made(document: Document, make: _Making, only: Sequence[str] | None) -> Report:
@@ -147,12 +146,21 @@ class _Making:
     failed: the outcomes, of the last time, of nodes that were put back first and then left.
     """
 
-    def __init__(self, to: str, record: Record | None, anyway: bool, find: Find, known: bool):
+    def __init__(
+        self,
+        to: str,
+        record: Record | None,
+        anyway: bool,
+        find: Find,
+        known: bool,
+        kept: Kept | None,
+    ):
         self.to = to
         self.record = record
         self.anyway = anyway
         self.find = find
         self.known = known
+        self.learning = Learning(kept) if record is None else None
         self.failed: list[Outcome] = []
         self.of_pair = is_pair(record)
         self.cuts: dict[str, Cut] = {}
@@ -185,7 +193,7 @@ class _Making:
         changed = [site for site, outcome in done if outcome.action in ("swapped", "baked")]
         warning = ""
         if self.record is not None and not self.of_pair:
-            warning = _several_models(changed, models, pairs)
+            warning = several_models(changed, models, pairs)
         carries = self.record is not None and self.to in ("distilled", "few") and not self.of_pair
         if changed and carries and self.record is not None:
             carried = carry(document, changed, self.record.to_json())
@@ -254,7 +262,7 @@ class _Making:
 
             return to_vendor(document, site)
         if self.to == "few":
-            return to_few_steps(document, site, self.find, self.anyway, self.record is None)
+            return to_few_steps(document, site, self.find, self.anyway, self.learning)
         if self.to == "baked" and self.record is not None:
             from .baked import to_baked  # numpy, which the other targets do without
 
@@ -268,23 +276,6 @@ def _worth_saying(back: list[Outcome], outcomes: list[Outcome]) -> list[Outcome]
     anew = {id(outcome.node) for outcome in outcomes if outcome.action in done}
     left = [outcome for outcome in back if outcome.code != "by_hand"]
     return [outcome for outcome in left if id(outcome.node) not in anew]
-
-
-def _several_models(
-    changed: list[Site], models: dict[int, tuple[str, ...]], pairs: list[Pair]
-) -> str:
-    """What must be said where one record's schedule runs on several models."""
-    names = sorted({", ".join(models[id(site)]) for site in changed if models[id(site)]})
-    if len(names) < 2:
-        return ""
-    told = f"These nodes run different models ({'; '.join(names)})"
-    halves = {id(site.node) for pair in pairs for site in (pair.first, pair.second)}
-    if all(id(site.node) in halves for site in changed):
-        return (
-            f"{told}: both halves run one record's sigmas, so they meet, but it was made for one of "
-            "the models; Distil Pair makes one for both."
-        )
-    return f"{told}, and a record fits one: name its nodes with --node."
 
 
 def _needs(document: Document, to: str) -> list[str]:

@@ -4,6 +4,8 @@ of words, and Improve with its price before and what it brought after."""
 from __future__ import annotations
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from scheduler.store import Store
 from tests.browser.page import FEW
@@ -49,6 +51,19 @@ def empty(server):
     for brief in store.records():
         store.remove(brief.file)
     store.clear_recordings()
+
+
+@pytest.fixture(scope="session")
+def loras(server):
+    """The files of two small LoRAs that fit the tests' flow model."""
+    key = "diffusion_model.joint_blocks.0.x_block.mlp.fc1"
+    names = ["light.safetensors", "dark.safetensors"]
+    for seed, name in enumerate(names):
+        generator = torch.Generator().manual_seed(seed)
+        up, down = (torch.randn(shape, generator=generator) for shape in ((512, 4), (4, 128)))
+        tensors = {f"{key}.lora_up.weight": 0.05 * up, f"{key}.lora_down.weight": 0.05 * down}
+        save_file(tensors, server.base / "models" / "loras" / name)
+    return names
 
 
 def drawing() -> dict:
@@ -270,6 +285,42 @@ def test_its_card_says_what_the_next_picture_will_be(page):
     page.do(f"widget({SAMPLER}, 'cfg').value = 8; widget({SAMPLER}, 'cfg').callback?.(8)")
     ahead.get_by_text("drawn in full, 24 steps, to learn this model at cfg 8: at most").wait_for()
     assert page.do(BELOW) >= 0
+
+
+KNOWN = "Next picture: 6 steps."
+SAYS = f"[...document.querySelectorAll('.sd-next')].some((e) => e.textContent === '{KNOWN}')"
+CHOOSE = """
+const [kind, name, value] = given;
+const changed = widget(root.nodes.find((n) => n.type === kind), name);
+changed.value = value; changed.callback?.(value)
+"""
+
+
+def styled(page, lora: str) -> None:
+    """A Few-Step KSampler with a LoRA's node before it, room below."""
+    page.close_toasts()
+    s = scene(rows=1, digits="3")
+    model = s.add("LoraLoaderModelOnly", model=s.model, lora_name=lora, strength_model=1.0)
+    settings = {"seed": 3, "steps": 6, "cfg": 3.0, "denoise": 1.0, "learn": "from my pictures"}
+    out = s.add("StepDistillKSampler", model=model, **s.prompts, latent_image=s.latent, **settings)
+    s.add("SaveImage", images=s.add("TestPicture", samples=out), filename_prefix="styled")
+    page.load(s.graph.prompt)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        ("LoraLoaderModelOnly", "lora_name", "dark.safetensors"),
+        ("UNETLoader", "unet_name", "eps.safetensors"),
+    ],
+    ids=["lora", "checkpoint behind it"],
+)
+def test_what_it_says_of_the_next_picture_is_of_the_model_that_is_chosen(page, loras, changed):
+    styled(page, loras[0])
+    draw(page)
+    page.settled(SAYS)
+    page.do(CHOOSE, changed)
+    page.settled(f"!{SAYS}")
 
 
 def test_what_it_became_and_is_again_tells_of_no_picture(page):

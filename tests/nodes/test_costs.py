@@ -44,3 +44,10 @@ def test_a_comparison_that_could_not_run_has_no_price(wrong):
     asked = {"of": "compare", "sampler_name": "euler", "schedulers": "", "steps": "4", "seeds": "1"}
     with pytest.raises((costs.Refused, module("scheduler.errors").StepDistillError)):
         costs.price(asked | wrong)
+
+
+def test_what_the_store_has_is_only_measured_and_the_price_says_so():
+    asked = {"sampler_name": "distilled", "max_steps": "8", "quality": "instant", "measure": "true"}
+    told, again = costs.price(asked)["text"], costs.price(asked | {"again": "true"})["text"]
+    assert "to measure; 3" in told and "to distil, none where the store has these recipes)" in told
+    assert "to distil)" in again and "none where" not in again

@@ -102,28 +102,93 @@ def test_where_nothing_is_gained_nothing_is_changed(graph, known, words):
 def test_steps_that_do_nearly_as_well_are_offered_and_said_as_that():
     after, _, outcomes = few(plain(steps=40, sampler="euler").data, made())
     assert node(after, 2)["widgets_values"][2] == 8
-    assert (
-        outcomes[2].text == "40 steps of euler -> 8 steps, as near as 22 of the best stock choice"
+    near = "40 steps of euler -> 8 steps, as near as 22 of the best stock choice"
+    assert outcomes[2].text == f"{near}; how near your 40 steps come was not measured"
+
+
+def test_farther_than_its_own_steps_where_these_are_the_best_stock_choice():
+    graph = plain(steps=40, sampler="dpmpp_2m", scheduler="beta")
+    text = few(graph.data, made())[2][2].text
+    assert text.endswith(
+        "as near as 22 of the best stock choice: a little farther than your 40 steps"
     )
+
+
+@pytest.mark.parametrize(
+    "error, words",
+    [
+        (0.02, "2.5 times the error of your 12 steps"),
+        (0.049, "a little farther than your 12 steps"),
+    ],
+)
+def test_farther_than_its_own_steps_where_these_were_measured(error, words):
+    """The error of ours at 8 steps is .05."""
+    measured = ours(12, verdict="worse", stock={"normal + euler": {"rms": error}})
+    known = replace(made(), recipes=(ours(8, equals_stock_steps=9), measured))
+    text = few(plain(steps=12, sampler="euler", scheduler="normal").data, known)[2][2].text
+    assert text == f"12 steps of euler -> 8 steps, as near as 9 of the best stock choice: {words}"
+
+
+@pytest.mark.parametrize("steps, equal", [(20, "22"), (40, "22")])
+def test_beside_a_sampler_that_adds_noise_nothing_was_measured(steps, equal):
+    """What a record has of its own recipes is beside pictures with the same noise."""
+    paths = Recipe("euler_ancestral", steps, 1.0, np.linspace(1, 0, steps + 1))
+    paths = replace(paths, evidence={"stock": {"normal": {"rms": 9.0}}})
+    known = replace(made(), recipes=(*made().recipes, paths))
+    graph = plain(steps=steps, sampler="euler_ancestral", scheduler="normal")
+    outcome = few(graph.data, known)[2][2]
+    near = f"as near as {equal} of the best stock choice that adds no noise"
+    saved = "; -60 % time" if steps == 20 else ""
+    assert outcome.text == f"{steps} steps of euler_ancestral -> 8 steps, {near}{saved}"
+    assert "pictures look different" in outcome.line
 
 
 def test_of_those_the_fewest_are_offered():
     text = few(plain(steps=34, sampler="euler").data, made())[2][2].text
-    assert text == "34 steps of euler -> 8 steps, as near as 22 of the best stock choice"
+    assert text.startswith("34 steps of euler -> 8 steps, as near as 22 of the best stock choice;")
 
 
 def test_at_another_cfg_the_first_run_is_said_too():
     text = few(plain(cfg=5.0).data, made(5.0))[2][2].text
     assert text.endswith("same error; -60 % time")
     _, _, outcomes = few(plain(cfg=7.0).data, made(5.0))
+    gained = (
+        "20 steps of dpmpp_2m -> 8 steps; -60 % time; same error at cfg 5, not measured at cfg 7"
+    )
     first = "the first picture is drawn in full, to learn it at cfg 7"
-    assert outcomes[2].text == f"{text} (measured at cfg 5); {first}"
+    assert outcomes[2].text == f"{gained}; {first}"
     assert outcomes[2].code == "learns"
+
+
+@pytest.mark.parametrize("known, at", [(made(5.0), " at cfg 7"), (None, "")])
+def test_where_a_run_was_kept_that_is_said(known, at):
+    """Which is learnt from before the picture, where it is of the same prompt."""
+    asked = []
+    text = few(plain().data, known, kept=lambda facts: bool(asked.append(facts.cfg) or True))[2][
+        2
+    ].text
+    assert f"it is learnt{at} before the first picture, from a run that was kept" in text
+    assert "with another prompt" in text and asked == [7.0]
+    assert "that was kept" not in few(plain().data, known, kept=lambda facts: False)[2][2].text
 
 
 def test_where_it_was_checked_nothing_is_drawn_in_full():
     checked = made(5.0, cfg_checks=[{"cfg": 9.0, "holds": True}])
-    assert "in full" not in few(plain(cfg=7.0).data, checked)[2][2].text
+    text = few(plain(cfg=7.0).data, checked)[2][2].text
+    assert "in full" not in text and text.endswith("same error at cfg 5, not measured at cfg 7")
+
+
+@pytest.mark.parametrize("steps, saved", [(20, "; -60 % time"), (40, "")])
+def test_where_it_was_checked_with_numbers_these_are_said(steps, saved):
+    check = {"cfg": 7.0, "holds": True, "rms": 0.09, "stock_rms": 0.2, "rows": 1}
+    checked = made(5.0, cfg_checks=[check | {"stock": "beta + dpmpp_2m"}])
+    text = few(plain(cfg=7.0, steps=steps).data, checked)[2][2].text
+    share = (
+        "0.45 of the error of the best stock choice in 8 steps (beta + dpmpp_2m), on one picture"
+    )
+    unknown = f"how near your {steps} steps come is not known"
+    head = f"{steps} steps of dpmpp_2m -> 8 steps{saved}"
+    assert text == f"{head}; checked at cfg 7: {share}; {unknown}"
 
 
 def test_another_size_is_learnt_first():
@@ -138,7 +203,7 @@ def test_another_size_is_learnt_first():
 def test_a_record_that_the_workflow_carries_is_not_learnt_beside():
     """The node takes it and no other: nothing is drawn in full for it, and nothing else is gained."""
     text = swapped(plain(cfg=7.0).data, "few", record=made(5.0))[2][2].text
-    assert text.endswith("(measured at cfg 5)")
+    assert text.endswith("same error at cfg 5, not measured at cfg 7")
     assert swapped(plain(denoise=0.5).data, "few", record=made())[2][2].code == "no_gain"
 
 
@@ -150,7 +215,7 @@ def test_a_record_that_the_workflow_carries_is_not_learnt_beside():
         (plain(steps=3), made(), 2, "takes 2 steps where 3 run now"),
         (plain(steps=4), replace(made(), recipes=(ours(4, ratio=1.5, equals_stock_steps=2),)), 2,
          "takes 2 steps where 4 run now"),
-        (plain(), None, 6, "takes 6 steps where 20 run now; how near these come is said then"),
+        (plain(), None, 6, "takes 6 steps where 20 run now"),
     ],
 )  # fmt: skip
 def test_what_the_node_can_learn_is_swapped_too(graph, known, steps, words):

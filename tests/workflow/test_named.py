@@ -57,6 +57,13 @@ def test_a_node_that_chooses_no_schedule_is_said():
     assert [each.line for each in report.outcomes] == ["node 3 VAEDecode: it chooses no schedule"]
 
 
+def test_put_back_of_what_was_not_changed_is_said_so():
+    report = swap(parse(json.dumps(plain().data)), "stock", None, ["2"])
+    assert [each.line for each in report.outcomes] == [
+        "node 2 KSampler: StepDistill did not change it, so there is nothing to put back"
+    ]
+
+
 def test_a_subgraph_that_is_used_twice_is_said_to_change_in_both():
     data = nested()
     twice = copy.deepcopy(data["nodes"][1]) | {"id": 7}

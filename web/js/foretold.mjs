@@ -20,7 +20,7 @@ export function later() {
   waiting = setTimeout(() => void tell(), PAUSE)
 }
 
-/** Have a node's widgets and links ask anew. */
+/** Have a node's widgets and links ask anew: of any node, as a loader far from the sampler may change its picture. */
 export const follow = (node) => onChange(node, later)
 
 /** A workflow from a picture draws with what it carries. */

@@ -6,7 +6,7 @@ import { allNodes, app, ask, toast } from "./host.mjs"
 import { improvable, improve, KIND as FEW } from "./improve.mjs"
 import { openPanel } from "./panel.mjs"
 import { chooseRecipe, drawsNewest } from "./seldom_used.mjs"
-import { fittingRecords, swap } from "./swap.mjs"
+import { fittingRecords, swap, withInner } from "./swap.mjs"
 import { t } from "./texts.mjs"
 
 const ROLES = new Set(["dropdown", "maker", "sampler"])
@@ -90,7 +90,7 @@ function actions(nodes) {
     { content: t("menu.bake"), callback: () => void bake(nodes) },
     { content: t("menu.vendor"), callback: () => void vendor(nodes) },
     ...recipes(nodes),
-    ...(few && nodes.every(byHand) ? [] : [{ content: t("menu.putBack"), callback: () => void swap("stock", nodes) }]),
+    ...(changed(nodes) ? [{ content: t("menu.putBack"), callback: () => void swap("stock", nodes) }] : []),
   ]
 }
 
@@ -105,8 +105,8 @@ function recipes(nodes) {
   return [{ content: t(newest ? "menu.asSaved" : "menu.newest"), callback: choose }]
 }
 
-/** Whether a Few-Step KSampler stands in no other node's place. */
-const byHand = (node) => !node.properties?.stepdistill
+/** Whether there is something to put back: in these nodes, or (null) anywhere. */
+const changed = (nodes) => (nodes ? withInner(nodes) : allNodes()).some((node) => node.properties?.stepdistill)
 
 const item = (content, options) => ({ content, has_submenu: true, submenu: { options } })
 

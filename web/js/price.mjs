@@ -7,7 +7,7 @@ import { missing } from "./missing.mjs"
 import { t } from "./texts.mjs"
 
 const ASKED = new Map([
-  ["StepDistillDistill", ["sampler_name", "max_steps", "quality", "measure"]],
+  ["StepDistillDistill", ["sampler_name", "max_steps", "quality", "measure", "again"]],
   ["StepDistillCompare", ["sampler_name", "schedulers", "steps", "seeds"]],
 ])
 export const priced = (type) => ASKED.has(type)

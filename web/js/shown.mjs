@@ -3,7 +3,7 @@
 import { Card, HEIGHT } from "./card.mjs"
 import { noStep } from "./history.mjs"
 import { api, app, nodeOf, setting, toast } from "./host.mjs"
-import { follow as followNext, foretell, later } from "./foretold.mjs"
+import { foretell, later } from "./foretold.mjs"
 import { improve, improved, KIND } from "./improve.mjs"
 import { LineCard } from "./line.mjs"
 import { compact, payloadFrom } from "./payload.mjs"
@@ -60,10 +60,7 @@ export function addCard(node) {
   }
   ready = true
   if (priced(node.comfyClass)) follow(node, card)
-  if (node.comfyClass === KIND) {
-    followNext(node)
-    later()
-  }
+  if (node.comfyClass === KIND) later()
   if (node.comfyClass === "StepDistillLoad") showLabels(node)
   const removed = node.onRemoved
   node.onRemoved = function (...given) {

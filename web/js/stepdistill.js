@@ -2,6 +2,7 @@
 
 import { addStyle, themeChanged } from "./dom.mjs"
 import { dropped } from "./drop.mjs"
+import { follow } from "./foretold.mjs"
 import { api, app } from "./host.mjs"
 import { canvasItems, commands, nodeItems, prepareMenus, toolboxCommands } from "./menu.mjs"
 import { addPanel } from "./panel.mjs"
@@ -65,6 +66,7 @@ app.registerExtension({
   },
 
   nodeCreated(node) {
+    follow(node)
     followRecords(node)
     if (hasCard(node.comfyClass)) addCard(node)
   },
