@@ -42,7 +42,7 @@ def by_file(prompt: Mapping, node: str) -> str:
         record = record_for(facts)
     except StepDistillError:  # a store that cannot be read: the run says it
         return ""
-    begin = f"{_short(names[0])} has not run yet in this session: the store has"
+    begin = f"{_short(names[0])} has not run like this in this session: the store has"
     if record is None:
         return f"{begin} no recipe of it, {_then(site.node.value('learn'))}."
     return f"{begin} {_held(record, facts)}. {ONCE_LOADED}"

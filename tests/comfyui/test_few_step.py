@@ -174,7 +174,7 @@ def test_the_next_picture_is_foretold_as_it_is_then_drawn(server, client):
     out = few(fresh, model=fresh.recorded("not yet"))
     asked = {"prompt": fresh.graph.prompt, "nodes": [out.node]}
     said = client.post("/stepdistill/foretold", asked)["nodes"][out.node]
-    assert said.startswith("flow has not run yet in this session: the store has ")
+    assert said.startswith("flow has not run like this in this session: the store has ")
     client.run(ahead()[1].graph)
     assert ahead(digits="7")[0] == ahead()[0] == "Next picture: 6 steps."
     assert ahead(steps=8)[0].startswith("Next picture: 8 steps, learnt first: at most 4")

@@ -9,7 +9,7 @@ from tests.nodes.pack import module
 
 by_file = module("nodes.few_step.by_file").by_file
 ROWS = [[0.0] * 4] * 6
-BEGIN = "photo has not run yet in this session: the store has "
+BEGIN = "photo has not run like this in this session: the store has "
 THEN = " How it is drawn is said once the model is loaded."
 
 
