@@ -210,6 +210,7 @@ def test_what_improving_brought_is_said(first):
     assert told == "100 model calls went into a better recipe."
 
 
+@pytest.mark.slow
 def test_a_start_near_one_that_is_learnt_is_drawn_at_once(store):
     picture(store, Studio(seed=4), of=situation(denoise=0.5))
     before = record_of(store)
@@ -253,15 +254,15 @@ def test_a_graph_draws_again_with_the_near_recipe_whatever_is_learnt_since(store
     assert other.decision == deciding.Decision(deciding.FEW) and other.found.stretched
 
 
-def test_what_is_learnt_of_a_known_model_is_said(first, tmp_path):
+@pytest.mark.slow
+def test_what_is_learnt_of_a_known_model_is_said(taught):
     """Not "this model", where only the start or the steps are new."""
-    store = first[0]
-    host, _, outcome = picture(store, Studio(seed=4, digit=5), of=situation(denoise=0.5))
+    host, _, outcome = picture(taught, Studio(seed=4, digit=5), of=situation(denoise=0.5))
     assert words.before(host.told[0]).startswith(
         "Drawing in full, 24 steps, to learn it at denoise 0.5:"
     )
     assert words.after(outcome).startswith("Drawn in full, 24 steps, to learn it at denoise 0.5.")
-    ahead = foretell(store, situation(steps=7), "from my pictures", "digit 9")
+    ahead = foretell(taught, situation(steps=7), "from my pictures", "digit 9")
     assert words.ahead(ahead).startswith(
         "Next picture: drawn in full, 24 steps, to learn it in 7 steps:"
     )
