@@ -189,8 +189,8 @@ def _difference(one: Difference) -> str:
     from ..scheduler.lookup.differences import SIZE
 
     if one.code != SIZE:
-        told = made_words.difference(one).replace("distilled at", "learnt at")
-        return told.replace("at cfg", "at CFG")
+        told = made_words.difference(one).replace("for cfg", "for CFG")
+        return f"learnt {told}" if told.startswith("for ") else told
     made, here = (
         size_of(each) if isinstance(each, tuple) else "?" for each in (one.made, one.here)
     )

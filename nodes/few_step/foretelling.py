@@ -11,6 +11,7 @@ from typing import Any
 from ..host.picture_records import signatures
 from ..host.running_prompt import is_link, running_node
 from ..names import MARK
+from .by_file import by_file
 
 SCENE = ("model", "positive", "negative", "latent_image")
 TEXTS = (
@@ -71,7 +72,8 @@ def remember(
 
 
 def foretold(prompt: Mapping, node: str) -> str:
-    """The next picture of a node of a prompt (API format), as a sentence; "" where it is not known."""
+    """The next picture of a node of a prompt (API format), as a sentence; "" where it is not known.
+    Before the model's first run of a session, what the store holds for its file."""
     entry = prompt.get(node)
     inputs = entry.get("inputs") if isinstance(entry, Mapping) else None
     if not isinstance(inputs, Mapping) or is_link(inputs.get("record")):
@@ -83,8 +85,10 @@ def foretold(prompt: Mapping, node: str) -> str:
     with _lock:
         seen = _seen.get(asked.scene) if asked.whole else None
         known = _prompts.get(asked.exact(float(numbers[1]))) if asked.whole else None
-    shape = None if seen is None else _shape(seen, asked.size)
-    return "" if seen is None or shape is None else _told(seen, shape, inputs, known)
+    if seen is None:
+        return by_file(prompt, node) if asked.whole else ""
+    shape = _shape(seen, asked.size)
+    return "" if shape is None else _told(seen, shape, inputs, known)
 
 
 def _told(seen: Seen, shape: tuple[int, ...], inputs: Mapping, prompt: str | None) -> str:

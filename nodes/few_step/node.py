@@ -9,6 +9,7 @@ from ..fields import CATEGORY, DENOISE, RECORD, SCENE
 from .wishes import count, taken
 
 AS_SAVED, NEWEST = "as saved", "newest"
+UNREAD = "A record that this workflow carries cannot be read, and was passed over."
 DESCRIPTION = (
     "Draws in few steps what your model draws in many: a KSampler that runs the best recipe known "
     "for this model, cfg, size and denoise. Where there is none yet, it draws your next picture "
@@ -24,9 +25,10 @@ HELP = {
     "cfg": "The guidance. A recipe is learnt for this guidance and near it.",
     "seed": "The noise that the picture is drawn from.",
     "steps": "How many steps. 0: as many as this model needs, where more steps stop to help much.",
-    "learn": "Where no recipe is known yet. From my pictures: the next picture is drawn in full, and "
-    "learnt from. Now: learnt before this picture (under a hundred model calls; how long that takes "
-    "is said first). Off: a stock schedule, named.",
+    "learn": "Where no recipe is known yet. From my pictures: the next picture is drawn in full (24 steps), "
+    "and learnt from (at most 39 model calls more, for 6 steps). Now: learnt before this picture (under a "
+    "hundred model calls; how long that takes is said first). Off: nothing is learnt; the nearest recipe "
+    "that there is, or a stock schedule, draws and is named.",
     "record": "Draw with this record and no other.",
     "recipe": "As saved: a workflow opened from a picture draws with the recipe that the picture was "
     "drawn with. Newest: with the best that has been learnt since.",
@@ -98,6 +100,7 @@ class StepDistillKSampler:
         from ...scheduler.lookup.given import given_match
         from ..host.guider import guided
         from ..host.model_facts import facts_of, guidance_of
+        from ..host.running_prompt import running_client
         from ..host.store import store
         from ..host.workflow_records import shelves
         from .as_drawn import note, noted
@@ -118,13 +121,14 @@ class StepDistillKSampler:
         before = noted(unique_id, *settings) if again else ""
         obstacle = _obstacle(scene, bool(hooks))
         remember(facts, scene, guidance, obstacle, picture.prompt(), picture.paced_as)
-        wished = taken(unique_id)
+        wished = taken(unique_id, running_client())
+        carried = shelves()
         drawn, outcome = draw_and_learn(
             picture,
             store(),
             Situation.of(facts, key, int(steps), float(denoise)),
             learn,
-            carried=shelves(),
+            carried=carried,
             given=None if record is None else given_match(record, key),
             newest=not again,
             obstacle=Obstacle(AS_BEFORE) if before == IN_FULL else obstacle,
@@ -133,7 +137,10 @@ class StepDistillKSampler:
             before=before,
         )
         note(unique_id, outcome, *settings)
-        return _answer(drawn, outcome, scene, wished)
+        beside = _without(scene.left_out)
+        if any(each.unread for each in carried):
+            beside += f" {UNREAD}"
+        return _answer(drawn, outcome, beside, wished)
 
 
 def _with_help(inputs: dict) -> dict:
@@ -155,9 +162,16 @@ def _obstacle(scene, hooks: bool):
     return Obstacle(MASK) if scene.latent.get("noise_mask") is not None else None
 
 
-def _answer(drawn, outcome, scene, wished: int = 0) -> dict:
-    """What the host gets of a picture: the graph's own file says what drew it. wished: model calls
-    that were to improve a recipe."""
+def _without(left_out: tuple[str, ...]) -> str:
+    """What a picture was drawn without, as a sentence after others."""
+    if not left_out:
+        return ""
+    return f" Drawn without {', '.join(left_out)}, which guesses steps that are no longer there."
+
+
+def _answer(drawn, outcome, beside: str, wished: int = 0) -> dict:
+    """What the host gets of a picture: the graph's own file says what drew it. beside: what is to be
+    said besides. wished: model calls that were to improve a recipe."""
     from ...scheduler.learning import words
     from ...scheduler.learning.one_picture import NOTHING_TO_IMPROVE
     from ...scheduler.lookup.match import WORKFLOW
@@ -170,9 +184,7 @@ def _answer(drawn, outcome, scene, wished: int = 0) -> dict:
         keep_used(match.as_made)
     elif match is not None:
         attach(outcome.found.to_carry, match.name, lasting=True)
-    info = words.after(outcome)
-    if scene.left_out:
-        info += f" Drawn without {', '.join(scene.left_out)}, which guesses steps that are no longer there."
+    info = words.after(outcome) + beside
     brought = words.brought(outcome)
     if wished and not outcome.improved and not outcome.problem:
         brought = NOTHING_TO_IMPROVE

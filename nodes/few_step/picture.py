@@ -121,7 +121,7 @@ class Picture:
         def timed(denoisers: tuple) -> Learnt:
             assert self.told is not None
             beside = self._timed(denoisers[0])
-            text = words.before(self.told, self.told.calls * (self._seconds_a_call() or 0.0))
+            text = words.meanwhile(self.told, self.told.calls * (self._seconds_a_call() or 0.0))
             teller.plan(text, self.told.calls)
 
             def heard(done: int, most: int, phase: str) -> None:
@@ -160,12 +160,11 @@ class Picture:
         return denoise
 
     def _seconds_a_call(self) -> float | None:
-        """What a call of learning takes, with the fitting beside it: as the last time, else by a call of
-        the model alone; None before any."""
+        """What a call of learning takes, with the fitting beside it: as the last time, or by a call of the
+        model just now where that is slower; None before any."""
         known = pace(self.paced_as)
-        if known is not None:
-            return known
-        return None if self._pace is None else self._pace + BESIDE
+        now = None if self._pace is None else self._pace + BESIDE
+        return max((each for each in (known, now) if each is not None), default=None)
 
     def _timed(self, denoise: Any) -> int:
         """Model calls made to know how long one takes, of which the first loads; none where that is

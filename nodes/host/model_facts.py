@@ -41,10 +41,11 @@ class _Known:
     def noise_for(self, model: Any) -> Noise:
         """The noise of the patcher's own model_sampling, whichever node put it there."""
         sampling = model.get_model_object("model_sampling")
-        found = next((each for each in self.noise if each.table.host is sampling), None)
+        found = next((each for each in self.noise if each.is_of(sampling)), None)
         if found is None:
             found = noise_of(sampling)
-            self.noise = [*self.noise[1 - KEPT :], found]
+            others = [each for each in self.noise if each.table.host is not sampling]
+            self.noise = [*others[1 - KEPT :], found]
         return found
 
 

@@ -62,13 +62,19 @@ class HostTable(NoiseTable):
 class Noise:
     """process: "flow" or "ve". prediction: "flow", "eps", "v", ... shift: a flow's linear
     time shift (Flux's mu as e^mu), else None. table: the model's own levels and clock. scale: the
-    standard deviation of the noise that its runs begin with."""
+    standard deviation of the noise that its runs begin with. seen: what of the object tells whether
+    somebody has set it otherwise since."""
 
     process: str
     prediction: str
     shift: float | None
-    table: NoiseTable
+    table: HostTable
     scale: float = 1.0
+    seen: tuple = ()
+
+    def is_of(self, model_sampling: Any) -> bool:
+        """Whether it is that object's, as it stands now: some packs set a shift in place."""
+        return self.table.host is model_sampling and self.seen == _seen(model_sampling)
 
 
 def noise_of(model_sampling: Any) -> Noise:
@@ -91,6 +97,7 @@ def noise_of(model_sampling: Any) -> Noise:
         shift,
         HostTable(sigmas, process, shift, model_sampling),
         _scale(model_sampling) if process == "flow" else 1.0,
+        _seen(model_sampling),
     )
 
 
@@ -98,6 +105,14 @@ def prediction_of(model_sampling: Any) -> str | None:
     """The model's prediction by the names of its classes; None for an unknown one."""
     names = {each.__name__ for each in type(model_sampling).__mro__}
     return next((prediction for name, prediction in PREDICTIONS.items() if name in names), None)
+
+
+def _seen(model_sampling: Any) -> tuple:
+    """Its settings and three of its levels: all of them would cost each picture."""
+    sigmas = model_sampling.sigmas
+    levels = [float(sigmas[place]) for place in (0, len(sigmas) // 2, -1)]
+    settings = [getattr(model_sampling, name, None) for name in ("shift", "noise_scale")]
+    return (len(sigmas), *levels, *settings)
 
 
 def _scale(model_sampling: Any) -> float:

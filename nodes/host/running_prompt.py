@@ -61,6 +61,12 @@ def running_extra() -> dict | None:
     return None
 
 
+def running_client() -> str | None:
+    """Which page queued what runs, or None."""
+    client = (running_extra() or {}).get("client_id")
+    return client if isinstance(client, str) else None
+
+
 def scheduler_before(node: RunningNode | None) -> str | None:
     """The scheduler that a node had before a swap put our entry in its place, as the page's workflow
     that came with the prompt remembers it; None where nothing does."""

@@ -98,16 +98,20 @@ def slim(record: Record) -> dict | None:
 
 
 class WorkflowRecords:
-    """The records that the running workflow carries, as a shelf (lookup/shelves.py)."""
+    """The records that the running workflow carries, as a shelf (lookup/shelves.py). unread: whether
+    something that it carries was no record."""
+
+    unread = False
 
     def matches(self, key: Key, policy: str = "near") -> list[Match]:
         """Those that may serve, exact ones and those with the fewest differences first.
 
-        What is no record is passed over.
+        What is no record is passed over, and noted.
         """
         from ...scheduler.lookup.match import EXACT, GIVEN, WORKFLOW, judged
 
         carried = [_read(data) for data in _to_draw_by().values()]
+        self.unread = None in carried
         found = [judged(record, key, policy) for record in carried if record is not None]
         allowed = [match for match in found if match is not None and match.allowed]
         allowed.sort(key=lambda match: (match.kind != EXACT, len(match.differences)))

@@ -34,12 +34,19 @@ def where_from(found: Mapping[int, Selection]) -> list[str]:
     stock = ", ".join(
         f"{steps} ({each.recipe.choice})" for steps, each in ours.items() if each.stock_won
     )
+    longer = ", ".join(str(steps) for steps, each in ours.items() if each.longer)
     again = ", ".join(
-        str(steps) for steps, each in ours.items() if each.measured == selection.SOLVED
+        str(steps)
+        for steps, each in ours.items()
+        if each.measured == selection.SOLVED and not each.longer
     )
     if stock:
         notes.append(
             f"At these step counts stock had won there, and {OURS} is that schedule: {stock}."
+        )
+    if longer:
+        notes.append(
+            f"At these step counts it has no recipe, and that of fewer steps runs, lengthened: {longer}."
         )
     if again:
         notes.append(

@@ -63,6 +63,6 @@ def improve(data: dict) -> dict:
     calls = data.get("calls")
     if type(calls) is not int or not 1 <= calls <= MOST_CALLS:
         raise Refused(400, f"`calls` must be a whole number from 1 to {MOST_CALLS:,}.")
-    node = text_of(data, "node")[:200]
-    wish(node, calls)
+    node, client = text_of(data, "node")[:200], data.get("client")
+    wish(node, calls, client if isinstance(client, str) else None)
     return {"node": node, "calls": calls}

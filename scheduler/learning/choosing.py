@@ -26,6 +26,7 @@ AT_ONCE = (
     "Lightning) do, so many steps of it are no truth to imitate: {}."
 )
 NAME_ITS_RUN = "put Maker's Sigmas after its loader"
+NEAR_BEND = 2  # steps more than where the curve bends that are not learnt anew for it
 ENOUGH_TIMES = 2  # fits after which stock is believed to be as good, where ours has not beaten it
 
 
@@ -166,9 +167,10 @@ def exact_matches(situation: Situation, shelves: Sequence[Shelf]) -> Iterator[Ma
 
 
 def _bend(record: Record, situation: Situation) -> int | None:
-    """Where the curve bends, or the nearest step count that was fitted; None where none was."""
+    """Where the curve bends, or the least of a few steps more that were fitted; where that is not known, the
+    most that were; None where none was."""
     counts = sorted({each.steps for each in fitted(record, situation)})
-    if not counts or len(counts) == 1 or record.gram is None:
-        return counts[0] if counts else None
+    if not counts or record.gram is None:
+        return counts[-1] if counts else None
     bend = bend_of(record.gram, situation.start_sigma)
-    return min(counts, key=lambda n: abs(n - bend))
+    return next((each for each in counts if bend <= each <= bend + NEAR_BEND), bend)

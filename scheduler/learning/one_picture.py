@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ..counted import counted
 from ..denoiser import Denoiser
 from ..distilling.meter import Progress
 from ..errors import RecordingError, StepDistillError
@@ -13,6 +14,7 @@ from ..kin.words import apart
 from ..lookup.match import Match
 from ..lookup.selection import Selection
 from ..lookup.shelves import Shelf
+from ..lookup.starts import at_start
 from ..record.verdict_words import answers_at_once
 from ..recordings import Recording
 from ..store import Store
@@ -27,6 +29,7 @@ from .choosing import (
     OneRecord,
     base_record,
     chosen,
+    fitted,
     recognised,
     settled,
 )
@@ -53,6 +56,8 @@ NOTHING_TO_IMPROVE = "There is no recipe of this model to improve yet."
 NOTHING_LEFT = (
     "Its maker's noise levels are few, and all of them were tried: nothing is left to improve."
 )
+STOPPED = "Improving was stopped; the recipe stays as it was."
+STOPPED_BETTER = "Improving was stopped; the better recipe that it had found by then draws."
 ROWS = 1  # of a batch that are recorded: one picture brings a recipe, and what it costs
 
 
@@ -101,7 +106,9 @@ class Picture:
         found = self.source.chosen(self.situation)
         decision = self.decided(found)
         there = None if handed is None else self._at_hand(decision, handed)
-        return there or self._drawn(decision, found, improve_calls)
+        news = self._news(decision)
+        drawn, outcome = there or self._drawn(decision, found, improve_calls)
+        return drawn, replace(outcome, news=news)
 
     def _at_hand(self, decision: Decision, handed: Handed) -> tuple[Any, Outcome] | None:
         learns = decision.learns or decision.action == deciding.LEARN_FIRST
@@ -245,6 +252,11 @@ class Picture:
         except StepDistillError as problem:
             outcome = Outcome(decision, here, found, problem=str(problem))
             return self.host.draw(found, None), outcome
+        except self.host.interruption:
+            found = chosen(here, (self.store,))
+            better = found.recipe != was
+            outcome = Outcome(decision, here, found, problem=STOPPED_BETTER if better else STOPPED)
+            return self.host.draw(found, None), outcome
         found = chosen(here, (self.store, OneRecord(learnt.record)))
         outcome = Outcome(decision, here, found, learnt, improved=True, before=was)
         return self.host.draw(found, None), outcome
@@ -272,6 +284,20 @@ class Picture:
         steps = self.situation.steps or MOST_STEPS  # where the curve bends is seen after the run
         return calls_to_learn(self.situation, rows, steps)
 
+    def _news(self, decision: Decision) -> str:
+        """What is learnt of a model that is known under these conditions: another start, else other steps."""
+        here = self.situation
+        learns = decision.learns or decision.action == deciding.LEARN_FIRST
+        record = base_record(self.store, here) if learns and not here.own_sigmas else None
+        if record is None:
+            return ""
+        if here.start is not None and not fitted(record, here):
+            return at_start(record, here.start)
+        known = here.steps == AT_THE_BEND or any(
+            each.steps == here.steps for each in fitted(record, here)
+        )
+        return "" if known else f"in {counted(here.steps)}"
+
     def _recording(self, full: Selection) -> Recording:
         key = self.situation.key
         assert key.latent_shape is not None
@@ -294,7 +320,10 @@ class Picture:
         found: Selection | None = None,
     ) -> Announcement:
         """rows: recorded ones that something is learnt from, where that is about to happen."""
-        told = Announcement(decision, self.situation, steps, calls, improving, found=found)
+        news = self._news(decision)
+        told = Announcement(
+            decision, self.situation, steps, calls, improving, found=found, news=news
+        )
         known = self.situation.steps != AT_THE_BEND and calls > 0 and rows is not None
         kin = kin_of(self.store, self.situation) if known else None
         if kin is not None:

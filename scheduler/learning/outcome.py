@@ -16,7 +16,8 @@ class Announcement:
     """What is about to happen, as data (words.before). steps: of this picture. calls: the most that
     are made to learn. kin: whose recipe learning begins with, or ""; kin_own: of the very model's, where
     it was made and what runs; kin_calls: made where that holds. found: what draws the picture, where
-    nothing is learnt before."""
+    nothing is learnt before. news: what is learnt of a model that is known under these conditions
+    ("at denoise 0.5", "in 8 steps"), or ""."""
 
     decision: Decision
     situation: Situation
@@ -27,6 +28,7 @@ class Announcement:
     kin_own: tuple[str, str] | None = None
     kin_calls: int = 0
     found: Selection | None = None
+    news: str = ""
 
     def priced(self, calls: int, beside: int) -> Announcement:
         """With the most calls that are made; `beside` of them for what is no learning (its pace)."""
@@ -42,7 +44,7 @@ class Outcome:
     learning, None where nothing did; problem: why not, where it was tried. kept: whether its run was
     kept as a recording. improved: whether the recipe was improved before it was drawn. stopped: whether
     the user stopped the learning after it was drawn. ready: the steps of the recipe that was there by
-    then, or 0. before: the recipe that was improved.
+    then, or 0. before: the recipe that was improved. news: as of Announcement.
     """
 
     decision: Decision
@@ -55,6 +57,7 @@ class Outcome:
     stopped: bool = False
     ready: int = 0
     before: Recipe | None = None
+    news: str = ""
 
     @property
     def steps(self) -> int:

@@ -47,8 +47,18 @@ def before(told: Announcement, seconds: float | None = None) -> str:
     if action == deciding.LEARN_FIRST:
         return f"A recipe for {steps} is learnt first, {learning}; then the picture is drawn."
     if action == deciding.IN_FULL and told.decision.learns:
-        return f"Drawing in full, {steps}, {_to_learn(told.kin_own)}: {learning} after the picture."
+        what = _to_learn(told.kin_own, told.news)
+        return f"Drawing in full, {steps}, {what}: {learning} after the picture."
     return f"Drawing {steps}{_with_recipe(told.found)}."
+
+
+def meanwhile(told: Announcement, seconds: float | None = None) -> str:
+    """What is going on while it is learnt. seconds: as of `before`."""
+    if told.improving or told.decision.action != deciding.IN_FULL:
+        return before(told, seconds)
+    time = f", about {duration(seconds)}" if seconds is not None else ""
+    calls = f"at most {model_calls(told.calls)}{time}"
+    return f"The picture is drawn; now it is learnt from: {calls}. Interrupt keeps the picture."
 
 
 def ahead(told: Announcement, seconds: float | None = None) -> str:
@@ -61,9 +71,10 @@ def ahead(told: Announcement, seconds: float | None = None) -> str:
     if action == deciding.LEARN_FIRST:
         return f"Next picture: {steps}, learnt first: {price}."
     if action == deciding.IN_FULL and told.decision.learns:
-        cfg = told.situation.key.cfg
-        here = "" if cfg is None else f" at cfg {cfg:g}"
-        return f"Next picture: drawn in full, {steps}, to learn this model{here}: {price}."
+        what, cfg = _to_learn(told.kin_own, told.news), told.situation.key.cfg
+        new = told.kin_own is None and not told.news and cfg is not None
+        here = f" at cfg {cfg:g}" if new else ""
+        return f"Next picture: drawn in full, {steps}, {what}{here}: {price}."
     if action == deciding.IN_FULL:
         return f"Next picture: drawn in full, {steps}."
     return f"Next picture: {steps}."
@@ -109,7 +120,7 @@ def _in_full(outcome: Outcome) -> str:
         problem = outcome.problem or "Nothing could be learnt from it."
         return " ".join(p for p in (f"{drawn}{with_what}.", problem, kept and f"{kept}.") if p)
     few = counted(learnt.recipe.steps)
-    told = f"{drawn}, {_to_learn(learnt.kin_own)}.{_kin(learnt)}"
+    told = f"{drawn}, {_to_learn(learnt.kin_own, outcome.news)}.{_kin(learnt)}"
     if learnt.ours:
         told = f"{told} From the next picture on: {few}{_pays_back(learnt)}."
     elif outcome.decision.learns and not _enough(outcome):
@@ -147,7 +158,7 @@ def _learnt(outcome: Outcome) -> str:
         return f"{told} {_not_kept(learnt.problem)}".strip()
     if not learnt.ours:
         return f"{calls} were not enough for {few} of this model: drawn in full.{_kin(learnt)}"
-    what = _to_learn(learnt.kin_own).removeprefix("to learn ")
+    what = _to_learn(learnt.kin_own, outcome.news).removeprefix("to learn ")
     told = f"Learnt {what} with {calls}{_pays_back(learnt)}.{_kin(learnt)}"
     return f"{told} {_not_kept(learnt.problem)}".strip()
 
@@ -218,9 +229,12 @@ def _in_place_of(found: Selection) -> str:
     return f" in place of {'more than' if saved[1] else 'about'} {saved[0]}"
 
 
-def _to_learn(own: tuple[str, str] | None) -> str:
-    """own: of a model that is learnt elsewhere already, where and what runs (kin/words.py)."""
-    return "to learn this model" if own is None else f"to learn it at {own[1]}"
+def _to_learn(own: tuple[str, str] | None, news: str) -> str:
+    """own: of a model that is learnt elsewhere already, where and what runs (kin/words.py). news: of one that
+    is known under these conditions."""
+    if own is not None:
+        return f"to learn it at {own[1]}"
+    return f"to learn it {news}" if news else "to learn this model"
 
 
 def _pays_back(learnt: Learnt) -> str:

@@ -19,11 +19,11 @@ def difference(one: Difference) -> str:
 
 
 def _beside(what: str) -> Callable[[Difference], str]:
-    return lambda one: f"distilled at {what} {value(one.made)}, you use {value(one.here)}"
+    return lambda one: f"for {what} {value(one.made)}, you use {value(one.here)}"
 
 
 def _size(one: Difference) -> str:
-    return f"distilled for {_shape(one.made)}, yours is {_shape(one.here)}"
+    return f"for {_shape(one.made)}, yours is {_shape(one.here)}"
 
 
 def _strength(one: Difference) -> str:
@@ -31,7 +31,7 @@ def _strength(one: Difference) -> str:
 
 
 def _range(one: Difference) -> str:
-    return f"distilled for sigmas {_span(one.made)}, your model has {_span(one.here)}"
+    return f"for sigmas {_span(one.made)}, your model has {_span(one.here)}"
 
 
 _DIFFERENCES: dict[str, Callable[[Difference], str]] = {

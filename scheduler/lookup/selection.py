@@ -20,7 +20,7 @@ from .key import Key
 from .match import EXACT, GIVEN, NEAREST, Match
 from .model_facts import ModelFacts
 from .rules import ALIKE, STOCHASTIC_ONE, Rule, default_sampler, rule_for
-from .serving import NO_RECORD, STRETCHED, Reason, Served, Substitution, solve, stated
+from .serving import LENGTHENED, NO_RECORD, STRETCHED, Reason, Served, Substitution, solve, stated
 from .shelves import Matches, Shelf, matches_on
 from .stand_in import MEASURED, PUBLISHED, StandIn, measures, stand_in
 from .starts import same_start
@@ -72,6 +72,11 @@ class Selection:
     def stretched(self) -> bool:
         """Whether the recipe was fitted for all of this but the very start, which is near."""
         return any(each.code == STRETCHED for each in self.substituted)
+
+    @property
+    def longer(self) -> bool:
+        """Whether the recipe is one of fewer steps, with some that change nothing."""
+        return any(each.code == LENGTHENED for each in self.substituted)
 
     @property
     def to_carry(self) -> Record | None:

@@ -34,12 +34,18 @@ def learnt_at(record: Record, recipe: Recipe, facts: SiteFacts) -> str:
 
 def was_fitted(record: Record, facts: SiteFacts, steps: int) -> bool:
     """Whether the record has a recipe for so many steps from the site's start, whatever it gains."""
+    return fitted(record, facts, steps) is not None
+
+
+def fitted(record: Record, facts: SiteFacts, steps: int) -> Recipe | None:
+    """The record's recipe for so many steps from the site's start, whatever it gains."""
     model = facts_of_record(record)
     start = Wanted.of(model, DISTILLED, steps, facts.denoise or 1.0).start or model.sigma_max
-    return any(
-        each.sampler == DISTILLED and each.steps == steps and same_start(each.start_sigma, start)
-        for each in record.recipes
-    )
+    for each in record.recipes:
+        alike = each.sampler == DISTILLED and each.steps == steps
+        if alike and same_start(each.start_sigma, start):
+            return each
+    return None
 
 
 def _same(one: Recipe, other: Recipe) -> bool:

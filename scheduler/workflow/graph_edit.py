@@ -10,8 +10,10 @@ from typing import Any
 
 from .free_place import free_place, pair
 from .graph import GraphNode, GraphScope, Link, is_link
-from .graph_links import connect, cut, mend, next_id, place, redirect, settle, unroute, unsettle
+from .graph_links import connect as link_up
+from .graph_links import cut, mend, next_id, place, redirect, settle, unroute, unsettle
 from .kinds import MADE, MEMORY, known
+from .protocols import Port
 
 __all__ = ["add", "broken", "connect", "forget", "redirect", "remember", "remove", "retype"]
 __all__ += ["settle", "sound", "unroute", "unsettle", "untype"]
@@ -167,6 +169,14 @@ def add(
     return node
 
 
+def connect(node: GraphNode, name: str, port: Port) -> None:
+    """Link a port to an input that is free; one that comes late is there from then on, the last."""
+    made = MADE.get(node.kind, {})
+    if node.input(name) is None and name in made.get("late", ()):
+        node.data["inputs"].append(_fresh(node.kind, name, dict(made["inputs"])[name]))
+    link_up(node, name, port)
+
+
 def remove(node: GraphNode) -> bool:
     """Take a node out that feeds nothing any more, with the links that feed it; whether it was."""
     scope = node.scope
@@ -186,9 +196,12 @@ def _inputs(node: GraphNode, kind: str, kept: dict[str, str]) -> list[dict]:
     Of its values those that a link feeds.
     """
     old = {new: node.input(name) for new, name in kept.items()}
+    late = MADE[kind].get("late", ())
     entries = []
     for name, type_ in MADE[kind]["inputs"]:
         entry = old.get(name)
+        if name in late and not entry:
+            continue
         entries.append(_renamed(entry, name) if entry else _fresh(kind, name, type_))
     for name in known(kind)["widgets"]:
         entry = old.get(name)

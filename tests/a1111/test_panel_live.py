@@ -137,7 +137,7 @@ def test_learning_is_not_called_off_before_the_panel_has_turned_it_on(asked, lea
 @pytest.mark.parametrize(
     ("as_set", "button", "words"),
     [
-        ({"cfg_scale": 3.0}, "Try it: Distilled, 6 steps", "learnt at CFG 7, you use 3"),
+        ({"cfg_scale": 3.0}, "Try it: Distilled, 6 steps", "learnt for CFG 7, you use 3"),
         (
             {"width": 128},
             "Try it: Distilled, 6 steps",

@@ -41,8 +41,7 @@ OURS = (
     "Maker's Sigmas",
     "Distil Pair",
 )
-TIGHT, ROOMY = 412, 640  # where the node below is; KSampler ends at 362
-MORE = 28  # of a Vue node: the row of its badge, which core's have not, and of one input more
+TIGHT, ROOMY = 396, 640  # where the node below is; KSampler ends at 362
 
 
 @pytest.fixture(autouse=True)
@@ -67,23 +66,24 @@ def loras(server):
     return names
 
 
-def swapped(page, below: int) -> None:
-    """A KSampler with a node below it, made a Few-Step KSampler by right click."""
-    page.close_toasts()
+def drawing() -> dict:
+    """A prompt with a KSampler and what follows it."""
     s = scene(rows=1, digits="3")
     drawn = s.ksampler(steps=20, scheduler="normal")
     s.add("SaveImage", images=s.add("TestPicture", samples=drawn), filename_prefix="few")
-    page.load(s.graph.prompt)
+    return s.graph.prompt
+
+
+def swapped(page, below: int) -> None:
+    """A KSampler with a node below it, made a Few-Step KSampler by right click."""
+    page.close_toasts()
+    page.load(drawing())
     page.do(PLACES, below)
     page.page.wait_for_timeout(500)
     page.menu(page.do("return String(root.nodes.find((n) => n.type === 'KSampler').id)"), FEW, None)
     page.settled(SAMPLER)
     page.page.wait_for_timeout(800)
     page.close_toasts()
-
-
-def tight(page) -> int:
-    return TIGHT + MORE if page.vue else TIGHT
 
 
 def draw(page) -> None:
@@ -96,7 +96,7 @@ def info(page) -> str:
 
 
 def test_it_does_not_reach_the_node_below(page):
-    swapped(page, tight(page))
+    swapped(page, TIGHT)
     assert page.do(BELOW) >= 0
     draw(page)
     page.page.get_by_text("From the next picture on: 6 steps").last.wait_for()  # a toast, no card
@@ -105,8 +105,79 @@ def test_it_does_not_reach_the_node_below(page):
     assert info(page).startswith("6 steps in place of about ")
 
 
+BOXES = """
+const element = (node) => document.querySelector(`[data-node-id="${node.id}"]`);
+const boxes = root.nodes.map((n) => [n.type, element(n).getBoundingClientRect()]);
+const of = (type) => boxes.find(([kind]) => kind === type)?.[1];
+"""
+CLEAR = f"""{BOXES}
+const drawn = of("StepDistillKSampler") ?? of("KSampler"), below = of("TestPicture");
+return Math.round(below.top - drawn.bottom)
+"""
+
+
+def test_on_the_screen_it_is_as_tall_as_what_it_replaces(page):
+    """Of a Vue node: its badge, what is folded under it, and its inputs all count."""
+    if not page.vue:
+        pytest.skip("classic nodes have no elements to measure")
+    page.load(drawing())
+    page.do(PLACES, ROOMY)
+    page.page.wait_for_timeout(500)
+    page.do(f"{BELOW_NODE}.pos = [360, given]", ROOMY - page.do(CLEAR) + 20)
+    page.page.wait_for_timeout(500)
+    assert page.do(CLEAR) == 20
+    page.menu(page.do("return String(root.nodes.find((n) => n.type === 'KSampler').id)"), FEW, None)
+    page.settled(SAMPLER)
+    page.page.wait_for_timeout(800)
+    assert page.do(CLEAR) >= 20
+    draw(page)
+    assert page.do(CLEAR) >= 12  # its line of words has its own margins
+
+
+def test_its_input_for_a_record_is_there_once_a_record_is(page):
+    names = f"{SAMPLER}.inputs.map((i) => i.name)"
+    page.load(drawing())
+    page.command("Use")
+    page.settled(SAMPLER)
+    page.page.wait_for_timeout(500)
+    assert "record" not in page.do(f"return {names}")
+    page.do(
+        "root.add(LiteGraph.createNode('StepDistillFromText'));"
+        f"root.nodes.at(-1).connect(0, {SAMPLER}, 'record')"
+    )
+    page.settled(f"{SAMPLER}.inputs.find((i) => i.name === 'record')?.link != null")
+    page.load_workflow(page.saved())
+    page.settled(f"{SAMPLER}.inputs.find((i) => i.name === 'record')?.link != null")
+    prompt = page.do("return (await window.app.graphToPrompt()).output")
+    (node,) = (n for n in prompt.values() if n["class_type"] == "StepDistillKSampler")
+    assert isinstance(node["inputs"]["record"], list)
+    page.load(prompt)
+    page.settled(f"{SAMPLER}.inputs.find((i) => i.name === 'record')?.link != null")
+
+
+def test_the_newest_recipe_is_chosen_in_the_menu_of_a_pictures_own_workflow(page):
+    recipe = f"widget({SAMPLER}, 'recipe').value"
+    item = "Draw with the newest recipe"
+    page.load(drawing())
+    page.command("Use")
+    page.settled(SAMPLER)
+    page.page.wait_for_timeout(500)
+    page.close_toasts()
+    node = page.do(f"return String({SAMPLER}.id)")
+    page.do("root.extra = { ...root.extra, stepdistill_records: [] }")
+    page.menu(node, item)
+    page.settled(f"{recipe} === 'newest'")
+    page.load_workflow(page.saved())
+    page.settled(f"{recipe} === 'newest'")
+    if page.vue:  # what is not the usual is seen
+        page.page.locator(f"[data-node-id='{node}']").get_by_text("newest").first.wait_for()
+    page.do("delete root.extra.stepdistill_records")
+    page.menu(node, "Draw with the picture's own recipe")
+    page.settled(f"{recipe} === 'as saved'")
+
+
 def test_improve_stands_in_the_title_where_there_is_no_room_below(page):
-    swapped(page, tight(page))
+    swapped(page, TIGHT)
     box = page.page.get_by_role("dialog", name="Improve the recipe")
     if page.vue:
         draw(page)

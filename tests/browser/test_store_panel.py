@@ -58,6 +58,19 @@ def test_list_search_details(page, server, panel):
     panel.get_by_role("searchbox").fill("")
 
 
+def test_what_is_chosen_in_a_long_list_is_seen_without_scrolling(page, server, panel):
+    for k in range(40):
+        Store(server.store).put(made(f"model {k}"))
+    panel.get_by_role("button", name="Refresh", exact=True).click()
+    panel.locator(".sd-item").nth(40).wait_for()
+    panel.locator(".sd-item").first.click()
+    panel.locator(".sd-card svg").wait_for()
+    top = panel.locator(".sd-card").bounding_box()["y"]
+    assert top + 120 < page.size[1]
+    panel.locator(".sd-item").nth(40).scroll_into_view_if_needed()
+    assert panel.locator(".sd-card").bounding_box()["y"] == pytest.approx(top, abs=2)
+
+
 def test_sources_are_listed_as_text_and_asked_nothing(page, server, panel, tmp_path):
     listed = panel.locator(".sd-sources")
     listed.locator("summary").click()

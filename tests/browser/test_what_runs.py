@@ -71,7 +71,7 @@ def test_bake_offers_the_record_that_fits_first(page, cfg):
     rows.first.wait_for()
     assert f"cfg {cfg:g}" in rows.nth(0).inner_text() and "Fits" in rows.nth(0).inner_text()
     assert rows.nth(0).locator("input").is_checked()
-    assert f"distilled at cfg {10 - cfg:g}, you use {cfg:g}" in rows.nth(1).inner_text()
+    assert f"for cfg {10 - cfg:g}, you use {cfg:g}" in rows.nth(1).inner_text()
     page.page.keyboard.press("Escape")
 
 

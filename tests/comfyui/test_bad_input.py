@@ -9,7 +9,7 @@ import time
 import pytest
 
 from scheduler.store import Store
-from tests.comfyui.client import Interrupted
+from tests.comfyui.client import Client, Interrupted
 from tests.comfyui.graphs import scene
 from tests.comfyui.server import Server
 from tests.comfyui.test_few_step import FULL, GOAL, drawn, few, tidy
@@ -145,3 +145,23 @@ def test_a_store_that_goes_while_learning_leaves_the_picture(server, client):
     said = result.text(out)
     assert said.startswith("Drawn in full, 24 steps") and "could not be" in said
     assert result.ui(out)["stepdistill"][0]["learning"]["problem"]
+
+
+def test_a_model_that_fails_while_it_learns_leaves_the_picture(server, client):
+    s = scene(rows=1, digits="3")
+    out = few(s, model=s.add("TestOddModel", model=s.model, which="failing"))
+    told, said = outcome(client, s, out)
+    assert told["action"] == "in_full" and told["kept"] and not Store(server.store).records()
+    assert "Learning broke off, not the picture (RuntimeError: CUDA error" in said
+    assert server.array("few.samples").shape == (1, 16, 8, 8)
+
+
+def test_a_wish_of_one_page_is_not_fulfilled_by_another(server, client):
+    """Both have a node of the same id."""
+    drawn(server, digits="7")
+    others = [scene(rows=1, digits=digits) for digits in ("3", "8")]
+    mine, theirs = (few(s, seed=11) for s in others)
+    wish = {"node": mine.node, "calls": 90, "client": client.id}
+    client.post("/stepdistill/improve", wish)
+    assert "better" not in Client(client.address).run(others[1].graph).text(theirs)
+    assert "model calls" in client.run(others[0].graph).text(mine)

@@ -384,6 +384,11 @@ def test_another_model_with_the_same_folder_is_noticed(tmp_path, parametrisation
     )
 
 
+def bare(record):
+    """Its recipes without what is only expected of them, which more answers change."""
+    return [replace(each, evidence={"rms": each.evidence.get("rms")}) for each in record.recipes]
+
+
 @pytest.mark.slow
 def test_another_guidance_with_the_same_folder_is_noticed(tmp_path):
     bed, classes = isotropic_bed(), torch.arange(4)
@@ -397,7 +402,8 @@ def test_another_guidance_with_the_same_folder_is_noticed(tmp_path):
     }
     run("ve", bed.denoiser(classes, 3.0), **options, resume=tmp_path)
     found = run("ve", bed.denoiser(classes, 3.5), **options, resume=tmp_path)
-    assert found.recipes == run("ve", bed.denoiser(classes, 3.5), **options).recipes
+    fresh = run("ve", bed.denoiser(classes, 3.5), **options)
+    assert bare(found) == bare(fresh)
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ import torch
 from scheduler.distilling.plan import plan_for
 from scheduler.learning import deciding, words
 from scheduler.learning.bend import FEWEST, MOST
-from scheduler.learning.choosing import OneRecord
+from scheduler.learning.choosing import NEAR_BEND, OneRecord
 from scheduler.learning.drawing import foretell
 from scheduler.learning.fitting import Learnt, calls_to_learn
 from scheduler.learning.full_run import FULL_STEPS, full_run
@@ -170,7 +170,7 @@ def test_no_number_of_steps_is_that_of_the_bend(store):
 def test_a_recipe_of_another_guidance_is_said_first_and_claims_no_gain(taught):
     _, _, outcome = picture(taught, mode="off", of=situation(cfg=1.0))
     said = words.after(outcome)
-    assert said.startswith("6 steps, distilled at cfg 3, you use 1; recipe ")
+    assert said.startswith("6 steps, for cfg 3, you use 1; recipe ")
     assert "in place of" not in said
 
 
@@ -180,7 +180,9 @@ def test_what_a_picture_will_be_is_foretold_and_nothing_is_done(taught):
     known = foretell(taught, situation(), "from my pictures")
     assert words.ahead(known) == "Next picture: 6 steps."
     other = words.ahead(foretell(taught, situation(cfg=8.0), "from my pictures"))
-    assert other.startswith("Next picture: drawn in full, 24 steps, to learn this model at cfg 8:")
+    assert other.startswith(
+        "Next picture: drawn in full, 24 steps, to learn it at cfg 8: at most 39"
+    )
     assert [len(taught.records()), len(taught.list_recordings())] == before
 
 
@@ -208,6 +210,7 @@ def test_what_improving_brought_is_said(first):
     assert told == "100 model calls went into a better recipe."
 
 
+@pytest.mark.slow
 def test_a_start_near_one_that_is_learnt_is_drawn_at_once(store):
     picture(store, Studio(seed=4), of=situation(denoise=0.5))
     before = record_of(store)
@@ -249,3 +252,66 @@ def test_a_graph_draws_again_with_the_near_recipe_whatever_is_learnt_since(store
         store, Studio(seed=5, digit=4), of=situation(denoise=0.52), carried=(older,)
     )
     assert other.decision == deciding.Decision(deciding.FEW) and other.found.stretched
+
+
+@pytest.mark.slow
+def test_what_is_learnt_of_a_known_model_is_said(taught):
+    """Not "this model", where only the start or the steps are new."""
+    host, _, outcome = picture(taught, Studio(seed=4, digit=5), of=situation(denoise=0.5))
+    assert words.before(host.told[0]).startswith(
+        "Drawing in full, 24 steps, to learn it at denoise 0.5:"
+    )
+    assert words.after(outcome).startswith("Drawn in full, 24 steps, to learn it at denoise 0.5.")
+    ahead = foretell(taught, situation(steps=7), "from my pictures", "digit 9")
+    assert words.ahead(ahead).startswith(
+        "Next picture: drawn in full, 24 steps, to learn it in 7 steps:"
+    )
+
+
+def test_what_is_going_on_while_it_is_learnt(first):
+    (told,) = first[1].told
+    assert words.meanwhile(told, 12.0) == (
+        "The picture is drawn; now it is learnt from: at most 39 model calls, about 12 s. "
+        "Interrupt keeps the picture."
+    )
+
+
+@pytest.mark.slow
+def test_improving_that_is_interrupted_leaves_the_picture(taught):
+    before = record_of(taught)
+    host = Studio(seed=5, digit=4, fail_after=20)
+    host.asked = interrupted_once(host)
+    _, drawn, outcome = picture(taught, host, improve_calls=100)
+    assert drawn.shape == host.noise.shape
+    assert words.brought(outcome).startswith("Improving was stopped; the recipe stays")
+    assert record_of(taught).recipes == before.recipes
+
+
+def interrupted_once(host):
+    """As a host does: the interruption is heard once."""
+    asked = host.asked
+
+    def once(x, sigma):
+        try:
+            return asked(x, sigma)
+        except host.interruption:
+            host.fail_after = None
+            raise
+
+    return once
+
+
+def test_few_steps_that_were_fitted_are_no_bend(first, monkeypatch):
+    """Where as many as it needs are asked for: a few more serve, fewer and many more do not."""
+    store = first[0]
+    (fitted,) = {each.steps for each in record_of(store).recipes}
+    for bend, serves in (
+        (fitted, True),
+        (fitted - NEAR_BEND, True),
+        (fitted - 3, False),
+        (9, False),
+    ):
+        monkeypatch.setattr("scheduler.learning.choosing.bend_of", lambda *_, bend=bend: bend)
+        told = foretell(store, situation(AT_THE_BEND), "from my pictures", "digit 3")
+        assert told.situation.steps == (fitted if serves else bend)
+        assert (told.decision.action == deciding.FEW) is serves

@@ -152,16 +152,16 @@ def test_a_patch_without_strength_is_none(record):
     [
         ({}, []),
         ({"cfg": 4.3}, []),
-        ({"cfg": 7.0}, ["distilled at cfg 4, you use 7"]),
-        ({"cfg": None}, ["distilled at cfg 4, you use none stated"]),
-        ({"guidance": 3.5}, ["distilled at guidance none stated, you use 3.5"]),
-        ({"shift": 5.0}, ["distilled at shift 3, you use 5"]),
+        ({"cfg": 7.0}, ["for cfg 4, you use 7"]),
+        ({"cfg": None}, ["for cfg 4, you use none stated"]),
+        ({"guidance": 3.5}, ["for guidance none stated, you use 3.5"]),
+        ({"shift": 5.0}, ["for shift 3, you use 5"]),
         ({"patches": ()}, ["with detail, which you do not use"]),
         ({"patches": (LORA, patch("style", 1, ["a"]))}, ["without style"]),
         ({"patches": ({**LORA, "strength": 0.4},)}, ["with detail at strength 0.8, you use 0.4"]),
         (
             {"latent_shape": (16, 128, 128)},
-            ["distilled for 512x512, yours is 1024x1024"],
+            ["for 512x512, yours is 1024x1024"],
         ),
     ],
 )
@@ -181,7 +181,7 @@ def test_a_nearest_match_is_named_and_the_policy_decides(record):
     match = judged(record, key)
     assert match.kind == "nearest" and match.allowed
     assert match_sentence(match) == (
-        "Nearest is the record of Made Up: the same weights; distilled at cfg 4, you use 7; "
+        "Nearest is the record of Made Up: the same weights; for cfg 4, you use 7; "
         "with detail, which you do not use."
     )
     refused = judged(record, key, policy="exact")
@@ -256,7 +256,7 @@ def test_another_checkpoint_is_refused_and_kin_are_named(record):
     match = given_match(record, asked(record))
     assert match.kind == "given" and match.kin.kind == "same" and not match.differences
     seven = given_match(record, asked(record, cfg=7.0))
-    assert words_of(seven) == ["distilled at cfg 4, you use 7"]
+    assert words_of(seven) == ["for cfg 4, you use 7"]
 
 
 def test_nothing_is_stretched(record):

@@ -59,7 +59,7 @@ def test_ranges_and_patches_in_words():
         facts(sigma_min=0.02, sigma_max=0.9),
         shelves=(Shelf(record(gram=GRAM)),),
     )
-    assert "distilled for sigmas 0.003 to 1, your model has 0.02 to 0.9" in words.info(here)
+    assert "for sigmas 0.003 to 1, your model has 0.02 to 0.9" in words.info(here)
     lora = {"name": "detail", "strength": 0.8}
     made = record(patches=(lora,))
     for mine, says in (
@@ -137,7 +137,7 @@ def test_what_is_not_exact_does_not_say_distilled_for():
     assert "solved again" in solved
     near = select(Wanted("euler", 3), facts(), facts().key(7.0), shelves=(Shelf(record()),))
     assert words.info(near).startswith("Unchecked here, from the record of Made Up, 3 steps")
-    assert words.info(near).endswith("It differs from what you run: distilled at cfg 4, you use 7.")
+    assert words.info(near).endswith("It differs from what you run: for cfg 4, you use 7.")
 
 
 def test_substitutions():
@@ -216,7 +216,7 @@ def test_a_refused_record_is_named():
     made = record(cfg=9.0)
     wanted, key = Wanted("euler", 3), facts().key(4.0)
     found = select(wanted, facts(), key, shelves=(Shelf(made),), policy="exact")
-    assert "distilled at cfg 9, you use 4; not used" in words.info(found)
+    assert "for cfg 9, you use 4; not used" in words.info(found)
 
 
 def test_the_hosts_own_names():

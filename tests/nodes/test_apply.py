@@ -184,7 +184,7 @@ def test_where_the_run_is_not_known_no_record_is_named_for_it(two, model, runs):
 def test_the_only_record_is_named_and_that_the_cfg_is_not_known(store, model):
     store.put(at_cfg(model, 7.0, "2026-11-21T00:00:00Z"))
     assert "not known here yet" in said(model, runs=[run(None)])[1]
-    assert "distilled at cfg 7, you use 3" in said(model, runs=[run(3.0)])[1]
+    assert "for cfg 7, you use 3" in said(model, runs=[run(3.0)])[1]
 
 
 def test_where_no_sampler_after_it_has_the_entry(two, model):

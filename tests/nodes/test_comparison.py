@@ -123,7 +123,7 @@ def test_where_ours_comes_from_is_said():
     (note,) = words.where_from({4: found("nearest", apart=(seven,))})
     assert note == (
         "distilled is from the store's nearest record, tiny--1. "
-        "It differs from what you run: distilled at cfg 3, you use 7."
+        "It differs from what you run: for cfg 3, you use 7."
     )
     nothing = lookup.stock_selection(wanted, facts, serving.Reason(serving.NO_RECORD, wanted))
     (note,) = words.where_from({4: nothing})

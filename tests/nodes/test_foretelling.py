@@ -39,7 +39,7 @@ def drawn(monkeypatch):
     monkeypatch.setattr(foretelling, "_seen", {})
     monkeypatch.setattr(foretelling, "_prompts", {})
     monkeypatch.setattr(foretelling, "_told", lambda *_: TOLD)
-    monkeypatch.setattr(foretelling, "by_file", lambda *_: "", raising=False)
+    monkeypatch.setattr(foretelling, "by_file", lambda *_: "")
     node = RunningNode(PROMPT, "6", "StepDistillKSampler", INPUTS)
     monkeypatch.setattr(foretelling, "running_node", lambda: node)
     scene = SimpleNamespace(shape=(4, 8, 8), cfg=3.0)

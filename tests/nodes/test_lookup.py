@@ -83,7 +83,7 @@ def test_other_conditions_are_named_and_unknown_ones_are_none(store, model):
     found = lookup.find(model, "euler", 3, cfg=8.0, latent_shape=(16, 64, 64))
     assert (
         found.source == "nearest"
-        and "distilled at cfg 3, you use 8" in words.info(found)
+        and "for cfg 3, you use 8" in words.info(found)
         and "512x512" in words.info(found)
     )
     assert "same weights" not in words.info(found)

@@ -242,3 +242,16 @@ def test_weights_whose_state_has_no_numbers_are_known_by_their_parameters():
     found = weights.original_weights(model)
     assert list(found) == ["diffusion_model.weight"]
     assert weights.fingerprint_of(model).id == fingerprint_tensors({"weight": network.weight}).id
+
+
+def test_a_shift_that_is_set_in_place_is_seen(monkeypatch):
+    """And one that stands as it stood is not looked through again."""
+    model = host.patcher()
+    before = identity.facts_of(model)
+    sampling = model.get_model_object("model_sampling")
+    sampling.__init__(shift=1.5)
+    after = identity.facts_of(model)
+    assert (before.shift, after.shift) == (3.0, 1.5)
+    assert after.table.sigmas[500] < before.table.sigmas[500]
+    monkeypatch.setattr(identity, "noise_of", None)
+    assert identity.facts_of(model).table is after.table

@@ -83,7 +83,8 @@ def test_another_models_record_and_what_is_none_are_passed_over(model, workflow)
     other = carried.slim(record_of(host.patcher("eps")))
     for data in ({}, [], "text", {"stepdistill": 1}, other, None):
         workflow["extra"] = {carried.EXTRA: {"a": data}}
-        assert not carried.WorkflowRecords().matches(key)
+        shelf = carried.WorkflowRecords()
+        assert not shelf.matches(key) and shelf.unread == (data is not other)
     for extra in (None, [], {carried.EXTRA: [1]}, {carried.EXTRA: None}):
         workflow["extra"] = extra
         assert not carried.WorkflowRecords().matches(key)

@@ -98,9 +98,8 @@ def test_another_range_is_solved_again_or_refused(store, gram):
     assert store.lookup(key) is None
     store.put(replace(record, gram=gram))
     match = store.lookup(key)
-    assert (
-        match.solve
-        and "distilled for sigmas 0.003 to 1, your model has 0.02 to 0.9" in match_sentence(match)
+    assert match.solve and "for sigmas 0.003 to 1, your model has 0.02 to 0.9" in match_sentence(
+        match
     )
     sigmas = store.recipe(match, "euler", 6, sigma_min=0.02, sigma_max=0.9).sigmas
     assert sigmas[0] == 0.9 and min(sigmas[:-1]) >= 0.02 * (1 - 1e-9) and match.name == name

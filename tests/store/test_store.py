@@ -163,7 +163,7 @@ def test_a_record_edited_in_place_is_read_anew(store):
     store.lookup(asked(record))
     store._catalogue._looked += 10**13  # as if it had settled
     path.write_text(record_of(OWN, cfg=12.0).to_json())
-    assert "distilled at cfg 12" in match_sentence(store.lookup(asked(record)))
+    assert "for cfg 12, you use" in match_sentence(store.lookup(asked(record)))
     assert store.lookup(asked(record, cfg=12.0)).kind == "exact"
 
 

@@ -114,7 +114,7 @@ def test_use_it_promises_nothing_where_nothing_was_learnt(host, server):
         page.wait(f"{text_of('use')}.trim() === 'Use it: Distilled, 6 steps'", 60)
         page.write("#txt2img_cfg_scale input[type=number]", "3")
         page.wait(f"{text_of('use')}.trim() === 'Try it: Distilled, 6 steps'", 30)
-        known(page, "learnt at CFG 7, you use 3")
+        known(page, "learnt for CFG 7, you use 3")
         assert "primary" not in page.run(class_of("use"))
         page.write("#txt2img_cfg_scale input[type=number]", "7")
         page.wait(f"{text_of('use')}.trim() === 'Use it: Distilled, 6 steps'", 30)

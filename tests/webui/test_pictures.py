@@ -237,7 +237,7 @@ def test_other_guidance_is_near(host, stored):
     told, _ = host.draw(sampler_name="Euler", scheduler="Distilled", cfg_scale=2.0)
     assert told[KEY].startswith("nearest")
     line = host.heard["comments"].strip()
-    assert line == "StepDistill: 4 steps, not learnt for just this: learnt at CFG 7, you use 2."
+    assert line == "StepDistill: 4 steps, not learnt for just this: learnt for CFG 7, you use 2."
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ export function later() {
 export const follow = (node) => onChange(node, later)
 
 /** A workflow from a picture draws with what it carries. */
-const carries = () => Object.keys(rootGraph()?.extra ?? {}).some((name) => name.startsWith("stepdistill"))
+export const carries = () => Object.keys(rootGraph()?.extra ?? {}).some((name) => name.startsWith("stepdistill"))
 
 async function tell() {
   const nodes = followed()

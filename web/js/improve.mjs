@@ -2,7 +2,7 @@
 // brought afterwards.
 
 import { chooseOne } from "./dialogs.mjs"
-import { allNodes, app, ask, runIds, toast } from "./host.mjs"
+import { allNodes, api, app, ask, runIds, toast } from "./host.mjs"
 import { missing } from "./missing.mjs"
 import { counted, t } from "./texts.mjs"
 
@@ -23,7 +23,7 @@ export async function improve(nodes) {
     const calls = await chosenCalls(found)
     if (calls === null) return
     for (const id of found.flatMap((node) => runIds(node))) {
-      await ask("improve", { node: id, calls })
+      await ask("improve", { node: id, calls, client: api.clientId })
       awaited.add(id)
     }
     await app.queuePrompt(0)

@@ -1,9 +1,11 @@
 // The right-click menus and the commands: few steps, bake, put back, on nodes, on a selection, on the whole workflow.
 
 import { chooseRecord } from "./dialogs.mjs"
+import { carries, later } from "./foretold.mjs"
 import { allNodes, app, ask, toast } from "./host.mjs"
 import { improvable, improve, KIND as FEW } from "./improve.mjs"
 import { openPanel } from "./panel.mjs"
+import { chooseRecipe, drawsNewest } from "./seldom_used.mjs"
 import { fittingRecords, swap, withInner } from "./swap.mjs"
 import { counted, t } from "./texts.mjs"
 
@@ -87,8 +89,20 @@ function actions(nodes) {
     ...(few ? [] : [plain, withRecord]),
     { content: t("menu.bake"), callback: () => void bake(nodes) },
     { content: t("menu.vendor"), callback: () => void vendor(nodes) },
+    ...recipes(nodes),
     ...(changed(nodes) ? [{ content: t("menu.putBack"), callback: () => void swap("stock", nodes) }] : []),
   ]
+}
+
+/** Which recipe is drawn with, where the workflow is a picture's own and carries one. */
+function recipes(nodes) {
+  const better = improvable(nodes), newest = better.some(drawsNewest)
+  if (!better.length || !(newest || carries())) return []
+  const choose = () => {
+    chooseRecipe(better, !newest)
+    later()
+  }
+  return [{ content: t(newest ? "menu.asSaved" : "menu.newest"), callback: choose }]
 }
 
 /** Whether there is something to put back: in these nodes, or (null) anywhere. */

@@ -54,6 +54,7 @@ class Panel {
     this.root = make("div", { class: "sd-panel" }, ...parts)
     followTheme(this.root)
     this.takeDrops()
+    element.style.height = "100%"  // or a long list would be as tall as itself, and what is chosen lie below it
     element.replaceChildren(this.root)
     this.refresh()
   }

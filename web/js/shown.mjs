@@ -12,8 +12,10 @@ import { progressFrom, progressWords } from "./progress.mjs"
 import { KIND as LOAD, refreshLabels, showLabels } from "./record_labels.mjs"
 import { showRecord } from "./record_shown.mjs"
 import { roomFor } from "./room.mjs"
+import { tidy, unfold } from "./seldom_used.mjs"
 import { t } from "./texts.mjs"
 import { titleButton } from "./title_button.mjs"
+import { elsewhere, followRuns, keep as keepFor, waited } from "./whose_run.mjs"
 
 const KEY = "stepdistill_shown"  // of node.properties; "stepdistill" there belongs to the swap
 const NODES = new Set([
@@ -24,7 +26,7 @@ const LAST = new Map([[KIND, "card.lastPicture"], ...["Apply", "Sampler", "Sigma
 const EMPTY = new Map([["StepDistillDistill", "card.emptyDistill"], ["StepDistillCompare", "card.emptyCompare"]])
 const SMALL = new Set([KIND, "StepDistillSave"])  // one takes another node's place, the other has little to say
 const WIDTH = 330
-const ROW_GAP = 4  // pixels that the page adds to each widget
+const OPENING = 300  // milliseconds until the page has said which workflow is open
 let made = 0
 const cards = new WeakMap()
 
@@ -80,22 +82,6 @@ function hide(widget, hidden) {
   widget.hidden = hidden && !window.LiteGraph?.vueNodesMode
 }
 
-/** What is seldom chosen hides where the host lets it (Show Advanced in the node's menu). */
-function tidy(node) {
-  for (const widget of node.widgets ?? []) if (widget.options?.advanced) fold(node, widget)
-}
-
-/** Classic nodes keep an empty row for what is advanced, unless it is hidden as well; older pages also for that, unless it has no size. */
-function fold(node, widget) {
-  widget.advanced = true
-  let own = widget.computeSize
-  const folded = () => !node.showAdvanced && !window.LiteGraph?.vueNodesMode
-  const nothing = () => [0, -ROW_GAP]
-  const always = { configurable: true, enumerable: true }
-  Object.defineProperty(widget, "hidden", { get: folded, set() {}, ...always })
-  Object.defineProperty(widget, "computeSize", { get: () => (folded() ? nothing : own), set: (given) => (own = given), ...always })
-}
-
 /** Make a node at least as tall as its widgets need; never smaller than the user made it. */
 function fit(node, card) {
   const short = card instanceof LineCard
@@ -109,8 +95,23 @@ function fit(node, card) {
   })
 }
 
+/** The page hands a run's output to the node of that id, of whatever workflow is open. */
+export function executed(node, output) {
+  if (!elsewhere()) ran(node, output)
+}
+
+/** A workflow has been opened: its cards show what its runs had to show meanwhile. */
+export function opened() {
+  setTimeout(() => {
+    for (const [id, output] of waited()) {
+      const node = nodeOf(id)
+      if (node && cards.has(node)) ran(node, output)
+    }
+  }, OPENING)
+}
+
 /** What a run of the node has to show. */
-export function ran(node, output) {
+function ran(node, output) {
   const payload = payloadFrom(output?.stepdistill?.[0])
   const card = cards.get(node)
   improved(node, output?.stepdistill?.[0]?.learning)
@@ -138,6 +139,7 @@ export function forget(node) {
 /** What the workflow saved. */
 export function restore(node) {
   const card = cards.get(node), payload = payloadFrom(node.properties?.[KEY])
+  unfold(node)
   if (card && payload) card.show(payload)
 }
 
@@ -168,6 +170,7 @@ export function grown(node) {
 /** Follow the server's messages. */
 export function listen() {
   queueWithoutLast()
+  followRuns()
   foretell((node) => cards.get(node))
   const running = new Map()  // card: [its node, its last progress]
   const stop = () => {
@@ -181,7 +184,7 @@ export function listen() {
   }
   api.addEventListener("stepdistill.progress", (event) => {
     const progress = progressFrom(event.detail)
-    const node = progress && nodeOf(progress.node)
+    const node = progress && !elsewhere() && nodeOf(progress.node)
     const card = node && cards.get(node)
     if (!card) return
     running.set(card, [node, progress])
@@ -189,8 +192,10 @@ export function listen() {
     if (progress.phase || !progress.said) card.running(progress)
   })
   api.addEventListener("stepdistill.ran", ({ detail }) => {
+    const output = { stepdistill: [detail?.shown] }
+    if (elsewhere()) return keepFor(detail?.node, output)
     const node = nodeOf(detail?.node)
-    if (node && cards.has(node)) ran(node, { stepdistill: [detail.shown] })
+    if (node && cards.has(node)) ran(node, output)
   })
   for (const name of ["execution_error", "execution_interrupted"]) api.addEventListener(name, halted)
   api.addEventListener("execution_success", stop)

@@ -8,8 +8,9 @@ import { canvasItems, commands, nodeItems, prepareMenus, toolboxCommands } from 
 import { addPanel } from "./panel.mjs"
 import { refreshLabels } from "./record_labels.mjs"
 import { letGo } from "./same_id.mjs"
+import { followRecords } from "./seldom_used.mjs"
 import { settings } from "./settings.mjs"
-import { addCard, hasCard, listen, ran, restore } from "./shown.mjs"
+import { addCard, executed, hasCard, listen, opened, restore } from "./shown.mjs"
 import { orderTemplates } from "./templates.mjs"
 import { takeTexts } from "./texts.mjs"
 
@@ -39,6 +40,8 @@ app.registerExtension({
 
   beforeConfigureGraph: letGo,
 
+  afterConfigureGraph: opened,
+
   async setup() {
     listen()
     await prepareMenus()
@@ -50,10 +53,10 @@ app.registerExtension({
 
   beforeRegisterNodeDef(type, definition) {
     if (!hasCard(definition.name)) return
-    const executed = type.prototype.onExecuted
+    const before = type.prototype.onExecuted
     type.prototype.onExecuted = function (output, ...rest) {
-      executed?.call(this, output, ...rest)
-      ran(this, output)
+      before?.call(this, output, ...rest)
+      executed(this, output)
     }
     const configured = type.prototype.onConfigure
     type.prototype.onConfigure = function (...given) {
@@ -63,7 +66,8 @@ app.registerExtension({
   },
 
   nodeCreated(node) {
-    if (hasCard(node.comfyClass)) addCard(node)
     follow(node)
+    followRecords(node)
+    if (hasCard(node.comfyClass)) addCard(node)
   },
 })

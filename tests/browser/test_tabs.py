@@ -1,0 +1,65 @@
+"""Two workflows open beside each other, whose nodes have the same ids: a run tells the one that it
+belongs to, whichever is looked at meanwhile."""
+
+from __future__ import annotations
+
+import pytest
+
+from scheduler.store import Store
+from tests.comfyui.graphs import scene
+
+SAMPLER = "root.nodes.find((n) => n.type === 'StepDistillKSampler')"
+INFO = f"{SAMPLER}?.properties.stepdistill_shown?.info ?? ''"
+NAME = "return window.app.extensionManager.workflow.activeWorkflow.filename"
+QUEUE = """
+const ran = new Promise((done) => window.app.api.addEventListener("execution_success", done, { once: true }));
+window.ran = ran.then(() => true);
+void window.app.queuePrompt(0)
+"""
+
+
+@pytest.fixture(autouse=True)
+def empty(server):
+    yield
+    store = Store(server.store)
+    for brief in store.records():
+        store.remove(brief.file)
+    store.clear_recordings()
+
+
+def opened(page, cfg: float) -> str:
+    """A new workflow with a Few-Step KSampler; what its tab is called."""
+    s = scene(rows=1, digits="3")
+    settings = {"seed": 3, "steps": 6, "cfg": cfg, "denoise": 1.0, "learn": "from my pictures"}
+    way = {"model": s.recorded("slow", seconds=0.08), **s.prompts, "latent_image": s.latent}
+    s.saved("tabs", samples=s.add("StepDistillKSampler", **way, **settings))
+    page.load(s.graph.prompt)
+    return page.do(NAME)
+
+
+def look_at(page, name: str) -> None:
+    page.page.get_by_text(name, exact=True).first.click()
+    page.settled("window.app.extensionManager.workflow.activeWorkflow.filename === given", name)
+    page.settled(SAMPLER)
+    page.page.wait_for_timeout(600)
+
+
+def test_a_run_tells_its_own_workflow_alone(page):
+    other, own = opened(page, 3.0), opened(page, 5.0)
+    page.close_toasts()
+    page.server.client.forget()
+    page.do(QUEUE)
+    page.page.wait_for_timeout(400)
+    look_at(page, other)
+    assert page.page.locator(".sd-progress").count() == 0
+    page.do("await window.ran")
+    page.page.wait_for_timeout(600)
+    assert page.do(f"return {INFO}") == ""
+    look_at(page, own)
+    page.settled(f"({INFO}).startsWith('Drawn in full')")
+    page.card().get_by_text("Last picture: drawn in full").first.wait_for()
+    look_at(page, other)
+    assert page.do(f"return {INFO}") == ""
+    look_at(page, own)
+    page.run()  # looked at all the time
+    page.settled(f"({INFO}).startsWith('6 steps')")
