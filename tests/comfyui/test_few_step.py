@@ -181,7 +181,7 @@ def test_the_next_picture_is_foretold_as_it_is_then_drawn(server, client):
     assert "drawn in full, 24 steps, to learn this model at cfg 3" in ahead(denoise=0.5)[0]
     assert "drawn in full" in ahead(width=256)[0] and ahead(width=65)[0] == ""
     said, s, out = ahead(cfg=8.0)
-    assert "drawn in full, 24 steps, to learn this model at cfg 8: at most" in said
+    assert "drawn in full, 24 steps, to learn it at cfg 8: at most" in said
     most = int(re.search(r"at most (\d+) model calls", said)[1])
     (card,) = client.run(s.graph).ui(out)["stepdistill"]
     assert card["learning"]["action"] == "in_full" and 0 < card["learning"]["calls"] <= most

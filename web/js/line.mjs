@@ -93,13 +93,12 @@ export class LineCard extends Card {
     if (!this.payload) return [next]
     const { info } = this.payload
     const [first, rest] = split(info)
-    const roomy = this.height >= LINE.three, instead = !roomy && next !== null && this.height >= LINE.two  // of the last picture's words
-    next?.classList.toggle("sd-one", instead)
-    const words = rest && !instead && this.height > LINE.least + 20 ? fading(make("div", { class: "sd-words", title: info }, rest)) : null
+    const roomy = this.height >= LINE.three
+    const words = rest && this.height > LINE.least + 20 ? fading(make("div", { class: "sd-words", title: info }, rest)) : null
     const head = line(this.lastly(first), info, this.pressed())
-    head.classList.toggle("sd-two", this.height >= LINE.two && !instead)
+    head.classList.toggle("sd-two", this.height >= LINE.two)
     head.classList.toggle("sd-three", this.height >= LINE.three)
-    return [(roomy || instead) && next, head, words].filter(Boolean)
+    return [roomy && next, head, words].filter(Boolean)
   }
 
   pressed() {
