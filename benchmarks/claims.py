@@ -20,6 +20,7 @@ from scheduler.checkpoints import load_checkpoint
 from scheduler.checkpoints.asked import of_classes
 from scheduler.denoiser import start_state
 from scheduler.distilling.run import distill
+from scheduler.record import Conditions
 from scheduler.record.evidence_table import table
 from scheduler.recordings import record_run
 from scheduler.samplers import sample
@@ -76,6 +77,7 @@ class Bed:
             steps=steps,
             budget=int(CALLS_A_STEP * steps),
             recordings=[run],
+            conditions=Conditions(shift=self.of.shift),
             evidence_budget=0,
         )
         return record.recipe("distilled", steps)

@@ -26,7 +26,7 @@ from scheduler.lookup.serving import stretched_to
 from scheduler.lookup.solving import solved
 from scheduler.lookup.stand_in import stock_run
 from scheduler.lookup.wanted import Wanted
-from scheduler.record import Record
+from scheduler.record import Conditions, Record
 from scheduler.record.evidence_table import table
 from scheduler.recordings import Recording
 from scheduler.samplers import sample
@@ -95,6 +95,7 @@ class Bed:
             steps=steps,
             budget=int(CALLS_A_STEP * steps),
             recordings=(recording,),
+            conditions=Conditions(shift=of.shift),
             start_sigma=start,
             evidence_budget=0,
             device=torch.device("cpu"),

@@ -91,6 +91,14 @@ def attach_remembered(prompt: Mapping, extra: dict) -> None:
             _put_note(extra, *_notes[signature], (node,))
 
 
+def forget(name: str) -> None:
+    """Of a record that was removed from the store: nothing goes on with it, though one of its name may
+    come."""
+    removed = name.removesuffix(".json")
+    for _, names in _names.values():
+        names.discard(removed)
+
+
 def signature_of(node: running_prompt.RunningNode) -> str:
     """What a node of a prompt is known by again wherever the prompt is queued: without our marks."""
     return _sign(node.prompt, node.id, {}, set(), left_out=MARK)

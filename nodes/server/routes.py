@@ -175,8 +175,11 @@ def keep(data: dict) -> dict:
 
 def remove(data: dict) -> dict:
     """Remove one record of the store."""
+    from ..host.picture_records import forget
+
     name = text_of(data, "name")
     _store().remove(name)
+    forget(name)
     return {"removed": name}
 
 

@@ -11,7 +11,7 @@ from ..lookup import made_words
 from ..lookup import words as lookup_words
 from ..lookup.match import NEAREST
 from ..lookup.selection import Selection
-from ..record.verdict import steps_saved
+from ..record.verdict import SEEN, steps_saved
 from ..record.verdict_words import share_words
 from ..record.words import NO_LABELS, Labels, duration
 from . import deciding
@@ -164,10 +164,14 @@ def _learnt(outcome: Outcome) -> str:
 
 
 def _gained(outcome: Outcome) -> str:
-    """What improving brought, by the shares that both recipes state; "" where one states none."""
+    """What improving brought, by the shares that both recipes state; "" where one states none, or was
+    measured on other pictures than those it was fitted to and the other was not."""
     assert outcome.before is not None and outcome.learnt is not None
-    was, now = (each.evidence.get("ratio") for each in (outcome.before, outcome.learnt.recipe))
+    both = outcome.before.evidence, outcome.learnt.recipe.evidence
+    was, now = (each.get("ratio") for each in both)
     if was is None or now is None or now >= was:
+        return ""
+    if len({each.get("verdict") == SEEN for each in both}) > 1:
         return ""
     return f": {share_words(now)} of the best stock choice's error, {share_words(was)} before"
 

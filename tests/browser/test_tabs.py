@@ -12,9 +12,13 @@ SAMPLER = "root.nodes.find((n) => n.type === 'StepDistillKSampler')"
 INFO = f"{SAMPLER}?.properties.stepdistill_shown?.info ?? ''"
 NAME = "return window.app.extensionManager.workflow.activeWorkflow.filename"
 QUEUE = """
-const ran = new Promise((done) => window.app.api.addEventListener("execution_success", done, { once: true }));
-window.ran = ran.then(() => true);
-void window.app.queuePrompt(0)
+const heard = (name) => new Promise((done) => {
+  window.app.api.addEventListener(name, () => done(true), { once: true })
+});
+window.ran = heard("execution_success");
+const begun = heard("execution_start");
+void window.app.queuePrompt(0);
+await begun
 """
 
 
@@ -27,13 +31,14 @@ def empty(server):
     store.clear_recordings()
 
 
-def opened(page, cfg: float) -> str:
-    """A new workflow with a Few-Step KSampler; what its tab is called."""
+def opened(page, name: str, cfg: float) -> str:
+    """A new workflow with a Few-Step KSampler, of its own name; what its tab is called."""
     s = scene(rows=1, digits="3")
     settings = {"seed": 3, "steps": 6, "cfg": cfg, "denoise": 1.0, "learn": "from my pictures"}
     way = {"model": s.recorded("slow", seconds=0.08), **s.prompts, "latent_image": s.latent}
     s.saved("tabs", samples=s.add("StepDistillKSampler", **way, **settings))
-    page.load(s.graph.prompt)
+    page.do(f"await window.app.loadApiJson(given, '{name}')", s.graph.prompt)
+    page.page.wait_for_timeout(800)
     return page.do(NAME)
 
 
@@ -45,11 +50,11 @@ def look_at(page, name: str) -> None:
 
 
 def test_a_run_tells_its_own_workflow_alone(page):
-    other, own = opened(page, 3.0), opened(page, 5.0)
+    other, own = opened(page, "one", 3.0), opened(page, "two", 5.0)
+    assert other != own
     page.close_toasts()
     page.server.client.forget()
     page.do(QUEUE)
-    page.page.wait_for_timeout(400)
     look_at(page, other)
     assert page.page.locator(".sd-progress").count() == 0
     page.do("await window.ran")

@@ -24,6 +24,7 @@ def test_a_stock_schedule_that_stood_in_is_taken_again(first, store):
     assert "no record of this model" not in said and how_drawn(outcome) == how
 
 
+@pytest.mark.slow
 def test_a_recipe_of_other_conditions_is_taken_again(first, store):
     carried = record_of(first[0])
     store.put(carried)

@@ -205,6 +205,10 @@ def test_what_improving_brought_is_said(first):
     assert words.brought(outcome) == (
         "100 model calls went into a better recipe: 0.24 of the best stock choice's error, 0.31 before."
     )
+    held_out = replace(was, evidence={"ratio": 0.31, "verdict": "held"})
+    seen = replace(now, evidence={"ratio": 0.24, "verdict": "seen"})
+    told = words.brought(replace(outcome, learnt=Learnt(record, seen, 100), before=held_out))
+    assert told == "100 model calls went into a better recipe."  # not by the same measure
     none = replace(now, evidence={})
     told = words.brought(replace(outcome, learnt=Learnt(record, none, 100)))
     assert told == "100 model calls went into a better recipe."

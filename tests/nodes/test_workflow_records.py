@@ -224,3 +224,17 @@ def test_numbers_are_the_same_however_a_page_writes_them():
     assert pictures.signatures(one) == pictures.signatures(other)
     other["1"]["inputs"]["cfg"] = 3.5
     assert pictures.signatures(one) != pictures.signatures(other)
+
+
+def test_nothing_goes_on_with_a_record_that_was_removed(model, workflow, monkeypatch):
+    """Another of the same name may come: the model's, learnt anew."""
+    record, extra = record_of(model), {}
+    name = stores.store().put(record)
+    runs(monkeypatch, prompt(8), "1")
+    pictures.attach(record, name, lasting=True)
+    pictures.attach_remembered(prompt(8), extra)
+    assert carries(extra) == [name.removesuffix(".json")]
+    pictures.forget(name)
+    extra = {}
+    pictures.attach_remembered(prompt(8), extra)
+    assert not carries(extra)

@@ -55,6 +55,19 @@ def test_a_ksampler_becomes_the_node_and_says_what_is_gained():
     assert outcomes[2].text == "20 steps of euler -> 8 steps, same error; -60 % time"
 
 
+def test_its_input_for_a_record_is_there_only_where_one_is_carried():
+    """And the last, as the page has it: no link to another input changes its place."""
+    graph = plain(sampler="euler", scheduler="normal", denoise=1.0)
+    after, _, _ = few(graph.data, made())
+    assert "record" not in [entry["name"] for entry in node(after, 2)["inputs"]]
+    document = parse(json.dumps(graph.data))
+    report = swap(document, "few", made())
+    after = json.loads(document.text())
+    entry = node(after, 2)["inputs"][-1]
+    assert entry["name"] == "record" and entry["link"] is not None and entry["shape"] == 7
+    assert consistent(after) and report.exact
+
+
 def test_two_calls_a_step_count_twice():
     text = few(plain(steps=10, sampler="heun").data, made())[2][2].text
     assert text == "10 steps of heun -> 8 steps, same error; -60 % time"

@@ -1,11 +1,13 @@
 // What of a Few-Step KSampler is seldom wanted takes no row of it until then, so that it is no taller than the KSampler whose place it takes:
 // its input for a record is there once the graph has a record to give, and its choice of a recipe once it is another than usual.
 
+import { allNodes } from "./host.mjs"
 import { KIND } from "./improve.mjs"
 
 const INPUT = "record", TYPE = "RECORD"
 const NEWEST = "newest", AS_SAVED = "as saved"
 const usuals = new WeakMap()  // of what hides: widget: its usual value
+const OPTIONAL = 7  // the shape of such a slot
 const ROW_GAP = 4  // pixels that the page adds to each widget
 
 /** Follow a node from its creation on: a Few-Step KSampler, or one that gives records. */
@@ -27,19 +29,19 @@ const slotOf = (node) => (node.inputs ?? []).findIndex((input) => input.name ===
 
 function without(node) {
   const slot = slotOf(node)
-  if (slot < 0 || node.inputs[slot].link != null) return
-  const { link, boundingRect, ...kept } = node.inputs[slot]
-  node.recordInput = kept
-  node.removeInput(slot)
+  if (slot >= 0 && node.inputs[slot].link == null) node.removeInput(slot)
 }
 
 /** Give every Few-Step KSampler of a graph its input back, where something there could be linked to it. */
 function offer(graph) {
   const nodes = graph?.nodes ?? graph?._nodes ?? []
-  const inner = (graph?.inputs ?? []).some?.((input) => input.type === TYPE)
-  if (!inner && !nodes.some(gives)) return
-  for (const node of nodes) if (node.comfyClass === KIND && slotOf(node) < 0) node.addInput(INPUT, TYPE, { shape: node.recordInput?.shape ?? 7 })
+  const outside = [...(graph?.inputs ?? [])].some((input) => input.type === TYPE)
+  if (!outside && !nodes.some(gives)) return
+  for (const node of nodes) if (node.comfyClass === KIND && slotOf(node) < 0) node.addInput(INPUT, TYPE, { shape: OPTIONAL })
 }
+
+/** The same in every graph of a workflow that has been opened: a subgraph may give a record, too. */
+export const offerRecords = () => new Set(allNodes().map((node) => node.graph)).forEach(offer)
 
 const recipeOf = (node) => node.widgets?.find((widget) => widget.name === "recipe")
 

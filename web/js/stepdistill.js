@@ -8,7 +8,7 @@ import { canvasItems, commands, nodeItems, prepareMenus, toolboxCommands } from 
 import { addPanel } from "./panel.mjs"
 import { refreshLabels } from "./record_labels.mjs"
 import { letGo } from "./same_id.mjs"
-import { followRecords } from "./seldom_used.mjs"
+import { followRecords, offerRecords } from "./seldom_used.mjs"
 import { settings } from "./settings.mjs"
 import { addCard, executed, hasCard, listen, opened, restore } from "./shown.mjs"
 import { orderTemplates } from "./templates.mjs"
@@ -40,7 +40,10 @@ app.registerExtension({
 
   beforeConfigureGraph: letGo,
 
-  afterConfigureGraph: opened,
+  afterConfigureGraph() {
+    offerRecords()
+    opened()
+  },
 
   async setup() {
     listen()
