@@ -178,7 +178,7 @@ def test_the_next_picture_is_foretold_as_it_is_then_drawn(server, client):
     client.run(ahead()[1].graph)
     assert ahead(digits="7")[0] == ahead()[0] == "Next picture: 6 steps."
     assert ahead(steps=8)[0].startswith("Next picture: 8 steps, learnt first: at most 4")
-    assert "drawn in full, 24 steps, to learn this model at cfg 3" in ahead(denoise=0.5)[0]
+    assert "drawn in full, 24 steps, to learn it at denoise 0.5" in ahead(denoise=0.5)[0]
     assert "drawn in full" in ahead(width=256)[0] and ahead(width=65)[0] == ""
     said, s, out = ahead(cfg=8.0)
     assert "drawn in full, 24 steps, to learn it at cfg 8: at most" in said
