@@ -34,7 +34,7 @@ export class LineCard extends Card {
   get height() {
     if (this.empty) return 0
     if (!this.payload && this.ahead && !this.progress && !this.note) return Math.min(this.room, LINE.two)
-    if (!this.payload || this.progress || this.note) return Math.min(this.room, this.progress ? LINE.progress : LINE.least)
+    if (!this.payload || this.progress || this.note) return Math.min(this.room, this.progress ? LINE.progress : LINE.two)
     return Math.round(Math.min(this.room, Math.max(LINE.three, Math.min(this.wanted, LINE.most))))
   }
 
@@ -88,17 +88,22 @@ export class LineCard extends Card {
       part.classList.toggle("sd-two", this.height >= LINE.progress)
       return [part]
     }
-    if (this.note) return [line(this.note, this.note)]
+    if (this.note) return [this.high(line(this.note, this.note))]
     const next = this.ahead ? fading(make("div", { class: "sd-next", title: this.ahead }, this.ahead)) : null
     if (!this.payload) return [next]
     const { info } = this.payload
     const [first, rest] = split(info)
     const roomy = this.height >= LINE.three
     const words = rest && this.height > LINE.least + 20 ? fading(make("div", { class: "sd-words", title: info }, rest)) : null
-    const head = line(this.lastly(first), info, this.pressed())
+    const head = this.high(line(this.lastly(first), info, this.pressed()))
+    return [roomy && next, head, words].filter(Boolean)
+  }
+
+  /** A line, of as many rows as there is room for. */
+  high(head) {
     head.classList.toggle("sd-two", this.height >= LINE.two)
     head.classList.toggle("sd-three", this.height >= LINE.three)
-    return [roomy && next, head, words].filter(Boolean)
+    return head
   }
 
   pressed() {
