@@ -3,11 +3,13 @@ learning that was stopped is not paid twice."""
 
 from __future__ import annotations
 
+import shutil
 import time
 
 import pytest
 
 from scheduler.store import Store
+from scheduler.store.folder import UNFINISHED
 from tests.comfyui.client import Interrupted
 from tests.comfyui.graphs import scene
 from tests.comfyui.test_few_step import few, tidy
@@ -50,11 +52,12 @@ def test_now_learns_first_and_says_how_long(server, client):
 
 def answers(server) -> int:
     """How many answers of a stopped learning are kept."""
-    return len(list((server.store / ".unfinished").rglob("answer-*")))
+    return len(list((server.store / UNFINISHED).rglob("answer-*")))
 
 
 @pytest.mark.parametrize("paid", [4, 12])
 def test_stopped_in_its_teacher_it_is_not_paid_twice(server, client, paid):
+    shutil.rmtree(server.store / UNFINISHED, ignore_errors=True)  # what other tests have stopped
     client.run(learning_now("whole"))
     whole = calls(server, "whole")
     tidy(server)

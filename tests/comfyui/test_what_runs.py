@@ -159,7 +159,7 @@ def test_the_menus_list_the_record_first_that_runs(server, ask, cfg):
     assert first["fit"] == "fits" and f"cfg {cfg:g}" in first["under"]
     assert [each["fit"] for each in rest] == ["differs"] * 2
     told = " ".join(each["differs"] for each in rest)
-    assert f"you use {cfg:g}" in told and "distilled for 256x256" in told
+    assert f"you use {cfg:g}" in told and "for 256x256" in told
 
 
 def test_few_steps_by_right_click_asks_for_the_same_record(ask):
