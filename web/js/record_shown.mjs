@@ -4,12 +4,16 @@ import { onChange } from "./changes.mjs"
 import { ask } from "./host.mjs"
 import { payloadFrom } from "./payload.mjs"
 
-/** Show on the card what is chosen, at every change of it. What the store does not have shows after a run. */
+/** Show on the card what is chosen, at every change of it: not over what a workflow was saved with. What the store does not have shows
+ * after a run. */
 export function showRecord(node, card) {
+  let last = null
   onChange(node, async () => {
-    const name = chosen(node)
+    const name = chosen(node), first = last === null
+    if (name === last) return
+    last = name
     const shown = await ask(`record?name=${encodeURIComponent(name)}`).then((found) => ({ ...found.shown, info: found.about }), () => null)
-    if (chosen(node) === name) card.show(payloadFrom(shown))
+    if (chosen(node) === name && !(first && card.payload)) card.show(payloadFrom(shown))
   })
 }
 
