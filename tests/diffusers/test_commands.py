@@ -124,7 +124,7 @@ def test_what_differs_is_said(folder, record, caplog):
         assert main(draw(folder, "--record", str(record), "--cfg", "9", name="nine.png")) == 0
     finally:
         logger.propagate = False
-    assert "distilled at cfg 5, you use 9" in caplog.text
+    assert "for cfg 5, you use 9" in caplog.text
 
 
 @pytest.mark.parametrize(
