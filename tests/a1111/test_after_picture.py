@@ -194,6 +194,7 @@ def test_too_few_steps_are_told_of_where_nothing_is_learnt_yet(
         (7.0, 7.0, ["related"], "The recipe of Base was checked on this picture and holds"),
     ],
 )
+@pytest.mark.slow
 def test_a_check_is_told_as_one_with_what_it_measured(webui, record, own, key, kin, words):
     """Not what was measured where the recipe was learnt."""
     evidence = {"rms": 0.3, "best_stock": "karras + euler", "beats_stock_steps": 21}

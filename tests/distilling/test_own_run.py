@@ -66,6 +66,7 @@ def test_ours_asks_at_the_models_own_levels_alone(made):
         assert set(recipe.sigmas) <= set(OWN.tolist()) and not any(recipe.offsets)
 
 
+@pytest.mark.slow
 def test_the_record_says_whose_run_it_is_and_what_it_cost(made):
     record, model = made
     assert record.teacher["grid"] == "own" and record.teacher["solver"] == "euler"

@@ -81,6 +81,7 @@ def test_one_that_draws_otherwise_is_refused_whatever_its_weights_say(kin, how):
         assert found.words.startswith("It is refused here")
 
 
+@pytest.mark.slow
 def test_without_a_recording_a_short_teacher_is_run(kin):
     denoise = Counted(mosaic(4, **FINETUNE))
     found = check_kin(kin, denoise, 6, SHAPE)

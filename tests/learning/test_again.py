@@ -11,6 +11,7 @@ from scheduler.learning.choosing import OneRecord
 from tests.learning.studio import Studio, picture, record_of, situation
 
 
+@pytest.mark.slow
 def test_a_stock_schedule_that_stood_in_is_taken_again(first, store):
     _, drawn, outcome = picture(store, mode="off")
     how = how_drawn(outcome)
