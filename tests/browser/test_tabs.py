@@ -43,7 +43,7 @@ def opened(page, name: str, cfg: float) -> str:
 
 
 def look_at(page, name: str) -> None:
-    page.page.get_by_text(name, exact=True).first.click()
+    page.page.get_by_text(name, exact=True).locator("visible=true").first.click()
     page.settled("window.app.extensionManager.workflow.activeWorkflow.filename === given", name)
     page.settled(SAMPLER)
     page.page.wait_for_timeout(600)
