@@ -45,7 +45,7 @@ def tie(made: Any) -> None:
     panel_live.tie(made)
     _tie_records(made)
     for button in (made.interrupt, made.stop):
-        button.click(interrupted, [], [made.progress], **AT_ONCE)
+        button.click(interrupted, [made.seen], [made.progress, made.seen], **AT_ONCE)
     made.newest.click(lambda: ("", gr.update(visible=False)), [], [made.recipes, made.newest])
     _waiting[made.tab] = (made, {})
     for component in list(_seen.values()):
@@ -162,6 +162,7 @@ def price_as_left() -> str:
     return priced(*ours, above=above or "", page_width=width, page_height=height)
 
 
-def interrupted() -> str:
+def interrupted(seen: str) -> tuple[str, str]:
+    """Said at once. The page may have been told of the end before this comes: it is told again."""
     THE_JOB.interrupt()
-    return line("Stopping at the next step.")
+    return line("Stopping at the next step."), panel_live.without_job(seen)

@@ -4,7 +4,7 @@ has changed since is told."""
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
@@ -103,6 +103,12 @@ class Seen:
 
     def __str__(self) -> str:
         return f"{self.job} {self.others} {self.learn} {self.since}"
+
+
+def without_job(text: str) -> str:
+    """What a page knows, but for the job, which it is told of again."""
+    seen = Seen.read(text)
+    return "" if seen is None else str(replace(seen, job="-"))
 
 
 def polled(text: str, tab: AsSet, chosen: str) -> tuple:

@@ -78,6 +78,11 @@ def test_a_job_is_told_of_alone(asked, live, webui, checkpoint, monkeypatch):
     job.progress = state("failed", text="no memory")
     told = asked(told["seen"])
     assert told["running"] == "" and "no memory" in told["progress"]
+    assert asked(told["seen"])["progress"] == {}
+    # "Stopping" may come to the page after that.
+    again = asked(live.without_job(told["seen"]))
+    assert "no memory" in again["progress"] and again["held"] == {} == again["record"]
+    assert live.without_job("") == ""
     assert told["busy"] == {"visible": False} and told["record"] != {}
 
 
