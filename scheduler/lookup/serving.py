@@ -44,14 +44,13 @@ class Substitution:
     """What stands in for what was asked for.
 
     code: a kind of rule, UNFITTED, SOLVED_AS, STRETCHED, LENGTHENED or PLAIN. sampler: the one that
-    serves, or runs. steps: of LENGTHENED: those of the recipe that was fitted. start: of STRETCHED:
-    where that begins.
+    serves, or runs. steps: of LENGTHENED: those of the recipe that was fitted. (Where one of
+    STRETCHED begins is in its evidence.)
     """
 
     code: str
     sampler: str
     steps: int | None = None
-    start: float | None = None
 
 
 @dataclass(frozen=True)
@@ -203,7 +202,7 @@ def _stretched(record: Record, wanted: Wanted) -> Served | None:
         return None
     near = min(fitted, key=lambda each: abs(each.start_sigma - start))
     made = stretched_to(near, start, model)
-    return Served(made, (Substitution(STRETCHED, DISTILLED, start=near.start_sigma),))
+    return Served(made, (Substitution(STRETCHED, DISTILLED),))
 
 
 def stretched_to(near: Recipe, start: float, model: Model) -> Recipe:

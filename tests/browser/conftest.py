@@ -112,6 +112,18 @@ def no_errors_of_ours(request):
 
 
 @pytest.fixture
+def emptied(server):
+    """The store holds no record and no recording afterwards."""
+    from scheduler.store import Store
+
+    yield
+    store = Store(server.store)
+    for brief in store.records():
+        store.remove(brief.file)
+    store.clear_recordings()
+
+
+@pytest.fixture
 def stored(server):
     """The record that `made` makes, in an otherwise empty store; its name there."""
     from scheduler.store import Store

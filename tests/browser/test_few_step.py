@@ -7,7 +7,6 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from scheduler.store import Store
 from tests.browser.page import FEW
 from tests.comfyui.graphs import scene
 
@@ -44,13 +43,7 @@ OURS = (
 TIGHT, ROOMY = 396, 640  # where the node below is; KSampler ends at 362
 
 
-@pytest.fixture(autouse=True)
-def empty(server):
-    yield
-    store = Store(server.store)
-    for brief in store.records():
-        store.remove(brief.file)
-    store.clear_recordings()
+pytestmark = pytest.mark.usefixtures("emptied")
 
 
 @pytest.fixture(scope="session")

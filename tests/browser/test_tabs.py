@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import pytest
 
-from scheduler.store import Store
 from tests.comfyui.graphs import scene
 
 SAMPLER = "root.nodes.find((n) => n.type === 'StepDistillKSampler')"
@@ -22,13 +21,7 @@ await begun
 """
 
 
-@pytest.fixture(autouse=True)
-def empty(server):
-    yield
-    store = Store(server.store)
-    for brief in store.records():
-        store.remove(brief.file)
-    store.clear_recordings()
+pytestmark = pytest.mark.usefixtures("emptied")
 
 
 def opened(page, name: str, cfg: float) -> str:

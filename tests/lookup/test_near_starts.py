@@ -42,7 +42,7 @@ def test_its_levels_are_stretched_and_said():
     assert found.recipe.sigmas == stretched(own.sigmas, start(0.55), "flow")
     assert found.recipe.coefficients == own.coefficients
     (one,) = found.substituted
-    assert (one.code, one.start) == (serving.STRETCHED, own.start_sigma)
+    assert (one.code, found.recipe.evidence["from_start"]) == (serving.STRETCHED, own.start_sigma)
     said = info(found)
     assert "denoise 0.55" in said and "learnt at denoise 0.5, which is near; not measured" in said
 

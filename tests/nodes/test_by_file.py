@@ -13,14 +13,6 @@ BEGIN = "photo has not run like this in this session: the store has "
 THEN = " How it is drawn is said once the model is loaded."
 
 
-@pytest.fixture
-def store(tmp_path, monkeypatch):
-    monkeypatch.setenv("STEPDISTILL_STORE", str(tmp_path / "store"))
-    of_files = module("nodes.server.records_of_files")
-    monkeypatch.setattr(of_files, "_files", lambda names: [])  # no model file is at hand
-    return module("nodes.host.store").store()
-
-
 def told(file: str = "photo.safetensors", **changed) -> str:
     widgets = {"seed": 1, "steps": 6, "cfg": 3.0, "denoise": 1.0, "learn": "from my pictures"}
     text = {"class_type": "CLIPTextEncode", "inputs": {"text": "a cat"}}

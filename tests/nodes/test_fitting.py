@@ -17,14 +17,6 @@ Conditions = module("scheduler.record").Conditions
 ROWS = [[0.0] * 4] * 6
 
 
-@pytest.fixture
-def store(tmp_path, monkeypatch):
-    monkeypatch.setenv("STEPDISTILL_STORE", str(tmp_path / "store"))
-    of_files = module("nodes.server.records_of_files")
-    monkeypatch.setattr(of_files, "_files", lambda names: [])  # no model file is at hand
-    return module("nodes.host.store").store()
-
-
 def learnt():
     """What one picture teaches: a recipe of the sampler `distilled`, and stock's errors beside it."""
     made = recipe("distilled", [1.0, 0.9, 0.7, 0.5, 0.3, 0.1, 0.0], rms=0.1, coefficients=ROWS)
